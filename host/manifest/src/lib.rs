@@ -1,0 +1,20 @@
+//! The documents: JSON as osbuild reads it, validation, the plain model of a manifest with its ids, `inspect`.
+//!
+//! Pure: nothing here reads a file, asks the system or prints. The way of a manifest is
+//! [`json::parse`] -> [`validate::validate`] -> [`load::load`] -> [`model::Manifest`].
+#![forbid(unsafe_code)]
+
+mod alias;
+pub mod catalogue;
+pub mod format;
+pub mod ids;
+pub mod inspect;
+pub mod json;
+pub mod load;
+pub mod model;
+mod nearest;
+pub mod problem;
+pub mod run;
+pub mod runner;
+pub mod schema;
+pub mod validate;
