@@ -1,0 +1,103 @@
+//! The bytes of one file: shared if the file system can, else copied by the kernel, else read and written; holes
+//! stay holes and memory does not grow with the file.
+
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// One read when the kernel cannot copy by itself; larger ones are no faster.
+const CHUNK: usize = 256 * 1024;
+
+/// Copies files, remembering what the file systems at hand cannot do.
+#[derive(Default)]
+pub(super) struct Cloning {
+    /// Source devices from which nothing can be reflinked to the destination.
+    refused: HashSet<u64>,
+}
+
+impl Cloning {
+    /// Fills the empty file `to` with the `size` bytes of `from`; returns bytes copied and bytes shared.
+    pub(super) fn copy(
+        &mut self,
+        from: &File,
+        to: &File,
+        size: u64,
+        device: u64,
+    ) -> io::Result<(u64, u64)> {
+        if size == 0 {
+            return Ok((0, 0));
+        }
+        if !self.refused.contains(&device) {
+            match rustix::fs::ioctl_ficlone(to, from) {
+                Ok(()) => return Ok((0, size)),
+                Err(Errno::XDEV | Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS) => {
+                    self.refused.insert(device);
+                }
+                Err(_) => {} // Of this file only, for instance one without copy-on-write: copy it.
+            }
+        }
+        to.set_len(size)?;
+        let mut copied = 0;
+        let mut offset = 0;
+        while let Some((start, end)) = next_data(from, offset, size)? {
+            copy_range(from, to, start, end)?;
+            copied += end - start;
+            offset = end;
+        }
+        Ok((copied, 0))
+    }
+}
+
+/// The next stretch of data at or after `offset`.
+fn next_data(file: &File, offset: u64, size: u64) -> io::Result<Option<(u64, u64)>> {
+    if offset >= size {
+        return Ok(None);
+    }
+    let start = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL) => return Ok(Some((offset, size))), // Knows no holes.
+        Err(error) => return Err(error.into()),
+    };
+    let end = rustix::fs::seek(file, SeekFrom::Hole(start))?.min(size);
+    Ok((start < end).then_some((start, end)))
+}
+
+fn copy_range(from: &File, to: &File, mut start: u64, end: u64) -> io::Result<()> {
+    while start < end {
+        let (mut read, mut written) = (start, start);
+        let length = usize::try_from(end - start).unwrap_or(usize::MAX >> 1);
+        match rustix::fs::copy_file_range(from, Some(&mut read), to, Some(&mut written), length) {
+            Ok(0)
+            | Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
+                return read_and_write(from, to, start, end);
+            }
+            Ok(count) => start += count as u64,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn read_and_write(from: &File, to: &File, mut start: u64, end: u64) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    while start < end {
+        let want = buffer
+            .len()
+            .min(usize::try_from(end - start).unwrap_or(CHUNK));
+        let count = from.read_at(&mut buffer[..want], start)?;
+        if count == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was copied",
+            ));
+        }
+        to.write_all_at(&buffer[..count], start)?;
+        start += count as u64;
+    }
+    Ok(())
+}

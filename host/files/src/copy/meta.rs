@@ -1,0 +1,147 @@
+//! Owner, mode, extended attributes and times of a copied entry, in the order in which they do not undo each other:
+//! changing the owner drops set-id bits and file capabilities, everything but the times changes the times.
+
+use super::{Copy, Place, XattrLoss};
+use crate::FilesError;
+use crate::dirs::{handle, proc_path};
+use crate::error::At;
+use rustix::fs::{AtFlags, FileType, Mode, Stat, Timespec, Timestamps, XattrFlags};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The kernel's own limit for a value and for a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX).
+const XATTR_MAX: usize = 64 * 1024;
+
+impl Copy<'_> {
+    /// Gives the entry behind `to` the metadata of the one behind `from`, whose stat is given.
+    pub(super) fn metadata(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        let path = proc_path(to);
+        self.set_owner(to, stat)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+            rustix::fs::chmod(&path, mode).at("change the mode of", &self.target())?;
+        }
+        self.xattrs(&proc_path(from), to)?;
+        rustix::fs::utimensat(to, c"", &times(stat), AtFlags::EMPTY_PATH)
+            .at("set the times of", &self.target())
+    }
+
+    /// The same for what cannot be opened for reading without an effect: links, devices, FIFOs.
+    pub(super) fn metadata_of_child(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        let from = handle(from.dir, from.name).at("open", &self.source())?;
+        let to = handle(to.dir, to.name).at("open", &self.target())?;
+        self.metadata(from.as_fd(), to.as_fd(), stat)
+    }
+
+    /// Left alone where it is right already, so that an ordinary user can copy what is theirs.
+    fn set_owner(&self, to: BorrowedFd<'_>, stat: &Stat) -> Result<(), FilesError> {
+        let found = rustix::fs::fstat(to).at("examine", &self.target())?;
+        if (found.st_uid, found.st_gid) == (stat.st_uid, stat.st_gid) {
+            return Ok(());
+        }
+        let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+        rustix::fs::chownat(to, c"", Some(owner), Some(group), AtFlags::EMPTY_PATH)
+            .at("change the owner of", &self.target())
+    }
+
+    fn xattrs(&mut self, from: &Path, to: BorrowedFd<'_>) -> Result<(), FilesError> {
+        let Some(list) = read(|buffer| rustix::fs::listxattr(from, buffer))
+            .at("list the attributes of", from)?
+        else {
+            return Ok(());
+        };
+        for name in list
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+            .map(OsStr::from_bytes)
+        {
+            let value = read(|buffer| rustix::fs::getxattr(from, name, buffer));
+            match value.at("read an attribute of", &self.source())? {
+                Some(value) => self.xattr(to, name, &value)?,
+                None => continue, // Gone since it was listed.
+            }
+        }
+        Ok(())
+    }
+
+    fn xattr(&mut self, to: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> Result<(), FilesError> {
+        let mut result = rustix::fs::setxattr(proc_path(to), name, value, XattrFlags::empty())
+            .map_err(Into::into);
+        if refused(&result)
+            && let Some(set) = self.options.set_xattr
+        {
+            result = set(to, name, value);
+        }
+        if refused(&result)
+            && let Err(error) = result
+        {
+            let first = || XattrLoss {
+                files: 0,
+                first: self.path.clone(),
+                error,
+            };
+            self.report
+                .lost_xattrs
+                .entry(name.to_owned())
+                .or_insert_with(first)
+                .files += 1;
+            return Ok(());
+        }
+        result.at("set an attribute of", &self.target())
+    }
+}
+
+/// Whether the kernel has no such attribute here or reserves it for more privileged processes.
+fn refused(result: &std::io::Result<()>) -> bool {
+    let error = result
+        .as_ref()
+        .err()
+        .and_then(std::io::Error::raw_os_error)
+        .map(Errno::from_raw_os_error);
+    matches!(error, Some(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP))
+}
+
+/// Reads what the kernel gives in a buffer of unknown size; `None` if there is nothing of that kind.
+fn read(
+    mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
+) -> rustix::io::Result<Option<Vec<u8>>> {
+    let mut buffer = vec![0; 256];
+    loop {
+        match call(&mut buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(Some(buffer));
+            }
+            Err(Errno::RANGE) if buffer.len() < XATTR_MAX => buffer.resize(XATTR_MAX, 0),
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn times(stat: &Stat) -> Timestamps {
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: stat.st_atime,
+            tv_nsec: stat.st_atime_nsec as _,
+        },
+        last_modification: Timespec {
+            tv_sec: stat.st_mtime,
+            tv_nsec: stat.st_mtime_nsec as _,
+        },
+    }
+}

@@ -1,0 +1,315 @@
+//! Copies of trees, as `cp -a --reflink=auto` makes them: modes, owners, times, extended attributes, hard links,
+//! holes, links, devices. Every step is relative to an open directory; no link is followed on either side.
+
+mod content;
+mod meta;
+
+use crate::FilesError;
+use crate::dirs::{names, open_child, open_root};
+use crate::error::At;
+use content::Cloning;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Sets an extended attribute (name, value) that this process may not set itself. The descriptor may be an
+/// `O_PATH` one; `setxattr` on `/proc/self/fd/N` reaches the file behind it.
+pub type SetXattr<'a> = dyn Fn(BorrowedFd<'_>, &OsStr, &[u8]) -> io::Result<()> + 'a;
+
+/// How a tree is copied.
+#[derive(Default, Clone, Copy)]
+pub struct CopyOptions<'a> {
+    /// Called when the kernel refuses an extended attribute to this process (EPERM, ENOTSUP).
+    pub set_xattr: Option<&'a SetXattr<'a>>,
+}
+
+/// A name in an open directory.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    dir: BorrowedFd<'a>,
+    name: &'a OsStr,
+}
+
+impl std::fmt::Debug for CopyOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CopyOptions")
+            .field("set_xattr", &self.set_xattr.is_some())
+            .finish()
+    }
+}
+
+/// What a copy did.
+#[derive(Debug, Default)]
+pub struct CopyReport {
+    /// Entries made: files, directories, links and nodes.
+    pub entries: u64,
+    /// Bytes read and written.
+    pub copied_bytes: u64,
+    /// Bytes shared with the original by reflink.
+    pub cloned_bytes: u64,
+    /// Extended attributes that could not be set, by name.
+    pub lost_xattrs: BTreeMap<OsString, XattrLoss>,
+}
+
+/// An extended attribute that could not be set on some of the files that should have it.
+#[derive(Debug)]
+pub struct XattrLoss {
+    /// On how many files.
+    pub files: u64,
+    /// The first of them, relative to the tree.
+    pub first: PathBuf,
+    /// Why, for the first.
+    pub error: io::Error,
+}
+
+/// Copies the content of directory `from` into directory `to` (made if it is missing) and gives `to` the metadata of
+/// `from`. Directories that exist are merged into; other files that exist are replaced. Inode flags (chattr) are not
+/// copied.
+///
+/// # Errors
+/// Any entry that cannot be copied completely ends the copy, extended attributes excepted: those are reported.
+pub fn copy_tree(
+    from: &Path,
+    to: &Path,
+    options: CopyOptions<'_>,
+) -> Result<CopyReport, FilesError> {
+    match rustix::fs::mkdir(to, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        error => error.at("create", to)?,
+    }
+    let source = open_root(from).at("open", from)?;
+    let root = open_root(to).at("open", to)?;
+    let stat = rustix::fs::fstat(&source).at("examine", from)?;
+    let root_stat = rustix::fs::fstat(&root).at("examine", to)?;
+    let mut copy = Copy {
+        from,
+        to,
+        root: root.as_fd(),
+        root_id: (root_stat.st_dev, root_stat.st_ino),
+        options,
+        cloning: Cloning::default(),
+        links: HashMap::new(),
+        path: PathBuf::new(),
+        report: CopyReport::default(),
+    };
+    copy.directory(source.as_fd(), root.as_fd(), &stat)?;
+    Ok(copy.report)
+}
+
+/// Copies one thing: a directory as [`copy_tree`] does, anything else as a single entry that takes the name `to`. A link at
+/// the end of `from` is copied as a link.
+///
+/// # Errors
+/// As [`copy_tree`].
+pub fn copy(from: &Path, to: &Path, options: CopyOptions<'_>) -> Result<CopyReport, FilesError> {
+    let is_directory = std::fs::symlink_metadata(from).at("examine", from)?.is_dir();
+    let (Some(name), Some(new_name)) = (from.file_name(), to.file_name()) else {
+        return copy_tree(from, to, options);
+    };
+    if is_directory {
+        return copy_tree(from, to, options);
+    }
+    let (source, root) = (open_parent(from)?, open_parent(to)?);
+    let mut copy = Copy {
+        from,
+        to,
+        root: root.as_fd(),
+        root_id: (u64::MAX, u64::MAX),
+        options,
+        cloning: Cloning::default(),
+        links: HashMap::new(),
+        path: PathBuf::new(),
+        report: CopyReport::default(),
+    };
+    let place = |dir, name| Place { dir, name };
+    copy.entry(place(source.as_fd(), name), place(root.as_fd(), new_name))?;
+    Ok(copy.report)
+}
+
+fn open_parent(path: &Path) -> Result<OwnedFd, FilesError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    open_root(parent).at("open", parent)
+}
+
+struct Copy<'a> {
+    from: &'a Path,
+    to: &'a Path,
+    root: BorrowedFd<'a>,
+    /// Device and inode of the destination, which must not turn up in the source.
+    root_id: (u64, u64),
+    options: CopyOptions<'a>,
+    cloning: Cloning,
+    /// Where in the destination each source file with several names first went.
+    links: HashMap<(u64, u64), PathBuf>,
+    /// The entry at hand, relative to both roots.
+    path: PathBuf,
+    report: CopyReport,
+}
+
+impl Copy<'_> {
+    fn source(&self) -> PathBuf {
+        self.from.join(&self.path)
+    }
+
+    fn target(&self) -> PathBuf {
+        self.to.join(&self.path)
+    }
+
+    fn directory(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        if (stat.st_dev, stat.st_ino) == self.root_id {
+            return Err(self.conflict("it is inside the directory that is copied"));
+        }
+        for name in names(from).at("list", &self.source())? {
+            self.path.push(&name);
+            self.entry(Place { dir: from, name: &name }, Place { dir: to, name: &name })?;
+            self.path.pop();
+        }
+        self.report.entries += 1;
+        self.metadata(from, to, stat)
+    }
+
+    fn entry(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+    ) -> Result<(), FilesError> {
+        let stat = rustix::fs::statat(from.dir, from.name, AtFlags::SYMLINK_NOFOLLOW)
+            .at("examine", &self.source())?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind == FileType::Directory {
+            let source = open_child(from.dir, from.name).at("open", &self.source())?;
+            let target = self.make_directory(to)?;
+            return self.directory(source.as_fd(), target.as_fd(), &stat);
+        }
+        self.clear_way(to)?;
+        self.report.entries += 1;
+        if stat.st_nlink > 1 && self.link(to, &stat)? {
+            return Ok(());
+        }
+        match kind {
+            FileType::RegularFile => self.file(from, to, &stat),
+            FileType::Symlink => self.symlink(from, to, &stat),
+            _ => self.node(from, to, &stat),
+        }
+    }
+
+    fn make_directory(&self, to: Place<'_>) -> Result<OwnedFd, FilesError> {
+        match rustix::fs::mkdirat(to.dir, to.name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            error => error.at("create", &self.target())?,
+        }
+        match open_child(to.dir, to.name) {
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                Err(self.conflict("a directory cannot replace something else"))
+            }
+            other => other.at("open", &self.target()),
+        }
+    }
+
+    /// Removes what has the name now; nothing is ever written through an existing file or link.
+    fn clear_way(&self, to: Place<'_>) -> Result<(), FilesError> {
+        match rustix::fs::unlinkat(to.dir, to.name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::ISDIR) => Err(self.conflict("a directory is there already")),
+            error => error.at("replace", &self.target()),
+        }
+    }
+
+    /// Makes a hard link if another name of the same file was copied before.
+    fn link(&mut self, to: Place<'_>, stat: &Stat) -> Result<bool, FilesError> {
+        let id = (stat.st_dev, stat.st_ino);
+        let Some(first) = self.links.get(&id) else {
+            self.links.insert(id, self.path.clone());
+            return Ok(false);
+        };
+        let (Some(parent), Some(first_name)) = (first.parent(), first.file_name()) else {
+            return Ok(false);
+        };
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = rustix::fs::openat2(self.root, parent, flags, Mode::empty(), resolve)
+            .at("open", &self.target())?;
+        match rustix::fs::linkat(&parent, first_name, to.dir, to.name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::MLINK) => {
+                self.links.insert(id, self.path.clone()); // This file system allows fewer names: start another copy.
+                Ok(false)
+            }
+            Err(error) => Err(error).at("link", &self.target()),
+        }
+    }
+
+    fn file(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let source: File = rustix::fs::openat(from.dir, from.name, flags, Mode::empty())
+            .at("open", &self.source())?
+            .into();
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let target: File = rustix::fs::openat(to.dir, to.name, flags, mode)
+            .at("create", &self.target())?
+            .into();
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let (copied, cloned) = self
+            .cloning
+            .copy(&source, &target, size, stat.st_dev)
+            .at("copy the content to", &self.target())?;
+        self.report.copied_bytes += copied;
+        self.report.cloned_bytes += cloned;
+        self.metadata(source.as_fd(), target.as_fd(), stat)
+    }
+
+    fn symlink(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        let content =
+            rustix::fs::readlinkat(from.dir, from.name, Vec::new()).at("read the link", &self.source())?;
+        rustix::fs::symlinkat(content.as_c_str(), to.dir, to.name).at("create", &self.target())?;
+        self.metadata_of_child(from, to, stat)
+    }
+
+    fn node(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(to.dir, to.name, kind, mode, stat.st_rdev)
+            .at("create the device node", &self.target())?;
+        self.metadata_of_child(from, to, stat)
+    }
+
+    fn conflict(&self, problem: &'static str) -> FilesError {
+        FilesError::Conflict {
+            path: self.target(),
+            problem,
+        }
+    }
+}

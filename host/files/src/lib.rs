@@ -1,0 +1,21 @@
+//! Whole trees of files: copied, removed, measured, their times clamped.
+//!
+//! Everything is relative to open directories and follows no link that a tree contains, so that a hostile tree cannot lead
+//! anywhere else. The store and the host's side of `osbuild:stage/tree` share this room.
+#![forbid(unsafe_code)]
+
+mod copy;
+pub mod dirs;
+mod error;
+mod remove;
+mod size;
+mod times;
+
+pub use copy::{CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_tree};
+pub use error::{At, FilesError};
+pub use remove::remove_tree;
+pub use size::disk_usage;
+pub use times::clamp_times;
+
+#[cfg(test)]
+mod tests;
