@@ -1,0 +1,262 @@
+//! One file: attempts until it is there, each continuing where the last one broke off.
+
+use super::Limits;
+use super::failure::{Failure, refused};
+use crate::checksum::{Checksum, Hasher};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, StatusCode, Url};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How much of a local file is read at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// How often content with a wrong checksum is fetched again: a proxy may have damaged it, but usually the
+/// manifest is outdated.
+const MISMATCHES: u32 = 2;
+
+/// The download of one file.
+pub(super) struct Transfer<'a> {
+    client: Client,
+    url: &'a Url,
+    checksum: &'a Checksum,
+    limits: &'a Limits,
+    partial: Partial,
+}
+
+/// What was received so far.
+struct Partial {
+    file: File,
+    hasher: Hasher,
+    length: u64,
+    /// What the server knows this content by, if it says.
+    validator: Option<HeaderValue>,
+}
+
+impl Partial {
+    fn append(&mut self, content: &[u8]) -> Result<(), Failure> {
+        self.file
+            .write_all(content)
+            .map_err(|error| Failure::io("write the file", &error))?;
+        self.hasher.update(content);
+        self.length += content.len() as u64;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), Failure> {
+        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
+        emptied.map_err(|error| Failure::io("empty the file", &error))?;
+        self.hasher.take();
+        self.length = 0;
+        self.validator = None;
+        Ok(())
+    }
+}
+
+impl<'a> Transfer<'a> {
+    /// Prepares to download to `path`, which must not exist.
+    pub(super) fn new(
+        client: Client,
+        url: &'a Url,
+        checksum: &'a Checksum,
+        path: &Path,
+        limits: &'a Limits,
+    ) -> Result<Self, String> {
+        let file = File::create_new(path)
+            .map_err(|error| format!("cannot create {}: {error}", path.display()))?;
+        let partial = Partial {
+            file,
+            hasher: checksum.hasher(),
+            length: 0,
+            validator: None,
+        };
+        Ok(Self {
+            client,
+            url,
+            checksum,
+            limits,
+            partial,
+        })
+    }
+
+    /// Downloads and verifies; `received` hears of bytes, `log` of failures that are not the end.
+    pub(super) async fn run(
+        mut self,
+        received: &dyn Fn(u64),
+        log: &dyn Fn(String),
+    ) -> Result<File, String> {
+        let (mut failed, mut furthest, mut mismatches) = (0, 0, 0);
+        loop {
+            let (problem, wait) = match self.attempt(received).await {
+                Ok(()) => {
+                    let found = self.partial.hasher.take();
+                    if found == *self.checksum {
+                        return Ok(self.partial.file);
+                    }
+                    mismatches += 1;
+                    let problem = format!("checksum mismatch: its content has {found}");
+                    if mismatches == MISMATCHES {
+                        return Err(format!(
+                            "{problem}; the file has changed: update the manifest"
+                        ));
+                    }
+                    self.partial.restart().map_err(describe)?;
+                    (problem, None)
+                }
+                Err(Failure::Passing { problem, wait }) => (problem, wait),
+                Err(Failure::Lasting(problem)) => return Err(problem),
+            };
+            failed = if self.partial.length > furthest {
+                1
+            } else {
+                failed + 1
+            };
+            furthest = furthest.max(self.partial.length);
+            if failed >= self.limits.attempts {
+                return Err(format!(
+                    "{problem}; gave up after {failed} attempts: try again later, or another mirror"
+                ));
+            }
+            let pause = self.pause(failed, wait);
+            let url = super::address::shown(self.url);
+            log(format!(
+                "{url}: {problem}; trying again in {:.1} s\n",
+                pause.as_secs_f64()
+            ));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn pause(&self, failed: u32, wait: Option<Duration>) -> Duration {
+        let doubled = self.limits.pause.saturating_mul(1 << (failed - 1).min(16));
+        wait.unwrap_or_default()
+            .max(doubled)
+            .min(self.limits.longest_pause)
+    }
+
+    async fn attempt(&mut self, received: &dyn Fn(u64)) -> Result<(), Failure> {
+        if self.url.scheme() == "file" {
+            return self.copy(received).await;
+        }
+        let request = self.client.get(self.url.clone()).headers(self.range());
+        let patience = self.limits.connect + self.limits.low_speed_time;
+        let answered = timeout(patience, request.send()).await;
+        let mut response =
+            answered.map_err(|_| Failure::passing("the server did not answer in time"))??;
+        self.begin(&response)?;
+        self.receive(&mut response, received).await
+    }
+
+    /// Asks for the rest only, if something was received and is still what the server has.
+    fn range(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.partial.length > 0
+            && let Ok(range) = HeaderValue::try_from(format!("bytes={}-", self.partial.length))
+        {
+            headers.insert(header::RANGE, range);
+            headers.extend(
+                self.partial
+                    .validator
+                    .clone()
+                    .map(|validator| (header::IF_RANGE, validator)),
+            );
+        }
+        headers
+    }
+
+    /// Looks at the head of an answer: does its content follow what is there, or replace it?
+    fn begin(&mut self, response: &Response) -> Result<(), Failure> {
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if continues(response, self.partial.length) => {
+                return Ok(());
+            }
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                self.partial.restart()?;
+                return Err(Failure::passing(
+                    "the server cannot continue a broken download",
+                ));
+            }
+            status if !status.is_success() => return Err(refused(response)),
+            _ => {}
+        }
+        if self.partial.length > 0 {
+            self.partial.restart()?;
+        }
+        self.partial.validator = validator(response.headers());
+        Ok(())
+    }
+
+    async fn receive(
+        &mut self,
+        response: &mut Response,
+        received: &dyn Fn(u64),
+    ) -> Result<(), Failure> {
+        let time = self.limits.low_speed_time;
+        let enough = (self.limits.bytes_per_second as f64 * time.as_secs_f64()) as u64;
+        let (mut until, mut moved) = (Instant::now() + time, 0);
+        loop {
+            if let Ok(chunk) = timeout_at(until, response.chunk()).await {
+                let Some(chunk) = chunk? else { return Ok(()) };
+                self.partial.append(&chunk)?;
+                received(chunk.len() as u64);
+                moved += chunk.len() as u64;
+            }
+            if Instant::now() >= until {
+                if moved < enough {
+                    let limit = self.limits.bytes_per_second;
+                    return Err(Failure::passing(format!(
+                        "the server sends less than {limit} bytes per second"
+                    )));
+                }
+                (until, moved) = (Instant::now() + time, 0);
+            }
+        }
+    }
+
+    async fn copy(&mut self, received: &dyn Fn(u64)) -> Result<(), Failure> {
+        let path = self.url.to_file_path();
+        let path =
+            path.map_err(|()| Failure::Lasting("it names no file of this machine".to_owned()))?;
+        let unreadable = |error: std::io::Error| Failure::io("read the file", &error);
+        if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
+            return Err(Failure::Lasting("it is not a file".to_owned()));
+        }
+        let mut file = File::open(&path).map_err(unreadable)?;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let count = file.read(&mut buffer).map_err(unreadable)?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.partial.append(&buffer[..count])?;
+            received(count as u64);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn describe(failure: Failure) -> String {
+    match failure {
+        Failure::Passing { problem, .. } | Failure::Lasting(problem) => problem,
+    }
+}
+
+/// Whether the content of a partial answer begins at `length`.
+fn continues(response: &Response, length: u64) -> bool {
+    let range = response
+        .headers()
+        .get(header::CONTENT_RANGE)
+        .and_then(|value| value.to_str().ok());
+    range.is_some_and(|range| range.starts_with(&format!("bytes {length}-")))
+}
+
+/// What may stand in `If-Range` (RFC 9110, 13.1.5): an entity tag that is not weak, else a date.
+fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
+    let tag = headers
+        .get(header::ETAG)
+        .filter(|tag| !tag.as_bytes().starts_with(b"W/"));
+    tag.or_else(|| headers.get(header::LAST_MODIFIED)).cloned()
+}

@@ -1,0 +1,107 @@
+//! Fetching what a manifest needs: one file per kind of source.
+//!
+//! A source is a map from keys to descriptions of where to get what has that key. Fetching puts each item into the
+//! store under its key, after its content was verified, or says why that failed. Adding a kind of source is a file
+//! with a function of type [`Fetcher`] and a line in [`MODULES`].
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod curl;
+mod environment;
+mod inline;
+mod items;
+mod secrets;
+
+pub use environment::Environment;
+pub use items::Item;
+
+use osbuild_wasm_manifest::model::Source;
+use osbuild_wasm_manifest::run::{Event, Observer, SourceItem, SourceOutcome};
+use osbuild_wasm_store::Store;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// What fetching needs beside the source itself.
+#[derive(Clone, Copy)]
+pub struct FetchContext<'a> {
+    /// Where items go, and where they may be already.
+    pub store: &'a Store,
+    /// Hears of progress ([`Event::SourceProgress`]) and of what happens on the way ([`Event::SourceLog`]).
+    pub observer: &'a dyn Observer,
+    /// Set to true from elsewhere, it ends the fetching at once; what is not there then has an error.
+    pub cancel: &'a AtomicBool,
+    /// Settings that osbuild takes from environment variables: proxies, certificates.
+    pub environment: &'a Environment,
+    /// Where the host's subscription files are looked for; `/` but in tests.
+    pub host_root: &'a Path,
+}
+
+impl std::fmt::Debug for FetchContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FetchContext")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FetchContext<'_> {
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn log(&self, module: &str, text: String) {
+        self.observer.event(&Event::SourceLog {
+            module: module.to_owned(),
+            text,
+        });
+    }
+}
+
+/// Fetches all items of a source and tells for each how that went, in the order of the manifest.
+pub type Fetcher = fn(&Source, &FetchContext<'_>) -> Vec<Item>;
+
+/// Every kind of source there is, by module name.
+pub const MODULES: &[(&str, Fetcher)] = &[
+    ("org.osbuild.curl", curl::fetch),
+    ("org.osbuild.inline", inline::fetch),
+];
+
+/// Fetches a source. A failure is part of the outcome: what failed, and why, item by item.
+///
+/// The caller reports that a source begins and ends; this reports what happens between.
+pub fn fetch(source: &Source, context: &FetchContext<'_>) -> SourceOutcome {
+    let started = Instant::now();
+    let fetcher = MODULES.iter().find(|(module, _)| *module == source.module);
+    let (items, output) = match fetcher {
+        Some((_, fetcher)) => items::report(fetcher(source, context)),
+        None => unsupported(&source.module),
+    };
+    SourceOutcome {
+        module: source.module.clone(),
+        id: source.id.clone(),
+        success: items.iter().all(|item| item.error.is_none()),
+        items,
+        output,
+        duration: started.elapsed(),
+    }
+}
+
+fn unsupported(module: &str) -> (Vec<SourceItem>, String) {
+    let known: Vec<_> = MODULES.iter().map(|(module, _)| *module).collect();
+    let error = format!(
+        "sources of kind {module} are not supported; supported are {}",
+        known.join(", ")
+    );
+    (
+        vec![SourceItem {
+            checksum: None,
+            cached: None,
+            error: Some(error.clone()),
+        }],
+        error,
+    )
+}
+
+#[cfg(test)]
+mod tests;
