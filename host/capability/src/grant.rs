@@ -1,0 +1,67 @@
+//! What one component got for one run.
+use crate::interface::Interface;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What may be done below a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Verb `read` only.
+    Read,
+    /// All verbs.
+    Write,
+}
+
+/// A directory (or one file, e.g. a device node) of the host under its contract path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// The path that component, helpers and tools use.
+    pub contract: String,
+    /// Where it is on this machine.
+    pub host: PathBuf,
+    /// What may be done.
+    pub access: Access,
+}
+
+/// Bounds of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory of all instances together.
+    pub memory: usize,
+    /// Bytes of log.
+    pub output: u64,
+    /// Bytes written through `tree`.
+    pub written_bytes: u64,
+    /// Inodes made through `tree`.
+    pub created_inodes: u64,
+    /// Wall-clock time; none: unlimited.
+    pub time: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 1 << 30,
+            output: 64 << 20,
+            written_bytes: 64 << 30,
+            created_inodes: 4_000_000,
+            time: None,
+        }
+    }
+}
+
+/// Everything that one component may do in one run. Default deny: what is not here is refused.
+#[derive(Debug, Clone, Default)]
+pub struct Grant {
+    /// Directories and devices.
+    pub roots: Vec<Root>,
+    /// Interfaces that may be used.
+    pub interfaces: BTreeSet<Interface>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Seconds since 1970 that the wall clock shows instead of the real time.
+    pub source_epoch: Option<i64>,
+    /// Random numbers come from the machine instead of a seed.
+    pub entropy: bool,
+}

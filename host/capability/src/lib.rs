@@ -1,0 +1,16 @@
+//! Names of what a component may do: interfaces, rights on paths, programs, and the grant that one run gets.
+//!
+//! Pure: nothing here touches the machine. The words are those of `wit/` and of the module documents in `schemas/`.
+#![forbid(unsafe_code)]
+
+mod embed;
+mod grant;
+mod interface;
+mod metadata;
+mod request;
+
+pub use embed::embed;
+pub use grant::{Access, Grant, Limits, Root};
+pub use interface::{Interface, PACKAGE, VERSION, Version};
+pub use metadata::{MetadataError, ModuleMetadata, SECTION};
+pub use request::{Import, ImportProblem, Request};

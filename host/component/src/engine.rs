@@ -1,0 +1,158 @@
+//! The wasmtime engine: configuration, compilation, and the clock that interrupts components.
+use crate::bindings;
+use crate::cache::Cache;
+use crate::failure::ComponentError;
+use crate::module::Module;
+use crate::run::State;
+use osbuild_wasm_capability::Interface;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Config, OptLevel};
+
+/// How often running components are asked whether they may go on.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Compiles components and keeps them ready. Cheap to share.
+pub struct Engine {
+    inner: wasmtime::Engine,
+    cache: Option<Cache>,
+    ready: Mutex<HashMap<String, Compiled>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// A component that is compiled and linked.
+#[derive(Clone)]
+pub struct Compiled {
+    pub(crate) instance: InstancePre<State>,
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiled").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// An engine that keeps compiled code in `cache`, or nowhere.
+    pub fn new(cache: Option<Cache>) -> Result<Self, ComponentError> {
+        let inner = wasmtime::Engine::new(&configuration()).map_err(|error| ComponentError::Engine(error.to_string()))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        start_clock(inner.clone(), stop.clone())?;
+        Ok(Self { inner, cache, ready: Mutex::default(), stop })
+    }
+
+    /// The engine of wasmtime.
+    pub(crate) fn inner(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+
+    /// Compiles (or loads) and links a module; the second time it is there at once.
+    pub fn prepare(&self, module: &Module) -> Result<Compiled, ComponentError> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = ready.get(&module.digest) {
+            return Ok(compiled.clone());
+        }
+        let link = |error: wasmtime::Error| ComponentError::Link {
+            name: module.metadata.name.clone(),
+            cause: format!("{error:#}"),
+        };
+        let component = self.compile(module).map_err(link)?;
+        let linker = self.linker(module).map_err(link)?;
+        let compiled = Compiled { instance: linker.instantiate_pre(&component).map_err(link)? };
+        ready.insert(module.digest.clone(), compiled.clone());
+        Ok(compiled)
+    }
+
+    fn compile(&self, module: &Module) -> wasmtime::Result<Component> {
+        let name = format!("{}-{:016x}", module.digest, self.configuration_hash());
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&name)).and_then(|code| self.load(&code)) {
+            return Ok(component);
+        }
+        let component = Component::new(&self.inner, &module.bytes)?;
+        if let Some(cache) = &self.cache {
+            cache.put(&name, &component.serialize()?);
+        }
+        Ok(component)
+    }
+
+    fn configuration_hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.inner.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Loads compiled code that the cache vouches for; none when it is of another engine.
+    #[allow(unsafe_code, reason = "wasmtime cannot check compiled code; the cache authenticates it")]
+    fn load(&self, code: &[u8]) -> Option<Component> {
+        // SAFETY: `code` comes from `Cache::get`, which returns only bytes that `Cache::put` of this user stored (HMAC under a key
+        // that nobody else can read), and `put` gets only the output of `Component::serialize`. The bytes are in private memory, so
+        // they cannot change after the check.
+        unsafe { Component::deserialize(&self.inner, code).ok() }
+    }
+
+    /// Links the interfaces that the module imports, and no others.
+    fn linker(&self, module: &Module) -> wasmtime::Result<Linker<State>> {
+        let mut linker = Linker::new(&self.inner);
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        for interface in &module.request.interfaces {
+            link_interface(&mut linker, *interface)?;
+        }
+        Ok(linker)
+    }
+}
+
+fn link_interface(linker: &mut Linker<State>, interface: Interface) -> wasmtime::Result<()> {
+    type Host = HasSelf<State>;
+    match interface {
+        Interface::Types => bindings::types::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Tree => bindings::tree::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Report => bindings::report::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Loopback => bindings::loopback::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Mount => bindings::mount::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Rpm => bindings::rpm::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Grub => bindings::grub::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::QemuImg => bindings::qemu_img::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Command => bindings::command::add_to_linker::<State, Host>(linker, |state| state),
+    }
+}
+
+fn configuration() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(1 << 20);
+    config
+}
+
+fn start_clock(engine: wasmtime::Engine, stop: Arc<AtomicBool>) -> Result<(), ComponentError> {
+    let tick = move || {
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(TICK);
+            engine.increment_epoch();
+        }
+    };
+    std::thread::Builder::new()
+        .name("epoch".into())
+        .spawn(tick)
+        .map(drop)
+        .map_err(|error| ComponentError::Engine(error.to_string()))
+}

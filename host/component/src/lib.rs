@@ -1,0 +1,27 @@
+//! Runs stages: finds components, compiles them once, links exactly what they were granted, and bounds what they use.
+//!
+//! The only room that sees wasmtime. Privileged interfaces are carried out by whoever implements [`Helpers`]; files by [`tree`],
+//! which resolves every path inside a granted directory.
+#![deny(unsafe_code)]
+
+pub mod bindings;
+mod cache;
+mod engine;
+mod failure;
+mod limits;
+mod module;
+mod privileged;
+mod registry;
+mod run;
+mod stdio;
+pub mod tree;
+
+pub use bindings::types::{Error as CallError, ErrorCode};
+pub use cache::Cache;
+pub use engine::{Compiled, Engine};
+pub use failure::{ComponentError, Stopped};
+pub use module::{Module, Origin};
+pub use privileged::{Attachment, Helpers, MountPoint, NoHelpers};
+pub use registry::{Builtin, Kind, Registry};
+pub use run::{Cancel, Outcome, Run};
+pub use stdio::LogSink;

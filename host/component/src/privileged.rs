@@ -1,0 +1,262 @@
+//! Interfaces that a helper process carries out; here they are only passed on, and only when granted.
+use crate::bindings::command::{self, Outcome, Request};
+use crate::bindings::grub::{self, Core};
+use crate::bindings::loopback::{self, HostDevice, Options};
+use crate::bindings::mount::{self, FileSystem, HostMounted};
+use crate::bindings::qemu_img::{self, Conversion, Format, ImageInfo};
+use crate::bindings::rpm::{self, Database, InstalledPackage, Transaction};
+use crate::bindings::types::Error;
+use crate::run::State;
+use crate::tree::{denied, failed};
+use osbuild_wasm_capability::Interface;
+use wasmtime::component::Resource;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// A device that a helper holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// The helper's name for it.
+    pub handle: u64,
+    /// Its contract path.
+    pub path: String,
+}
+
+/// A mounted file system that a helper holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountPoint {
+    /// The helper's name for it.
+    pub handle: u64,
+    /// Its contract path.
+    pub path: String,
+}
+
+/// Carries out the privileged interfaces for one run. Every method refuses unless it is implemented.
+pub trait Helpers: Send {
+    /// `loopback.attach`.
+    fn attach(&mut self, path: &str, _: Options) -> Result<Attachment> {
+        Err(no_helper(Interface::Loopback, path))
+    }
+    /// `loopback.device.detach` and its drop.
+    fn detach(&mut self, _: u64) -> Result<()> {
+        Err(no_helper(Interface::Loopback, ""))
+    }
+    /// `mount.mount`.
+    fn mount(&mut self, device: &str, _: &str, _: FileSystem, _: bool, _: Vec<String>) -> Result<MountPoint> {
+        Err(no_helper(Interface::Mount, device))
+    }
+    /// `mount.mounted.unmount` and its drop.
+    fn unmount(&mut self, _: u64) -> Result<()> {
+        Err(no_helper(Interface::Mount, ""))
+    }
+    /// `tree.set-xattr` where the kernel asks for a privilege that the host gave up.
+    fn set_xattr(&mut self, path: &str, _: &str, _: &[u8], _: bool) -> Result<()> {
+        Err(no_helper(Interface::Tree, path))
+    }
+    /// `rpm.import-key`.
+    fn import_key(&mut self, database: Database, _: Vec<u8>) -> Result<()> {
+        Err(no_helper(Interface::Rpm, &database.root))
+    }
+    /// `rpm.verify`.
+    fn verify(&mut self, _: Database, package: &str) -> Result<()> {
+        Err(no_helper(Interface::Rpm, package))
+    }
+    /// `rpm.install`.
+    fn install(&mut self, database: Database, _: Transaction) -> Result<()> {
+        Err(no_helper(Interface::Rpm, &database.root))
+    }
+    /// `rpm.query`.
+    fn query(&mut self, database: Database) -> Result<Vec<InstalledPackage>> {
+        Err(no_helper(Interface::Rpm, &database.root))
+    }
+    /// `grub.core-image`.
+    fn core_image(&mut self, core: Core) -> Result<Vec<u8>> {
+        Err(no_helper(Interface::Grub, &core.program))
+    }
+    /// `grub.boot-image`.
+    fn boot_image(&mut self, platform: &str) -> Result<Vec<u8>> {
+        Err(no_helper(Interface::Grub, platform))
+    }
+    /// `grub.environment-block`.
+    fn environment_block(&mut self, _: Vec<(String, String)>) -> Result<Vec<u8>> {
+        Err(no_helper(Interface::Grub, ""))
+    }
+    /// `qemu-img.convert`.
+    fn convert(&mut self, source: &str, _: &str, _: Conversion) -> Result<()> {
+        Err(no_helper(Interface::QemuImg, source))
+    }
+    /// `qemu-img.create`.
+    fn create(&mut self, path: &str, _: Format, _: u64, _: Vec<String>) -> Result<()> {
+        Err(no_helper(Interface::QemuImg, path))
+    }
+    /// `qemu-img.info`.
+    fn info(&mut self, path: &str) -> Result<ImageInfo> {
+        Err(no_helper(Interface::QemuImg, path))
+    }
+    /// `command.run`.
+    fn run(&mut self, request: Request) -> Result<Outcome> {
+        Err(no_helper(Interface::Command, &request.program))
+    }
+}
+
+/// For runs without privileged interfaces.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHelpers;
+
+impl Helpers for NoHelpers {}
+
+fn no_helper(interface: Interface, path: &str) -> Error {
+    denied(path, format_args!("interface {interface} was not granted to this run"))
+}
+
+/// A `loopback.device` of a component.
+#[derive(Debug)]
+pub struct Attached(Option<Attachment>);
+
+/// A `mount.mounted` of a component.
+#[derive(Debug)]
+pub struct Mounted(Option<MountPoint>);
+
+impl State {
+    fn allow(&mut self, interface: Interface, path: &str) -> Result<&mut dyn Helpers> {
+        if !self.interfaces.contains(&interface) {
+            return Err(no_helper(interface, path));
+        }
+        Ok(self.helpers.as_mut())
+    }
+
+    /// Passes a `tree` call on to the helper when the kernel refused it to the host for lack of a capability.
+    pub(crate) fn or_by_helper(
+        &mut self,
+        outcome: Result<()>,
+        attribute: &str,
+        call: impl FnOnce(&mut dyn Helpers) -> Result<()>,
+    ) -> Result<()> {
+        let privileged = attribute.starts_with("security.") || attribute.starts_with("trusted.");
+        match outcome {
+            Err(error) if privileged && error.code == crate::ErrorCode::NotPermitted => call(self.helpers.as_mut()),
+            other => other,
+        }
+    }
+}
+
+impl loopback::Host for State {
+    fn attach(&mut self, path: String, options: Options) -> Result<Resource<Attached>> {
+        let attachment = self.allow(Interface::Loopback, &path)?.attach(&path, options)?;
+        self.table.push(Attached(Some(attachment))).map_err(|error| failed(&path, &error))
+    }
+}
+
+impl HostDevice for State {
+    fn path(&mut self, device: Resource<Attached>) -> String {
+        let attached = self.table.get(&device).ok().and_then(|attached| attached.0.as_ref());
+        attached.map_or_else(String::new, |attachment| attachment.path.clone())
+    }
+
+    fn detach(&mut self, device: Resource<Attached>) -> Result<()> {
+        let attached = self.table.get_mut(&device).map_err(|error| failed("", &error))?;
+        attached.0.take().map_or(Ok(()), |attachment| self.helpers.detach(attachment.handle))
+    }
+
+    fn drop(&mut self, device: Resource<Attached>) -> wasmtime::Result<()> {
+        if let Some(attachment) = self.table.delete(device)?.0 {
+            self.note_failure(attachment.path.clone(), |state| state.helpers.detach(attachment.handle));
+        }
+        Ok(())
+    }
+}
+
+impl mount::Host for State {
+    fn mount(
+        &mut self,
+        device: String,
+        target: String,
+        kind: FileSystem,
+        read_only: bool,
+        options: Vec<String>,
+    ) -> Result<Resource<Mounted>> {
+        let point = self.allow(Interface::Mount, &device)?.mount(&device, &target, kind, read_only, options)?;
+        self.table.push(Mounted(Some(point))).map_err(|error| failed(&target, &error))
+    }
+}
+
+impl HostMounted for State {
+    fn path(&mut self, mounted: Resource<Mounted>) -> String {
+        let point = self.table.get(&mounted).ok().and_then(|mounted| mounted.0.as_ref());
+        point.map_or_else(String::new, |point| point.path.clone())
+    }
+
+    fn unmount(&mut self, mounted: Resource<Mounted>) -> Result<()> {
+        let mounted = self.table.get_mut(&mounted).map_err(|error| failed("", &error))?;
+        mounted.0.take().map_or(Ok(()), |point| self.helpers.unmount(point.handle))
+    }
+
+    fn drop(&mut self, mounted: Resource<Mounted>) -> wasmtime::Result<()> {
+        if let Some(point) = self.table.delete(mounted)?.0 {
+            self.note_failure(point.path.clone(), |state| state.helpers.unmount(point.handle));
+        }
+        Ok(())
+    }
+}
+
+
+impl State {
+    /// A drop cannot return an error, so a failed release makes the whole run fail afterwards.
+    fn note_failure(&mut self, what: String, call: impl FnOnce(&mut Self) -> Result<()>) {
+        if let Err(error) = call(self) {
+            self.release_failure.get_or_insert(format!("{what}: {}", error.detail));
+        }
+    }
+}
+
+impl rpm::Host for State {
+    fn import_key(&mut self, database: Database, key: Vec<u8>) -> Result<()> {
+        self.allow(Interface::Rpm, &database.root)?.import_key(database, key)
+    }
+
+    fn verify(&mut self, database: Database, package: String) -> Result<()> {
+        self.allow(Interface::Rpm, &package)?.verify(database, &package)
+    }
+
+    fn install(&mut self, database: Database, transaction: Transaction) -> Result<()> {
+        self.allow(Interface::Rpm, &database.root)?.install(database, transaction)
+    }
+
+    fn query(&mut self, database: Database) -> Result<Vec<InstalledPackage>> {
+        self.allow(Interface::Rpm, &database.root)?.query(database)
+    }
+}
+
+impl grub::Host for State {
+    fn core_image(&mut self, core: Core) -> Result<Vec<u8>> {
+        self.allow(Interface::Grub, &core.program)?.core_image(core)
+    }
+
+    fn boot_image(&mut self, platform: String) -> Result<Vec<u8>> {
+        self.allow(Interface::Grub, &platform)?.boot_image(&platform)
+    }
+
+    fn environment_block(&mut self, variables: Vec<(String, String)>) -> Result<Vec<u8>> {
+        self.allow(Interface::Grub, "")?.environment_block(variables)
+    }
+}
+
+impl qemu_img::Host for State {
+    fn convert(&mut self, source: String, to: String, conversion: Conversion) -> Result<()> {
+        self.allow(Interface::QemuImg, &source)?.convert(&source, &to, conversion)
+    }
+
+    fn create(&mut self, path: String, format: Format, size: u64, options: Vec<String>) -> Result<()> {
+        self.allow(Interface::QemuImg, &path)?.create(&path, format, size, options)
+    }
+
+    fn info(&mut self, path: String) -> Result<ImageInfo> {
+        self.allow(Interface::QemuImg, &path)?.info(&path)
+    }
+}
+
+impl command::Host for State {
+    fn run(&mut self, request: Request) -> Result<Outcome> {
+        self.allow(Interface::Command, &request.program)?.run(request)
+    }
+}

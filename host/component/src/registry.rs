@@ -1,0 +1,133 @@
+//! Which component is which module.
+use crate::failure::ComponentError;
+use crate::module::{Module, Origin};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// Kinds of modules that are components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A stage.
+    Stage,
+    /// An assembler.
+    Assembler,
+}
+
+impl Kind {
+    /// The word in module documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stage => "stage",
+            Self::Assembler => "assembler",
+        }
+    }
+
+    /// The folder of a library directory.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Stage => "stages",
+            Self::Assembler => "assemblers",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A component embedded in the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Builtin {
+    /// Stage or assembler.
+    pub kind: Kind,
+    /// Module name.
+    pub name: &'static str,
+    /// The component, compressed with zstd.
+    pub compressed: &'static [u8],
+}
+
+/// All components that a run can use.
+#[derive(Debug, Default)]
+pub struct Registry {
+    entries: BTreeMap<(Kind, String), Entry>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Builtin(&'static [u8], OnceLock<Arc<Module>>),
+    Plugin(Arc<Module>),
+}
+
+impl Registry {
+    /// A registry of the embedded components.
+    pub fn new(builtins: &[Builtin]) -> Self {
+        let entry = |builtin: &Builtin| {
+            ((builtin.kind, builtin.name.to_owned()), Entry::Builtin(builtin.compressed, OnceLock::new()))
+        };
+        Self { entries: builtins.iter().map(entry).collect() }
+    }
+
+    /// Adds every `*.wasm` in `directory` itself and in its folders `stages` and `assemblers`; what a file is, its section says.
+    /// A missing directory adds nothing. A plugin never takes the place of a built-in module.
+    pub fn add_directory(&mut self, directory: &Path) -> Result<usize, ComponentError> {
+        let folders = [directory.to_owned(), directory.join("stages"), directory.join("assemblers")];
+        let mut added = 0;
+        for folder in folders {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            paths.sort();
+            for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+                self.add_file(path)?;
+                added += 1;
+            }
+        }
+        Ok(added)
+    }
+
+    /// Adds one component.
+    pub fn add_file(&mut self, path: &Path) -> Result<Arc<Module>, ComponentError> {
+        let bytes = std::fs::read(path).map_err(|cause| ComponentError::Unreadable { path: path.to_owned(), cause })?;
+        let module = Arc::new(Module::read(&path.display().to_string(), bytes, Origin::File(path.to_owned()))?);
+        let kind = if module.metadata.kind == "assembler" { Kind::Assembler } else { Kind::Stage };
+        let key = (kind, module.metadata.name.clone());
+        if matches!(self.entries.get(&key), Some(Entry::Builtin(..))) {
+            return Err(ComponentError::Shadows { path: path.to_owned(), name: key.1 });
+        }
+        self.entries.insert(key, Entry::Plugin(module.clone()));
+        Ok(module)
+    }
+
+    /// The component of a module; none when there is no such.
+    pub fn get(&self, kind: Kind, name: &str) -> Option<Result<Arc<Module>, ComponentError>> {
+        Some(match self.entries.get(&(kind, name.to_owned()))? {
+            Entry::Plugin(module) => Ok(module.clone()),
+            Entry::Builtin(compressed, module) => match module.get() {
+                Some(module) => Ok(module.clone()),
+                None => unpack(name, compressed).map(|unpacked| module.get_or_init(|| Arc::new(unpacked)).clone()),
+            },
+        })
+    }
+
+    /// Names of all components, sorted.
+    pub fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        self.entries.keys().filter(move |(other, _)| *other == kind).map(|(_, name)| name.as_str())
+    }
+
+    /// The plugins, which bring their own option schemas.
+    pub fn plugins(&self) -> impl Iterator<Item = &Arc<Module>> {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Plugin(module) => Some(module),
+            Entry::Builtin(..) => None,
+        })
+    }
+}
+
+fn unpack(name: &str, compressed: &[u8]) -> Result<Module, ComponentError> {
+    let bytes = zstd::decode_all(compressed)
+        .map_err(|error| ComponentError::NotAComponent { name: name.into(), cause: error.to_string() })?;
+    Module::read(name, bytes, Origin::Builtin)
+}

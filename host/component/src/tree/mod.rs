@@ -1,0 +1,161 @@
+//! The host's side of `osbuild:stage/tree`: verbs on paths inside granted directories.
+mod bytes;
+mod errors;
+mod names;
+mod roots;
+
+pub use bytes::OpenFile;
+pub(crate) use errors::{denied, failed};
+pub use roots::Roots;
+
+use crate::bindings::tree::{CopyOptions, Entry, FileType, Host, HostFile, Metadata, OpenMode, Timestamp};
+use crate::bindings::types::Error;
+use crate::run::State;
+use wasmtime::component::Resource;
+
+type Result<T> = std::result::Result<T, Error>;
+
+impl Host for State {
+    fn open(&mut self, path: String, how: OpenMode, mode: u32) -> Result<Resource<OpenFile>> {
+        let file = self.roots.open(&path, how, mode)?;
+        self.table.push(file).map_err(|error| failed(&path, &error))
+    }
+
+    fn read(&mut self, path: String) -> Result<Vec<u8>> {
+        self.roots.open(&path, OpenMode::Read, 0)?.read_all()
+    }
+
+    fn write(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
+        self.roots.open(&path, OpenMode::Create, mode)?.write(0, &bytes)
+    }
+
+    fn replace(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
+        self.roots.replace(&path, &bytes, mode)
+    }
+
+    fn read_directory(&mut self, path: String) -> Result<Vec<Entry>> {
+        self.roots.read_directory(&path)
+    }
+
+    fn create_directory(&mut self, path: String, mode: u32) -> Result<()> {
+        self.roots.create_directory(&path, mode)
+    }
+
+    fn stat(&mut self, path: String, follow: bool) -> Result<Metadata> {
+        self.roots.stat(&path, follow)
+    }
+
+    fn read_link(&mut self, path: String) -> Result<String> {
+        self.roots.read_link(&path)
+    }
+
+    fn symbolic_link(&mut self, text: String, path: String) -> Result<()> {
+        self.roots.symbolic_link(&text, &path)
+    }
+
+    fn hard_link(&mut self, existing: String, path: String) -> Result<()> {
+        self.roots.hard_link(&existing, &path)
+    }
+
+    fn rename(&mut self, path: String, to: String) -> Result<()> {
+        self.roots.rename(&path, &to)
+    }
+
+    fn remove(&mut self, path: String) -> Result<()> {
+        self.roots.remove(&path)
+    }
+
+    fn remove_all(&mut self, path: String) -> Result<()> {
+        self.roots.remove_all(&path)
+    }
+
+    fn set_mode(&mut self, path: String, mode: u32) -> Result<()> {
+        self.roots.set_mode(&path, mode)
+    }
+
+    fn set_owner(&mut self, path: String, uid: Option<u32>, gid: Option<u32>, follow: bool) -> Result<()> {
+        self.roots.set_owner(&path, uid, gid, follow)
+    }
+
+    fn set_modified(&mut self, path: String, time: Timestamp, follow: bool) -> Result<()> {
+        self.roots.set_modified(&path, time, follow)
+    }
+
+    fn list_xattrs(&mut self, path: String, follow: bool) -> Result<Vec<String>> {
+        self.roots.list_xattrs(&path, follow)
+    }
+
+    fn get_xattr(&mut self, path: String, name: String, follow: bool) -> Result<Option<Vec<u8>>> {
+        self.roots.get_xattr(&path, &name, follow)
+    }
+
+    fn set_xattr(&mut self, path: String, name: String, value: Vec<u8>, follow: bool) -> Result<()> {
+        let outcome = self.roots.set_xattr(&path, &name, &value, follow);
+        self.or_by_helper(outcome, &name, |helpers| helpers.set_xattr(&path, &name, &value, follow))
+    }
+
+    fn remove_xattr(&mut self, path: String, name: String, follow: bool) -> Result<()> {
+        self.roots.remove_xattr(&path, &name, follow)
+    }
+
+    fn create_node(&mut self, path: String, kind: FileType, mode: u32, major: u32, minor: u32) -> Result<()> {
+        self.roots.create_node(&path, kind, mode, (major, minor))
+    }
+
+    fn get_immutable(&mut self, path: String) -> Result<bool> {
+        self.roots.get_immutable(&path)
+    }
+
+    fn set_immutable(&mut self, path: String, immutable: bool) -> Result<()> {
+        self.roots.set_immutable(&path, immutable)
+    }
+
+    fn copy(&mut self, source: String, to: String, options: CopyOptions) -> Result<()> {
+        self.roots.copy(&source, &to, options)
+    }
+}
+
+impl HostFile for State {
+    fn read(&mut self, file: Resource<OpenFile>, offset: u64, length: u32) -> Result<Vec<u8>> {
+        self.file(&file)?.read(offset, length)
+    }
+
+    fn write(&mut self, file: Resource<OpenFile>, offset: u64, bytes: Vec<u8>) -> Result<()> {
+        self.file(&file)?.write(offset, &bytes)
+    }
+
+    fn copy_from(
+        &mut self,
+        file: Resource<OpenFile>,
+        source: Resource<OpenFile>,
+        source_offset: u64,
+        offset: u64,
+        length: u64,
+    ) -> Result<u64> {
+        let source = self.file(&source)?;
+        self.file(&file)?.copy_from(source, source_offset, offset, length)
+    }
+
+    fn set_size(&mut self, file: Resource<OpenFile>, size: u64) -> Result<()> {
+        self.file(&file)?.set_size(size)
+    }
+
+    fn stat(&mut self, file: Resource<OpenFile>) -> Result<Metadata> {
+        self.file(&file)?.stat()
+    }
+
+    fn sync(&mut self, file: Resource<OpenFile>) -> Result<()> {
+        self.file(&file)?.sync()
+    }
+
+    fn drop(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<()> {
+        self.table.delete(file)?;
+        Ok(())
+    }
+}
+
+impl State {
+    fn file(&self, file: &Resource<OpenFile>) -> Result<&OpenFile> {
+        self.table.get(file).map_err(|error| failed("", &error))
+    }
+}
