@@ -1,0 +1,137 @@
+//! Advice for failures whose log says plainly what is missing.
+
+/// Programs that stages run, with the package that brings them in Fedora and its kin, where its name is not the program's.
+const PACKAGES: [(&str, &str); 24] = [
+    ("blkid", "util-linux"),
+    ("cpio", "cpio"),
+    ("grub2-install", "grub2-tools"),
+    ("grub2-mkimage", "grub2-tools"),
+    ("lvcreate", "lvm2"),
+    ("lvm", "lvm2"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("mkfs.erofs", "erofs-utils"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.fat", "dosfstools"),
+    ("mkfs.vfat", "dosfstools"),
+    ("mkfs.xfs", "xfsprogs"),
+    ("mkisofs", "genisoimage"),
+    ("mksquashfs", "squashfs-tools"),
+    ("pvcreate", "lvm2"),
+    ("restorecon", "policycoreutils"),
+    ("rpmkeys", "rpm"),
+    ("semodule", "policycoreutils"),
+    ("setfiles", "policycoreutils"),
+    ("sfdisk", "util-linux"),
+    ("sgdisk", "gdisk"),
+    ("vgcreate", "lvm2"),
+    ("xorriso", "xorriso"),
+    ("xorrisofs", "xorriso"),
+];
+
+/// What a log says -> what to do about it, for stages.
+const STAGE_ADVICE: [(&str, &str); 3] = [
+    (
+        "No space left on device",
+        "free space on the file system of the store, or make the image or partition that is being filled larger",
+    ),
+    (
+        "Read-only file system",
+        "the stage wrote to a place it may only read: inputs, and the tree of an assembler, cannot be changed",
+    ),
+    (
+        "Too many open files",
+        "raise the limit of open files (`ulimit -n`)",
+    ),
+];
+
+/// The same for sources.
+const SOURCE_ADVICE: [(&str, &str); 6] = [
+    (
+        "Could not resolve host",
+        "the name of the server is unknown here: check the URL, the network and the name server",
+    ),
+    (
+        "dns error",
+        "the name of the server is unknown here: check the URL, the network and the name server",
+    ),
+    (
+        "hecksum mismatch",
+        "what the server sent is not what the manifest was made for: make the manifest anew, or use a server that still has that content",
+    ),
+    (
+        "404",
+        "the server no longer has it: make the manifest anew from the current repositories, or use a snapshot of the old ones",
+    ),
+    (
+        "ertificate",
+        "the certificate of the server is not trusted here: install its authority, or name it in the source's secrets",
+    ),
+    (
+        "No space left on device",
+        "free space on the file system of the store",
+    ),
+];
+
+/// Advice for a stage that said `told`; `build` is the pipeline that is its build root, none for the machine itself.
+pub(super) fn for_stage(told: &str, build: Option<&str>) -> Vec<String> {
+    let program = told.lines().rev().find_map(missing_program);
+    let install = program.map(|program| {
+        let package = PACKAGES
+            .iter()
+            .find(|(name, _)| *name == program)
+            .map_or("the package that brings it", |(_, package)| package);
+        match build {
+            Some(build) => {
+                format!("{program} is missing in the build root: add {package} to pipeline {build}")
+            }
+            None => format!(
+                "{program} is missing on this machine, which is the build root: install {package}"
+            ),
+        }
+    });
+    install
+        .into_iter()
+        .chain(advice(told, &STAGE_ADVICE))
+        .collect()
+}
+
+/// Advice for a source that said `told`.
+pub(super) fn for_source(told: &str) -> Vec<String> {
+    advice(told, &SOURCE_ADVICE).collect()
+}
+
+fn advice(told: &str, table: &'static [(&str, &str)]) -> impl Iterator<Item = String> {
+    let told = told.to_owned();
+    let fits = move |(sign, _): &&(&str, &str)| told.contains(sign);
+    table
+        .iter()
+        .filter(fits)
+        .map(|(_, advice)| (*advice).to_owned())
+}
+
+/// The program that a line says is not there, as shells (`sh: 1: mkfs.xfs: not found`, `mkfs.xfs: command not found`), Python
+/// (`No such file or directory: 'mkfs.xfs'`) and `execvp mkfs.xfs: No such file or directory` (bubblewrap) say it.
+fn missing_program(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let shell = || {
+        let said = line
+            .strip_suffix(": command not found")
+            .or_else(|| line.strip_suffix(": not found"))?;
+        Some(said.rsplit_once(": ").map_or(said, |(_, name)| name))
+    };
+    let python = || {
+        line.split_once("No such file or directory: '")?
+            .1
+            .strip_suffix('\'')
+    };
+    let exec = || {
+        line.split_once("execvp ")?
+            .1
+            .strip_suffix(": No such file or directory")
+    };
+    let name = shell().or_else(python).or_else(exec)?;
+    let name = name.rsplit_once("bin/").map_or(name, |(_, name)| name);
+    let is_program =
+        |character: char| character.is_ascii_alphanumeric() || "._+-".contains(character);
+    (!name.is_empty() && name.chars().all(is_program)).then_some(name)
+}

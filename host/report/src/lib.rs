@@ -1,0 +1,27 @@
+//! From the events and the outcome of a run to text: result documents, monitors, diagnostics, the summary.
+//!
+//! Nothing here decides anything about a build. Everything that is written goes to a writer that the caller gives, or is returned as
+//! text, with colour only when the caller says so ([`Colour`]).
+#![forbid(unsafe_code)]
+
+pub mod diagnostic;
+mod members;
+pub mod monitor;
+mod place;
+mod reasons;
+pub mod result;
+mod style;
+pub mod summary;
+#[cfg(test)]
+mod tests;
+mod text;
+pub mod trailer;
+
+pub use diagnostic::{Diagnostic, failure_text};
+pub use monitor::{
+    Fanout, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor, for_people,
+};
+pub use result::{error_document, result, result_v1, result_v2};
+pub use style::Colour;
+pub use summary::Summary;
+pub use trailer::{Checkpoint, trailer};

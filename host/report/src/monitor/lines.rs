@@ -1,0 +1,81 @@
+//! Events as single lines.
+
+use crate::style::Colour;
+use crate::text::{count, duration};
+use osbuild_wasm_manifest::run::{Event, SourceOutcome, StageOutcome};
+use std::time::Duration;
+
+/// The line that says that a source or pipeline ended, or what became of its result; none for other events.
+pub(super) fn milestone(event: &Event, colour: Colour) -> Option<String> {
+    Some(match event {
+        Event::SourceFinished(source) => source_line(source, colour),
+        Event::StageFinished(stage) if !stage.success => stage_line(stage, colour),
+        Event::PipelineStarted {
+            name,
+            resumed: Some(id),
+            ..
+        } => format!("pipeline {name}: goes on from {id}, which is in the store"),
+        Event::PipelineFinished {
+            name, cached: true, ..
+        } => format!("pipeline {name}: {}", colour.good("cached")),
+        Event::PipelineFinished {
+            name,
+            success,
+            duration,
+            ..
+        } => format!("pipeline {name}: {}", ended(*success, *duration, colour)),
+        Event::Checkpoint { pipeline, id } => {
+            format!("pipeline {pipeline}: kept {id} in the store")
+        }
+        Event::Exported { name, path } => {
+            format!("pipeline {name}: exported to {}", path.display())
+        }
+        _ => return None,
+    })
+}
+
+/// `pipeline os: org.osbuild.rpm ... done in 3.1 s`
+pub(super) fn stage_line(stage: &StageOutcome, colour: Colour) -> String {
+    let ended = ended(stage.success, stage.duration, colour);
+    format!("pipeline {}: {} ... {ended}", stage.pipeline, stage.module)
+}
+
+/// `source org.osbuild.curl: 12 items (2 cached) ... done in 3.1 s`
+fn source_line(source: &SourceOutcome, colour: Colour) -> String {
+    let items = count(source.items.len(), "item");
+    let cached = source
+        .items
+        .iter()
+        .filter(|item| item.cached == Some(true))
+        .count();
+    let cached = match cached {
+        0 => String::new(),
+        some => format!(" ({some} cached)"),
+    };
+    let ended = ended(source.success, source.duration, colour);
+    format!("source {}: {items}{cached} ... {ended}", source.module)
+}
+
+fn ended(success: bool, span: Duration, colour: Colour) -> String {
+    match success {
+        true => format!("{} in {}", colour.good("done"), duration(span)),
+        false => format!("{} after {}", colour.bad("failed"), duration(span)),
+    }
+}
+
+/// The first and the last line of a run.
+pub(super) fn run_line(event: &Event, colour: Colour) -> Option<String> {
+    Some(match event {
+        Event::RunStarted {
+            manifest,
+            sources,
+            pipelines,
+        } => format!(
+            "building {manifest}: {}, {}",
+            count(*sources, "source"),
+            count(*pipelines, "pipeline")
+        ),
+        Event::RunFinished { success, duration } => ended(*success, *duration, colour),
+        _ => return None,
+    })
+}

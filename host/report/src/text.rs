@@ -1,0 +1,48 @@
+//! Figures and logs for people.
+
+use anstream::adapter::strip_str;
+use std::time::Duration;
+
+/// A span of time: `4 ms`, `3.1 s`, `2 min 5 s`, `1 h 2 min`.
+pub(crate) fn duration(span: Duration) -> String {
+    let millis = span.as_millis();
+    // From here on rounded, so that 59.96 seconds are a minute.
+    let tenths = (millis + 50) / 100;
+    let seconds = (millis + 500) / 1000;
+    match seconds {
+        _ if millis < 100 => format!("{millis} ms"),
+        _ if tenths < 600 => format!("{}.{} s", tenths / 10, tenths % 10),
+        0..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// A count with its noun: `1 item`, `2 items`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// The lines of a log as a terminal would show them at last: no escapes, only what follows the last carriage return of a line.
+pub(crate) fn clean_lines(log: &str) -> Vec<String> {
+    let shown = |line: &str| {
+        let line = line.trim_end_matches('\r');
+        let line = line.rsplit_once('\r').map_or(line, |(_, last)| last);
+        let plain = strip_str(line).to_string();
+        plain
+            .chars()
+            .filter(|character| *character == '\t' || !character.is_control())
+            .collect()
+    };
+    log.lines().map(shown).collect()
+}
+
+/// The last `limit` characters of `text` and how many come before them.
+pub(crate) fn last_chars(text: &str, limit: usize) -> (&str, usize) {
+    let hidden = text.chars().count().saturating_sub(limit);
+    let start = text
+        .char_indices()
+        .nth(hidden)
+        .map_or(text.len(), |(at, _)| at);
+    (text.get(start..).unwrap_or_default(), hidden)
+}
