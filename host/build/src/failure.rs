@@ -1,0 +1,76 @@
+//! Errors of this room.
+use osbuild_wasm_component::ComponentError;
+use osbuild_wasm_protocol::Failure;
+use osbuild_wasm_store::StoreError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Something outside of a stage went wrong.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A tree of files.
+    #[error(transparent)]
+    Files(#[from] osbuild_wasm_files::FilesError),
+    /// A component.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// A helper refused or failed.
+    #[error("{place}: {failure}")]
+    Helper {
+        /// What it was asked for, e.g. `device disk (org.osbuild.loopback)`.
+        place: String,
+        /// Its answer.
+        failure: Failure,
+    },
+    /// A file-system call on the host.
+    #[error("{path}: {cause}")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// No component of that name.
+    #[error("no component for {kind} {name}{hint}")]
+    NoComponent {
+        /// `stage` or `assembler`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// A near name, ready to print.
+        hint: String,
+    },
+    /// A part of the manifest that cannot be carried out.
+    #[error("{place}: {reason}")]
+    Manifest {
+        /// Which part.
+        place: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The machine or user lacks a right.
+    #[error("{0}")]
+    Privilege(String),
+    /// Somebody interrupted the run.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl BuildError {
+    /// An error of the manifest at `place`.
+    pub(crate) fn manifest(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Manifest { place: place.into(), reason: reason.into() }
+    }
+
+    /// A failed call on the host's path.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |cause| Self::Io { path, cause }
+    }
+}
+
+/// The result of this room.
+pub(crate) type Result<T> = std::result::Result<T, BuildError>;

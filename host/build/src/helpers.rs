@@ -1,0 +1,314 @@
+//! Helper processes, and the sessions that one stage has with them.
+use crate::failure::{BuildError, Result};
+use osbuild_wasm_capability::{Interface as Named, Request};
+use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
+use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
+use osbuild_wasm_protocol as protocol;
+use osbuild_wasm_protocol::{CancelHandle, Client, Failure, Grant, Handle, Interface, Session};
+use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Call<T> = std::result::Result<T, CallError>;
+
+/// The helper processes of a run: one for each interface in use.
+#[derive(Debug, Default)]
+pub struct HelperProcesses {
+    clients: BTreeMap<Interface, Client>,
+}
+
+/// Where the helper's program is: beside this program, else in /usr/libexec.
+pub fn helper_program() -> PathBuf {
+    const NAME: &str = "osbuild-wasm-helper";
+    let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join(NAME)));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("/usr/libexec/osbuild-wasm").join(NAME))
+}
+
+/// The helper interfaces that a component asks for.
+pub fn needed_by(request: &Request) -> impl Iterator<Item = Interface> + '_ {
+    request.helpers().filter_map(|interface| match interface {
+        Named::Loopback => Some(Interface::Loopback),
+        Named::Mount => Some(Interface::Mount),
+        Named::Rpm => Some(Interface::Rpm),
+        Named::Grub => Some(Interface::Grub),
+        Named::QemuImg => Some(Interface::QemuImg),
+        Named::Command => Some(Interface::Command),
+        Named::Types | Named::Tree | Named::Report => None,
+    })
+}
+
+impl HelperProcesses {
+    /// Starts one process for each interface; they touch nothing outside of `scopes`. Must come before privileges are given up.
+    pub fn start(interfaces: impl IntoIterator<Item = Interface>, scopes: &[PathBuf]) -> Result<Self> {
+        let program = helper_program();
+        let mut clients = BTreeMap::new();
+        for interface in interfaces {
+            if clients.contains_key(&interface) {
+                continue;
+            }
+            let client = Client::spawn(&program, interface, scopes)
+                .map_err(|failure| BuildError::Helper { place: format!("interface {interface}"), failure })?;
+            clients.insert(interface, client);
+        }
+        Ok(Self { clients })
+    }
+
+    pub(crate) fn begin(&self, interface: Interface, grant: &Grant, log: OwnedFd) -> std::result::Result<Session, Failure> {
+        let missing = || Failure::new(protocol::ErrorCode::Denied, "", format!("interface {interface} was not granted to this run"));
+        self.clients.get(&interface).ok_or_else(missing)?.begin(grant, log)
+    }
+}
+
+/// Ways to cut off what runs now; fired when the run is interrupted or a stage's time is up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cuts(Arc<Mutex<Vec<CancelHandle>>>);
+
+impl Cuts {
+    pub(crate) fn add(&self, session: &Session) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(session.cancel_handle());
+    }
+
+    pub(crate) fn fire(&self) {
+        for handle in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            handle.cancel();
+        }
+    }
+}
+
+/// Carries out a stage's privileged calls: a session with each helper from its first use to the stage's end.
+pub(crate) struct StageHelpers {
+    pub(crate) processes: Arc<HelperProcesses>,
+    pub(crate) grant: Grant,
+    pub(crate) log: OwnedFd,
+    pub(crate) cuts: Cuts,
+    pub(crate) sessions: BTreeMap<Interface, Session>,
+}
+
+impl StageHelpers {
+    fn session(&mut self, interface: Interface) -> Call<&Session> {
+        if !self.sessions.contains_key(&interface) {
+            let log = self.log.try_clone().map_err(|error| call_error(Failure::new(protocol::ErrorCode::Io, "", error.to_string())))?;
+            let session = self.processes.begin(interface, &self.grant, log).map_err(call_error)?;
+            self.cuts.add(&session);
+            self.sessions.insert(interface, session);
+        }
+        let gone = || call_error(Failure::new(protocol::ErrorCode::Io, "", "the helper's session is gone"));
+        self.sessions.get(&interface).ok_or_else(gone)
+    }
+
+    /// A device that the component attached itself becomes known to the helpers that are asked later.
+    fn learn(&mut self, device: &str) {
+        self.grant.devices.push(protocol::Device { contract: device.to_owned(), host: PathBuf::from(device) });
+        // Sessions that exist already hold the old grant; what they hold is released only at the end, so they stay for that.
+        for interface in [Interface::Command] {
+            self.sessions.remove(&interface);
+        }
+    }
+}
+
+fn call_error(failure: Failure) -> CallError {
+    let Failure { code, path, detail } = failure;
+    CallError { code: error_code(code), path, detail }
+}
+
+fn error_code(code: protocol::ErrorCode) -> ErrorCode {
+    use protocol::ErrorCode as From;
+    match code {
+        From::Denied => ErrorCode::Denied,
+        From::NotFound => ErrorCode::NotFound,
+        From::Exists => ErrorCode::Exists,
+        From::NotADirectory => ErrorCode::NotADirectory,
+        From::IsADirectory => ErrorCode::IsADirectory,
+        From::NotEmpty => ErrorCode::NotEmpty,
+        From::NotPermitted => ErrorCode::NotPermitted,
+        From::ReadOnly => ErrorCode::ReadOnly,
+        From::NoSpace => ErrorCode::NoSpace,
+        From::Loop => ErrorCode::Loop,
+        From::NameTooLong => ErrorCode::NameTooLong,
+        From::Invalid => ErrorCode::Invalid,
+        From::Unsupported => ErrorCode::Unsupported,
+        From::CrossDevice => ErrorCode::CrossDevice,
+        From::Busy => ErrorCode::Busy,
+        From::MissingTool => ErrorCode::MissingTool,
+        From::Interrupted => ErrorCode::Interrupted,
+        From::Io => ErrorCode::Io,
+    }
+}
+
+fn database(database: rpm::Database) -> protocol::Database {
+    let rpm::Database { root, path, keys_program } = database;
+    protocol::Database { root, path, keys_program }
+}
+
+fn image_format(format: qemu_img::Format) -> protocol::ImageFormat {
+    match format {
+        qemu_img::Format::Raw => protocol::ImageFormat::Raw,
+        qemu_img::Format::Qcow2 => protocol::ImageFormat::Qcow2,
+        qemu_img::Format::Vdi => protocol::ImageFormat::Vdi,
+        qemu_img::Format::Vmdk => protocol::ImageFormat::Vmdk,
+        qemu_img::Format::Vpc => protocol::ImageFormat::Vpc,
+        qemu_img::Format::Vhdx => protocol::ImageFormat::Vhdx,
+    }
+}
+
+impl Helpers for StageHelpers {
+    fn attach(&mut self, path: &str, options: loopback::Options) -> Call<Attachment> {
+        let attach = protocol::Attach {
+            path: path.to_owned(),
+            offset: options.offset,
+            size: options.size,
+            sector_size: options.sector_size,
+            read_only: options.read_only,
+            partition_scan: false,
+            lock: false,
+        };
+        let attached = self.session(Interface::Loopback)?.attach(attach).map_err(call_error)?;
+        self.learn(&attached.device);
+        Ok(Attachment { handle: attached.handle.0, path: attached.device })
+    }
+
+    fn detach(&mut self, handle: u64) -> Call<()> {
+        self.session(Interface::Loopback)?.detach(Handle(handle)).map_err(call_error)
+    }
+
+    fn mount(
+        &mut self,
+        device: &str,
+        target: &str,
+        kind: mount::FileSystem,
+        read_only: bool,
+        options: Vec<String>,
+    ) -> Call<MountPoint> {
+        let kind = match kind {
+            mount::FileSystem::Ext4 => protocol::FileSystem::Ext4,
+            mount::FileSystem::Xfs => protocol::FileSystem::Xfs,
+            mount::FileSystem::Btrfs => protocol::FileSystem::Btrfs,
+            mount::FileSystem::Vfat => protocol::FileSystem::Vfat,
+            mount::FileSystem::Squashfs => protocol::FileSystem::Squashfs,
+            mount::FileSystem::Erofs => protocol::FileSystem::Erofs,
+        };
+        let (device, target) = (device.to_owned(), target.to_owned());
+        let call = protocol::Mount { device, partition: None, target, kind, read_only, options };
+        let mounted = self.session(Interface::Mount)?.mount(call).map_err(call_error)?;
+        Ok(MountPoint { handle: mounted.handle.0, path: mounted.path })
+    }
+
+    fn unmount(&mut self, handle: u64) -> Call<()> {
+        self.session(Interface::Mount)?.unmount(Handle(handle)).map_err(call_error)
+    }
+
+    fn set_xattr(&mut self, path: &str, name: &str, value: &[u8], follow: bool) -> Call<()> {
+        let (path, name) = (path.to_owned(), name.to_owned());
+        let value = protocol::XattrValue { path, name, value: protocol::Bytes(value.to_vec()), follow };
+        self.session(Interface::Tree)?.set_xattr(value).map_err(call_error)
+    }
+
+    fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
+        self.session(Interface::Rpm)?.import_key(database(of), key).map_err(call_error)
+    }
+
+    fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
+        self.session(Interface::Rpm)?.verify(database(of), package.to_owned()).map_err(call_error)
+    }
+
+    fn install(&mut self, of: rpm::Database, transaction: rpm::Transaction) -> Call<()> {
+        let install = protocol::Install {
+            database: database(of),
+            packages: transaction.packages,
+            exclude_docs: transaction.exclude_docs,
+            no_dependencies: transaction.no_dependencies,
+            ignore_architecture: transaction.ignore_architecture,
+            install_langs: transaction.install_langs,
+            environment: transaction.environment,
+        };
+        self.session(Interface::Rpm)?.install(install).map_err(call_error)
+    }
+
+    fn query(&mut self, of: rpm::Database) -> Call<Vec<rpm::InstalledPackage>> {
+        let packages = self.session(Interface::Rpm)?.query(database(of)).map_err(call_error)?;
+        let convert = |package: protocol::Package| rpm::InstalledPackage {
+            name: package.name,
+            version: package.version,
+            release: package.release,
+            epoch: package.epoch,
+            arch: package.arch,
+            sigmd5: package.sigmd5,
+            sha1header: package.sha1header,
+            sha256header: package.sha256header,
+            sha3_256header: package.sha3_256header,
+            sigpgp: package.sigpgp,
+            siggpg: package.siggpg,
+        };
+        Ok(packages.into_iter().map(convert).collect())
+    }
+
+    fn core_image(&mut self, core: grub::Core) -> Call<Vec<u8>> {
+        let grub::Core { program, platform, format, prefix, modules } = core;
+        let core = protocol::CoreImage { program, platform, format, prefix, modules };
+        self.session(Interface::Grub)?.core_image(core).map_err(call_error)
+    }
+
+    fn boot_image(&mut self, platform: &str) -> Call<Vec<u8>> {
+        self.session(Interface::Grub)?.boot_image(platform.to_owned()).map_err(call_error)
+    }
+
+    fn environment_block(&mut self, variables: Vec<(String, String)>) -> Call<Vec<u8>> {
+        self.session(Interface::Grub)?.environment_block(variables).map_err(call_error)
+    }
+
+    fn convert(&mut self, source: &str, to: &str, conversion: qemu_img::Conversion) -> Call<()> {
+        let conversion = protocol::Conversion {
+            source: source.to_owned(),
+            to: to.to_owned(),
+            format: image_format(conversion.format),
+            compress: conversion.compress,
+            options: conversion.options,
+            coroutines: conversion.coroutines,
+        };
+        self.session(Interface::QemuImg)?.convert(conversion).map_err(call_error)
+    }
+
+    fn create(&mut self, path: &str, format: qemu_img::Format, size: u64, options: Vec<String>) -> Call<()> {
+        let create = protocol::Create { path: path.to_owned(), format: image_format(format), size, options };
+        self.session(Interface::QemuImg)?.create(create).map_err(call_error)
+    }
+
+    fn info(&mut self, path: &str) -> Call<qemu_img::ImageInfo> {
+        let info = self.session(Interface::QemuImg)?.info(path.to_owned()).map_err(call_error)?;
+        let protocol::ImageInfo { format, virtual_size, actual_size } = info;
+        Ok(qemu_img::ImageInfo { format, virtual_size, actual_size })
+    }
+
+    fn run(&mut self, request: command::Request) -> Call<command::Outcome> {
+        let run = program(request);
+        let protocol::Outcome { status, output } = self.session(Interface::Command)?.run(run).map_err(call_error)?;
+        Ok(command::Outcome { status, output: output.0 })
+    }
+}
+
+fn program(request: command::Request) -> protocol::Run {
+    let bind = |bind: command::Bind| protocol::Bind { source: bind.source, target: bind.target, read_only: bind.read_only };
+    protocol::Run {
+        program: request.program,
+        arguments: request.arguments,
+        root: match request.root {
+            command::Root::BuildRoot => protocol::Root::BuildRoot,
+            command::Root::Tree => protocol::Root::Tree,
+        },
+        environment: request.environment,
+        directory: request.directory,
+        input: match request.input {
+            command::Input::None => protocol::Input::None,
+            command::Input::Bytes(bytes) => protocol::Input::Bytes(protocol::Bytes(bytes)),
+            command::Input::File(path) => protocol::Input::File(path),
+        },
+        output: match request.output {
+            command::Output::Log => protocol::Output::Log,
+            command::Output::Capture => protocol::Output::Capture,
+            command::Output::File(path) => protocol::Output::File(path),
+            command::Output::Discard => protocol::Output::Discard,
+        },
+        binds: request.binds.into_iter().map(bind).collect(),
+    }
+}

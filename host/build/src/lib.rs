@@ -1,0 +1,26 @@
+//! Carries a plan out: sources, pipelines, stages, exports.
+//!
+//! Nothing here prints; what happens goes to an [`osbuild_wasm_manifest::run::Observer`], what came out is a
+//! [`osbuild_wasm_manifest::run::RunOutcome`].
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod devices;
+mod failure;
+mod helpers;
+mod inputs;
+mod isolation;
+mod key;
+mod log;
+mod mounts;
+mod pipeline;
+mod run;
+mod sandbox;
+mod single;
+mod stage;
+
+pub use failure::BuildError;
+pub use helpers::{HelperProcesses, helper_program, needed_by};
+pub use isolation::{Isolation, isolate};
+pub use run::{Interrupt, Request, Settings, run};
+pub use single::{SingleStage, run_single};

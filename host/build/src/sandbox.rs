@@ -1,0 +1,72 @@
+//! What one stage is given, gathered while its inputs, devices and mounts are prepared.
+use osbuild_wasm_capability::{Access, Root};
+use osbuild_wasm_protocol::{BuildRoot, Device, Directory, Grant};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// The tree's contract path.
+pub(crate) const TREE: &str = "/run/osbuild/tree";
+/// Where inputs are.
+pub(crate) const INPUTS: &str = "/run/osbuild/inputs";
+/// Where mounts are.
+pub(crate) const MOUNTS: &str = "/run/osbuild/mounts";
+/// Where devices are.
+pub(crate) const DEVICES: &str = "/dev";
+
+/// Grants and the matching parts of the arguments document.
+#[derive(Debug, Default)]
+pub(crate) struct Sandbox {
+    pub(crate) roots: Vec<Root>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) build_root: BuildRoot,
+    pub(crate) runner: Option<String>,
+    pub(crate) runner_cache: Option<PathBuf>,
+    /// `inputs` of the document.
+    pub(crate) inputs: Map<String, Value>,
+    /// `devices` of the document.
+    pub(crate) device_replies: Map<String, Value>,
+    /// `mounts` of the document.
+    pub(crate) mounts: Map<String, Value>,
+    /// A private directory of this stage on the disk.
+    pub(crate) scratch: PathBuf,
+}
+
+impl Sandbox {
+    /// Grants a directory or file.
+    pub(crate) fn grant(&mut self, contract: impl Into<String>, host: &Path, access: Access) {
+        self.roots.push(Root { contract: contract.into(), host: host.to_owned(), access });
+    }
+
+    /// Grants a device: to the component and to tools.
+    pub(crate) fn grant_device(&mut self, contract: &str, host: &Path) {
+        self.grant(contract, host, Access::Write);
+        self.devices.push(Device { contract: contract.to_owned(), host: host.to_owned() });
+    }
+
+    /// The same for a helper. Devices and what belongs to the build root are not directories of a helper's grant.
+    pub(crate) fn helper_grant(&self) -> Grant {
+        let of_stage = |root: &&Root| root.contract.starts_with("/run/osbuild/");
+        let directory = |root: &Root| Directory {
+            contract: root.contract.clone(),
+            host: root.host.clone(),
+            writable: root.access == Access::Write,
+        };
+        Grant {
+            directories: self.roots.iter().filter(of_stage).map(directory).collect(),
+            devices: self.devices.clone(),
+            build_root: self.build_root.clone(),
+            runner: self.runner.clone(),
+            runner_cache: self.runner_cache.clone(),
+            scratch: self.scratch.clone(),
+            ..Grant::default()
+        }
+    }
+
+    /// Where the build root's `path` is on this machine.
+    pub(crate) fn in_build_root(&self, path: &str) -> PathBuf {
+        match &self.build_root {
+            BuildRoot::Host => PathBuf::from(path),
+            BuildRoot::Directory(root) => root.join(path.trim_start_matches('/')),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One stage: its sandbox is prepared, its component run, and everything released again.
+use crate::failure::{BuildError, Result};
+use crate::helpers::{Cuts, HelperProcesses, StageHelpers};
+use crate::key::kind_of;
+use crate::log::StageLog;
+use crate::run::{Settings, Trees};
+use crate::sandbox::{MOUNTS, Sandbox, TREE};
+use crate::{arguments, devices, inputs, mounts};
+use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits};
+use osbuild_wasm_component::{Module, Outcome, Run, Stopped};
+use osbuild_wasm_manifest::model::{Pipeline, Stage};
+use osbuild_wasm_manifest::run::{Event, StageError, StageOutcome};
+use osbuild_wasm_protocol::{Interface, Session};
+use osbuild_wasm_store::Store;
+use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Sessions that hold a stage's devices and mounts from before its start to after its end.
+#[derive(Default)]
+struct Held {
+    loopback: Option<Session>,
+    mount: Option<Session>,
+}
+
+/// Runs one stage of a pipeline on `tree`. Whatever goes wrong is in the outcome.
+pub(crate) fn run(
+    settings: &Settings,
+    store: &Store,
+    trees: &Trees,
+    pipeline: &Pipeline,
+    stage: &Stage,
+    tree: &Path,
+) -> StageOutcome {
+    let started = Instant::now();
+    let (name, module, id) = (pipeline.name.clone(), stage.requested_module().to_owned(), stage.id.clone());
+    let options = stage.requested_options().clone();
+    settings.observer.event(&Event::StageStarted { pipeline: name.clone(), module: module.clone(), id: id.clone(), options });
+    let log = StageLog::new(&name, &module, &id, settings.observer.clone());
+    let ended = carry_out(settings, store, trees, pipeline, stage, tree, &log);
+    let outcome = outcome(ended, StageOutcome {
+        pipeline: name,
+        module,
+        id,
+        success: false,
+        output: log.finish(),
+        error: None,
+        metadata: None,
+        duration: started.elapsed(),
+    });
+    settings.observer.event(&Event::StageFinished(outcome.clone()));
+    outcome
+}
+
+fn outcome(ended: Result<Outcome>, mut outcome: StageOutcome) -> StageOutcome {
+    match ended {
+        Ok(ended) => {
+            outcome.success = ended.success();
+            outcome.error = error_of(&ended);
+            outcome.metadata = ended.metadata.and_then(|text| serde_json::from_str(&text).ok()).map(|json: serde_json::Value| json.into());
+        }
+        Err(error) => {
+            let kind = if matches!(error, BuildError::Interrupted) { "interrupted" } else { "host" };
+            outcome.error = Some(StageError { kind: kind.into(), message: error.to_string(), details: None });
+        }
+    }
+    outcome
+}
+
+fn error_of(ended: &Outcome) -> Option<StageError> {
+    if let Some(stopped) = &ended.stopped {
+        let kind = match stopped {
+            Stopped::Time(_) => "timeout",
+            Stopped::Cancelled => "interrupted",
+            Stopped::Output(_) | Stopped::Memory(_) => "limit",
+            Stopped::Trap(_) => "trap",
+        };
+        return Some(StageError { kind: kind.into(), message: stopped.to_string(), details: None });
+    }
+    let (kind, message, details) = ended.failure.clone().filter(|_| !ended.success())?;
+    Some(StageError { kind, message, details: Some(details).filter(|details| !details.is_empty()) })
+}
+
+fn carry_out(
+    settings: &Settings,
+    store: &Store,
+    trees: &Trees,
+    pipeline: &Pipeline,
+    stage: &Stage,
+    tree: &Path,
+    log: &Arc<StageLog>,
+) -> Result<Outcome> {
+    let module = settings.component(kind_of(stage), &stage.module)?;
+    let scratch = store.scratch("stage")?;
+    let mut sandbox = Sandbox { scratch: scratch.path().to_owned(), ..Sandbox::default() };
+    sandbox.build_root = trees.build_root(pipeline)?;
+    sandbox.runner = Some(pipeline.runner.exec.clone());
+    sandbox.runner_cache = Some(trees.runner_cache(pipeline)?);
+    sandbox.grant(TREE, tree, Access::Write);
+    let (pipe, pump) = log.pipe()?;
+    let held = prepare(settings, store, trees, stage, &mut sandbox, &pipe)?;
+    let arguments = arguments::document(&sandbox, &stage.options, &stage.id, pipeline.source_epoch);
+    let job = Job {
+        module: &module,
+        arguments,
+        seed: stage.id.clone(),
+        source_epoch: pipeline.source_epoch,
+        time: settings.stage_timeout,
+        helpers: settings.helpers.clone(),
+    };
+    let ended = run_component(settings, job, &sandbox, log, pipe);
+    let released = release(held);
+    // The helpers hold the other ends of the pipe until their sessions are gone.
+    _ = pump.join();
+    let ended = ended?;
+    if ended.success() { released? }
+    scratch.close()?;
+    Ok(ended)
+}
+
+/// Opens devices, maps inputs and makes mounts, in osbuild's order.
+fn prepare(
+    settings: &Settings,
+    store: &Store,
+    trees: &Trees,
+    stage: &Stage,
+    sandbox: &mut Sandbox,
+    pipe: &OwnedFd,
+) -> Result<Held> {
+    for input in &stage.inputs {
+        inputs::map(input, store, trees, sandbox)?;
+    }
+    let mut held = Held::default();
+    if !stage.devices.is_empty() {
+        let session = begin(settings, Interface::Loopback, sandbox, pipe, "devices")?;
+        for device in &stage.devices {
+            devices::open(device, &session, sandbox)?;
+        }
+        held.loopback = Some(session);
+    }
+    if !stage.mounts.is_empty() || settings.mounts_itself(stage) {
+        let directory = sandbox.scratch.join("mounts");
+        std::fs::create_dir_all(&directory).map_err(BuildError::io(&directory))?;
+        sandbox.grant(MOUNTS, &directory, Access::Write);
+    }
+    if stage.mounts.iter().any(mounts::needs_helper) {
+        held.mount = Some(begin(settings, Interface::Mount, sandbox, pipe, "mounts")?);
+    }
+    for mount in &stage.mounts {
+        mounts::mount(mount, held.mount.as_ref(), sandbox)?;
+    }
+    Ok(held)
+}
+
+fn begin(settings: &Settings, interface: Interface, sandbox: &Sandbox, pipe: &OwnedFd, place: &str) -> Result<Session> {
+    let log = pipe.try_clone().map_err(BuildError::io("log pipe"))?;
+    let failed = |failure| BuildError::Helper { place: place.to_owned(), failure };
+    let session = settings.helpers.begin(interface, &sandbox.helper_grant(), log).map_err(failed)?;
+    settings.interrupt.cuts.add(&session);
+    Ok(session)
+}
+
+/// Unmounts, then detaches; data that did not reach the disk makes the stage fail.
+fn release(held: Held) -> Result<()> {
+    let end = |session: Option<Session>, place: &str| match session {
+        Some(session) => session.end().map_err(|failure| BuildError::Helper { place: place.to_owned(), failure }),
+        None => Ok(()),
+    };
+    let unmounted = end(held.mount, "releasing mounts");
+    end(held.loopback, "releasing devices").and(unmounted)
+}
+
+/// A component with what it works on.
+pub(crate) struct Job<'a> {
+    pub(crate) module: &'a Module,
+    pub(crate) arguments: String,
+    pub(crate) seed: String,
+    pub(crate) source_epoch: Option<i64>,
+    pub(crate) time: Option<Duration>,
+    pub(crate) helpers: Arc<HelperProcesses>,
+}
+
+/// Runs a component in its sandbox, with privileged calls carried out by helpers.
+pub(crate) fn run_component(
+    settings: &Settings,
+    job: Job<'_>,
+    sandbox: &Sandbox,
+    log: &Arc<StageLog>,
+    pipe: OwnedFd,
+) -> Result<Outcome> {
+    let Job { module, arguments, seed, source_epoch, time, helpers } = job;
+    let compiled = settings.engine.prepare(module)?;
+    let metadata = &module.metadata;
+    let mut grant = sandbox.helper_grant();
+    grant.programs.clone_from(&metadata.programs);
+    grant.capabilities.clone_from(&metadata.capabilities);
+    grant.source_epoch = source_epoch;
+    let cuts = Cuts::default();
+    let sessions = BTreeMap::new();
+    let helpers = StageHelpers { processes: helpers, grant, log: pipe, cuts: cuts.clone(), sessions };
+    let mut roots = sandbox.roots.clone();
+    for path in &metadata.reads {
+        let host = sandbox.in_build_root(path);
+        if host.exists() {
+            roots.push(osbuild_wasm_capability::Root { contract: path.clone(), host, access: Access::Read });
+        }
+    }
+    let run = Run {
+        grant: Grant {
+            roots,
+            interfaces: module.request.interfaces.iter().copied().chain([Named::Types]).collect(),
+            limits: Limits { time, ..Limits::default() },
+            source_epoch,
+            entropy: metadata.entropy,
+        },
+        arguments,
+        seed,
+        log: log.clone(),
+        helpers: Box::new(helpers),
+        cancel: settings.interrupt.cancel.clone(),
+    };
+    let _watch = settings.interrupt.watch(cuts.clone());
+    let _timer = time.map(|time| Timer::start(time, cuts));
+    Ok(settings.engine.run(&compiled, run)?)
+}
+
+/// Cuts off a stage's tools when its time is up; the component itself is stopped by the engine.
+struct Timer {
+    _done: Sender<()>,
+}
+
+impl Timer {
+    fn start(time: Duration, cuts: Cuts) -> Self {
+        let (done, ended) = channel::<()>();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+                cuts.fire();
+            }
+        });
+        Self { _done: done }
+    }
+}
