@@ -1,0 +1,38 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need and can be run twice.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+CARGO ?= cargo
+COMPONENTS := target/components
+
+.PHONY: all components programs tools lint test demo clean
+
+all: programs
+
+# Debian packages that the programs, the samples and the tests use.
+tools:
+	@tools/install-packages
+
+# Stages and assemblers share names, so they are built one after the other and collected apart.
+components:
+	@rustup target list --installed 2>/dev/null | grep -qx wasm32-wasip2 || rustup target add wasm32-wasip2
+	@tools/build-components $(COMPONENTS)
+
+programs: components
+	$(CARGO) build --release
+
+lint: components
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --all-targets -- -D warnings
+	$(CARGO) clippy --profile component --target wasm32-wasip2 -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers -- -D warnings
+
+test: tools lint programs
+	$(CARGO) test --release
+	$(CARGO) test --release -p osbuild-stage -p osbuild-stage-common
+
+demo: tools programs
+	samples/demo
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,240 @@
+//! `osbuild-wasm stage`: components alone.
+use crate::components::{catalogue, engine, kind, registry};
+use crate::document::{self, Style, runner_of_host};
+use crate::exit::{Exit, fail};
+use clap::{Args, Subcommand};
+use osbuild_wasm_build::{HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single};
+use osbuild_wasm_component::{Kind, Module, Origin, Registry};
+use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_manifest::catalogue::ModuleKind;
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_report::Diagnostic;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Look at stages and assemblers, run one alone, or check its options
+#[derive(Debug, Subcommand)]
+pub(crate) enum StageCommand {
+    List(ListArguments),
+    Show(ShowArguments),
+    Run(RunArguments),
+    Validate(ValidateArguments),
+}
+
+/// List all stages and assemblers that are there
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+/// Show what a stage or assembler is, what it may ask for, and its options
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// Module name, e.g. org.osbuild.mkdir
+    name: String,
+    /// Kind of the module
+    #[arg(long, default_value = "stage", value_parser = ["stage", "assembler"])]
+    kind: String,
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+/// Run one stage in its sandbox on a directory of this machine
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Module name, e.g. org.osbuild.mkdir
+    name: String,
+    /// Directory that it works on
+    #[arg(long, value_name = "DIR")]
+    tree: PathBuf,
+    /// Arguments document (JSON); the paths in it are of this machine, and exactly these are granted
+    #[arg(long, value_name = "FILE")]
+    args: PathBuf,
+    /// Kind of the module
+    #[arg(long, default_value = "stage", value_parser = ["stage", "assembler"])]
+    kind: String,
+    /// Seconds after which it is stopped
+    #[arg(long, value_name = "SECONDS")]
+    stage_timeout: Option<u64>,
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+/// Check a module's document as it stands in a manifest
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArguments {
+    /// Module name, e.g. org.osbuild.mkdir
+    name: String,
+    /// The document (JSON)
+    #[arg(long, value_name = "FILE")]
+    args: PathBuf,
+    /// Format of the manifest that it is from
+    #[arg(long, default_value = "2", value_parser = ["1", "2"])]
+    schema_version: String,
+    /// Kind of the module
+    #[arg(long, default_value = "stage", value_parser = ["stage", "assembler", "source", "input", "device", "mount"])]
+    kind: String,
+    /// Print the errors as JSON
+    #[arg(long)]
+    json: bool,
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+pub(crate) fn stage(command: &StageCommand) -> Exit {
+    let ended = match command {
+        StageCommand::List(arguments) => list(arguments),
+        StageCommand::Show(arguments) => show(arguments),
+        StageCommand::Run(arguments) => run(arguments),
+        StageCommand::Validate(arguments) => validate(arguments),
+    };
+    ended.unwrap_or_else(|exit| exit)
+}
+
+fn failed(error: &dyn std::error::Error) -> Exit {
+    fail(Exit::Failed, false, &Diagnostic::from_error(error))
+}
+
+fn list(arguments: &ListArguments) -> Result<Exit, Exit> {
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    for kind in [Kind::Stage, Kind::Assembler] {
+        for name in registry.names(kind) {
+            let module = component(&registry, kind, name)?;
+            table.add_row([name, kind.name(), &module.metadata.summary]);
+        }
+    }
+    println!("{}", table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
+    Ok(Exit::Done)
+}
+
+fn component(registry: &Registry, kind: Kind, name: &str) -> Result<Arc<Module>, Exit> {
+    match registry.get(kind, name) {
+        Some(module) => module.map_err(|error| failed(&error)),
+        None => {
+            let mut diagnostic = Diagnostic::new(format!("there is no {kind} {name}"));
+            if let Some(near) = catalogue(registry).nearest(module_kind(kind.name()), name) {
+                diagnostic = diagnostic.hint(format!("did you mean {near}?"));
+            }
+            Err(fail(Exit::Invalid, false, &diagnostic))
+        }
+    }
+}
+
+/// The kind of that name; clap has checked the name.
+fn module_kind(name: &str) -> ModuleKind {
+    name.parse().unwrap_or(ModuleKind::Stage)
+}
+
+fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
+    let metadata = &module.metadata;
+    println!("{} ({}): {}", metadata.name, metadata.kind, metadata.summary);
+    for paragraph in &metadata.description {
+        println!("  {paragraph}");
+    }
+    let origin = match &module.origin {
+        Origin::Builtin => "built in".to_owned(),
+        Origin::File(path) => path.display().to_string(),
+    };
+    let interfaces: Vec<_> = module.request.interfaces.iter().map(ToString::to_string).collect();
+    let none = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+    println!("\ncomponent:           {origin}, {} bytes, sha256 {}", module.bytes.len(), module.digest);
+    println!("interfaces:          {}", none(&interfaces));
+    println!("programs:            {}", none(&metadata.programs));
+    println!("Linux capabilities:  {}", none(&metadata.capabilities));
+    println!("reads of build root: {}", none(&metadata.reads));
+    for key in ["schema", "schema_2"] {
+        if let Some(schema) = metadata.rest.get(key) {
+            println!("\n{key}:\n{}", serde_json::to_string_pretty(schema).unwrap_or_default());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The stage's log, as it comes.
+struct LogToStdout;
+
+impl Observer for LogToStdout {
+    fn event(&self, event: &Event) {
+        if let Event::StageLog { text, .. } = event {
+            let mut out = std::io::stdout().lock();
+            // A closed pipe is the reader's choice; the stage goes on.
+            _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        }
+    }
+}
+
+fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
+    let document: serde_json::Value = (&document::read(&arguments.args, Style { json: false })?).into();
+    let tree = std::fs::canonicalize(&arguments.tree).map_err(|error| {
+        let diagnostic = Diagnostic::new(format!("--tree {}", arguments.tree.display())).cause(error.to_string());
+        fail(Exit::Invalid, false, &diagnostic)
+    })?;
+    let scratch = tempfile::Builder::new().prefix("osbuild-wasm-").tempdir_in("/var/tmp").map_err(|error| failed(&error))?;
+    let isolation = isolate(&tree).map_err(|error| failed(&error))?;
+    let scopes = SingleStage::scopes(&document, &tree, scratch.path());
+    let helpers = HelperProcesses::start(needed_by(&module.request), &scopes).map_err(|error| failed(&error))?;
+    isolation.give_up_privileges().map_err(|error| failed(&error))?;
+    let interrupt = Interrupt::default();
+    let to_end = interrupt.clone();
+    _ = ctrlc::set_handler(move || to_end.fire());
+    let settings = Settings {
+        registry: Arc::new(registry),
+        engine: engine().map_err(|error| failed(&error))?,
+        helpers: Arc::new(helpers),
+        observer: Arc::new(LogToStdout),
+        stage_timeout: arguments.stage_timeout.map(Duration::from_secs),
+        checkpoints: Default::default(),
+        interrupt: interrupt.clone(),
+    };
+    let single = SingleStage {
+        module: &module,
+        tree,
+        arguments: document,
+        runner: runner_of_host().exec,
+        scratch: scratch.path().to_owned(),
+    };
+    let outcome = run_single(&settings, &single).map_err(|error| failed(&error))?;
+    if interrupt.fired() {
+        return Ok(Exit::Interrupted);
+    }
+    if let Some(stopped) = &outcome.stopped {
+        eprintln!("error: {}: {stopped}", arguments.name);
+    }
+    Ok(if outcome.success() { Exit::Done } else { Exit::Failed })
+}
+
+fn validate(arguments: &ValidateArguments) -> Result<Exit, Exit> {
+    let style = Style { json: arguments.json };
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let document: Value = document::read(&arguments.args, style)?;
+    let version = if arguments.schema_version == "1" {
+        osbuild_wasm_manifest::model::Version::V1
+    } else {
+        osbuild_wasm_manifest::model::Version::V2
+    };
+    let catalogue = catalogue(&registry);
+    let errors = osbuild_wasm_manifest::validate::validate_module(
+        &catalogue,
+        module_kind(&arguments.kind),
+        &arguments.name,
+        &document,
+        version,
+    );
+    if errors.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(document::invalid(&arguments.args, &errors, style))
+}
