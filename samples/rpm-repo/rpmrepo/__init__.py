@@ -1,0 +1,1 @@
+"""Makes a small, signed, bootable RPM distribution out of Debian packages."""
