@@ -161,11 +161,9 @@ impl Trees {
     }
 
     /// Where the runner's preparation of one build root is kept during the run.
-    pub(crate) fn runner_cache(&self, pipeline: &Pipeline) -> Result<PathBuf> {
+    pub(crate) fn runner_cache(&self, pipeline: &Pipeline) -> PathBuf {
         let name = pipeline.build.as_deref().filter(|id| !id.is_empty()).unwrap_or("host");
-        let path = self.runners.path().join(format!("{}-{}", pipeline.runner.exec, name));
-        std::fs::create_dir_all(&path).map_err(BuildError::io(&path))?;
-        Ok(path)
+        self.runners.path().join(format!("{}-{}", pipeline.runner.exec, name))
     }
 }
 

@@ -98,7 +98,7 @@ fn carry_out(
     let mut sandbox = Sandbox { scratch: scratch.path().to_owned(), ..Sandbox::default() };
     sandbox.build_root = trees.build_root(pipeline)?;
     sandbox.runner = Some(pipeline.runner.exec.clone());
-    sandbox.runner_cache = Some(trees.runner_cache(pipeline)?);
+    sandbox.runner_cache = Some(trees.runner_cache(pipeline));
     sandbox.grant(TREE, tree, Access::Write);
     let (pipe, pump) = log.pipe()?;
     let held = prepare(settings, store, trees, stage, &mut sandbox, &pipe)?;

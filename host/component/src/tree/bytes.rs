@@ -30,6 +30,10 @@ impl OpenFile {
         Self { fd, path: path.to_owned(), append, quota }
     }
 
+    pub(super) fn descriptor(&self) -> rustix::fd::BorrowedFd<'_> {
+        rustix::fd::AsFd::as_fd(&self.fd)
+    }
+
     pub(super) fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length.min(READ_LIMIT) as usize];
         let count = retry(|| pread(&self.fd, &mut bytes, offset)).map_err(|errno| self.error(errno))?;

@@ -1,5 +1,6 @@
 //! The host's side of `osbuild:stage/tree`: verbs on paths inside granted directories.
 mod bytes;
+mod copies;
 mod errors;
 mod names;
 mod roots;

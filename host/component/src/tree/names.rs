@@ -1,9 +1,9 @@
 //! Verbs on names: directories, links, metadata, attributes, copies.
 use super::errors::{failed, from_errno, invalid};
-use super::roots::{Roots, link_of};
+use super::roots::{Roots, Slot, link_of};
 use super::Result;
-use crate::bindings::tree::{CopyOptions, Entry, FileType as Kind, Metadata, OpenMode, Timestamp};
-use osbuild_wasm_files::{CopyOptions as TreeCopy, copy as copy_object, remove_tree};
+use crate::bindings::tree::{Entry, FileType as Kind, Metadata, OpenMode, Timestamp};
+use osbuild_wasm_files::remove_tree;
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, IFlags, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat, fstat, ioctl_getflags,
     ioctl_setflags, linkat, mkdirat, mknodat, readlinkat, renameat, symlinkat, unlinkat, utimensat,
@@ -203,37 +203,11 @@ impl Roots {
         ioctl_setflags(&file, flags).map_err(|errno| from_errno(path, errno))
     }
 
-    pub(super) fn copy(&self, source: &str, to: &str, options: CopyOptions) -> Result<()> {
-        let from = self.locate(source)?;
-        let target = self.locate(to)?;
-        target.writable()?;
-        let contents = source.ends_with("/.") || source.ends_with('/') || from.rest == ".";
-        // The source is named through its parent, so that a link at the end is copied as the link it is.
-        let (from_path, name, _from_guard) = if contents || options.follow {
-            let handle = from.path_fd(true).map_err(|errno| from_errno(source, errno))?;
-            let name = source.trim_end_matches(['/', '.']).rsplit('/').next().unwrap_or_default();
-            (Path::new(&link_of(&handle)).join("."), name, handle)
-        } else {
-            let slot = from.slot()?;
-            (Path::new(&link_of(&slot.parent)).join(slot.name), slot.name, slot.parent)
-        };
-        let existing = target.path_fd(true).ok().filter(|fd| is_directory(fd));
-        let (to_path, _to_guard) = match existing {
-            Some(handle) if contents => (Path::new(&link_of(&handle)).join("."), handle),
-            Some(handle) => (Path::new(&link_of(&handle)).join(name), handle),
-            None => {
-                let slot = target.slot()?;
-                (Path::new(&link_of(&slot.parent)).join(slot.name), slot.parent)
-            }
-        };
-        copy_object(&from_path, &to_path, TreeCopy::default()).map(drop).map_err(|error| failed(to, &error))
-    }
-
     fn is_granted_device(&self, path: &str) -> bool {
         self.locate(path).is_ok_and(|located| located.rest == ".")
     }
 
-    fn new_slot<'a>(&'a self, path: &'a str) -> Result<super::roots::Slot<'a>> {
+    fn new_slot<'a>(&'a self, path: &'a str) -> Result<Slot<'a>> {
         let located = self.locate(path)?;
         located.writable()?;
         self.quota.take_inode(path)?;
@@ -257,7 +231,7 @@ impl Roots {
     }
 }
 
-fn is_directory(fd: &rustix::fd::OwnedFd) -> bool {
+pub(super) fn is_directory(fd: &rustix::fd::OwnedFd) -> bool {
     fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 

@@ -86,17 +86,8 @@ pub fn copy_tree(
     let root = open_root(to).at("open", to)?;
     let stat = rustix::fs::fstat(&source).at("examine", from)?;
     let root_stat = rustix::fs::fstat(&root).at("examine", to)?;
-    let mut copy = Copy {
-        from,
-        to,
-        root: root.as_fd(),
-        root_id: (root_stat.st_dev, root_stat.st_ino),
-        options,
-        cloning: Cloning::default(),
-        links: HashMap::new(),
-        path: PathBuf::new(),
-        report: CopyReport::default(),
-    };
+    let mut copy = Copy::new(from, to, root.as_fd(), options);
+    copy.root_id = Some((root_stat.st_dev, root_stat.st_ino));
     copy.directory(source.as_fd(), root.as_fd(), &stat)?;
     Ok(copy.report)
 }
@@ -115,19 +106,39 @@ pub fn copy(from: &Path, to: &Path, options: CopyOptions<'_>) -> Result<CopyRepo
         return copy_tree(from, to, options);
     }
     let (source, root) = (open_parent(from)?, open_parent(to)?);
-    let mut copy = Copy {
-        from,
-        to,
-        root: root.as_fd(),
-        root_id: (u64::MAX, u64::MAX),
-        options,
-        cloning: Cloning::default(),
-        links: HashMap::new(),
-        path: PathBuf::new(),
-        report: CopyReport::default(),
-    };
+    let mut copy = Copy::new(from, to, root.as_fd(), options);
     let place = |dir, name| Place { dir, name };
     copy.entry(place(source.as_fd(), name), place(root.as_fd(), new_name))?;
+    Ok(copy.report)
+}
+
+/// Copies the content and metadata of an open regular file to the new name `to`; what has that name now is replaced.
+///
+/// # Errors
+/// As [`copy_tree`].
+pub fn copy_opened(source: BorrowedFd<'_>, to: &Path, options: CopyOptions<'_>) -> Result<CopyReport, FilesError> {
+    let stat = rustix::fs::fstat(source).at("examine", to)?;
+    let Some(name) = to.file_name() else {
+        return Err(Errno::INVAL).at("create", to);
+    };
+    let root = open_parent(to)?;
+    let mut copy = Copy::new(to, to, root.as_fd(), options);
+    let place = Place { dir: root.as_fd(), name };
+    copy.clear_way(place)?;
+    let source = File::from(source.try_clone_to_owned().at("open", to)?);
+    copy.content(&source, place, &stat)?;
+    Ok(copy.report)
+}
+
+/// Gives the open file or directory `to` the metadata of `from`: owner, mode, extended attributes, times.
+///
+/// # Errors
+/// As [`copy_tree`].
+pub fn copy_metadata(from: BorrowedFd<'_>, to: BorrowedFd<'_>, options: CopyOptions<'_>) -> Result<CopyReport, FilesError> {
+    let stat = rustix::fs::fstat(from).at("examine", Path::new("."))?;
+    let here = Path::new(".");
+    let mut copy = Copy::new(here, here, to, options);
+    copy.metadata(from, to, &stat)?;
     Ok(copy.report)
 }
 
@@ -142,7 +153,7 @@ struct Copy<'a> {
     to: &'a Path,
     root: BorrowedFd<'a>,
     /// Device and inode of the destination, which must not turn up in the source.
-    root_id: (u64, u64),
+    root_id: Option<(u64, u64)>,
     options: CopyOptions<'a>,
     cloning: Cloning,
     /// Where in the destination each source file with several names first went.
@@ -150,6 +161,22 @@ struct Copy<'a> {
     /// The entry at hand, relative to both roots.
     path: PathBuf,
     report: CopyReport,
+}
+
+impl<'a> Copy<'a> {
+    fn new(from: &'a Path, to: &'a Path, root: BorrowedFd<'a>, options: CopyOptions<'a>) -> Self {
+        Copy {
+            from,
+            to,
+            root,
+            root_id: None,
+            options,
+            cloning: Cloning::default(),
+            links: HashMap::new(),
+            path: PathBuf::new(),
+            report: CopyReport::default(),
+        }
+    }
 }
 
 impl Copy<'_> {
@@ -167,7 +194,7 @@ impl Copy<'_> {
         to: BorrowedFd<'_>,
         stat: &Stat,
     ) -> Result<(), FilesError> {
-        if (stat.st_dev, stat.st_ino) == self.root_id {
+        if Some((stat.st_dev, stat.st_ino)) == self.root_id {
             return Err(self.conflict("it is inside the directory that is copied"));
         }
         for name in names(from).at("list", &self.source())? {
@@ -265,6 +292,10 @@ impl Copy<'_> {
         let source: File = rustix::fs::openat(from.dir, from.name, flags, Mode::empty())
             .at("open", &self.source())?
             .into();
+        self.content(&source, to, stat)
+    }
+
+    fn content(&mut self, source: &File, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
@@ -274,7 +305,7 @@ impl Copy<'_> {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let (copied, cloned) = self
             .cloning
-            .copy(&source, &target, size, stat.st_dev)
+              .copy(source, &target, size, stat.st_dev)
             .at("copy the content to", &self.target())?;
         self.report.copied_bytes += copied;
         self.report.cloned_bytes += cloned;
