@@ -96,15 +96,6 @@ impl StageHelpers {
         let gone = || call_error(Failure::new(protocol::ErrorCode::Io, "", "the helper's session is gone"));
         self.sessions.get(&interface).ok_or_else(gone)
     }
-
-    /// A device that the component attached itself becomes known to the helpers that are asked later.
-    fn learn(&mut self, device: &str) {
-        self.grant.devices.push(protocol::Device { contract: device.to_owned(), host: PathBuf::from(device) });
-        // Sessions that exist already hold the old grant; what they hold is released only at the end, so they stay for that.
-        for interface in [Interface::Command] {
-            self.sessions.remove(&interface);
-        }
-    }
 }
 
 fn call_error(failure: Failure) -> CallError {
@@ -164,7 +155,6 @@ impl Helpers for StageHelpers {
             lock: false,
         };
         let attached = self.session(Interface::Loopback)?.attach(attach).map_err(call_error)?;
-        self.learn(&attached.device);
         Ok(Attachment { handle: attached.handle.0, path: attached.device })
     }
 

@@ -56,7 +56,12 @@ pub(crate) fn paths_of(document: &Value, tree: &Path) -> Vec<PathBuf> {
     let mut sandbox = Sandbox::default();
     let mut copy = document.clone();
     _ = rewrite(&mut copy, tree, &mut sandbox);
-    sandbox.roots.into_iter().filter(|root| root.contract.starts_with("/run/osbuild/")).map(|root| root.host).collect()
+    let scope = |root: osbuild_wasm_capability::Root| match root.host.is_file() {
+        // A scope is a directory; the grant still covers the file alone.
+        true => root.host.parent().map(Path::to_owned),
+        false => Some(root.host).filter(|_| root.contract.starts_with("/run/osbuild/")),
+    };
+    sandbox.roots.into_iter().filter_map(scope).collect()
 }
 
 impl SingleStage<'_> {

@@ -36,8 +36,8 @@ pub(crate) fn read(path: &Path, style: Style) -> Result<Value, Exit> {
     })
 }
 
-/// Validates and loads a document.
-pub(crate) fn manifest(document: &Value, path: &Path, catalogue: &Catalogue, style: Style) -> Result<Manifest, Exit> {
+/// Validates a document against the schemas.
+pub(crate) fn check(document: &Value, path: &Path, catalogue: &Catalogue, style: Style) -> Result<(), Exit> {
     if let Err(error) = osbuild_wasm_manifest::format::detect(document) {
         // osbuild prints this sentence as it is, with --json too.
         println!("Unsupported manifest format");
@@ -45,9 +45,12 @@ pub(crate) fn manifest(document: &Value, path: &Path, catalogue: &Catalogue, sty
         return Err(Exit::Invalid);
     }
     let errors = validate(document, catalogue);
-    if !errors.is_empty() {
-        return Err(invalid(path, &errors, style));
-    }
+    if errors.is_empty() { Ok(()) } else { Err(invalid(path, &errors, style)) }
+}
+
+/// Validates and loads a document.
+pub(crate) fn manifest(document: &Value, path: &Path, catalogue: &Catalogue, style: Style) -> Result<Manifest, Exit> {
+    check(document, path, catalogue, style)?;
     let options = LoadOptions { host_runner: runner_of_host() };
     load(document, &options).map_err(|error| invalid(path, &[error.into()], style))
 }

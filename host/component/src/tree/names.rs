@@ -93,7 +93,7 @@ impl Roots {
         from.writable()?;
         let target = self.locate(to)?;
         target.writable()?;
-        if !std::ptr::eq(from.anchor, target.anchor) {
+        if !from.same_root(&target) {
             return Err(from_errno(to, Errno::XDEV));
         }
         let (from, target) = (from.slot()?, target.slot()?);
@@ -211,7 +211,8 @@ impl Roots {
         let located = self.locate(path)?;
         located.writable()?;
         self.quota.take_inode(path)?;
-        located.slot()
+        // The granted directory itself is there, whatever is to be made.
+        if located.rest == "." { Err(from_errno(path, Errno::EXIST)) } else { located.slot() }
     }
 
     fn changeable(&self, path: &str, follow: bool) -> Result<rustix::fd::OwnedFd> {

@@ -4,15 +4,19 @@ use super::{OpenFile, Result};
 use crate::bindings::tree::OpenMode;
 use crate::failure::ComponentError;
 use osbuild_wasm_capability::{Access, Limits, Root};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every path is resolved as if the granted directory were `/`: links, absolute ones too, and `..` stay inside. Links of /proc, which
 /// could lead to other processes' files, are not followed.
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+
+/// Contract path of the directory that a component's own mounts go into.
+const MOUNTS: &str = "/run/osbuild/mounts";
 
 /// The granted directories and devices of one run.
 #[derive(Debug)]
@@ -31,18 +35,43 @@ pub(crate) struct Quota {
 #[derive(Debug)]
 struct OpenRoot {
     contract: String,
-    anchor: OwnedFd,
+    anchor: Anchor,
     access: Access,
     is_directory: bool,
 }
 
+/// How a granted directory is held.
+#[derive(Debug)]
+enum Anchor {
+    /// Open from the start: what a later rename does to the path no longer matters.
+    Open(OwnedFd),
+    /// The mounts directory is opened at each call: the component may mount something on it, and a descriptor would show what is
+    /// below, or keep it from being unmounted.
+    AtEachCall(PathBuf),
+}
+
 /// A path that was cut into its granted directory and the rest.
 pub(super) struct Located<'a> {
-    pub(super) anchor: &'a OwnedFd,
+    anchor: Held<'a>,
+    contract: &'a str,
     pub(super) rest: &'a str,
     access: Access,
     is_directory: bool,
     path: &'a str,
+}
+
+enum Held<'a> {
+    Open(&'a OwnedFd),
+    JustOpened(OwnedFd),
+}
+
+impl AsFd for Held<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Open(fd) => fd.as_fd(),
+            Self::JustOpened(fd) => fd.as_fd(),
+        }
+    }
 }
 
 /// The directory that holds (or is to hold) a name.
@@ -57,9 +86,13 @@ impl Roots {
         let mut open = Vec::with_capacity(roots.len());
         for root in roots {
             let failed = |errno: Errno| ComponentError::Root { path: root.host.clone(), cause: errno.into() };
-            let anchor = rustix::fs::open(&root.host, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
-            let is_directory = FileType::from_raw_mode(fstat(&anchor).map_err(failed)?.st_mode) == FileType::Directory;
+            let fd = open_anchor(&root.host).map_err(failed)?;
+            let is_directory = FileType::from_raw_mode(fstat(&fd).map_err(failed)?.st_mode) == FileType::Directory;
             let contract = root.contract.trim_end_matches('/').to_owned();
+            let anchor = match contract.as_str() {
+                MOUNTS => Anchor::AtEachCall(root.host.clone()),
+                _ => Anchor::Open(fd),
+            };
             open.push(OpenRoot { contract, anchor, access: root.access, is_directory });
         }
         // The longest name that fits decides.
@@ -83,7 +116,11 @@ impl Roots {
                 let rest = rest.trim_start_matches('/');
                 let rest = if rest.is_empty() { "." } else { rest };
                 let OpenRoot { anchor, access, is_directory, .. } = root;
-                return Ok(Located { anchor, rest, access: *access, is_directory: *is_directory, path });
+                let anchor = match anchor {
+                    Anchor::Open(fd) => Held::Open(fd),
+                    Anchor::AtEachCall(host) => Held::JustOpened(open_anchor(host).map_err(|errno| from_errno(path, errno))?),
+                };
+                return Ok(Located { anchor, contract: &root.contract, rest, access: *access, is_directory: *is_directory, path });
             }
         }
         Err(denied(path, "outside of what this stage was granted"))
@@ -109,6 +146,10 @@ impl Roots {
     }
 }
 
+fn open_anchor(host: &Path) -> std::result::Result<OwnedFd, Errno> {
+    rustix::fs::open(host, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}
+
 fn open_flags(how: OpenMode) -> OFlags {
     match how {
         OpenMode::Read => OFlags::RDONLY,
@@ -124,6 +165,11 @@ fn creates(how: OpenMode) -> bool {
 }
 
 impl<'a> Located<'a> {
+    /// Whether both lie in one granted directory.
+    pub(super) fn same_root(&self, other: &Self) -> bool {
+        self.contract == other.contract
+    }
+
     /// Refuses when the directory was granted for reading only.
     pub(super) fn writable(&self) -> Result<()> {
         match self.access {
@@ -141,11 +187,11 @@ impl<'a> Located<'a> {
     fn open_inside(&self, rest: &str, flags: OFlags, mode: Mode) -> std::result::Result<OwnedFd, Errno> {
         if !self.is_directory {
             // One granted file, e.g. a device: there is nothing below it.
-            return if rest == "." { rustix::io::fcntl_dupfd_cloexec(self.anchor, 3) } else { Err(Errno::NOTDIR) };
+            return if rest == "." { rustix::io::fcntl_dupfd_cloexec(&self.anchor, 3) } else { Err(Errno::NOTDIR) };
         }
         // The kernel gives up with EAGAIN when something is renamed while it resolves.
         for _ in 0..64 {
-            match openat2(self.anchor, rest, flags | OFlags::CLOEXEC, mode, INSIDE) {
+            match openat2(&self.anchor, rest, flags | OFlags::CLOEXEC, mode, INSIDE) {
                 Err(Errno::AGAIN) => {}
                 other => return other,
             }

@@ -1,0 +1,131 @@
+//! Which block devices a session may use.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use osbuild_wasm_protocol::Failure;
+use rustix::fs::{major, minor};
+
+use crate::access::{Access, real_path};
+use crate::failure::{About, denied};
+
+/// Where the kernel puts this in front of the backing file's path when the path is gone.
+const DELETED: &[u8] = b" (deleted)";
+
+/// A device below `/dev` that may be used, and its parent directory's contract: the path in the sandbox is the same.
+pub fn check(access: &Access, node: &Path) -> Result<(), Failure> {
+    let metadata = std::fs::metadata(node).about(node, "look at this device")?;
+    // A file of this run does for tools that format or partition: `stage run` names such files.
+    if metadata.is_file() {
+        let real = std::fs::canonicalize(node).about(node, "find this file")?;
+        return match access.scopes.contains_real(&real) {
+            true => Ok(()),
+            false => Err(denied(node.to_string_lossy(), "the file is not one of this run")),
+        };
+    }
+    if !metadata.file_type().is_block_device() {
+        return Err(denied(node.to_string_lossy(), "this is neither a block device nor a file"));
+    }
+    let sysfs = PathBuf::from(format!(
+        "/sys/dev/block/{}:{}",
+        major(metadata.rdev()),
+        minor(metadata.rdev())
+    ));
+    let sysfs = std::fs::canonicalize(&sysfs).about(node, "find this device in /sys")?;
+    if rests_on_scope(access, &sysfs, 8) {
+        return Ok(());
+    }
+    Err(denied(
+        node.to_string_lossy(),
+        "the device does not show a file of this run",
+    ))
+}
+
+/// Whether a device, through partitions and mapped devices, ends in loop devices of files in the scopes.
+fn rests_on_scope(access: &Access, sysfs: &Path, depth: u32) -> bool {
+    let Some(depth) = depth.checked_sub(1) else {
+        return false;
+    };
+    if sysfs.join("partition").exists() {
+        return sysfs
+            .parent()
+            .is_some_and(|disk| rests_on_scope(access, disk, depth));
+    }
+    if let Some(file) = backing_file(sysfs) {
+        return access.scopes.contains_real(&file);
+    }
+    let below: Vec<_> = std::fs::read_dir(sysfs.join("slaves"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let fine = |entry: &std::fs::DirEntry| {
+        std::fs::canonicalize(entry.path()).is_ok_and(|sysfs| rests_on_scope(access, &sysfs, depth))
+    };
+    !below.is_empty() && below.iter().all(fine)
+}
+
+/// The file behind a loop device.
+pub fn backing_file(sysfs: &Path) -> Option<PathBuf> {
+    let text = std::fs::read(sysfs.join("loop/backing_file")).ok()?;
+    let path = text.strip_suffix(b"\n").unwrap_or(&text);
+    Some(PathBuf::from(OsStr::from_bytes(
+        path.strip_suffix(DELETED).unwrap_or(path),
+    )))
+}
+
+/// Host path of a device that a call names: one of the grant, or a loop device (or its partition) of a file in a granted directory.
+pub fn resolve(access: &Access, contract: &str) -> Result<PathBuf, Failure> {
+    if let Some(granted) = access
+        .grant
+        .devices
+        .iter()
+        .find(|granted| granted.contract == contract)
+    {
+        check(access, &granted.host)?;
+        return Ok(granted.host.clone());
+    }
+    let attached = attached(access)
+        .into_iter()
+        .find(|path| path.as_os_str().as_bytes() == contract.as_bytes());
+    attached.ok_or_else(|| {
+        denied(
+            contract,
+            "the device was neither granted nor attached by this run",
+        )
+    })
+}
+
+/// Loop devices of files in the session's directories with their partitions: those that the stage attached itself.
+pub fn attached(access: &Access) -> Vec<PathBuf> {
+    let real = |directory: &osbuild_wasm_protocol::Directory| {
+        access
+            .scopes
+            .open_path(&directory.host, rustix::fs::OFlags::PATH)
+            .ok()
+            .and_then(|file| real_path(file).ok())
+    };
+    let roots: Vec<PathBuf> = access.grant.directories.iter().filter_map(real).collect();
+    let ours = |sysfs: &Path| {
+        backing_file(sysfs).is_some_and(|file| roots.iter().any(|root| file.starts_with(root)))
+    };
+    let mut devices = Vec::new();
+    for disk in names("/sys/block").filter(|name| name.starts_with("loop")) {
+        let sysfs = Path::new("/sys/block").join(&disk);
+        if ours(&sysfs) {
+            let parts = names(&sysfs).filter(|name| name.starts_with(&format!("{disk}p")));
+            devices.extend(parts.map(|part| Path::new("/dev").join(part)));
+            devices.push(Path::new("/dev").join(disk));
+        }
+    }
+    devices.retain(|device| device.exists());
+    devices.sort();
+    devices
+}
+
+fn names(directory: impl AsRef<Path>) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}

@@ -1,0 +1,148 @@
+//! `osbuild:stage/qemu-img`: disk images by the build root's qemu-img.
+
+use std::ffi::OsString;
+
+use osbuild_wasm_protocol::{Conversion, Create, ErrorCode, Failure, ImageFormat, ImageInfo, Info};
+use serde_json::Value;
+
+use crate::access::Need;
+use crate::failure::invalid;
+use crate::session::Session;
+use crate::tool::Tool;
+
+const PROGRAM: &str = "qemu-img";
+
+/// Converts a raw image.
+pub fn convert(session: &mut Session, conversion: &Conversion) -> Result<(), Failure> {
+    if conversion.compress && !matches!(conversion.format, ImageFormat::Qcow2 | ImageFormat::Vmdk) {
+        return Err(invalid(
+            conversion.format.as_str(),
+            "only qcow2 and vmdk can be compressed",
+        ));
+    }
+    let source = session
+        .access
+        .sandbox_path(&conversion.source, Need::Read)?;
+    let to = session.access.sandbox_path(&conversion.to, Need::Write)?;
+    // The source's format is told, never guessed: a raw image that looks like a qcow2 could name other files as its backing.
+    let mut arguments = words(&["convert", "-f", "raw", "-O", conversion.format.as_str()]);
+    if conversion.compress {
+        arguments.push("-c".into());
+    }
+    arguments.extend(format_options(&conversion.options)?);
+    if let Some(coroutines) = conversion.coroutines {
+        arguments.extend(words(&["-m", &coroutines.to_string()]));
+    }
+    arguments.extend([source.into(), to.into()]);
+    check(
+        session.run(Tool::new(PROGRAM, arguments))?.status,
+        &conversion.to,
+    )
+}
+
+/// Makes an empty image.
+pub fn create(session: &mut Session, create: &Create) -> Result<(), Failure> {
+    let path = session.access.sandbox_path(&create.path, Need::Write)?;
+    let mut arguments = words(&["create", "-q", "-f", create.format.as_str()]);
+    arguments.extend(format_options(&create.options)?);
+    arguments.extend([path.into(), create.size.to_string().into()]);
+    check(
+        session.run(Tool::new(PROGRAM, arguments))?.status,
+        &create.path,
+    )
+}
+
+/// Looks at an image.
+pub fn info(session: &mut Session, info: &Info) -> Result<ImageInfo, Failure> {
+    let path = session.access.sandbox_path(&info.path, Need::Read)?;
+    let mut arguments = words(&["info", "--output=json"]);
+    arguments.push(path.into());
+    let finished = session.run(Tool::new(PROGRAM, arguments).captured())?;
+    check(finished.status, &info.path)?;
+    let document: Value = serde_json::from_slice(&finished.output).unwrap_or_default();
+    let number = |name: &str| document.get(name).and_then(Value::as_u64);
+    let known = || {
+        let format = document.get("format")?.as_str()?.to_owned();
+        Some(ImageInfo {
+            format,
+            virtual_size: number("virtual-size")?,
+            actual_size: number("actual-size")?,
+        })
+    };
+    known().ok_or_else(|| {
+        Failure::new(
+            ErrorCode::Io,
+            &info.path,
+            "qemu-img's answer lacks format or sizes",
+        )
+    })
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+/// `-o a,b`; options that name other files are refused.
+fn format_options(options: &[String]) -> Result<Vec<OsString>, Failure> {
+    for option in options {
+        let name = option.split('=').next().unwrap_or_default();
+        let plain = option
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"=._-".contains(&byte));
+        if name.is_empty()
+            || !plain
+            || ["backing", "data_file", "encrypt", "encryption"]
+                .iter()
+                .any(|odd| name.starts_with(odd))
+        {
+            return Err(invalid(
+                option,
+                "this is no format option that can be given here",
+            ));
+        }
+    }
+    Ok(if options.is_empty() {
+        Vec::new()
+    } else {
+        words(&["-o", &options.join(",")])
+    })
+}
+
+fn check(status: i32, path: &str) -> Result<(), Failure> {
+    if status == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ErrorCode::Io,
+        path,
+        format!("qemu-img failed with status {status}; the reason is in the log"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_cannot_name_other_files() {
+        let options = |option: &str| format_options(&[option.to_owned()]);
+        for fine in [
+            "compat=1.1",
+            "force_size",
+            "subformat=streamOptimized",
+            "adapter_type=lsilogic",
+        ] {
+            assert!(options(fine).is_ok(), "{fine}");
+        }
+        for odd in [
+            "backing_file=/etc/passwd",
+            "data_file=x",
+            "a,backing_file=x",
+            "",
+            "=x",
+        ] {
+            assert!(options(odd).is_err(), "{odd}");
+        }
+        assert!(format_options(&[]).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,351 @@
+//! `osbuild:stage/rpm`: the RPM database and packages of a tree, by the build root's rpm.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use osbuild_wasm_protocol::{
+    Database, ErrorCode, Failure, ImportKey, Install, Package, Query, Verify,
+};
+use rustix::fs::OFlags;
+
+use crate::access::{Access, Need};
+use crate::failure::{denied, invalid};
+use crate::process::Finished;
+use crate::sandbox;
+use crate::session::Session;
+use crate::tool::{Shown, Tool, Work};
+
+/// Separate fields and packages in a query; no tag contains them.
+const FIELD: char = '\u{1f}';
+const RECORD: char = '\u{1e}';
+
+/// Tags of a query, in the order of [`package`]; the first three every package has.
+const TAGS: [&str; 11] = [
+    "NAME",
+    "VERSION",
+    "RELEASE",
+    "EPOCH",
+    "ARCH",
+    "SIGMD5",
+    "SHA1HEADER",
+    "SHA256HEADER",
+    "SHA3_256HEADER",
+    "SIGPGP",
+    "SIGGPG",
+];
+
+/// Imports a public key.
+pub fn import_key(session: &mut Session, import: &ImportKey) -> Result<(), Failure> {
+    let program = keys_program(&session.access, &import.database)?;
+    let mut arguments = database_arguments(&session.access, &import.database, Need::Write)?;
+    let work = Work::new(session)?;
+    arguments.extend([
+        "--import".into(),
+        work.write("key.asc", &import.key.0)?.into(),
+    ]);
+    let finished = session.run(Tool {
+        shown: vec![work.shown()],
+        ..Tool::new(&program, arguments)
+    })?;
+    check(
+        &finished,
+        &program,
+        &import.database.root,
+        "importing a public key failed; the reason is in the log",
+    )
+}
+
+/// Verifies a package file. An unsigned one fails: `rpmkeys` alone would be content with its digests.
+pub fn verify(session: &mut Session, verify: &Verify) -> Result<(), Failure> {
+    let program = keys_program(&session.access, &verify.database)?;
+    let package = session.access.sandbox_path(&verify.package, Need::Read)?;
+    let (directory, name) = (
+        package.parent().unwrap_or(&package),
+        package.file_name().unwrap_or_default(),
+    );
+    let mut arguments = database_arguments(&session.access, &verify.database, Need::Read)?;
+    arguments.extend(["--define", "_pkgverify_level all", "--checksig"].map(OsString::from));
+    arguments.push(Path::new(".").join(name).into());
+    let tool = Tool {
+        directory: directory.to_owned(),
+        ..Tool::new(&program, arguments).captured()
+    };
+    let finished = session.run(tool)?;
+    let said = String::from_utf8_lossy(&finished.output);
+    let said = said
+        .trim()
+        .rsplit_once(": ")
+        .map_or("", |(_, result)| result);
+    check(
+        &finished,
+        &program,
+        &verify.package,
+        &format!("the signature or a digest of this package does not fit: {said}"),
+    )
+}
+
+/// Runs one transaction.
+pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> {
+    let access = &session.access;
+    let mut arguments: Vec<OsString> = vec!["--verbose".into()];
+    arguments.extend(database_arguments(access, &install.database, Need::Write)?);
+    let root = access.open(
+        &install.database.root,
+        Need::Write,
+        OFlags::PATH | OFlags::DIRECTORY,
+    )?;
+    sandbox::kernel_directories(&root)?;
+    let packages = install
+        .packages
+        .iter()
+        .map(|path| package_path(access, path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some(directory) = packages
+        .first()
+        .and_then(|path| path.parent())
+        .map(Path::to_owned)
+    else {
+        return Err(invalid(
+            &install.database.root,
+            "a transaction needs at least one package",
+        ));
+    };
+    let flags = [
+        (install.exclude_docs, "--excludedocs"),
+        (install.no_dependencies, "--nodeps"),
+        (install.ignore_architecture, "--ignorearch"),
+    ];
+    arguments.extend(
+        flags
+            .into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .map(|(_, flag)| flag.into()),
+    );
+    if !install.install_langs.is_empty() {
+        let langs = install.install_langs.join(":");
+        check_languages(&langs)?;
+        arguments.extend(["--define".into(), format!("_install_langs {langs}").into()]);
+    }
+    let work = Work::new(session)?;
+    let list: String = packages
+        .iter()
+        .map(|path| format!("{}\n", path.display()))
+        .collect();
+    arguments.extend([
+        "--nosignature".into(),
+        "--install".into(),
+        work.write("manifest", list.as_bytes())?.into(),
+    ]);
+    let chroot = session
+        .access
+        .sandbox_path(&install.database.root, Need::Write)?;
+    let shown = vec![
+        work.shown(),
+        Shown::Dev(chroot.join("dev")),
+        Shown::Proc(chroot.join("proc")),
+        Shown::Sys(chroot.join("sys")),
+    ];
+    let environment = install.environment.clone();
+    let tool = Tool {
+        environment,
+        directory,
+        shown,
+        ..Tool::new("rpm", arguments)
+    };
+    let finished = session.run(tool)?;
+    check(
+        &finished,
+        "rpm",
+        &install.database.root,
+        "installing packages failed; the reason is in the log",
+    )
+}
+
+/// All installed packages.
+pub fn query(session: &mut Session, query: &Query) -> Result<Vec<Package>, Failure> {
+    let finished = session.run(Tool::new("rpm", ["--querytags"]).captured())?;
+    check(
+        &finished,
+        "rpm",
+        "",
+        "asking rpm for its tags failed; the reason is in the log",
+    )?;
+    let text = String::from_utf8_lossy(&finished.output);
+    let known: BTreeSet<&str> = text.split_whitespace().collect();
+    let mut arguments = database_arguments(&session.access, &query.database, Need::Read)?;
+    arguments.extend([
+        "-qa".into(),
+        format!("--qf={}", query_format(&known)).into(),
+    ]);
+    let finished = session.run(Tool::new("rpm", arguments).captured())?;
+    check(
+        &finished,
+        "rpm",
+        &query.database.root,
+        "listing the packages failed; the reason is in the log",
+    )?;
+    let text = String::from_utf8_lossy(&finished.output);
+    text.split_terminator(RECORD)
+        .map(|record| package(record, &query.database.root))
+        .collect()
+}
+
+/// `--dbpath X --root TREE`.
+fn database_arguments(
+    access: &Access,
+    database: &Database,
+    need: Need,
+) -> Result<Vec<OsString>, Failure> {
+    let root = access.sandbox_path(&database.root, need)?;
+    let mut arguments = Vec::new();
+    if let Some(path) = &database.path {
+        arguments.extend(["--dbpath".into(), path.into()]);
+    }
+    arguments.extend(["--root".into(), root.into()]);
+    Ok(arguments)
+}
+
+/// The program for keys: `rpmkeys` wherever it is, or one that the metadata names.
+fn keys_program(access: &Access, database: &Database) -> Result<String, Failure> {
+    let program = database.keys_program.as_deref().unwrap_or("rpmkeys");
+    let usual = Path::new(program)
+        .file_name()
+        .is_some_and(|name| name == "rpmkeys");
+    if usual || access.grant.programs.iter().any(|named| named == program) {
+        return Ok(program.to_owned());
+    }
+    Err(denied(
+        program,
+        "the program for keys must be rpmkeys or one that the module's metadata names",
+    ))
+}
+
+/// A package's path as rpm may find it in a manifest, which has one path in a line and expands patterns.
+fn package_path(access: &Access, contract: &str) -> Result<PathBuf, Failure> {
+    let path = access.sandbox_path(contract, Need::Read)?;
+    if path
+        .to_string_lossy()
+        .contains(['\n', ' ', '\t', '*', '?', '[', '{', '#', '%'])
+    {
+        return Err(invalid(
+            contract,
+            "the path of a package must be without blanks and the characters *?[{#%",
+        ));
+    }
+    Ok(path)
+}
+
+fn check_languages(value: &str) -> Result<(), Failure> {
+    let plain = value
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b":_.@-".contains(&byte));
+    if plain {
+        Ok(())
+    } else {
+        Err(invalid(value, "this is no list of languages"))
+    }
+}
+
+/// Fields of the tags that this rpm knows; unset and unknown ones stay empty behind a leading mark.
+fn query_format(known: &BTreeSet<&str>) -> String {
+    let field = |tag: &str| {
+        if known.contains(tag) {
+            format!("%|{tag}?{{=%{{{tag}}}}}:{{}}|")
+        } else {
+            String::new()
+        }
+    };
+    let fields: Vec<String> = TAGS.into_iter().map(field).collect();
+    format!("{}{RECORD}", fields.join(&FIELD.to_string()))
+}
+
+/// Reads one record of [`query_format`].
+fn package(record: &str, root: &str) -> Result<Package, Failure> {
+    let fields: Vec<Option<String>> = record
+        .split(FIELD)
+        .map(|field| field.strip_prefix('=').map(ToOwned::to_owned))
+        .collect();
+    let fields: [Option<String>; TAGS.len()] = fields.try_into().map_err(|_| {
+        Failure::new(
+            ErrorCode::Io,
+            root,
+            "rpm's list of packages cannot be understood",
+        )
+    })?;
+    let [
+        name,
+        version,
+        release,
+        epoch,
+        arch,
+        sigmd5,
+        sha1header,
+        sha256header,
+        sha3_256header,
+        sigpgp,
+        siggpg,
+    ] = fields;
+    Ok(Package {
+        name: name.unwrap_or_default(),
+        version: version.unwrap_or_default(),
+        release: release.unwrap_or_default(),
+        epoch,
+        arch,
+        sigmd5,
+        sha1header,
+        sha256header,
+        sha3_256header,
+        sigpgp,
+        siggpg,
+    })
+}
+
+fn check(finished: &Finished, program: &str, path: &str, detail: &str) -> Result<(), Failure> {
+    match finished.status {
+        0 => Ok(()),
+        status => Err(Failure::new(
+            ErrorCode::Io,
+            path,
+            format!("{detail} ({program} ended with status {status})"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_tags_are_not_asked_for_and_unset_ones_are_none() {
+        let known = TAGS
+            .into_iter()
+            .filter(|tag| *tag != "SHA3_256HEADER")
+            .collect();
+        let format = query_format(&known);
+        assert!(
+            format.starts_with("%|NAME?{=%{NAME}}:{}|\u{1f}") && !format.contains("SHA3"),
+            "{format}"
+        );
+        let package = package(
+            "=bash\u{1f}=5.2\u{1f}=1\u{1f}\u{1f}=x86_64\u{1f}=ab\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}",
+            "",
+        )
+        .unwrap();
+        assert_eq!(
+            (
+                package.name.as_str(),
+                package.epoch,
+                package.arch.as_deref()
+            ),
+            ("bash", None, Some("x86_64"))
+        );
+        assert!(super::package("=bash", "/run/osbuild/tree").is_err());
+    }
+
+    #[test]
+    fn languages_cannot_smuggle_macros() {
+        assert!(check_languages("en_US:de.UTF-8").is_ok());
+        assert!(check_languages("%(id)").is_err());
+    }
+}

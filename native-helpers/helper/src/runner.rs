@@ -1,0 +1,384 @@
+//! What a runner does before the first tool of a stage: /etc and /var of the sandbox.
+//!
+//! A runner is a distribution's name (`org.osbuild.fedora38`); each stands for some of the steps in [`Steps`]. A step whose program
+//! the build root lacks is left out.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use osbuild_wasm_protocol::{ErrorCode, Failure, Interface};
+use rustix::fs::{FlockOperation, OFlags, flock};
+
+use crate::access::{Access, open_inside, real_path};
+use crate::failure::About;
+use crate::process::{host_tool, run_on_host};
+use crate::sandbox;
+use crate::session::Session;
+use crate::tool::Tool;
+
+/// The private directory of a stage.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// That of a session.
+    pub fn of(access: &Access) -> Result<Self, Failure> {
+        let directory = access
+            .scopes
+            .open_path(&access.grant.scratch, OFlags::PATH | OFlags::DIRECTORY)?;
+        real_path(directory)
+            .map(Self)
+            .about(&access.grant.scratch, "find the scratch directory")
+    }
+
+    /// The tools' /etc.
+    pub fn etc(&self) -> PathBuf {
+        self.0.join("etc")
+    }
+
+    /// The tools' /var.
+    pub fn var(&self) -> PathBuf {
+        self.0.join("var")
+    }
+
+    /// What tools read as /proc/cmdline.
+    pub fn command_line(&self) -> PathBuf {
+        self.0.join("cmdline")
+    }
+
+    /// Temporary files of a helper.
+    pub fn work(&self, interface: Interface) -> PathBuf {
+        self.0.join(format!("work-{interface}"))
+    }
+
+    fn done(&self) -> PathBuf {
+        self.0.join("prepared")
+    }
+
+    /// Makes what every sandbox needs; nothing any more when a tool may have run already.
+    pub fn skeleton(&self) -> Result<(), Failure> {
+        if self.command_line().exists() {
+            return Ok(());
+        }
+        for directory in [self.etc(), self.var(), self.var().join("tmp")] {
+            fs::create_dir_all(&directory).about(&directory, "prepare the sandbox")?;
+        }
+        fs::set_permissions(self.var().join("tmp"), fs::Permissions::from_mode(0o1777))
+            .about(self.var(), "prepare the sandbox")?;
+        fs::write(self.command_line(), "root=/dev/osbuild\n")
+            .about(self.command_line(), "prepare the sandbox")
+    }
+}
+
+/// What a runner prepares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Steps {
+    /// ld.so.cache; with the directory of RHEL 7's iSCSI libraries.
+    ldconfig: bool,
+    iscsi: bool,
+    /// Users of packages, by systemd-sysusers.
+    users: bool,
+    /// Files of packages, by systemd-tmpfiles.
+    files: bool,
+    /// nsswitch.conf, which tmpfiles copies, names modules that do not work in the sandbox.
+    remove_nsswitch: bool,
+    /// A machine-id that shows that it means nothing.
+    machine_id: bool,
+    /// The DEFAULT crypto policy.
+    crypto_policies: bool,
+    /// RHEL 8's python3, an alternative.
+    python: bool,
+}
+
+impl Steps {
+    fn of(runner: Option<&str>) -> Result<Self, Failure> {
+        let Some(runner) = runner else {
+            return Ok(Self::default());
+        };
+        let unknown = || Failure::new(ErrorCode::Unsupported, runner, "no such runner is known");
+        let name = runner.strip_prefix("org.osbuild.").ok_or_else(unknown)?;
+        let distribution = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let version: u32 = name[distribution.len()..].parse().unwrap_or(u32::MAX);
+        let systemd = Self {
+            ldconfig: true,
+            users: true,
+            files: true,
+            remove_nsswitch: true,
+            ..Self::default()
+        };
+        let fedora30 = Self {
+            machine_id: true,
+            ..systemd
+        };
+        let fedora38 = Self {
+            crypto_policies: true,
+            ..fedora30
+        };
+        // RHEL's numbers are major and minor ones in a row (rhel7, rhel81, rhel810, rhel90, rhel100).
+        let major = if version == 7 {
+            7
+        } else {
+            version / 10_u32.pow(version.max(1).ilog10().max(1))
+        };
+        Ok(match distribution {
+            "linux" | "arch" => Self::default(),
+            "debian" | "ubuntu" => systemd,
+            "asahi-fedora-remix" => fedora30,
+            "fedora" if version < 38 => fedora30,
+            "fedora" | "eln" | "fedora-asahi-remix" => fedora38,
+            "rhel" | "centos" if version == 7 => Self {
+                ldconfig: true,
+                iscsi: true,
+                remove_nsswitch: true,
+                ..Self::default()
+            },
+            "rhel" if version == 81 => Self {
+                python: true,
+                ..fedora30
+            },
+            "rhel" if major == 8 => Self {
+                python: true,
+                ..fedora38
+            },
+            "centos" | "almalinux" | "rocky" | "ol" if version == 8 => Self {
+                python: true,
+                ..fedora38
+            },
+            "rhivos" => Self {
+                python: true,
+                ..fedora38
+            },
+            "rhel" | "centos" | "almalinux" | "rocky" | "ol" | "AutoSD" | "autosd" => fedora38,
+            _ => return Err(unknown()),
+        })
+    }
+}
+
+/// Prepares the session's scratch directory, once for the stage; quick when another stage has done it for the same build root.
+pub fn prepare(session: &mut Session) -> Result<(), Failure> {
+    if session.prepared {
+        return Ok(());
+    }
+    let scratch = Scratch::of(&session.access)?;
+    // Helpers of other interfaces may serve the same stage.
+    let lock = fs::File::open(&scratch.0).about(&scratch.0, "open the scratch directory")?;
+    flock(lock.as_fd(), FlockOperation::LockExclusive)
+        .about(&scratch.0, "lock the scratch directory")?;
+    if !scratch.done().exists() {
+        scratch.skeleton()?;
+        let cache = session.access.grant.runner_cache.clone();
+        match cache.filter(|cache| cache.is_dir()) {
+            Some(cache) => copy(session, &cache, &scratch.0)?,
+            None => from_scratch(session, &scratch)?,
+        }
+        fs::write(scratch.done(), "").about(scratch.done(), "prepare the sandbox")?;
+    }
+    session.prepared = true;
+    Ok(())
+}
+
+fn from_scratch(session: &Session, scratch: &Scratch) -> Result<(), Failure> {
+    use ErrorKind::{AlreadyExists, CrossesDevices, DirectoryNotEmpty};
+    run_steps(
+        session,
+        scratch,
+        Steps::of(session.access.grant.runner.as_deref())?,
+    )?;
+    let Some(cache) = session.access.grant.runner_cache.clone() else {
+        return Ok(());
+    };
+    let building = scratch.0.join("for-cache");
+    fs::create_dir(&building).about(&building, "keep what the runner prepared")?;
+    copy(session, &scratch.0, &building)?;
+    let kept = fs::rename(&building, &cache);
+    let _ = fs::remove_dir_all(&building);
+    match kept {
+        // Another stage was quicker, or the cache is on another disk: the next stage prepares again.
+        Err(error)
+            if matches!(
+                error.kind(),
+                DirectoryNotEmpty | AlreadyExists | CrossesDevices
+            ) =>
+        {
+            Ok(())
+        }
+        kept => kept.about(&cache, "keep what the runner prepared"),
+    }
+}
+
+/// Copies etc and var from one directory to the other.
+fn copy(session: &Session, from: &Path, to: &Path) -> Result<(), Failure> {
+    let mut command = Command::new(host_tool("cp")?);
+    command
+        .args(["-a", "--reflink=auto", "--"])
+        .args([from.join("etc"), from.join("var")])
+        .arg(to);
+    if run_on_host(command, &session.log)? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ErrorCode::Io,
+        to.to_string_lossy(),
+        "cannot copy what the runner prepared; cp's reason is in the log",
+    ))
+}
+
+/// Files are made before the first program of the build root runs, or in a way that follows no link that it may have left.
+fn run_steps(session: &Session, scratch: &Scratch, steps: Steps) -> Result<(), Failure> {
+    let etc = scratch.etc();
+    if steps.crypto_policies {
+        crypto_policies(&session.access, &etc)?;
+    }
+    if steps.python
+        && !sandbox::root_path(&session.access)
+            .join("etc/alternatives")
+            .exists()
+    {
+        fs::create_dir(etc.join("alternatives"))
+            .about("alternatives", "prepare the sandbox's /etc")?;
+        let link =
+            std::os::unix::fs::symlink("/usr/bin/python3.6", etc.join("alternatives/python3"));
+        link.about("alternatives/python3", "prepare the sandbox's /etc")?;
+    }
+    if steps.ldconfig {
+        add_missing(
+            &etc.join("ld.so.conf"),
+            if steps.iscsi {
+                "/usr/lib64/iscsi\n"
+            } else {
+                ""
+            },
+            0o644,
+        )?;
+        step(session, "ldconfig", &["-X"], Must::Work)?;
+    }
+    if steps.users {
+        step(session, "systemd-sysusers", &[], Must::Work)?;
+    }
+    if steps.files {
+        step(
+            session,
+            "systemd-tmpfiles",
+            &["--create", "--prefix=/etc", "--prefix=/var"],
+            Must::Run,
+        )?;
+    }
+    add_missing(
+        &etc.join("passwd"),
+        "root:x:0:0:root:/root:/bin/sh\n",
+        0o644,
+    )?;
+    add_missing(&etc.join("group"), "root:x:0:\n", 0o644)?;
+    if steps.remove_nsswitch {
+        let _ = fs::remove_file(etc.join("nsswitch.conf"));
+    }
+    if steps.machine_id {
+        add_missing(
+            &etc.join("machine-id"),
+            &format!("{}\n", "f".repeat(32)),
+            0o444,
+        )?;
+    }
+    Ok(())
+}
+
+/// Makes a file unless something of its name is there.
+fn add_missing(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+    match fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+    {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        opened => opened
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .about(path, "prepare the sandbox's /etc"),
+    }
+}
+
+/// What is expected of a step's program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Must {
+    Work,
+    Run,
+}
+
+/// Runs a program of the build root, if it is there; what it prints appears only when it fails.
+fn step(session: &Session, program: &str, arguments: &[&str], must: Must) -> Result<(), Failure> {
+    let tool = Tool {
+        capture_errors: true,
+        ..Tool::new(program, arguments).captured()
+    };
+    let finished = match session.run_prepared(tool) {
+        Err(failure) if failure.code == ErrorCode::MissingTool => return Ok(()),
+        finished => finished?,
+    };
+    if finished.status == 0 || must == Must::Run {
+        return Ok(());
+    }
+    rustix::io::write(&session.log, &finished.output).about(program, "write to the log")?;
+    let detail = format!(
+        "preparing the build root failed: {program} ended with status {}",
+        finished.status
+    );
+    Err(Failure::new(ErrorCode::Io, program, detail))
+}
+
+/// Copies the DEFAULT policy's files of the build root to /etc/crypto-policies/back-ends.
+fn crypto_policies(access: &Access, etc: &Path) -> Result<(), Failure> {
+    let policies = Path::new("usr/share/crypto-policies/back-ends/DEFAULT");
+    let Ok(entries) = fs::read_dir(sandbox::root_path(access).join(policies)) else {
+        return Ok(());
+    };
+    let root = sandbox::root_directory(access)?;
+    let target = etc.join("crypto-policies/back-ends");
+    fs::create_dir_all(&target).about(&target, "prepare the sandbox's crypto-policies")?;
+    for name in entries.flatten().map(|entry| entry.file_name()) {
+        let file = open_inside(
+            &root,
+            &policies.join(&name),
+            OFlags::RDONLY | OFlags::NONBLOCK,
+        )
+        .about(policies, "open a policy")?;
+        let mut copy = fs::File::create(target.join(&name))
+            .about(&target, "prepare the sandbox's crypto-policies")?;
+        std::io::copy(&mut fs::File::from(file), &mut copy).about(policies, "copy a policy")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runners_stand_for_their_steps() {
+        let of = |name: &str| Steps::of(Some(&format!("org.osbuild.{name}"))).unwrap();
+        assert_eq!(of("linux"), Steps::default());
+        assert!(!of("fedora30").crypto_policies && of("fedora30").machine_id);
+        assert!(
+            of("fedora38").crypto_policies
+                && of("fedora43").crypto_policies
+                && of("eln11").crypto_policies
+        );
+        assert!(of("debian").users && !of("ubuntu1804").machine_id);
+        assert!(of("rhel7").iscsi && !of("rhel7").users);
+        assert!(of("rhel81").python && !of("rhel81").crypto_policies);
+        assert!(of("rhel82").python && of("rhel810").python && of("centos8").python);
+        assert!(
+            !of("rhel90").python
+                && !of("rhel100").python
+                && of("rhel100").crypto_policies
+                && !of("centos10").python
+        );
+        assert_eq!(
+            Steps::of(Some("org.osbuild.minix")).unwrap_err().code,
+            ErrorCode::Unsupported
+        );
+    }
+}

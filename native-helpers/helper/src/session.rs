@@ -1,0 +1,155 @@
+//! One session: its requests, one after another, and what it holds.
+
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use osbuild_wasm_protocol::{
+    Connection, ErrorCode, Failure, FrameError, Handle, Interface, Reply, Request,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::access::Access;
+use crate::failure::{denied, invalid};
+use crate::{command, grub, loopback, mount, network, privilege, qemu_img, rpm, tree};
+
+/// Something that must be released: an attached device, a mount.
+pub trait Held: Send {
+    /// Releases it and says whether all data got where it belongs.
+    fn release(self: Box<Self>) -> Result<(), Failure>;
+}
+
+/// A session's state.
+pub struct Session {
+    pub interface: Interface,
+    pub access: Access,
+    pub log: OwnedFd,
+    pub connection: Connection,
+    /// Whether the runner has prepared the scratch directory.
+    pub prepared: bool,
+    /// The way to the proxy, if granted.
+    pub network: Option<network::Forwarder>,
+    held: Vec<(Handle, Box<dyn Held>)>,
+    next: u64,
+}
+
+impl Session {
+    /// Begins a session on the calling thread, which is limited to what the session may do.
+    pub fn new(
+        interface: Interface,
+        access: Access,
+        socket: UnixStream,
+        log: OwnedFd,
+    ) -> Result<Self, Failure> {
+        let mut network = None;
+        if matches!(
+            interface,
+            Interface::Rpm | Interface::Grub | Interface::QemuImg | Interface::Command
+        ) {
+            network = network::isolate(&access)?;
+            privilege::limit(&privilege::of_tools(&access.grant.capabilities)?)?;
+        }
+        let connection = Connection::from(socket);
+        Ok(Self {
+            interface,
+            access,
+            log,
+            connection,
+            prepared: false,
+            network,
+            held: Vec::new(),
+            next: 1,
+        })
+    }
+
+    /// Answers requests until the runtime closes its side; releases everything before this side is closed.
+    pub fn serve(mut self) {
+        loop {
+            let reply = match self.connection.receive::<Request>() {
+                Ok(Some((Request::End, _))) => {
+                    let released = self.release_all();
+                    let _ = self.connection.send(&Reply::from(released), &[]);
+                    break;
+                }
+                Ok(Some((request, _))) => self.answer(request),
+                Err(FrameError::Malformed(error)) => {
+                    Err(invalid("", format!("this is no request: {error}")))
+                }
+                Ok(None) | Err(_) => break,
+            };
+            if self.connection.send(&Reply::from(reply), &[]).is_err() {
+                break;
+            }
+        }
+        let _ = self.release_all();
+        let _ = self.connection.socket().shutdown(Shutdown::Both);
+    }
+
+    fn answer(&mut self, request: Request) -> Result<Value, Failure> {
+        use Interface::{Command, Grub, Loopback, Mount, QemuImg, Rpm, Tree};
+        match (self.interface, request) {
+            (Loopback, Request::Attach(attach)) => value(loopback::attach(self, &attach)),
+            (Loopback, Request::Detach(handle)) | (Mount, Request::Unmount(handle)) => {
+                value(self.release(handle))
+            }
+            (Mount, Request::Mount(mount)) => value(mount::mount(self, &mount)),
+            (Rpm, Request::ImportKey(import)) => value(rpm::import_key(self, &import)),
+            (Rpm, Request::Verify(verify)) => value(rpm::verify(self, &verify)),
+            (Rpm, Request::Install(install)) => value(rpm::install(self, &install)),
+            (Rpm, Request::Query(query)) => value(rpm::query(self, &query)),
+            (Grub, Request::CoreImage(core)) => value(grub::core_image(self, &core)),
+            (Grub, Request::BootImage(platform)) => value(grub::boot_image(self, &platform)),
+            (Grub, Request::EnvironmentBlock(block)) => {
+                value(grub::environment_block(&block.variables))
+            }
+            (QemuImg, Request::Convert(conversion)) => value(qemu_img::convert(self, &conversion)),
+            (QemuImg, Request::Create(create)) => value(qemu_img::create(self, &create)),
+            (QemuImg, Request::Info(info)) => value(qemu_img::info(self, &info)),
+            (Command, Request::Run(run)) => value(command::run(self, &run)),
+            (Tree, Request::ListXattrs(path)) => value(tree::list(&self.access, &path)),
+            (Tree, Request::GetXattr(name)) => value(tree::get(&self.access, &name)),
+            (Tree, Request::SetXattr(attribute)) => value(tree::set(&self.access, &attribute)),
+            (Tree, Request::RemoveXattr(name)) => value(tree::remove(&self.access, &name)),
+            (interface, _) => Err(denied(
+                "",
+                format!("this helper serves {interface} and nothing else"),
+            )),
+        }
+    }
+
+    /// Keeps something until it is released by its handle or with the session.
+    pub fn hold(&mut self, held: Box<dyn Held>) -> Handle {
+        let handle = Handle(self.next);
+        self.next += 1;
+        self.held.push((handle, held));
+        handle
+    }
+
+    fn release(&mut self, handle: Handle) -> Result<(), Failure> {
+        let position = self.held.iter().position(|(known, _)| *known == handle);
+        let position =
+            position.ok_or_else(|| invalid("", "the session does not hold this any more"))?;
+        self.held.remove(position).1.release()
+    }
+
+    /// Releases everything in reverse order; returns the first failure.
+    fn release_all(&mut self) -> Result<(), Failure> {
+        let mut result = Ok(());
+        while let Some((_, held)) = self.held.pop() {
+            result = result.and(held.release());
+        }
+        result
+    }
+}
+
+fn value<T: Serialize>(result: Result<T, Failure>) -> Result<Value, Failure> {
+    let broken = |error: serde_json::Error| {
+        Failure::new(
+            ErrorCode::Io,
+            "",
+            format!("cannot write the answer: {error}"),
+        )
+    };
+    result.and_then(|value| serde_json::to_value(value).map_err(broken))
+}

@@ -1,0 +1,97 @@
+//! GRUB's images and disk images.
+
+use std::fs;
+
+use osbuild_wasm_protocol::{Conversion, CoreImage, Create, ErrorCode, ImageFormat, Interface};
+
+use crate::support::{Bench, TREE, can_run};
+
+#[test]
+fn core_and_boot_image_come_from_the_build_root() {
+    if !can_run(&["bwrap", "grub-mkimage"])
+        || !std::path::Path::new("/usr/lib/grub/i386-pc/boot.img").exists()
+    {
+        return;
+    }
+    let bench = Bench::new();
+    let client = bench.client(Interface::Grub);
+    let session = bench.begin(&client);
+    let core = CoreImage {
+        program: "grub2-mkimage".into(),
+        platform: "i386-pc".into(),
+        format: "i386-pc".into(),
+        prefix: "(,gpt2)/boot/grub2".into(),
+        modules: vec!["part_gpt".into(), "ext2".into(), "biosdisk".into()],
+    };
+    let image = session.core_image(core.clone()).unwrap();
+    assert!(image.len() > 20_000, "{}", bench.log());
+    assert!(
+        bench.log().contains("part_gpt"),
+        "the tool's output is in the log"
+    );
+    assert_eq!(session.boot_image("i386-pc".into()).unwrap().len(), 512);
+    assert_eq!(
+        session.boot_image("../x".into()).unwrap_err().code,
+        ErrorCode::Invalid
+    );
+    let other = CoreImage {
+        program: "sh".into(),
+        ..core
+    };
+    assert_eq!(
+        session.core_image(other).unwrap_err().code,
+        ErrorCode::Denied
+    );
+}
+
+#[test]
+fn images_are_made_converted_and_described() {
+    if !can_run(&["bwrap", "qemu-img"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let client = bench.client(Interface::QemuImg);
+    let session = bench.begin(&client);
+    fs::create_dir(bench.tree().join("sub")).unwrap();
+    std::os::unix::fs::symlink("/sub", bench.tree().join("link")).unwrap();
+    let source = bench.disk("disk.img", 8);
+    let conversion = Conversion {
+        source,
+        to: format!("{TREE}/link/disk.qcow2"),
+        format: ImageFormat::Qcow2,
+        compress: true,
+        options: vec!["compat=1.1".into()],
+        coroutines: Some(2),
+    };
+    session.convert(conversion.clone()).unwrap();
+    assert!(bench.tree().join("sub/disk.qcow2").exists());
+    let info = session.info(format!("{TREE}/link/disk.qcow2")).unwrap();
+    assert_eq!(
+        (info.format.as_str(), info.virtual_size),
+        ("qcow2", 8 << 20)
+    );
+    let vpc = Conversion {
+        format: ImageFormat::Vpc,
+        ..conversion.clone()
+    };
+    assert_eq!(session.convert(vpc).unwrap_err().code, ErrorCode::Invalid);
+    let outside = Conversion {
+        to: "/etc/disk.qcow2".into(),
+        ..conversion
+    };
+    assert_eq!(
+        session.convert(outside).unwrap_err().code,
+        ErrorCode::Denied
+    );
+    let create = Create {
+        path: format!("{TREE}/new.vmdk"),
+        format: ImageFormat::Vmdk,
+        size: 1 << 20,
+        options: Vec::new(),
+    };
+    session.create(create).unwrap();
+    assert_eq!(
+        session.info(format!("{TREE}/new.vmdk")).unwrap().format,
+        "vmdk"
+    );
+}

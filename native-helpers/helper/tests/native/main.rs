@@ -1,0 +1,18 @@
+//! The helper as the runtime uses it. These tests need root and real tools; without them they are skipped, but not where `CI` is set.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests; clippy knows only functions marked #[test] as such"
+)]
+
+mod command;
+mod command_surroundings;
+mod grub_and_images;
+mod lifetime;
+mod loopback;
+mod mount;
+mod network;
+mod rpm;
+mod support;
+mod tree;

@@ -1,0 +1,227 @@
+//! Mounts.
+
+use std::fs;
+
+use osbuild_wasm_protocol::{Attach, ErrorCode, Failure, FileSystem, Interface, Mount, Session};
+
+use crate::support::{Bench, MOUNTS, TREE, attach, can_attach, host, loops_below};
+
+fn mount(device: &str, kind: FileSystem) -> Mount {
+    Mount {
+        device: device.into(),
+        partition: None,
+        target: format!("{MOUNTS}/root"),
+        kind,
+        read_only: false,
+        options: Vec::new(),
+    }
+}
+
+/// Sessions for devices and mounts, in the order in which they are dropped.
+struct Sessions {
+    mounts: Session,
+    devices: Session,
+}
+
+fn with_sessions(bench: &Bench, test: impl FnOnce(&Sessions)) {
+    let (loopback, mounting) = (
+        bench.client(Interface::Loopback),
+        bench.client(Interface::Mount),
+    );
+    let sessions = Sessions {
+        mounts: bench.begin(&mounting),
+        devices: bench.begin(&loopback),
+    };
+    test(&sessions);
+    sessions.mounts.end().unwrap();
+    sessions.devices.end().unwrap();
+    assert!(loops_below(bench.top()).is_empty());
+}
+
+#[test]
+fn file_systems_are_made_mounted_written_and_unmounted() {
+    if !can_attach(&["mkfs.ext4", "mkfs.xfs", "mkfs.btrfs"]) {
+        return;
+    }
+    for (kind, make) in [
+        (FileSystem::Ext4, &["mkfs.ext4", "-q"][..]),
+        (FileSystem::Xfs, &["mkfs.xfs", "-q"][..]),
+        (FileSystem::Btrfs, &["mkfs.btrfs", "-q"][..]),
+    ] {
+        let bench = Bench::new();
+        let path = bench.disk("disk.img", 320);
+        with_sessions(&bench, |Sessions { mounts, devices }| {
+            let attached = devices.attach(attach(&path)).unwrap();
+            host("/usr/bin/env", &[make, &[&attached.device]].concat());
+            let mounted = mounts.mount(mount(&attached.device, kind)).unwrap();
+            assert_eq!(mounted.path, format!("{MOUNTS}/root"));
+            let file = bench.top().join("mounts/root/file");
+            fs::write(&file, "content").unwrap();
+            mounts.unmount(mounted.handle).unwrap();
+            assert!(!file.exists());
+            let again = mounts
+                .mount(Mount {
+                    read_only: true,
+                    ..mount(&attached.device, kind)
+                })
+                .unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), "content");
+            assert!(fs::write(&file, "other").is_err());
+            mounts.unmount(again.handle).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_partition_is_mounted_by_its_number() {
+    if !can_attach(&["mkfs.ext4", "sfdisk", "partx"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let path = bench.disk("disk.img", 64);
+    let script = format!(
+        "printf 'label: gpt\\n,8M\\n,32M\\n' | sfdisk -q {}",
+        bench.tree().join("disk.img").display()
+    );
+    host("/bin/sh", &["-c", &script]);
+    with_sessions(&bench, |Sessions { mounts, devices }| {
+        let attached = devices
+            .attach(Attach {
+                partition_scan: true,
+                ..attach(&path)
+            })
+            .unwrap();
+        host(
+            "/usr/bin/env",
+            &[
+                "mkfs.ext4",
+                "-q",
+                "-L",
+                "second",
+                &format!("{}p2", attached.device),
+            ],
+        );
+        let missing = Mount {
+            partition: Some(3),
+            ..mount(&attached.device, FileSystem::Ext4)
+        };
+        assert_eq!(mounts.mount(missing).unwrap_err().code, ErrorCode::NotFound);
+        let second = Mount {
+            partition: Some(2),
+            target: MOUNTS.into(),
+            ..mount(&attached.device, FileSystem::Ext4)
+        };
+        mounts.mount(second).unwrap();
+        assert!(bench.top().join("mounts/lost+found").exists());
+        let inner = Mount {
+            partition: Some(2),
+            target: format!("{TREE}/mnt/x"),
+            ..mount(&attached.device, FileSystem::Ext4)
+        };
+        mounts.mount(inner).unwrap();
+        assert!(bench.tree().join("mnt/x/lost+found").exists());
+    });
+}
+
+#[test]
+fn what_cannot_be_mounted_says_why() {
+    if !can_attach(&["mkfs.ext4"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let path = bench.disk("disk.img", 16);
+    with_sessions(&bench, |Sessions { mounts, devices }| {
+        let device = devices.attach(attach(&path)).unwrap().device;
+        let fail = |mount: Mount| -> Failure { mounts.mount(mount).unwrap_err() };
+        let xfs = fail(mount(&device, FileSystem::Xfs));
+        assert!(
+            xfs.code == ErrorCode::Invalid && xfs.detail.starts_with("cannot mount xfs: "),
+            "{xfs}"
+        );
+        assert_eq!(
+            fail(Mount {
+                options: vec!["loop".into()],
+                ..mount(&device, FileSystem::Ext4)
+            })
+            .code,
+            ErrorCode::Invalid
+        );
+        assert_eq!(
+            fail(Mount {
+                target: "/etc".into(),
+                ..mount(&device, FileSystem::Ext4)
+            })
+            .code,
+            ErrorCode::Denied
+        );
+        assert_eq!(
+            fail(mount("/dev/null", FileSystem::Ext4)).code,
+            ErrorCode::Denied
+        );
+        let known = fs::read_to_string("/proc/filesystems").unwrap();
+        if !known.contains("vfat") {
+            let vfat = fail(mount(&device, FileSystem::Vfat));
+            assert!(
+                vfat.code == ErrorCode::Unsupported && vfat.detail.contains("no vfat"),
+                "{vfat}"
+            );
+        }
+    });
+}
+
+#[test]
+fn devices_of_other_files_are_denied() {
+    if !can_attach(&["mkfs.ext4"]) {
+        return;
+    }
+    let (bench, other) = (Bench::new(), Bench::new());
+    let client = other.client(Interface::Loopback);
+    let session = other.begin(&client);
+    let foreign = session
+        .attach(attach(&other.disk("disk.img", 16)))
+        .unwrap()
+        .device;
+    host("/usr/bin/env", &["mkfs.ext4", "-q", &foreign]);
+    with_sessions(&bench, |Sessions { mounts, .. }| {
+        assert_eq!(
+            mounts
+                .mount(mount(&foreign, FileSystem::Ext4))
+                .unwrap_err()
+                .code,
+            ErrorCode::Denied
+        );
+    });
+    let mut grant = bench.grant.clone();
+    grant.devices = vec![osbuild_wasm_protocol::Device {
+        contract: "/dev/loop0".into(),
+        host: foreign.into(),
+    }];
+    let log = fs::File::open("/dev/null").unwrap();
+    let refused = bench
+        .client(Interface::Mount)
+        .begin(&grant, log.into())
+        .unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Denied, "{refused}");
+}
+
+#[test]
+fn a_shared_mount_namespace_is_refused() {
+    if !can_attach(&["mkfs.ext4"]) {
+        return;
+    }
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    let bench = Bench::new();
+    let path = bench.disk("disk.img", 16);
+    mount_change(
+        "/",
+        MountPropagationFlags::SHARED | MountPropagationFlags::REC,
+    )
+    .unwrap();
+    with_sessions(&bench, |Sessions { mounts, devices }| {
+        let device = devices.attach(attach(&path)).unwrap().device;
+        host("/usr/bin/env", &["mkfs.ext4", "-q", &device]);
+        let failure = mounts.mount(mount(&device, FileSystem::Ext4)).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::NotPermitted, "{failure}");
+        assert!(failure.detail.contains("not private"), "{failure}");
+    });
+}

@@ -1,0 +1,430 @@
+//! Requests of each interface and what is answered; meaning and paths as in wit/INTERFACE.wit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::{Bytes, Handle};
+
+/// One call. A helper refuses what does not belong to its interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// `loopback`: answered with [`Attached`].
+    Attach(Attach),
+    /// `loopback`: answered when all data is in the file and the device is free.
+    Detach(Handle),
+    /// `mount`: answered with [`Mounted`].
+    Mount(Mount),
+    /// `mount`: answered when all data is written and the file system is gone.
+    Unmount(Handle),
+    /// `rpm`.
+    ImportKey(ImportKey),
+    /// `rpm`.
+    Verify(Verify),
+    /// `rpm`.
+    Install(Install),
+    /// `rpm`: answered with a list of [`Package`].
+    Query(Query),
+    /// `grub`: answered with [`Bytes`].
+    CoreImage(CoreImage),
+    /// `grub`: a platform; answered with [`Bytes`].
+    BootImage(String),
+    /// `grub`: answered with [`Bytes`].
+    EnvironmentBlock(EnvironmentBlock),
+    /// `qemu-img`.
+    Convert(Conversion),
+    /// `qemu-img`.
+    Create(Create),
+    /// `qemu-img`: answered with [`ImageInfo`].
+    Info(Info),
+    /// `command`: answered with [`Outcome`].
+    Run(Run),
+    /// `tree`: answered with a list of names.
+    ListXattrs(XattrPath),
+    /// `tree`: answered with [`Bytes`] or null.
+    GetXattr(XattrName),
+    /// `tree`.
+    SetXattr(XattrValue),
+    /// `tree`.
+    RemoveXattr(XattrName),
+    /// Any interface: releases everything, answers, and closes the session.
+    End,
+}
+
+/// Attaches a regular file as block device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attach {
+    /// Contract path of the file.
+    pub path: String,
+    /// First byte that the device shows.
+    pub offset: u64,
+    /// Bytes that it shows; none: up to the end.
+    pub size: Option<u64>,
+    /// Logical block size in bytes.
+    pub sector_size: u32,
+    /// Whether writing is refused.
+    pub read_only: bool,
+    /// Make devices of the partitions; they are there when the call returns.
+    pub partition_scan: bool,
+    /// Take an exclusive lock (flock) of the device, which keeps udev away from it.
+    pub lock: bool,
+}
+
+/// An attached device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attached {
+    /// For [`Request::Detach`].
+    pub handle: Handle,
+    /// `/dev/loopN`.
+    pub device: String,
+    /// Device number.
+    pub major: u32,
+    /// Device number.
+    pub minor: u32,
+    /// Numbers of the partitions found by a partition scan, ascending.
+    pub partitions: Vec<u32>,
+}
+
+/// Mounts a file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// Contract path of the device.
+    pub device: String,
+    /// Partition of it.
+    pub partition: Option<u32>,
+    /// Contract path below `/run/osbuild/mounts` or the tree; made when missing.
+    pub target: String,
+    /// Kind of file system.
+    pub kind: FileSystem,
+    /// Whether writing is refused.
+    pub read_only: bool,
+    /// Options of the file system, e.g. `subvol=root`.
+    pub options: Vec<String>,
+}
+
+/// A mounted file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mounted {
+    /// For [`Request::Unmount`].
+    pub handle: Handle,
+    /// Contract path of its root.
+    pub path: String,
+}
+
+/// Kinds of file systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileSystem {
+    /// ext4
+    Ext4,
+    /// XFS
+    Xfs,
+    /// Btrfs
+    Btrfs,
+    /// FAT with long names
+    Vfat,
+    /// SquashFS
+    Squashfs,
+    /// EROFS
+    Erofs,
+}
+
+/// Which RPM database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Contract path of the root of the tree.
+    pub root: String,
+    /// Database directory inside it.
+    pub path: Option<String>,
+    /// Program for keys and signatures; none: `rpmkeys`.
+    pub keys_program: Option<String>,
+}
+
+/// Imports a public key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportKey {
+    /// Where to.
+    pub database: Database,
+    /// The key, ASCII-armoured.
+    pub key: Bytes,
+}
+
+/// Verifies a package file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// Whose keys count.
+    pub database: Database,
+    /// Contract path of the package.
+    pub package: String,
+}
+
+/// One transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Install {
+    /// Where to.
+    pub database: Database,
+    /// Contract paths of the packages.
+    pub packages: Vec<String>,
+    /// Leave documentation out.
+    pub exclude_docs: bool,
+    /// Do not check dependencies.
+    pub no_dependencies: bool,
+    /// Do not check the architecture.
+    pub ignore_architecture: bool,
+    /// Languages; empty: all.
+    pub install_langs: Vec<String>,
+    /// Variables beside the default ones.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Lists the packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// Of which database.
+    pub database: Database,
+}
+
+/// One installed package; a tag that is not set or not known is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are rpm's tags of the same names")]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub release: String,
+    pub epoch: Option<String>,
+    pub arch: Option<String>,
+    pub sigmd5: Option<String>,
+    pub sha1header: Option<String>,
+    pub sha256header: Option<String>,
+    pub sha3_256header: Option<String>,
+    pub sigpgp: Option<String>,
+    pub siggpg: Option<String>,
+}
+
+/// Makes a GRUB core image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoreImage {
+    /// Program in the build root, usually `grub2-mkimage`.
+    pub program: String,
+    /// Platform, e.g. `i386-pc`.
+    pub platform: String,
+    /// Output format.
+    pub format: String,
+    /// Where GRUB looks for its files.
+    pub prefix: String,
+    /// Modules built in.
+    pub modules: Vec<String>,
+}
+
+/// Makes a GRUB environment block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentBlock {
+    /// Names and values, in order.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Formats of disk images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are those of the formats")]
+pub enum ImageFormat {
+    Raw,
+    Qcow2,
+    Vdi,
+    Vmdk,
+    Vpc,
+    Vhdx,
+}
+
+impl ImageFormat {
+    /// qemu-img's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+            Self::Vdi => "vdi",
+            Self::Vmdk => "vmdk",
+            Self::Vpc => "vpc",
+            Self::Vhdx => "vhdx",
+        }
+    }
+}
+
+/// Converts a raw image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conversion {
+    /// Contract path of the raw image.
+    pub source: String,
+    /// Contract path of the result.
+    pub to: String,
+    /// Format of the result.
+    pub format: ImageFormat,
+    /// Compress; qcow2 and vmdk only.
+    pub compress: bool,
+    /// Format options.
+    pub options: Vec<String>,
+    /// Parallel coroutines.
+    pub coroutines: Option<u32>,
+}
+
+/// Makes an empty image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// Contract path.
+    pub path: String,
+    /// Format.
+    pub format: ImageFormat,
+    /// Bytes that the guest sees.
+    pub size: u64,
+    /// Format options.
+    pub options: Vec<String>,
+}
+
+/// Looks at an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Info {
+    /// Contract path.
+    pub path: String,
+}
+
+/// What is known of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageInfo {
+    /// qemu-img's name of the format.
+    pub format: String,
+    /// Bytes that the guest sees.
+    pub virtual_size: u64,
+    /// Bytes on the disk.
+    pub actual_size: u64,
+}
+
+/// Which directory is `/` for a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Root {
+    /// The build root, read only.
+    BuildRoot,
+    /// The tree, writable.
+    Tree,
+}
+
+/// What a program reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// Nothing.
+    None,
+    /// These bytes.
+    Bytes(Bytes),
+    /// A file, by contract path.
+    File(String),
+}
+
+/// Where standard output goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// The log.
+    Log,
+    /// Into the answer, at most [`crate::MAX_BLOB`].
+    Capture,
+    /// A file of the tree, by contract path.
+    File(String),
+    /// Nowhere.
+    Discard,
+}
+
+/// A path that a program sees as another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    /// What it sees.
+    pub source: String,
+    /// Where it sees it.
+    pub target: String,
+    /// Whether writing is refused.
+    pub read_only: bool,
+}
+
+/// Runs a program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Base name, or absolute path inside the root.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// What is `/`.
+    pub root: Root,
+    /// Variables beside the default ones.
+    pub environment: Vec<(String, String)>,
+    /// Working directory; none: `/`.
+    pub directory: Option<String>,
+    /// Standard input.
+    pub input: Input,
+    /// Standard output.
+    pub output: Output,
+    /// Further binds.
+    pub binds: Vec<Bind>,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// Exit status; 128 + N when signal N ended it.
+    pub status: i32,
+    /// Captured output.
+    pub output: Bytes,
+}
+
+/// An object whose attributes are meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XattrPath {
+    /// Contract path.
+    pub path: String,
+    /// Resolve a link at the end.
+    pub follow: bool,
+}
+
+/// One extended attribute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XattrName {
+    /// Contract path.
+    pub path: String,
+    /// Resolve a link at the end.
+    pub follow: bool,
+    /// Name with its class, e.g. `security.selinux`.
+    pub name: String,
+}
+
+/// One extended attribute and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XattrValue {
+    /// Contract path.
+    pub path: String,
+    /// Resolve a link at the end.
+    pub follow: bool,
+    /// Name with its class.
+    pub name: String,
+    /// Value.
+    pub value: Bytes,
+}

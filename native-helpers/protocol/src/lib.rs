@@ -1,0 +1,33 @@
+//! What the runtime and its native helpers say to each other.
+//!
+//! The runtime starts `osbuild-wasm-helper INTERFACE --scope DIR...` with one end of a Unix stream socket as standard input, the
+//! *control socket*. Each message is a frame: its length as 32-bit little-endian number, then that many bytes of JSON; descriptors
+//! travel with the first byte of a frame. The helper says [`Hello`] (or why it cannot serve). Each [`Begin`] on the control socket
+//! brings two descriptors, the socket of a new session and its log, and is answered there. On the session's socket every
+//! [`Request`] gets one [`Reply`]. When the runtime closes a session, or only its sending side, the helper kills what runs,
+//! releases what the session holds in reverse order, and closes its end; when the control socket closes, the helper ends.
+//!
+//! [`Client`] and [`Session`] are the runtime's side of it; the helper uses [`Connection`] and the message types.
+#![forbid(unsafe_code)]
+
+mod calls;
+mod client;
+mod frame;
+mod message;
+mod session;
+
+pub use calls::{
+    Attach, Attached, Bind, Conversion, CoreImage, Create, Database, EnvironmentBlock, FileSystem,
+    ImageFormat, ImageInfo, ImportKey, Info, Input, Install, Mount, Mounted, Outcome, Output,
+    Package, Query, Request, Root, Run, Verify, XattrName, XattrPath, XattrValue,
+};
+pub use client::Client;
+pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
+pub use message::{
+    Begin, BuildRoot, Bytes, Device, Directory, ErrorCode, Failure, Grant, Handle, Hello,
+    Interface, Proxy, Reply, VERSION,
+};
+pub use session::{CancelHandle, Session};
+
+/// Most bytes that a program's captured output, its input, or another blob in one message may have.
+pub const MAX_BLOB: usize = 16 << 20;

@@ -1,0 +1,270 @@
+//! The runtime's side: one session and its calls.
+
+use std::fmt::Display;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::calls::{
+    Attach, Attached, Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageInfo,
+    ImportKey, Info, Install, Mount, Mounted, Outcome, Package, Query, Request, Run, Verify,
+    XattrName, XattrPath, XattrValue,
+};
+use crate::frame::Connection;
+use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Reply};
+
+/// How long dropping a session waits for the release of what it holds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One stage's use of a helper. Calls of one session happen one after another. Dropping it releases everything that it holds and
+/// waits for that; [`Session::end`] says whether it worked.
+#[derive(Debug)]
+pub struct Session {
+    interface: Interface,
+    connection: Arc<Connection>,
+    turn: Mutex<()>,
+}
+
+/// Cancels a session from another thread.
+#[derive(Clone, Debug)]
+pub struct CancelHandle(Arc<Connection>);
+
+impl CancelHandle {
+    /// Kills what the session runs and makes its calls fail with `interrupted`; they return when everything is released.
+    pub fn cancel(&self) {
+        // Only our sending side: the end of what the helper sends is how its release is seen.
+        let _ = self.0.socket().shutdown(Shutdown::Write);
+    }
+}
+
+pub(crate) fn broken(interface: Interface, error: &dyn Display) -> Failure {
+    Failure::new(
+        ErrorCode::Io,
+        "",
+        format!("lost the {interface} helper: {error}"),
+    )
+}
+
+impl Session {
+    pub(crate) fn new(interface: Interface, socket: UnixStream) -> Self {
+        Self {
+            interface,
+            connection: Arc::new(socket.into()),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// What the helper of this session serves.
+    pub fn interface(&self) -> Interface {
+        self.interface
+    }
+
+    /// For cancelling from another thread.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle(Arc::clone(&self.connection))
+    }
+
+    /// Cancels this session, see [`CancelHandle::cancel`].
+    pub fn cancel(&self) {
+        self.cancel_handle().cancel();
+    }
+
+    /// Releases everything in reverse order and waits for it.
+    ///
+    /// # Errors
+    /// The first release that failed, e.g. because data did not reach the disk.
+    pub fn end(self) -> Result<(), Failure> {
+        self.call(&Request::End)
+    }
+
+    fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Failure> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let interrupted = || Failure::new(ErrorCode::Interrupted, "", "the session was cancelled");
+        if let Err(error) = self.connection.send(request, &[]) {
+            return Err(match error {
+                crate::FrameError::TooLarge(_) => {
+                    Failure::new(ErrorCode::NoSpace, "", error.to_string())
+                }
+                crate::FrameError::Io(_) => interrupted(),
+                _ => broken(self.interface, &error),
+            });
+        }
+        match self.connection.receive::<Reply<T>>() {
+            Ok(Some((reply, _))) => reply.into(),
+            Ok(None) => Err(interrupted()),
+            Err(error) => Err(broken(self.interface, &error)),
+        }
+    }
+
+    /// `loopback.attach`.
+    ///
+    /// # Errors
+    /// As the interface says; so for all calls below.
+    pub fn attach(&self, attach: Attach) -> Result<Attached, Failure> {
+        self.call(&Request::Attach(attach))
+    }
+
+    /// `loopback.device.detach`.
+    ///
+    /// # Errors
+    /// When data did not reach the file or the device stays in use.
+    pub fn detach(&self, handle: Handle) -> Result<(), Failure> {
+        self.call(&Request::Detach(handle))
+    }
+
+    /// `mount.mount`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn mount(&self, mount: Mount) -> Result<Mounted, Failure> {
+        self.call(&Request::Mount(mount))
+    }
+
+    /// `mount.mounted.unmount`.
+    ///
+    /// # Errors
+    /// When data did not reach the device or the file system stays in use.
+    pub fn unmount(&self, handle: Handle) -> Result<(), Failure> {
+        self.call(&Request::Unmount(handle))
+    }
+
+    /// `rpm.import-key`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn import_key(&self, database: Database, key: Vec<u8>) -> Result<(), Failure> {
+        self.call(&Request::ImportKey(ImportKey {
+            database,
+            key: Bytes(key),
+        }))
+    }
+
+    /// `rpm.verify`.
+    ///
+    /// # Errors
+    /// When a signature or digest does not fit.
+    pub fn verify(&self, database: Database, package: String) -> Result<(), Failure> {
+        self.call(&Request::Verify(Verify { database, package }))
+    }
+
+    /// `rpm.install`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn install(&self, install: Install) -> Result<(), Failure> {
+        self.call(&Request::Install(install))
+    }
+
+    /// `rpm.query`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn query(&self, database: Database) -> Result<Vec<Package>, Failure> {
+        self.call(&Request::Query(Query { database }))
+    }
+
+    /// `grub.core-image`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn core_image(&self, core: CoreImage) -> Result<Vec<u8>, Failure> {
+        self.call(&Request::CoreImage(core))
+            .map(|Bytes(bytes)| bytes)
+    }
+
+    /// `grub.boot-image`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn boot_image(&self, platform: String) -> Result<Vec<u8>, Failure> {
+        self.call(&Request::BootImage(platform))
+            .map(|Bytes(bytes)| bytes)
+    }
+
+    /// `grub.environment-block`.
+    ///
+    /// # Errors
+    /// `no-space` when the variables do not fit.
+    pub fn environment_block(&self, variables: Vec<(String, String)>) -> Result<Vec<u8>, Failure> {
+        self.call(&Request::EnvironmentBlock(EnvironmentBlock { variables }))
+            .map(|Bytes(bytes)| bytes)
+    }
+
+    /// `qemu-img.convert`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn convert(&self, conversion: Conversion) -> Result<(), Failure> {
+        self.call(&Request::Convert(conversion))
+    }
+
+    /// `qemu-img.create`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn create(&self, create: Create) -> Result<(), Failure> {
+        self.call(&Request::Create(create))
+    }
+
+    /// `qemu-img.info`.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn info(&self, path: String) -> Result<ImageInfo, Failure> {
+        self.call(&Request::Info(Info { path }))
+    }
+
+    /// `command.run`.
+    ///
+    /// # Errors
+    /// As the interface says; a status other than 0 is none.
+    pub fn run(&self, run: Run) -> Result<Outcome, Failure> {
+        self.call(&Request::Run(run))
+    }
+
+    /// `tree.list-xattrs` with privilege.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn list_xattrs(&self, path: XattrPath) -> Result<Vec<String>, Failure> {
+        self.call(&Request::ListXattrs(path))
+    }
+
+    /// `tree.get-xattr` with privilege.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn get_xattr(&self, name: XattrName) -> Result<Option<Vec<u8>>, Failure> {
+        self.call(&Request::GetXattr(name))
+            .map(|value: Option<Bytes>| value.map(|Bytes(bytes)| bytes))
+    }
+
+    /// `tree.set-xattr` with privilege.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn set_xattr(&self, value: XattrValue) -> Result<(), Failure> {
+        self.call(&Request::SetXattr(value))
+    }
+
+    /// `tree.remove-xattr` with privilege.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn remove_xattr(&self, name: XattrName) -> Result<(), Failure> {
+        self.call(&Request::RemoveXattr(name))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let socket = self.connection.socket();
+        let _ = socket.shutdown(Shutdown::Write);
+        let _ = socket.set_read_timeout(Some(PATIENCE));
+        // The helper closes its end when everything is released.
+        let _ = std::io::copy(&mut &*socket, &mut std::io::sink());
+    }
+}
