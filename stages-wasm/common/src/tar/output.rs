@@ -1,0 +1,142 @@
+//! Where an archive goes: a file as it is, so that the host copies contents, or through a compressor.
+use super::header::BLOCK;
+use crate::compress::{Compressor, Method};
+use osbuild_stage::{Error, File, Result};
+use std::io::Write;
+
+/// Archives are a multiple of this long, as GNU tar makes them.
+const RECORD: u64 = 20 * BLOCK as u64;
+/// What is collected before it is written.
+const PENDING: usize = 256 << 10;
+/// Contents up to this size are read; for larger ones a call of the host to copy them is cheaper.
+const SMALL: u64 = 64 << 10;
+
+/// An archive being written.
+#[derive(Debug)]
+pub enum Output {
+    /// As it is.
+    Plain {
+        /// The archive.
+        file: File,
+        /// Bytes written so far.
+        written: u64,
+        /// Bytes not yet written.
+        pending: Vec<u8>,
+    },
+    /// Compressed.
+    Compressed {
+        /// The stream into the archive.
+        stream: Box<Compressor<std::io::BufWriter<File>>>,
+        /// Bytes before compression.
+        written: u64,
+    },
+}
+
+impl Output {
+    /// An archive in `file`.
+    pub fn new(file: File, method: Method) -> Result<Self> {
+        if method == Method::None {
+            return Ok(Self::Plain {
+                file,
+                written: 0,
+                pending: Vec::with_capacity(PENDING),
+            });
+        }
+        let stream = Compressor::new(method, std::io::BufWriter::with_capacity(PENDING, file))?;
+        Ok(Self::Compressed {
+            stream: Box::new(stream),
+            written: 0,
+        })
+    }
+
+    /// Bytes of the archive so far, before compression.
+    fn length(&self) -> u64 {
+        match self {
+            Self::Plain {
+                written, pending, ..
+            } => written + pending.len() as u64,
+            Self::Compressed { written, .. } => *written,
+        }
+    }
+
+    /// Adds bytes.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Plain { pending, .. } => pending.extend_from_slice(bytes),
+            Self::Compressed { stream, written } => {
+                stream.write_all(bytes)?;
+                *written += bytes.len() as u64;
+            }
+        }
+        self.flush(PENDING)
+    }
+
+    /// Writes what is pending when it is more than `limit`.
+    fn flush(&mut self, limit: usize) -> Result<()> {
+        if let Self::Plain {
+            file,
+            written,
+            pending,
+        } = self
+            && pending.len() > limit
+        {
+            file.write_at(*written, pending)?;
+            *written += pending.len() as u64;
+            pending.clear();
+        }
+        Ok(())
+    }
+
+    /// Adds `length` bytes of a file from `offset`.
+    pub fn put_file(&mut self, source: &File, offset: u64, length: u64) -> Result<()> {
+        if length > SMALL {
+            self.flush(0)?;
+            if let Self::Plain { file, written, .. } = self {
+                let copied = file.copy_from(source, offset, *written, length)?;
+                *written += copied;
+                return if copied == length {
+                    Ok(())
+                } else {
+                    Err(shrank(source))
+                };
+            }
+        }
+        let mut done = 0;
+        while done < length {
+            let wanted = usize::try_from(length - done).unwrap_or(usize::MAX);
+            let bytes = source.read_at(offset + done, wanted)?;
+            if bytes.is_empty() {
+                return Err(shrank(source));
+            }
+            self.put(&bytes)?;
+            done += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Fills up to a multiple of `unit`.
+    fn fill(&mut self, unit: u64) -> Result<()> {
+        let missing = self.length().next_multiple_of(unit) - self.length();
+        self.put(&vec![0; usize::try_from(missing).unwrap_or(0)])
+    }
+
+    /// Fills up to a whole block.
+    pub fn fill_block(&mut self) -> Result<()> {
+        self.fill(BLOCK as u64)
+    }
+
+    /// Ends the archive: two empty blocks and a whole record.
+    pub fn finish(mut self) -> Result<()> {
+        self.put(&[0; 2 * BLOCK])?;
+        self.fill(RECORD)?;
+        self.flush(0)?;
+        if let Self::Compressed { stream, .. } = self {
+            stream.finish()?.flush()?;
+        }
+        Ok(())
+    }
+}
+
+fn shrank(file: &File) -> Error {
+    Error::new(format!("{}: became shorter while it was read", file.path()))
+}
