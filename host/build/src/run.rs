@@ -103,10 +103,17 @@ pub struct Request<'a> {
     pub manifest: &'a Manifest,
     /// How messages name it.
     pub name: String,
-    /// Pipelines to export, by name or id as given.
-    pub exports: Vec<String>,
-    /// Where exports go.
-    pub output: Option<PathBuf>,
+    /// What to export.
+    pub exports: Vec<Export>,
+}
+
+/// A pipeline whose tree goes out of the store.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// The pipeline, by name or id as given.
+    pub name: String,
+    /// The directory that becomes the tree, or that the tree is merged into.
+    pub path: PathBuf,
 }
 
 /// A finished tree.
@@ -203,8 +210,8 @@ pub fn run(settings: &Settings, store: &Store, isolation: &Isolation, request: &
     Ok(outcome)
 }
 
-fn targets(manifest: &Manifest, exports: &[String]) -> Vec<String> {
-    exports.iter().filter_map(|name| manifest.pipeline(name)?.id.clone()).collect()
+fn targets(manifest: &Manifest, exports: &[Export]) -> Vec<String> {
+    exports.iter().filter_map(|export| manifest.pipeline(&export.name)?.id.clone()).collect()
 }
 
 /// Holds every finished pipeline of the manifest that the store has, so that no other run evicts it meanwhile.
@@ -267,17 +274,17 @@ fn export_all(
     outcome: &RunOutcome,
     trees: &mut Trees,
 ) -> Result<()> {
-    let Some(output) = request.output.as_deref().filter(|_| outcome.failure.is_none()) else { return Ok(()) };
-    let mut left: Vec<_> = request.exports.iter().collect();
-    while let Some(name) = left.pop() {
+    if outcome.failure.is_some() {
+        return Ok(());
+    }
+    for (index, Export { name, path }) in request.exports.iter().enumerate() {
         let pipeline = request.manifest.pipeline(name);
         let Some(id) = pipeline.and_then(|pipeline| pipeline.id.as_deref()) else {
             return Err(BuildError::manifest(format!("export {name}"), "the pipeline has no stages, so there is nothing to export"));
         };
-        let last_use = !targets(request.manifest, &left.iter().map(|name| (*name).clone()).collect::<Vec<_>>()).iter().any(|other| other == id);
-        let path = output.join(name);
-        export(isolation, store, trees, id, &path, last_use)?;
-        settings.observer.event(&Event::Exported { name: name.clone(), path });
+        let last_use = !targets(request.manifest, &request.exports[index + 1..]).iter().any(|other| other == id);
+        export(isolation, store, trees, id, path, last_use)?;
+        settings.observer.event(&Event::Exported { name: name.clone(), path: path.clone() });
     }
     Ok(())
 }

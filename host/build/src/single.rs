@@ -38,8 +38,10 @@ pub fn run_single(settings: &Settings, single: &SingleStage<'_>) -> Result<Outco
     let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let log = StageLog::new("", &single.module.metadata.name, &text("/meta/id"), settings.observer.clone());
     let (pipe, pump) = log.pipe()?;
+    let options = document.get("options").cloned().unwrap_or_default().into();
     let job = Job {
         module: single.module,
+        options: &options,
         seed: text("/meta/id"),
         source_epoch: document.pointer("/meta/source-epoch").and_then(Value::as_i64),
         arguments: document.to_string(),

@@ -3,11 +3,13 @@ use crate::failure::{BuildError, Result};
 use crate::helpers::{Cuts, HelperProcesses, StageHelpers};
 use crate::key::kind_of;
 use crate::log::StageLog;
+use crate::proxy::Proxy;
 use crate::run::{Settings, Trees};
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::{arguments, devices, inputs, mounts};
 use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits};
 use osbuild_wasm_component::{Module, Outcome, Run, Stopped};
+use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
 use osbuild_wasm_manifest::run::{Event, StageError, StageOutcome};
 use osbuild_wasm_protocol::{Interface, Session};
@@ -105,6 +107,7 @@ fn carry_out(
     let arguments = arguments::document(&sandbox, &stage.options, &stage.id, pipeline.source_epoch);
     let job = Job {
         module: &module,
+        options: &stage.options,
         arguments,
         seed: stage.id.clone(),
         source_epoch: pipeline.source_epoch,
@@ -176,6 +179,8 @@ fn release(held: Held) -> Result<()> {
 /// A component with what it works on.
 pub(crate) struct Job<'a> {
     pub(crate) module: &'a Module,
+    /// Name the hosts that its programs may reach, if any.
+    pub(crate) options: &'a Value,
     pub(crate) arguments: String,
     pub(crate) seed: String,
     pub(crate) source_epoch: Option<i64>,
@@ -191,13 +196,15 @@ pub(crate) fn run_component(
     log: &Arc<StageLog>,
     pipe: OwnedFd,
 ) -> Result<Outcome> {
-    let Job { module, arguments, seed, source_epoch, time, helpers } = job;
+    let Job { module, options, arguments, seed, source_epoch, time, helpers } = job;
     let compiled = settings.engine.prepare(module)?;
     let metadata = &module.metadata;
     let mut grant = sandbox.helper_grant();
     grant.programs.clone_from(&metadata.programs);
     grant.capabilities.clone_from(&metadata.capabilities);
     grant.source_epoch = source_epoch;
+    let proxy = metadata.network.then(|| Proxy::start(&sandbox.scratch.join("proxy"), options)).transpose()?;
+    grant.network = proxy.as_ref().map(|_| osbuild_wasm_protocol::Proxy { socket: sandbox.scratch.join("proxy") });
     let cuts = Cuts::default();
     let sessions = BTreeMap::new();
     let helpers = StageHelpers { processes: helpers, grant, log: pipe, cuts: cuts.clone(), sessions };

@@ -5,7 +5,7 @@ use crate::exit::{Exit, fail};
 use crate::legacy::with_build_environment;
 use crate::monitor::{self, Monitor};
 use clap::Args;
-use osbuild_wasm_build::{BuildError, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate, needed_by, run as build};
+use osbuild_wasm_build::{BuildError, Export, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate, needed_by, run as build};
 use osbuild_wasm_component::{Kind, Registry};
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::to_python;
@@ -107,21 +107,18 @@ fn attempt(arguments: &RunArguments) -> Result<Exit, Exit> {
         manifest: &manifest,
         name: arguments.manifest.display().to_string(),
         exports: plan.exports,
-        output: plan.output,
     };
     let outcome = build(&settings, &store, &isolation, &request).map_err(|error| failed(&error))?;
     show(arguments, &manifest, &outcome, &plan.checkpoints, &summary);
     if interrupt.fired() {
         return Ok(Exit::Interrupted);
     }
-    flatten_output(arguments).map_err(|error| failed(&error))?;
     Ok(if outcome.success { Exit::Done } else { Exit::Failed })
 }
 
 /// What the options mean for this manifest.
 struct Plan {
-    exports: Vec<String>,
-    output: Option<PathBuf>,
+    exports: Vec<Export>,
     checkpoints: BTreeSet<String>,
 }
 
@@ -132,25 +129,22 @@ impl Plan {
             println!("Export {export} not found in {names:?}\nFailed");
             return Err(Exit::Failed);
         }
-        let mut plan = Self {
-            exports: arguments.export.clone(),
-            output: arguments.output_directory.clone(),
-            checkpoints: checkpoints(arguments, manifest)?,
-        };
-        if let Some(output) = &arguments.output {
-            let last = manifest.pipelines.iter().rev().find(|pipeline| matches!(pipeline.name.as_str(), "assembler" | "tree"));
-            plan.exports.extend(last.map(|pipeline| pipeline.name.clone()));
-            plan.output.get_or_insert_with(|| output.clone());
-        }
-        if !plan.exports.is_empty() && plan.output.is_none() && !arguments.inspect {
-            println!("Need --output-directory for --export");
-            return Err(Exit::Failed);
-        }
-        if let Some(name) = plan.exports.iter().find(|name| name.contains('/') || name.starts_with('.')) {
+        if let Some(name) = arguments.export.iter().find(|name| name.contains('/') || name.starts_with('.')) {
             let message = format!("export {name:?} cannot be the name of a directory");
             return Err(fail(Exit::Invalid, arguments.json, &Diagnostic::new(message)));
         }
-        Ok(plan)
+        let mut exports = Vec::new();
+        if let Some(output) = &arguments.output_directory {
+            exports.extend(arguments.export.iter().map(|name| Export { name: name.clone(), path: output.join(name) }));
+        } else if !arguments.export.is_empty() && !arguments.inspect {
+            println!("Need --output-directory for --export");
+            return Err(Exit::Failed);
+        }
+        if let Some(output) = &arguments.output {
+            let last = manifest.pipelines.iter().rev().find(|pipeline| matches!(pipeline.name.as_str(), "assembler" | "tree"));
+            exports.extend(last.map(|pipeline| Export { name: pipeline.name.clone(), path: output.clone() }));
+        }
+        Ok(Self { exports, checkpoints: checkpoints(arguments, manifest)? })
     }
 }
 
@@ -245,19 +239,4 @@ fn show(arguments: &RunArguments, manifest: &Manifest, outcome: &RunOutcome, che
         return;
     }
     println!("{}", summary.table(None));
-}
-
-/// The earliest form puts the assembler's files into the output directory itself.
-fn flatten_output(arguments: &RunArguments) -> std::io::Result<()> {
-    let Some(output) = &arguments.output else { return Ok(()) };
-    for name in ["assembler", "tree"] {
-        let from = output.join(name);
-        let Ok(entries) = std::fs::read_dir(&from) else { continue };
-        for entry in entries {
-            let entry = entry?;
-            std::fs::rename(entry.path(), output.join(entry.file_name()))?;
-        }
-        std::fs::remove_dir(&from)?;
-    }
-    Ok(())
 }
