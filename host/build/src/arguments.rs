@@ -4,7 +4,12 @@ use osbuild_wasm_manifest::json::{Value, to_plain};
 use serde_json::json;
 
 /// The arguments document: everything of the sandbox, the options exactly as the manifest has them.
-pub(crate) fn document(sandbox: &Sandbox, options: &Value, id: &str, source_epoch: Option<i64>) -> String {
+pub(crate) fn document(
+    sandbox: &Sandbox,
+    options: &Value,
+    id: &str,
+    source_epoch: Option<i64>,
+) -> String {
     let mut meta = json!({ "id": id });
     if let Some(epoch) = source_epoch {
         meta["source-epoch"] = epoch.into();

@@ -62,7 +62,10 @@ pub enum BuildError {
 impl BuildError {
     /// An error of the manifest at `place`.
     pub(crate) fn manifest(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Manifest { place: place.into(), reason: reason.into() }
+        Self::Manifest {
+            place: place.into(),
+            reason: reason.into(),
+        }
     }
 
     /// A failed call on the host's path.

@@ -21,8 +21,12 @@ pub struct HelperProcesses {
 /// Where the helper's program is: beside this program, else in /usr/libexec.
 pub fn helper_program() -> PathBuf {
     const NAME: &str = "osbuild-wasm-helper";
-    let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join(NAME)));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("/usr/libexec/osbuild-wasm").join(NAME))
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|path| Some(path.parent()?.join(NAME)));
+    beside
+        .filter(|path| path.is_file())
+        .unwrap_or_else(|| PathBuf::from("/usr/libexec/osbuild-wasm").join(NAME))
 }
 
 /// The helper interfaces that a component asks for.
@@ -40,23 +44,44 @@ pub fn needed_by(request: &Request) -> impl Iterator<Item = Interface> + '_ {
 
 impl HelperProcesses {
     /// Starts one process for each interface; they touch nothing outside of `scopes`. Must come before privileges are given up.
-    pub fn start(interfaces: impl IntoIterator<Item = Interface>, scopes: &[PathBuf]) -> Result<Self> {
+    pub fn start(
+        interfaces: impl IntoIterator<Item = Interface>,
+        scopes: &[PathBuf],
+    ) -> Result<Self> {
         let program = helper_program();
         let mut clients = BTreeMap::new();
         for interface in interfaces {
             if clients.contains_key(&interface) {
                 continue;
             }
-            let client = Client::spawn(&program, interface, scopes)
-                .map_err(|failure| BuildError::Helper { place: format!("interface {interface}"), failure })?;
+            let client = Client::spawn(&program, interface, scopes).map_err(|failure| {
+                BuildError::Helper {
+                    place: format!("interface {interface}"),
+                    failure,
+                }
+            })?;
             clients.insert(interface, client);
         }
         Ok(Self { clients })
     }
 
-    pub(crate) fn begin(&self, interface: Interface, grant: &Grant, log: OwnedFd) -> std::result::Result<Session, Failure> {
-        let missing = || Failure::new(protocol::ErrorCode::Denied, "", format!("interface {interface} was not granted to this run"));
-        self.clients.get(&interface).ok_or_else(missing)?.begin(grant, log)
+    pub(crate) fn begin(
+        &self,
+        interface: Interface,
+        grant: &Grant,
+        log: OwnedFd,
+    ) -> std::result::Result<Session, Failure> {
+        let missing = || {
+            Failure::new(
+                protocol::ErrorCode::Denied,
+                "",
+                format!("interface {interface} was not granted to this run"),
+            )
+        };
+        self.clients
+            .get(&interface)
+            .ok_or_else(missing)?
+            .begin(grant, log)
     }
 }
 
@@ -66,11 +91,19 @@ pub(crate) struct Cuts(Arc<Mutex<Vec<CancelHandle>>>);
 
 impl Cuts {
     pub(crate) fn add(&self, session: &Session) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(session.cancel_handle());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(session.cancel_handle());
     }
 
     pub(crate) fn fire(&self) {
-        for handle in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for handle in self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
             handle.cancel();
         }
     }
@@ -88,19 +121,34 @@ pub(crate) struct StageHelpers {
 impl StageHelpers {
     fn session(&mut self, interface: Interface) -> Call<&Session> {
         if !self.sessions.contains_key(&interface) {
-            let log = self.log.try_clone().map_err(|error| call_error(Failure::new(protocol::ErrorCode::Io, "", error.to_string())))?;
-            let session = self.processes.begin(interface, &self.grant, log).map_err(call_error)?;
+            let log = self.log.try_clone().map_err(|error| {
+                call_error(Failure::new(protocol::ErrorCode::Io, "", error.to_string()))
+            })?;
+            let session = self
+                .processes
+                .begin(interface, &self.grant, log)
+                .map_err(call_error)?;
             self.cuts.add(&session);
             self.sessions.insert(interface, session);
         }
-        let gone = || call_error(Failure::new(protocol::ErrorCode::Io, "", "the helper's session is gone"));
+        let gone = || {
+            call_error(Failure::new(
+                protocol::ErrorCode::Io,
+                "",
+                "the helper's session is gone",
+            ))
+        };
         self.sessions.get(&interface).ok_or_else(gone)
     }
 }
 
 fn call_error(failure: Failure) -> CallError {
     let Failure { code, path, detail } = failure;
-    CallError { code: error_code(code), path, detail }
+    CallError {
+        code: error_code(code),
+        path,
+        detail,
+    }
 }
 
 fn error_code(code: protocol::ErrorCode) -> ErrorCode {
@@ -128,8 +176,16 @@ fn error_code(code: protocol::ErrorCode) -> ErrorCode {
 }
 
 fn database(database: rpm::Database) -> protocol::Database {
-    let rpm::Database { root, path, keys_program } = database;
-    protocol::Database { root, path, keys_program }
+    let rpm::Database {
+        root,
+        path,
+        keys_program,
+    } = database;
+    protocol::Database {
+        root,
+        path,
+        keys_program,
+    }
 }
 
 fn image_format(format: qemu_img::Format) -> protocol::ImageFormat {
@@ -154,12 +210,20 @@ impl Helpers for StageHelpers {
             partition_scan: false,
             lock: false,
         };
-        let attached = self.session(Interface::Loopback)?.attach(attach).map_err(call_error)?;
-        Ok(Attachment { handle: attached.handle.0, path: attached.device })
+        let attached = self
+            .session(Interface::Loopback)?
+            .attach(attach)
+            .map_err(call_error)?;
+        Ok(Attachment {
+            handle: attached.handle.0,
+            path: attached.device,
+        })
     }
 
     fn detach(&mut self, handle: u64) -> Call<()> {
-        self.session(Interface::Loopback)?.detach(Handle(handle)).map_err(call_error)
+        self.session(Interface::Loopback)?
+            .detach(Handle(handle))
+            .map_err(call_error)
     }
 
     fn mount(
@@ -179,27 +243,53 @@ impl Helpers for StageHelpers {
             mount::FileSystem::Erofs => protocol::FileSystem::Erofs,
         };
         let (device, target) = (device.to_owned(), target.to_owned());
-        let call = protocol::Mount { device, partition: None, target, kind, read_only, options };
-        let mounted = self.session(Interface::Mount)?.mount(call).map_err(call_error)?;
-        Ok(MountPoint { handle: mounted.handle.0, path: mounted.path })
+        let call = protocol::Mount {
+            device,
+            partition: None,
+            target,
+            kind,
+            read_only,
+            options,
+        };
+        let mounted = self
+            .session(Interface::Mount)?
+            .mount(call)
+            .map_err(call_error)?;
+        Ok(MountPoint {
+            handle: mounted.handle.0,
+            path: mounted.path,
+        })
     }
 
     fn unmount(&mut self, handle: u64) -> Call<()> {
-        self.session(Interface::Mount)?.unmount(Handle(handle)).map_err(call_error)
+        self.session(Interface::Mount)?
+            .unmount(Handle(handle))
+            .map_err(call_error)
     }
 
     fn set_xattr(&mut self, path: &str, name: &str, value: &[u8], follow: bool) -> Call<()> {
         let (path, name) = (path.to_owned(), name.to_owned());
-        let value = protocol::XattrValue { path, name, value: protocol::Bytes(value.to_vec()), follow };
-        self.session(Interface::Tree)?.set_xattr(value).map_err(call_error)
+        let value = protocol::XattrValue {
+            path,
+            name,
+            value: protocol::Bytes(value.to_vec()),
+            follow,
+        };
+        self.session(Interface::Tree)?
+            .set_xattr(value)
+            .map_err(call_error)
     }
 
     fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
-        self.session(Interface::Rpm)?.import_key(database(of), key).map_err(call_error)
+        self.session(Interface::Rpm)?
+            .import_key(database(of), key)
+            .map_err(call_error)
     }
 
     fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
-        self.session(Interface::Rpm)?.verify(database(of), package.to_owned()).map_err(call_error)
+        self.session(Interface::Rpm)?
+            .verify(database(of), package.to_owned())
+            .map_err(call_error)
     }
 
     fn install(&mut self, of: rpm::Database, transaction: rpm::Transaction) -> Call<()> {
@@ -212,11 +302,16 @@ impl Helpers for StageHelpers {
             install_langs: transaction.install_langs,
             environment: transaction.environment,
         };
-        self.session(Interface::Rpm)?.install(install).map_err(call_error)
+        self.session(Interface::Rpm)?
+            .install(install)
+            .map_err(call_error)
     }
 
     fn query(&mut self, of: rpm::Database) -> Call<Vec<rpm::InstalledPackage>> {
-        let packages = self.session(Interface::Rpm)?.query(database(of)).map_err(call_error)?;
+        let packages = self
+            .session(Interface::Rpm)?
+            .query(database(of))
+            .map_err(call_error)?;
         let convert = |package: protocol::Package| rpm::InstalledPackage {
             name: package.name,
             version: package.version,
@@ -234,17 +329,35 @@ impl Helpers for StageHelpers {
     }
 
     fn core_image(&mut self, core: grub::Core) -> Call<Vec<u8>> {
-        let grub::Core { program, platform, format, prefix, modules } = core;
-        let core = protocol::CoreImage { program, platform, format, prefix, modules };
-        self.session(Interface::Grub)?.core_image(core).map_err(call_error)
+        let grub::Core {
+            program,
+            platform,
+            format,
+            prefix,
+            modules,
+        } = core;
+        let core = protocol::CoreImage {
+            program,
+            platform,
+            format,
+            prefix,
+            modules,
+        };
+        self.session(Interface::Grub)?
+            .core_image(core)
+            .map_err(call_error)
     }
 
     fn boot_image(&mut self, platform: &str) -> Call<Vec<u8>> {
-        self.session(Interface::Grub)?.boot_image(platform.to_owned()).map_err(call_error)
+        self.session(Interface::Grub)?
+            .boot_image(platform.to_owned())
+            .map_err(call_error)
     }
 
     fn environment_block(&mut self, variables: Vec<(String, String)>) -> Call<Vec<u8>> {
-        self.session(Interface::Grub)?.environment_block(variables).map_err(call_error)
+        self.session(Interface::Grub)?
+            .environment_block(variables)
+            .map_err(call_error)
     }
 
     fn convert(&mut self, source: &str, to: &str, conversion: qemu_img::Conversion) -> Call<()> {
@@ -256,29 +369,65 @@ impl Helpers for StageHelpers {
             options: conversion.options,
             coroutines: conversion.coroutines,
         };
-        self.session(Interface::QemuImg)?.convert(conversion).map_err(call_error)
+        self.session(Interface::QemuImg)?
+            .convert(conversion)
+            .map_err(call_error)
     }
 
-    fn create(&mut self, path: &str, format: qemu_img::Format, size: u64, options: Vec<String>) -> Call<()> {
-        let create = protocol::Create { path: path.to_owned(), format: image_format(format), size, options };
-        self.session(Interface::QemuImg)?.create(create).map_err(call_error)
+    fn create(
+        &mut self,
+        path: &str,
+        format: qemu_img::Format,
+        size: u64,
+        options: Vec<String>,
+    ) -> Call<()> {
+        let create = protocol::Create {
+            path: path.to_owned(),
+            format: image_format(format),
+            size,
+            options,
+        };
+        self.session(Interface::QemuImg)?
+            .create(create)
+            .map_err(call_error)
     }
 
     fn info(&mut self, path: &str) -> Call<qemu_img::ImageInfo> {
-        let info = self.session(Interface::QemuImg)?.info(path.to_owned()).map_err(call_error)?;
-        let protocol::ImageInfo { format, virtual_size, actual_size } = info;
-        Ok(qemu_img::ImageInfo { format, virtual_size, actual_size })
+        let info = self
+            .session(Interface::QemuImg)?
+            .info(path.to_owned())
+            .map_err(call_error)?;
+        let protocol::ImageInfo {
+            format,
+            virtual_size,
+            actual_size,
+        } = info;
+        Ok(qemu_img::ImageInfo {
+            format,
+            virtual_size,
+            actual_size,
+        })
     }
 
     fn run(&mut self, request: command::Request) -> Call<command::Outcome> {
         let run = program(request);
-        let protocol::Outcome { status, output } = self.session(Interface::Command)?.run(run).map_err(call_error)?;
-        Ok(command::Outcome { status, output: output.0 })
+        let protocol::Outcome { status, output } = self
+            .session(Interface::Command)?
+            .run(run)
+            .map_err(call_error)?;
+        Ok(command::Outcome {
+            status,
+            output: output.0,
+        })
     }
 }
 
 fn program(request: command::Request) -> protocol::Run {
-    let bind = |bind: command::Bind| protocol::Bind { source: bind.source, target: bind.target, read_only: bind.read_only };
+    let bind = |bind: command::Bind| protocol::Bind {
+        source: bind.source,
+        target: bind.target,
+        read_only: bind.read_only,
+    };
     protocol::Run {
         program: request.program,
         arguments: request.arguments,

@@ -36,11 +36,19 @@ impl Isolation {
 
     /// Gives up every capability that the host does not need. Call it after the helpers were started and before threads are.
     pub fn give_up_privileges(&self) -> Result<()> {
-        let failed = |error: caps::errors::CapsError| BuildError::Privilege(format!("cannot give up capabilities: {error}"));
+        let failed = |error: caps::errors::CapsError| {
+            BuildError::Privilege(format!("cannot give up capabilities: {error}"))
+        };
         let permitted = caps::read(None, CapSet::Permitted).map_err(failed)?;
-        let kept: CapsHashSet = KEPT.into_iter().filter(|capability| permitted.contains(capability)).collect();
+        let kept: CapsHashSet = KEPT
+            .into_iter()
+            .filter(|capability| permitted.contains(capability))
+            .collect();
         if permitted.contains(&Capability::CAP_SETPCAP) {
-            for capability in caps::read(None, CapSet::Bounding).map_err(failed)?.difference(&kept) {
+            for capability in caps::read(None, CapSet::Bounding)
+                .map_err(failed)?
+                .difference(&kept)
+            {
                 caps::drop(None, CapSet::Bounding, *capability).map_err(failed)?;
             }
         }
@@ -54,18 +62,32 @@ impl Isolation {
 /// Enters a private mount namespace in which `directory` (the store, or a tree) allows no device nodes to be opened. Without
 /// CAP_SYS_ADMIN nothing changes; what needs mounts then fails when it asks for them.
 pub fn isolate(directory: &Path) -> Result<Isolation> {
-    let outside = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|errno| BuildError::io(directory)(errno.into()))?;
+    let outside = rustix::fs::open(
+        directory,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|errno| BuildError::io(directory)(errno.into()))?;
     let may = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
     if !may {
-        return Ok(Isolation { outside: Some(outside), private: false });
+        return Ok(Isolation {
+            outside: Some(outside),
+            private: false,
+        });
     }
-    let failed = |what: &str, error: std::io::Error| BuildError::Privilege(format!("{what}: {error}"));
-    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| failed("cannot make a mount namespace", errno.into()))?;
+    let failed =
+        |what: &str, error: std::io::Error| BuildError::Privilege(format!("{what}: {error}"));
+    unshare(CloneFlags::CLONE_NEWNS)
+        .map_err(|errno| failed("cannot make a mount namespace", errno.into()))?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private).map_err(|errno| failed("cannot make mounts private", errno.into()))?;
-    mount_bind(directory, directory).map_err(|errno| failed("cannot seal the store", errno.into()))?;
+    mount_change("/", private)
+        .map_err(|errno| failed("cannot make mounts private", errno.into()))?;
+    mount_bind(directory, directory)
+        .map_err(|errno| failed("cannot seal the store", errno.into()))?;
     mount_remount(directory, MountFlags::BIND | MountFlags::NODEV, "")
         .map_err(|errno| failed("cannot seal the store", errno.into()))?;
-    Ok(Isolation { outside: Some(outside), private: true })
+    Ok(Isolation {
+        outside: Some(outside),
+        private: true,
+    })
 }

@@ -28,9 +28,20 @@ struct Text {
 }
 
 impl StageLog {
-    pub(crate) fn new(pipeline: &str, module: &str, id: &str, observer: Arc<dyn Observer>) -> Arc<Self> {
+    pub(crate) fn new(
+        pipeline: &str,
+        module: &str,
+        id: &str,
+        observer: Arc<dyn Observer>,
+    ) -> Arc<Self> {
         let (pipeline, module, id) = (pipeline.into(), module.into(), id.into());
-        Arc::new(Self { pipeline, module, id, observer, text: Mutex::default() })
+        Arc::new(Self {
+            pipeline,
+            module,
+            id,
+            observer,
+            text: Mutex::default(),
+        })
     }
 
     /// A pipe whose other end is read into the log until every writer closed it.
@@ -45,7 +56,10 @@ impl StageLog {
                 log.log(&buffer[..count]);
             }
         };
-        let thread = std::thread::Builder::new().name("log".into()).spawn(pump).map_err(BuildError::io("log thread"))?;
+        let thread = std::thread::Builder::new()
+            .name("log".into())
+            .spawn(pump)
+            .map_err(BuildError::io("log thread"))?;
         Ok((writer, thread))
     }
 
@@ -71,8 +85,14 @@ impl LogSink for StageLog {
         }
         // The lock is held so that two writers' texts are reported in the order of the log.
         if !arrived.is_empty() {
-            let (pipeline, module, id) = (self.pipeline.clone(), self.module.clone(), self.id.clone());
-            self.observer.event(&Event::StageLog { pipeline, module, id, text: arrived });
+            let (pipeline, module, id) =
+                (self.pipeline.clone(), self.module.clone(), self.id.clone());
+            self.observer.event(&Event::StageLog {
+                pipeline,
+                module,
+                id,
+                text: arrived,
+            });
         }
     }
 }

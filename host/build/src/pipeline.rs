@@ -3,9 +3,9 @@ use crate::failure::{BuildError, Result};
 use crate::key::private_key;
 use crate::run::{Settings, Tree, Trees};
 use crate::stage;
+use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
 use osbuild_wasm_manifest::model::{Manifest, Pipeline};
 use osbuild_wasm_manifest::run::{Event, PipelineOutcome, StageOutcome};
-use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
 use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, Store};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -22,7 +22,13 @@ struct Draft {
 }
 
 /// Builds one pipeline; its tree is in `trees` afterwards if all stages succeeded.
-pub(crate) fn build(settings: &Settings, store: &Store, manifest: &Manifest, index: usize, trees: &mut Trees) -> Result<PipelineOutcome> {
+pub(crate) fn build(
+    settings: &Settings,
+    store: &Store,
+    manifest: &Manifest,
+    index: usize,
+    trees: &mut Trees,
+) -> Result<PipelineOutcome> {
     let started = Instant::now();
     let Some(pipeline) = manifest.pipelines.get(index) else {
         return Err(BuildError::manifest("schedule", "no such pipeline"));
@@ -49,7 +55,15 @@ pub(crate) fn build(settings: &Settings, store: &Store, manifest: &Manifest, ind
     }
     let draft = begin(settings, store, manifest, index, pipeline)?;
     announce(settings, pipeline, draft.resumed.clone());
-    let built = run_stages(settings, store, manifest, index, draft, trees, &mut outcome.stages)?;
+    let built = run_stages(
+        settings,
+        store,
+        manifest,
+        index,
+        draft,
+        trees,
+        &mut outcome.stages,
+    )?;
     settings.observer.event(&finished(built.is_some(), false));
     if let (Some(tree), Some(id)) = (built, pipeline.id.as_deref()) {
         trees.insert(id, tree);
@@ -70,19 +84,49 @@ fn announce(settings: &Settings, pipeline: &Pipeline, resumed: Option<String>) {
 }
 
 /// An empty tree, or a copy of the newest object of the pipeline.
-fn begin(settings: &Settings, store: &Store, manifest: &Manifest, index: usize, pipeline: &Pipeline) -> Result<Draft> {
+fn begin(
+    settings: &Settings,
+    store: &Store,
+    manifest: &Manifest,
+    index: usize,
+    pipeline: &Pipeline,
+) -> Result<Draft> {
     let scratch = store.scratch("pipeline")?;
     let tree = scratch.path().join("tree");
     for (position, stage) in pipeline.stages.iter().enumerate().rev() {
-        let Some(object) = store.get(&stage.id, &private_key(settings, manifest, index, position))? else { continue };
+        let Some(object) =
+            store.get(&stage.id, &private_key(settings, manifest, index, position))?
+        else {
+            continue;
+        };
         copy_tree(object.tree(), &tree, CopyOptions::default())?;
-        let details = Details { created: object.created(), metadata: object.metadata().clone() };
-        return Ok(Draft { scratch, tree, details, done: position + 1, resumed: Some(stage.id.clone()) });
+        let details = Details {
+            created: object.created(),
+            metadata: object.metadata().clone(),
+        };
+        return Ok(Draft {
+            scratch,
+            tree,
+            details,
+            done: position + 1,
+            resumed: Some(stage.id.clone()),
+        });
     }
     std::fs::create_dir(&tree).map_err(BuildError::io(&tree))?;
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(0));
-    let details = Details { created, metadata: Value::Object(Map::new()) };
-    Ok(Draft { scratch, tree, details, done: 0, resumed: None })
+    let created = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(0));
+    let details = Details {
+        created,
+        metadata: Value::Object(Map::new()),
+    };
+    Ok(Draft {
+        scratch,
+        tree,
+        details,
+        done: 0,
+        resumed: None,
+    })
 }
 
 /// The finished tree, or none when a stage failed.
@@ -111,16 +155,45 @@ fn run_stages(
         if keep && position != last {
             clamp(pipeline, &draft)?;
             let from = CommitFrom::Copy(&draft.tree, CopyOptions::default());
-            commit(settings, store, manifest, index, position, from, draft.details.clone())?;
+            commit(
+                settings,
+                store,
+                manifest,
+                index,
+                position,
+                from,
+                draft.details.clone(),
+            )?;
         }
     }
     clamp(pipeline, &draft)?;
-    let Some(stage) = pipeline.stages.last().filter(|stage| settings.checkpoints.contains(&stage.id)) else {
-        let Draft { scratch, tree, details, .. } = draft;
-        return Ok(Some(Tree::Floating { _scratch: scratch, path: tree, metadata: details.metadata }));
+    let Some(stage) = pipeline
+        .stages
+        .last()
+        .filter(|stage| settings.checkpoints.contains(&stage.id))
+    else {
+        let Draft {
+            scratch,
+            tree,
+            details,
+            ..
+        } = draft;
+        return Ok(Some(Tree::Floating {
+            _scratch: scratch,
+            path: tree,
+            metadata: details.metadata,
+        }));
     };
     _ = stage;
-    let object = commit(settings, store, manifest, index, last, CommitFrom::Move(draft.tree), draft.details)?;
+    let object = commit(
+        settings,
+        store,
+        manifest,
+        index,
+        last,
+        CommitFrom::Move(draft.tree),
+        draft.details,
+    )?;
     Ok(Some(Tree::Stored(object)))
 }
 
@@ -143,7 +216,15 @@ fn commit(
 ) -> Result<Object> {
     let pipeline = &manifest.pipelines[index];
     let id = &pipeline.stages[position].id;
-    let object = store.commit(id, &private_key(settings, manifest, index, position), from, details)?;
-    settings.observer.event(&Event::Checkpoint { pipeline: pipeline.name.clone(), id: id.clone() });
+    let object = store.commit(
+        id,
+        &private_key(settings, manifest, index, position),
+        from,
+        details,
+    )?;
+    settings.observer.event(&Event::Checkpoint {
+        pipeline: pipeline.name.clone(),
+        id: id.clone(),
+    });
     Ok(object)
 }

@@ -39,11 +39,19 @@ impl Proxy {
                 let Ok(client) = client else { continue };
                 let allowed = allowed.clone();
                 // A client that cannot be served sees its connection end.
-                _ = std::thread::Builder::new().name("proxy".into()).spawn(move || pass(client, &allowed));
+                _ = std::thread::Builder::new()
+                    .name("proxy".into())
+                    .spawn(move || pass(client, &allowed));
             }
         };
-        std::thread::Builder::new().name("proxy".into()).spawn(serve).map_err(BuildError::io(socket))?;
-        Ok(Self { socket: socket.to_owned(), stop })
+        std::thread::Builder::new()
+            .name("proxy".into())
+            .spawn(serve)
+            .map_err(BuildError::io(socket))?;
+        Ok(Self {
+            socket: socket.to_owned(),
+            stop,
+        })
     }
 }
 
@@ -80,14 +88,26 @@ fn authority_of(url: &str) -> Option<String> {
         _ => return None,
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    Some(if has_port { host } else { format!("{host}:{default}") })
+    let host = authority
+        .rsplit('@')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    Some(if has_port {
+        host
+    } else {
+        format!("{host}:{default}")
+    })
 }
 
 fn pass(mut client: UnixStream, allowed: &BTreeSet<String>) -> io::Result<()> {
     let head = read_head(&mut client)?;
-    let Some(request) = Request::parse(&head) else { return refuse(&mut client, "400 Bad Request", "not a proxy request") };
+    let Some(request) = Request::parse(&head) else {
+        return refuse(&mut client, "400 Bad Request", "not a proxy request");
+    };
     if !allowed.contains(&request.authority) {
         let reason = format!("{} is not named in the stage's options", request.authority);
         return refuse(&mut client, "403 Forbidden", &reason);
@@ -128,16 +148,22 @@ fn read_head(client: &mut UnixStream) -> io::Result<Vec<u8>> {
 }
 
 fn refuse(client: &mut UnixStream, status: &str, reason: &str) -> io::Result<()> {
-    write!(client, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{reason}", reason.len())
+    write!(
+        client,
+        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{reason}",
+        reason.len()
+    )
 }
 
 /// Both directions until either side ends.
 fn relay(client: UnixStream, server: TcpStream) -> io::Result<()> {
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-    let upload = std::thread::Builder::new().name("proxy".into()).spawn(move || {
-        _ = io::copy(&mut from_client, &mut to_server);
-        _ = to_server.shutdown(Shutdown::Write);
-    })?;
+    let upload = std::thread::Builder::new()
+        .name("proxy".into())
+        .spawn(move || {
+            _ = io::copy(&mut from_client, &mut to_server);
+            _ = to_server.shutdown(Shutdown::Write);
+        })?;
     let (mut from_server, mut to_client) = (server, client);
     let download = io::copy(&mut from_server, &mut to_client);
     _ = to_client.shutdown(Shutdown::Both);
@@ -159,27 +185,44 @@ impl Request {
         request.parse(head).ok()?.is_complete().then_some(())?;
         let (method, target) = (request.method?, request.path?);
         if method == "CONNECT" {
-            return Some(Self { authority: target.to_ascii_lowercase(), forward: None });
+            return Some(Self {
+                authority: target.to_ascii_lowercase(),
+                forward: None,
+            });
         }
         let authority = authority_of(target).filter(|_| target.starts_with("http://"))?;
         let after_scheme = &target["http://".len()..];
         let path = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
         // One request for one connection: the next one may be for another host.
         let mut forward = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n").into_bytes();
-        for header in request.headers.iter().filter(|header| !is_hop_by_hop(header.name)) {
+        for header in request
+            .headers
+            .iter()
+            .filter(|header| !is_hop_by_hop(header.name))
+        {
             forward.extend_from_slice(header.name.as_bytes());
             forward.extend_from_slice(b": ");
             forward.extend_from_slice(header.value);
             forward.extend_from_slice(b"\r\n");
         }
         forward.extend_from_slice(b"\r\n");
-        Some(Self { authority, forward: Some(forward) })
+        Some(Self {
+            authority,
+            forward: Some(forward),
+        })
     }
 }
 
 /// Headers that are about the connection to the proxy (RFC 9110, section 7.6.1).
 fn is_hop_by_hop(name: &str) -> bool {
-    ["connection", "proxy-connection", "proxy-authorization", "keep-alive"].iter().any(|own| name.eq_ignore_ascii_case(own))
+    [
+        "connection",
+        "proxy-connection",
+        "proxy-authorization",
+        "keep-alive",
+    ]
+    .iter()
+    .any(|own| name.eq_ignore_ascii_case(own))
 }
 
 #[cfg(test)]
@@ -198,9 +241,13 @@ mod tests {
     fn a_host_that_is_not_named_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("proxy");
-        let options = osbuild_wasm_manifest::json::parse(br#"{"u":"http://named.example/"}"#).unwrap();
+        let options =
+            osbuild_wasm_manifest::json::parse(br#"{"u":"http://named.example/"}"#).unwrap();
         let _proxy = Proxy::start(&socket, &options).unwrap();
-        for request in ["GET http://other.example/ HTTP/1.1\r\n\r\n", "CONNECT other.example:443 HTTP/1.1\r\n\r\n"] {
+        for request in [
+            "GET http://other.example/ HTTP/1.1\r\n\r\n",
+            "CONNECT other.example:443 HTTP/1.1\r\n\r\n",
+        ] {
             let mut client = UnixStream::connect(&socket).unwrap();
             client.write_all(request.as_bytes()).unwrap();
             let mut answer = String::new();
@@ -215,7 +262,9 @@ mod tests {
         let address = server.local_addr().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("proxy");
-        let options = osbuild_wasm_manifest::json::parse(format!(r#"["http://{address}/"]"#).as_bytes()).unwrap();
+        let options =
+            osbuild_wasm_manifest::json::parse(format!(r#"["http://{address}/"]"#).as_bytes())
+                .unwrap();
         let _proxy = Proxy::start(&socket, &options).unwrap();
         let mut client = UnixStream::connect(&socket).unwrap();
         write!(client, "GET http://{address}/repodata HTTP/1.1\r\nHost: {address}\r\nProxy-Connection: Keep-Alive\r\n\r\n").unwrap();
@@ -223,6 +272,9 @@ mod tests {
         let mut head = [0; 512];
         let count = seen.read(&mut head).unwrap();
         let head = String::from_utf8_lossy(&head[..count]).into_owned();
-        assert!(head.starts_with("GET /repodata HTTP/1.1\r\n") && !head.contains("Proxy-"), "{head}");
+        assert!(
+            head.starts_with("GET /repodata HTTP/1.1\r\n") && !head.contains("Proxy-"),
+            "{head}"
+        );
     }
 }

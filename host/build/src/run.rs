@@ -6,12 +6,14 @@ use crate::key::{kind_of, private_key};
 use crate::pipeline;
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
+use osbuild_wasm_files::{CopyOptions, copy_tree};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Pipeline, Source, Stage, schedule};
-use osbuild_wasm_manifest::run::{Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome};
+use osbuild_wasm_manifest::run::{
+    Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome,
+};
 use osbuild_wasm_protocol::BuildRoot;
 use osbuild_wasm_source::{Environment, FetchContext};
-use osbuild_wasm_files::{CopyOptions, copy_tree};
 use osbuild_wasm_store::{Object, Scratch, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -38,24 +40,31 @@ pub struct Settings {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("checkpoints", &self.checkpoints).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("checkpoints", &self.checkpoints)
+            .finish_non_exhaustive()
     }
 }
 
 impl Settings {
     /// The component of a module, or an error that suggests a near name.
     pub(crate) fn component(&self, kind: Kind, name: &str) -> Result<Arc<Module>> {
-        let missing = || BuildError::NoComponent {
+        let missing = || {
+            BuildError::NoComponent {
             kind: kind.name(),
             name: name.to_owned(),
             hint: ": this version does not carry it; put a plugin of that name into a directory of --libdir or OSBUILD_WASM_PATH".into(),
+        }
         };
         Ok(self.registry.get(kind, name).ok_or_else(missing)??)
     }
 
     /// Whether the stage's component wants to mount something itself.
     pub(crate) fn mounts_itself(&self, stage: &Stage) -> bool {
-        let module = self.registry.get(kind_of(stage), &stage.module).and_then(|module| module.ok());
+        let module = self
+            .registry
+            .get(kind_of(stage), &stage.module)
+            .and_then(|module| module.ok());
         module.is_some_and(|module| module.request.interfaces.contains(&Named::Mount))
     }
 }
@@ -73,7 +82,12 @@ impl Interrupt {
     pub fn fire(&self) {
         self.cancel.cancel();
         self.cuts.fire();
-        for cuts in self.watched.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for cuts in self
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
             cuts.fire();
         }
     }
@@ -91,7 +105,10 @@ impl Interrupt {
                 self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
             }
         }
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).push(cuts);
+        self.watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(cuts);
         Guard(self.watched.clone())
     }
 }
@@ -153,7 +170,10 @@ impl Trees {
     }
 
     pub(crate) fn known(&self, pipeline: &Pipeline) -> bool {
-        pipeline.id.as_ref().is_some_and(|id| self.trees.contains_key(id))
+        pipeline
+            .id
+            .as_ref()
+            .is_some_and(|id| self.trees.contains_key(id))
     }
 
     pub(crate) fn insert(&mut self, id: &str, tree: Tree) {
@@ -162,62 +182,123 @@ impl Trees {
 
     /// Where the programs of a pipeline's stages come from.
     pub(crate) fn build_root(&self, pipeline: &Pipeline) -> Result<BuildRoot> {
-        let Some(id) = pipeline.build.as_deref().filter(|id| !id.is_empty()) else { return Ok(BuildRoot::Host) };
-        let missing = || BuildError::manifest(format!("pipeline {}", pipeline.name), format!("its build pipeline {id} is not built"));
+        let Some(id) = pipeline.build.as_deref().filter(|id| !id.is_empty()) else {
+            return Ok(BuildRoot::Host);
+        };
+        let missing = || {
+            BuildError::manifest(
+                format!("pipeline {}", pipeline.name),
+                format!("its build pipeline {id} is not built"),
+            )
+        };
         self.path(id).map(BuildRoot::Directory).ok_or_else(missing)
     }
 
     /// Where the runner's preparation of one build root is kept during the run.
     pub(crate) fn runner_cache(&self, pipeline: &Pipeline) -> PathBuf {
-        let name = pipeline.build.as_deref().filter(|id| !id.is_empty()).unwrap_or("host");
-        self.runners.path().join(format!("{}-{}", pipeline.runner.exec, name))
+        let name = pipeline
+            .build
+            .as_deref()
+            .filter(|id| !id.is_empty())
+            .unwrap_or("host");
+        self.runners
+            .path()
+            .join(format!("{}-{}", pipeline.runner.exec, name))
     }
 }
 
 /// Carries a request out. An error means that the run could not even begin; everything later is in the outcome.
-pub fn run(settings: &Settings, store: &Store, isolation: &Isolation, request: &Request<'_>) -> Result<RunOutcome> {
+pub fn run(
+    settings: &Settings,
+    store: &Store,
+    isolation: &Isolation,
+    request: &Request<'_>,
+) -> Result<RunOutcome> {
     let started = Instant::now();
     let manifest = request.manifest;
-    let mut trees = Trees { trees: HashMap::new(), runners: store.scratch("runners")? };
+    let mut trees = Trees {
+        trees: HashMap::new(),
+        runners: store.scratch("runners")?,
+    };
     let targets = targets(manifest, &request.exports);
     load_stored(settings, store, manifest, &mut trees)?;
     let known = |id: &str| {
-        let at = manifest.pipelines.iter().enumerate().find_map(|(index, pipeline)| {
-            Some((index, pipeline.stages.iter().position(|stage| stage.id == id)?))
-        });
+        let at = manifest
+            .pipelines
+            .iter()
+            .enumerate()
+            .find_map(|(index, pipeline)| {
+                Some((
+                    index,
+                    pipeline.stages.iter().position(|stage| stage.id == id)?,
+                ))
+            });
         at.is_some_and(|(index, position)| {
-            store.contains(id, &private_key(settings, manifest, index, position)).unwrap_or(false)
+            store
+                .contains(id, &private_key(settings, manifest, index, position))
+                .unwrap_or(false)
         })
     };
-    let order = schedule(manifest, &targets.iter().map(String::as_str).collect::<Vec<_>>(), &known);
+    let order = schedule(
+        manifest,
+        &targets.iter().map(String::as_str).collect::<Vec<_>>(),
+        &known,
+    );
     settings.observer.event(&Event::RunStarted {
         manifest: request.name.clone(),
         sources: manifest.sources.len(),
         pipelines: order.len(),
     });
-    let mut outcome = RunOutcome { success: true, sources: fetch(settings, store, manifest), pipelines: Vec::new(), failure: None };
+    let mut outcome = RunOutcome {
+        success: true,
+        sources: fetch(settings, store, manifest),
+        pipelines: Vec::new(),
+        failure: None,
+    };
     if let Some(failed) = outcome.sources.iter().find(|source| !source.success) {
         outcome.failure = Some(Failure::Source(failed.clone()));
-    } else if let Err(error) = build_all(settings, store, manifest, &order, &mut trees, &mut outcome)
-        .and_then(|()| export_all(settings, isolation, store, request, &outcome, &mut trees))
+    } else if let Err(error) =
+        build_all(settings, store, manifest, &order, &mut trees, &mut outcome)
+            .and_then(|()| export_all(settings, isolation, store, request, &outcome, &mut trees))
     {
-        let kind = if matches!(error, BuildError::Interrupted) { "interrupted" } else { "run" };
-        outcome.failure = Some(Failure::Host { place: kind.into(), message: error.to_string(), details: None });
+        let kind = if matches!(error, BuildError::Interrupted) {
+            "interrupted"
+        } else {
+            "run"
+        };
+        outcome.failure = Some(Failure::Host {
+            place: kind.into(),
+            message: error.to_string(),
+            details: None,
+        });
     }
     outcome.success = outcome.failure.is_none();
     add_metadata(manifest, &trees, &mut outcome);
-    settings.observer.event(&Event::RunFinished { success: outcome.success, duration: started.elapsed() });
+    settings.observer.event(&Event::RunFinished {
+        success: outcome.success,
+        duration: started.elapsed(),
+    });
     Ok(outcome)
 }
 
 fn targets(manifest: &Manifest, exports: &[Export]) -> Vec<String> {
-    exports.iter().filter_map(|export| manifest.pipeline(&export.name)?.id.clone()).collect()
+    exports
+        .iter()
+        .filter_map(|export| manifest.pipeline(&export.name)?.id.clone())
+        .collect()
 }
 
 /// Holds every finished pipeline of the manifest that the store has, so that no other run evicts it meanwhile.
-fn load_stored(settings: &Settings, store: &Store, manifest: &Manifest, trees: &mut Trees) -> Result<()> {
+fn load_stored(
+    settings: &Settings,
+    store: &Store,
+    manifest: &Manifest,
+    trees: &mut Trees,
+) -> Result<()> {
     for (index, pipeline) in manifest.pipelines.iter().enumerate() {
-        let (Some(id), Some(last)) = (&pipeline.id, pipeline.stages.len().checked_sub(1)) else { continue };
+        let (Some(id), Some(last)) = (&pipeline.id, pipeline.stages.len().checked_sub(1)) else {
+            continue;
+        };
         if let Some(object) = store.get(id, &private_key(settings, manifest, index, last))? {
             trees.insert(id, Tree::Stored(object));
         }
@@ -235,9 +316,14 @@ fn fetch(settings: &Settings, store: &Store, manifest: &Manifest) -> Vec<SourceO
         host_root: Path::new("/"),
     };
     let fetch_one = |source: &Source| {
-        settings.observer.event(&Event::SourceStarted { module: source.module.clone(), id: source.id.clone() });
+        settings.observer.event(&Event::SourceStarted {
+            module: source.module.clone(),
+            id: source.id.clone(),
+        });
         let outcome = osbuild_wasm_source::fetch(source, &context);
-        settings.observer.event(&Event::SourceFinished(outcome.clone()));
+        settings
+            .observer
+            .event(&Event::SourceFinished(outcome.clone()));
         outcome
     };
     manifest.sources.iter().map(fetch_one).collect()
@@ -280,18 +366,35 @@ fn export_all(
     for (index, Export { name, path }) in request.exports.iter().enumerate() {
         let pipeline = request.manifest.pipeline(name);
         let Some(id) = pipeline.and_then(|pipeline| pipeline.id.as_deref()) else {
-            return Err(BuildError::manifest(format!("export {name}"), "the pipeline has no stages, so there is nothing to export"));
+            return Err(BuildError::manifest(
+                format!("export {name}"),
+                "the pipeline has no stages, so there is nothing to export",
+            ));
         };
-        let last_use = !targets(request.manifest, &request.exports[index + 1..]).iter().any(|other| other == id);
+        let last_use = !targets(request.manifest, &request.exports[index + 1..])
+            .iter()
+            .any(|other| other == id);
         export(isolation, store, trees, id, path, last_use)?;
-        settings.observer.event(&Event::Exported { name: name.clone(), path: path.clone() });
+        settings.observer.event(&Event::Exported {
+            name: name.clone(),
+            path: path.clone(),
+        });
     }
     Ok(())
 }
 
 /// Moves a tree out that nobody needs any more; copies it otherwise.
-fn export(isolation: &Isolation, store: &Store, trees: &mut Trees, id: &str, path: &Path, last_use: bool) -> Result<()> {
-    let tree = trees.path(id).ok_or_else(|| BuildError::manifest(format!("export {}", path.display()), "is not built"))?;
+fn export(
+    isolation: &Isolation,
+    store: &Store,
+    trees: &mut Trees,
+    id: &str,
+    path: &Path,
+    last_use: bool,
+) -> Result<()> {
+    let tree = trees.path(id).ok_or_else(|| {
+        BuildError::manifest(format!("export {}", path.display()), "is not built")
+    })?;
     let parent = path.parent().unwrap_or(path);
     std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
     let movable = last_use && matches!(trees.trees.get(id), Some(Tree::Floating { .. }));
@@ -304,20 +407,30 @@ fn export(isolation: &Isolation, store: &Store, trees: &mut Trees, id: &str, pat
 }
 
 fn move_out(isolation: &Isolation, store: &Store, tree: &Path, path: &Path) -> bool {
-    let (Some(outside), Ok(inside)) = (&isolation.outside, tree.strip_prefix(store.path())) else { return false };
+    let (Some(outside), Ok(inside)) = (&isolation.outside, tree.strip_prefix(store.path())) else {
+        return false;
+    };
     rustix::fs::renameat(outside, inside, rustix::fs::CWD, path).is_ok()
 }
 
 /// What the stages of each available pipeline reported, merged by stage type.
 fn add_metadata(manifest: &Manifest, trees: &Trees, outcome: &mut RunOutcome) {
     for pipeline in &manifest.pipelines {
-        let Some(all) = pipeline.id.as_deref().and_then(|id| trees.metadata(id)) else { continue };
+        let Some(all) = pipeline.id.as_deref().and_then(|id| trees.metadata(id)) else {
+            continue;
+        };
         let mut merged = osbuild_wasm_manifest::json::Object::default();
         for stage in &pipeline.stages {
-            let Some(Value::Object(new)) = all.get(&stage.id).cloned().map(Value::from) else { continue };
+            let Some(Value::Object(new)) = all.get(&stage.id).cloned().map(Value::from) else {
+                continue;
+            };
             merge(&mut merged, stage.requested_module(), new);
         }
-        match outcome.pipelines.iter_mut().find(|built| built.name == pipeline.name) {
+        match outcome
+            .pipelines
+            .iter_mut()
+            .find(|built| built.name == pipeline.name)
+        {
             Some(built) => built.metadata = merged,
             None => outcome.pipelines.push(PipelineOutcome {
                 name: pipeline.name.clone(),
@@ -330,7 +443,11 @@ fn add_metadata(manifest: &Manifest, trees: &Trees, outcome: &mut RunOutcome) {
     }
 }
 
-fn merge(merged: &mut osbuild_wasm_manifest::json::Object, module: &str, new: osbuild_wasm_manifest::json::Object) {
+fn merge(
+    merged: &mut osbuild_wasm_manifest::json::Object,
+    module: &str,
+    new: osbuild_wasm_manifest::json::Object,
+) {
     let mut all = match merged.get(module) {
         Some(Value::Object(all)) => all.clone(),
         _ => osbuild_wasm_manifest::json::Object::default(),

@@ -34,13 +34,20 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Grants a directory or file.
     pub(crate) fn grant(&mut self, contract: impl Into<String>, host: &Path, access: Access) {
-        self.roots.push(Root { contract: contract.into(), host: host.to_owned(), access });
+        self.roots.push(Root {
+            contract: contract.into(),
+            host: host.to_owned(),
+            access,
+        });
     }
 
     /// Grants a device: to the component and to tools.
     pub(crate) fn grant_device(&mut self, contract: &str, host: &Path) {
         self.grant(contract, host, Access::Write);
-        self.devices.push(Device { contract: contract.to_owned(), host: host.to_owned() });
+        self.devices.push(Device {
+            contract: contract.to_owned(),
+            host: host.to_owned(),
+        });
     }
 
     /// The same for a helper. Devices and what belongs to the build root are not directories of a helper's grant.

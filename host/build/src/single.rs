@@ -35,15 +35,28 @@ pub fn run_single(settings: &Settings, single: &SingleStage<'_>) -> Result<Outco
     };
     let mut document = single.arguments.clone();
     rewrite(&mut document, &single.tree, &mut sandbox)?;
-    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let log = StageLog::new("", &single.module.metadata.name, &text("/meta/id"), settings.observer.clone());
+    let text = |pointer: &str| {
+        document
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let log = StageLog::new(
+        "",
+        &single.module.metadata.name,
+        &text("/meta/id"),
+        settings.observer.clone(),
+    );
     let (pipe, pump) = log.pipe()?;
     let options = document.get("options").cloned().unwrap_or_default().into();
     let job = Job {
         module: single.module,
         options: &options,
         seed: text("/meta/id"),
-        source_epoch: document.pointer("/meta/source-epoch").and_then(Value::as_i64),
+        source_epoch: document
+            .pointer("/meta/source-epoch")
+            .and_then(Value::as_i64),
         arguments: document.to_string(),
         time: settings.stage_timeout,
         helpers: settings.helpers.clone(),
@@ -81,29 +94,52 @@ fn rewrite(document: &mut Value, tree: &Path, sandbox: &mut Sandbox) -> Result<(
     };
     let roots = document.get("paths").cloned().unwrap_or_default();
     let root = |name: &str, default: &str| PathBuf::from(roots[name].as_str().unwrap_or(default));
-    let (inputs, mounts, devices) = (root("inputs", INPUTS), root("mounts", MOUNTS), root("devices", DEVICES));
+    let (inputs, mounts, devices) = (
+        root("inputs", INPUTS),
+        root("mounts", MOUNTS),
+        root("devices", DEVICES),
+    );
     sandbox.grant(TREE, tree, Access::Write);
     document.insert("tree".into(), TREE.into());
-    for (host, contract, access) in [(&inputs, INPUTS, Access::Read), (&mounts, MOUNTS, Access::Write)] {
+    for (host, contract, access) in [
+        (&inputs, INPUTS, Access::Read),
+        (&mounts, MOUNTS, Access::Write),
+    ] {
         if host.is_dir() {
             sandbox.grant(contract, host, access);
         }
     }
-    rewrite_group(document, "inputs", |name, path| below(path, &inputs, INPUTS, name, Access::Read, sandbox));
-    rewrite_group(document, "mounts", |name, path| below(path, &mounts, MOUNTS, name, Access::Write, sandbox));
+    rewrite_group(document, "inputs", |name, path| {
+        below(path, &inputs, INPUTS, name, Access::Read, sandbox)
+    });
+    rewrite_group(document, "mounts", |name, path| {
+        below(path, &mounts, MOUNTS, name, Access::Write, sandbox)
+    });
     rewrite_group(document, "devices", |name, path| {
         let path = devices.join(path);
         let contract = below(&path, &devices, DEVICES, name, Access::Write, sandbox);
         let host = path;
-        sandbox.devices.push(osbuild_wasm_protocol::Device { contract: contract.clone(), host });
+        sandbox.devices.push(osbuild_wasm_protocol::Device {
+            contract: contract.clone(),
+            host,
+        });
         contract
     });
-    document.insert("paths".into(), serde_json::json!({ "devices": DEVICES, "inputs": INPUTS, "mounts": MOUNTS }));
+    document.insert(
+        "paths".into(),
+        serde_json::json!({ "devices": DEVICES, "inputs": INPUTS, "mounts": MOUNTS }),
+    );
     Ok(())
 }
 
-fn rewrite_group(document: &mut Map<String, Value>, group: &str, mut rewrite: impl FnMut(&str, &Path) -> String) {
-    let Some(Value::Object(entries)) = document.get_mut(group) else { return };
+fn rewrite_group(
+    document: &mut Map<String, Value>,
+    group: &str,
+    mut rewrite: impl FnMut(&str, &Path) -> String,
+) {
+    let Some(Value::Object(entries)) = document.get_mut(group) else {
+        return;
+    };
     for (name, entry) in entries {
         if let Some(Value::String(path)) = entry.get_mut("path") {
             *path = rewrite(name, &PathBuf::from(path.as_str()));
@@ -112,10 +148,20 @@ fn rewrite_group(document: &mut Map<String, Value>, group: &str, mut rewrite: im
 }
 
 /// The contract path of a host path: below the root of its group when it lies there, else by its name. A trailing `/.` stays.
-fn below(path: &Path, root: &Path, contract: &str, name: &str, access: Access, sandbox: &mut Sandbox) -> String {
+fn below(
+    path: &Path,
+    root: &Path,
+    contract: &str,
+    name: &str,
+    access: Access,
+    sandbox: &mut Sandbox,
+) -> String {
     let text = path.to_string_lossy();
     let contents = text.ends_with("/.") || text.ends_with('/');
-    let rest = path.strip_prefix(root).ok().filter(|rest| rest.components().all(|part| matches!(part, Component::Normal(_))));
+    let rest = path.strip_prefix(root).ok().filter(|rest| {
+        rest.components()
+            .all(|part| matches!(part, Component::Normal(_)))
+    });
     let mut target = match rest {
         Some(rest) if rest.as_os_str().is_empty() => contract.to_owned(),
         Some(rest) => format!("{contract}/{}", rest.display()),

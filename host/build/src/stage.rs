@@ -17,8 +17,8 @@ use osbuild_wasm_store::Store;
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Sessions that hold a stage's devices and mounts from before its start to after its end.
@@ -38,22 +38,36 @@ pub(crate) fn run(
     tree: &Path,
 ) -> StageOutcome {
     let started = Instant::now();
-    let (name, module, id) = (pipeline.name.clone(), stage.requested_module().to_owned(), stage.id.clone());
+    let (name, module, id) = (
+        pipeline.name.clone(),
+        stage.requested_module().to_owned(),
+        stage.id.clone(),
+    );
     let options = stage.requested_options().clone();
-    settings.observer.event(&Event::StageStarted { pipeline: name.clone(), module: module.clone(), id: id.clone(), options });
+    settings.observer.event(&Event::StageStarted {
+        pipeline: name.clone(),
+        module: module.clone(),
+        id: id.clone(),
+        options,
+    });
     let log = StageLog::new(&name, &module, &id, settings.observer.clone());
     let ended = carry_out(settings, store, trees, pipeline, stage, tree, &log);
-    let outcome = outcome(ended, StageOutcome {
-        pipeline: name,
-        module,
-        id,
-        success: false,
-        output: log.finish(),
-        error: None,
-        metadata: None,
-        duration: started.elapsed(),
-    });
-    settings.observer.event(&Event::StageFinished(outcome.clone()));
+    let outcome = outcome(
+        ended,
+        StageOutcome {
+            pipeline: name,
+            module,
+            id,
+            success: false,
+            output: log.finish(),
+            error: None,
+            metadata: None,
+            duration: started.elapsed(),
+        },
+    );
+    settings
+        .observer
+        .event(&Event::StageFinished(outcome.clone()));
     outcome
 }
 
@@ -62,11 +76,22 @@ fn outcome(ended: Result<Outcome>, mut outcome: StageOutcome) -> StageOutcome {
         Ok(ended) => {
             outcome.success = ended.success();
             outcome.error = error_of(&ended);
-            outcome.metadata = ended.metadata.and_then(|text| serde_json::from_str(&text).ok()).map(|json: serde_json::Value| json.into());
+            outcome.metadata = ended
+                .metadata
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .map(|json: serde_json::Value| json.into());
         }
         Err(error) => {
-            let kind = if matches!(error, BuildError::Interrupted) { "interrupted" } else { "host" };
-            outcome.error = Some(StageError { kind: kind.into(), message: error.to_string(), details: None });
+            let kind = if matches!(error, BuildError::Interrupted) {
+                "interrupted"
+            } else {
+                "host"
+            };
+            outcome.error = Some(StageError {
+                kind: kind.into(),
+                message: error.to_string(),
+                details: None,
+            });
         }
     }
     outcome
@@ -80,10 +105,18 @@ fn error_of(ended: &Outcome) -> Option<StageError> {
             Stopped::Output(_) | Stopped::Memory(_) => "limit",
             Stopped::Trap(_) => "trap",
         };
-        return Some(StageError { kind: kind.into(), message: stopped.to_string(), details: None });
+        return Some(StageError {
+            kind: kind.into(),
+            message: stopped.to_string(),
+            details: None,
+        });
     }
     let (kind, message, details) = ended.failure.clone().filter(|_| !ended.success())?;
-    Some(StageError { kind, message, details: Some(details).filter(|details| !details.is_empty()) })
+    Some(StageError {
+        kind,
+        message,
+        details: Some(details).filter(|details| !details.is_empty()),
+    })
 }
 
 fn carry_out(
@@ -97,7 +130,10 @@ fn carry_out(
 ) -> Result<Outcome> {
     let module = settings.component(kind_of(stage), &stage.module)?;
     let scratch = store.scratch("stage")?;
-    let mut sandbox = Sandbox { scratch: scratch.path().to_owned(), ..Sandbox::default() };
+    let mut sandbox = Sandbox {
+        scratch: scratch.path().to_owned(),
+        ..Sandbox::default()
+    };
     sandbox.build_root = trees.build_root(pipeline)?;
     sandbox.runner = Some(pipeline.runner.exec.clone());
     sandbox.runner_cache = Some(trees.runner_cache(pipeline));
@@ -119,7 +155,9 @@ fn carry_out(
     // The helpers hold the other ends of the pipe until their sessions are gone.
     _ = pump.join();
     let ended = ended?;
-    if ended.success() { released? }
+    if ended.success() {
+        released?
+    }
     scratch.close()?;
     Ok(ended)
 }
@@ -158,10 +196,22 @@ fn prepare(
     Ok(held)
 }
 
-fn begin(settings: &Settings, interface: Interface, sandbox: &Sandbox, pipe: &OwnedFd, place: &str) -> Result<Session> {
+fn begin(
+    settings: &Settings,
+    interface: Interface,
+    sandbox: &Sandbox,
+    pipe: &OwnedFd,
+    place: &str,
+) -> Result<Session> {
     let log = pipe.try_clone().map_err(BuildError::io("log pipe"))?;
-    let failed = |failure| BuildError::Helper { place: place.to_owned(), failure };
-    let session = settings.helpers.begin(interface, &sandbox.helper_grant(), log).map_err(failed)?;
+    let failed = |failure| BuildError::Helper {
+        place: place.to_owned(),
+        failure,
+    };
+    let session = settings
+        .helpers
+        .begin(interface, &sandbox.helper_grant(), log)
+        .map_err(failed)?;
     settings.interrupt.cuts.add(&session);
     Ok(session)
 }
@@ -169,7 +219,10 @@ fn begin(settings: &Settings, interface: Interface, sandbox: &Sandbox, pipe: &Ow
 /// Unmounts, then detaches; data that did not reach the disk makes the stage fail.
 fn release(held: Held) -> Result<()> {
     let end = |session: Option<Session>, place: &str| match session {
-        Some(session) => session.end().map_err(|failure| BuildError::Helper { place: place.to_owned(), failure }),
+        Some(session) => session.end().map_err(|failure| BuildError::Helper {
+            place: place.to_owned(),
+            failure,
+        }),
         None => Ok(()),
     };
     let unmounted = end(held.mount, "releasing mounts");
@@ -196,30 +249,62 @@ pub(crate) fn run_component(
     log: &Arc<StageLog>,
     pipe: OwnedFd,
 ) -> Result<Outcome> {
-    let Job { module, options, arguments, seed, source_epoch, time, helpers } = job;
+    let Job {
+        module,
+        options,
+        arguments,
+        seed,
+        source_epoch,
+        time,
+        helpers,
+    } = job;
     let compiled = settings.engine.prepare(module)?;
     let metadata = &module.metadata;
     let mut grant = sandbox.helper_grant();
     grant.programs.clone_from(&metadata.programs);
     grant.capabilities.clone_from(&metadata.capabilities);
     grant.source_epoch = source_epoch;
-    let proxy = metadata.network.then(|| Proxy::start(&sandbox.scratch.join("proxy"), options)).transpose()?;
-    grant.network = proxy.as_ref().map(|_| osbuild_wasm_protocol::Proxy { socket: sandbox.scratch.join("proxy") });
+    let proxy = metadata
+        .network
+        .then(|| Proxy::start(&sandbox.scratch.join("proxy"), options))
+        .transpose()?;
+    grant.network = proxy.as_ref().map(|_| osbuild_wasm_protocol::Proxy {
+        socket: sandbox.scratch.join("proxy"),
+    });
     let cuts = Cuts::default();
     let sessions = BTreeMap::new();
-    let helpers = StageHelpers { processes: helpers, grant, log: pipe, cuts: cuts.clone(), sessions };
+    let helpers = StageHelpers {
+        processes: helpers,
+        grant,
+        log: pipe,
+        cuts: cuts.clone(),
+        sessions,
+    };
     let mut roots = sandbox.roots.clone();
     for path in &metadata.reads {
         let host = sandbox.in_build_root(path);
         if host.exists() {
-            roots.push(osbuild_wasm_capability::Root { contract: path.clone(), host, access: Access::Read });
+            roots.push(osbuild_wasm_capability::Root {
+                contract: path.clone(),
+                host,
+                access: Access::Read,
+            });
         }
     }
     let run = Run {
         grant: Grant {
             roots,
-            interfaces: module.request.interfaces.iter().copied().chain([Named::Types]).collect(),
-            limits: Limits { time, ..Limits::default() },
+            interfaces: module
+                .request
+                .interfaces
+                .iter()
+                .copied()
+                .chain([Named::Types])
+                .collect(),
+            limits: Limits {
+                time,
+                ..Limits::default()
+            },
             source_epoch,
             entropy: metadata.entropy,
         },

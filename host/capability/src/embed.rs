@@ -36,7 +36,10 @@ mod tests {
         let packed = embed(b"", &[b'x'; 200]);
         let content = 1 + SECTION.len() + 200;
         assert_eq!(packed[0], 0);
-        assert_eq!(usize::from(packed[1] & 0x7f) | usize::from(packed[2]) << 7, content);
+        assert_eq!(
+            usize::from(packed[1] & 0x7f) | usize::from(packed[2]) << 7,
+            content
+        );
         assert_eq!(packed.len(), 3 + content);
     }
 }

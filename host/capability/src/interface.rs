@@ -16,7 +16,11 @@ pub struct Version {
 }
 
 /// The version of the contract that this host offers.
-pub const VERSION: Version = Version { major: 1, minor: 0, patch: 0 };
+pub const VERSION: Version = Version {
+    major: 1,
+    minor: 0,
+    patch: 0,
+};
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +32,11 @@ impl Version {
     /// Reads `1.2.3`; anything else is none.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.').map(|part| part.parse().ok());
-        let version = Self { major: parts.next()??, minor: parts.next()??, patch: parts.next()?? };
+        let version = Self {
+            major: parts.next()??,
+            minor: parts.next()??,
+            patch: parts.next()??,
+        };
         Some(version)
     }
 
@@ -92,7 +100,9 @@ impl Interface {
 
     /// The interface of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|interface| interface.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|interface| interface.name() == name)
     }
 
     /// Whether a helper process carries the interface out.

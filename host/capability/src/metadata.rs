@@ -57,7 +57,10 @@ impl ModuleMetadata {
     pub fn parse(json: &[u8]) -> Result<Self, MetadataError> {
         let metadata: Self = serde_json::from_slice(json)?;
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if metadata.name.is_empty() || metadata.name.starts_with('.') || !metadata.name.chars().all(fits) {
+        if metadata.name.is_empty()
+            || metadata.name.starts_with('.')
+            || !metadata.name.chars().all(fits)
+        {
             return Err(MetadataError::Name(metadata.name));
         }
         Ok(metadata)

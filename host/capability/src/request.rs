@@ -28,7 +28,9 @@ pub enum ImportProblem {
         wanted: Version,
     },
     /// The contract has no such interface.
-    #[error("{plugin} imports {name}, which is not an interface of {PACKAGE}@{VERSION}: remove its use from the component or update osbuild-wasm")]
+    #[error(
+        "{plugin} imports {name}, which is not an interface of {PACKAGE}@{VERSION}: remove its use from the component or update osbuild-wasm"
+    )]
     Interface {
         /// The component.
         plugin: String,
@@ -36,7 +38,9 @@ pub enum ImportProblem {
         name: String,
     },
     /// Something else than the contract and WASI 0.2.
-    #[error("{plugin} imports {name}: a stage may import {PACKAGE}@{VERSION} and WASI 0.2 only; build it for target wasm32-wasip2")]
+    #[error(
+        "{plugin} imports {name}: a stage may import {PACKAGE}@{VERSION} and WASI 0.2 only; build it for target wasm32-wasip2"
+    )]
     Foreign {
         /// The component.
         plugin: String,
@@ -56,7 +60,10 @@ pub struct Request {
 
 impl Request {
     /// Reads the import names of the component `plugin`.
-    pub fn from_imports<'a>(plugin: &str, names: impl IntoIterator<Item = &'a str>) -> Result<Self, ImportProblem> {
+    pub fn from_imports<'a>(
+        plugin: &str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, ImportProblem> {
         let mut request = Self::default();
         for name in names {
             match classify(plugin, name)? {
@@ -69,12 +76,18 @@ impl Request {
 
     /// The interfaces that a helper process has to serve.
     pub fn helpers(&self) -> impl Iterator<Item = Interface> + '_ {
-        self.interfaces.iter().copied().filter(|interface| interface.needs_helper())
+        self.interfaces
+            .iter()
+            .copied()
+            .filter(|interface| interface.needs_helper())
     }
 }
 
 fn classify(plugin: &str, name: &str) -> Result<Import, ImportProblem> {
-    let foreign = || ImportProblem::Foreign { plugin: plugin.into(), name: name.into() };
+    let foreign = || ImportProblem::Foreign {
+        plugin: plugin.into(),
+        name: name.into(),
+    };
     let (path, version) = name.split_once('@').ok_or_else(foreign)?;
     let (package, interface) = path.split_once('/').ok_or_else(foreign)?;
     let wanted = Version::parse(version).ok_or_else(foreign)?;
@@ -85,11 +98,18 @@ fn classify(plugin: &str, name: &str) -> Result<Import, ImportProblem> {
         return Err(foreign());
     }
     if !VERSION.offers(wanted) {
-        return Err(ImportProblem::Version { plugin: plugin.into(), interface: interface.into(), wanted });
+        return Err(ImportProblem::Version {
+            plugin: plugin.into(),
+            interface: interface.into(),
+            wanted,
+        });
     }
     Interface::from_name(interface)
         .map(Import::Stage)
-        .ok_or_else(|| ImportProblem::Interface { plugin: plugin.into(), name: name.into() })
+        .ok_or_else(|| ImportProblem::Interface {
+            plugin: plugin.into(),
+            name: name.into(),
+        })
 }
 
 #[cfg(test)]
@@ -98,14 +118,18 @@ mod tests {
 
     #[test]
     fn imports_become_interfaces_and_wasi_names() {
-        let request = Request::from_imports("x", ["osbuild:stage/tree@1.0.0", "wasi:cli/stdin@0.2.6"]).unwrap();
+        let request =
+            Request::from_imports("x", ["osbuild:stage/tree@1.0.0", "wasi:cli/stdin@0.2.6"])
+                .unwrap();
         assert_eq!(request.interfaces, BTreeSet::from([Interface::Tree]));
         assert_eq!(request.wasi, BTreeSet::from(["wasi:cli/stdin".to_owned()]));
     }
 
     #[test]
     fn a_newer_contract_is_refused_naming_both_versions() {
-        let problem = Request::from_imports("x.wasm", ["osbuild:stage/tree@1.7.0"]).unwrap_err().to_string();
+        let problem = Request::from_imports("x.wasm", ["osbuild:stage/tree@1.7.0"])
+            .unwrap_err()
+            .to_string();
         for part in ["x.wasm", "tree", "1.7.0", "1.0.0"] {
             assert!(problem.contains(part), "{problem}");
         }
@@ -113,7 +137,12 @@ mod tests {
 
     #[test]
     fn unknown_interfaces_and_packages_are_refused() {
-        for name in ["osbuild:stage/kernel@1.0.0", "wasi:http/types@0.3.0", "env", "evil:host/x@1.0.0"] {
+        for name in [
+            "osbuild:stage/kernel@1.0.0",
+            "wasi:http/types@0.3.0",
+            "env",
+            "evil:host/x@1.0.0",
+        ] {
             assert!(Request::from_imports("x", [name]).is_err(), "{name}");
         }
     }

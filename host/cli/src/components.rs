@@ -13,7 +13,11 @@ const PATH_VARIABLE: &str = "OSBUILD_WASM_PATH";
 pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, ComponentError> {
     let mut registry = Registry::new(BUILTINS);
     let path = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
-    for directory in libdir.cloned().into_iter().chain(std::env::split_paths(&path)) {
+    for directory in libdir
+        .cloned()
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+    {
         if !directory.as_os_str().is_empty() {
             registry.add_directory(&directory)?;
         }
@@ -40,5 +44,9 @@ pub(crate) fn engine() -> Result<Engine, ComponentError> {
 
 /// The kind of that name.
 pub(crate) fn kind(name: &str) -> Kind {
-    if name == "assembler" { Kind::Assembler } else { Kind::Stage }
+    if name == "assembler" {
+        Kind::Assembler
+    } else {
+        Kind::Stage
+    }
 }

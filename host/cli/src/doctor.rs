@@ -30,21 +30,61 @@ struct Check {
 /// Programs looked for on the host, the package that has them on Debian, and who needs them. A manifest with a build pipeline
 /// takes all but bubblewrap from its build root.
 const TOOLS: [(&str, &str, &str); 15] = [
-    ("bwrap", "bubblewrap", "every stage that runs a program: rpm, dracut, sfdisk, mkfs.*, grub2.inst, qemu"),
-    ("sfdisk", "fdisk", "org.osbuild.sfdisk, assembler org.osbuild.qemu"),
-    ("partx", "util-linux", "device org.osbuild.loopback with partscan"),
-    ("mkfs.ext4", "e2fsprogs", "org.osbuild.mkfs.ext4, assemblers rawfs and qemu"),
-    ("mkfs.xfs", "xfsprogs", "org.osbuild.mkfs.xfs, assemblers rawfs and qemu"),
-    ("mkfs.btrfs", "btrfs-progs", "org.osbuild.mkfs.btrfs, assemblers rawfs and qemu"),
-    ("mkfs.fat", "dosfstools", "org.osbuild.mkfs.fat, assembler qemu with vfat"),
+    (
+        "bwrap",
+        "bubblewrap",
+        "every stage that runs a program: rpm, dracut, sfdisk, mkfs.*, grub2.inst, qemu",
+    ),
+    (
+        "sfdisk",
+        "fdisk",
+        "org.osbuild.sfdisk, assembler org.osbuild.qemu",
+    ),
+    (
+        "partx",
+        "util-linux",
+        "device org.osbuild.loopback with partscan",
+    ),
+    (
+        "mkfs.ext4",
+        "e2fsprogs",
+        "org.osbuild.mkfs.ext4, assemblers rawfs and qemu",
+    ),
+    (
+        "mkfs.xfs",
+        "xfsprogs",
+        "org.osbuild.mkfs.xfs, assemblers rawfs and qemu",
+    ),
+    (
+        "mkfs.btrfs",
+        "btrfs-progs",
+        "org.osbuild.mkfs.btrfs, assemblers rawfs and qemu",
+    ),
+    (
+        "mkfs.fat",
+        "dosfstools",
+        "org.osbuild.mkfs.fat, assembler qemu with vfat",
+    ),
     ("rpm", "rpm", "org.osbuild.rpm"),
     ("rpmkeys", "rpm", "org.osbuild.rpm with keys"),
     ("dnf", "dnf", "org.osbuild.dnf"),
-    ("grub-mkimage", "grub-common", "org.osbuild.grub2.inst, assembler qemu"),
+    (
+        "grub-mkimage",
+        "grub-common",
+        "org.osbuild.grub2.inst, assembler qemu",
+    ),
     ("qemu-img", "qemu-utils", "org.osbuild.qemu, assembler qemu"),
     ("ldconfig", "libc-bin", "runners"),
-    ("systemd-sysusers", "systemd", "runners of Fedora, RHEL and Debian"),
-    ("xz", "xz-utils", "assembler org.osbuild.qemu with format raw.xz"),
+    (
+        "systemd-sysusers",
+        "systemd",
+        "runners of Fedora, RHEL and Debian",
+    ),
+    (
+        "xz",
+        "xz-utils",
+        "assembler org.osbuild.qemu with format raw.xz",
+    ),
 ];
 
 /// File systems that stages mount.
@@ -59,16 +99,35 @@ const FILE_SYSTEMS: [(&str, &str); 6] = [
 
 /// Rights that helpers use, and what for.
 const RIGHTS: [(Capability, &str); 6] = [
-    (Capability::CAP_SYS_ADMIN, "devices, mounts, private mount namespace, programs of the build root"),
+    (
+        Capability::CAP_SYS_ADMIN,
+        "devices, mounts, private mount namespace, programs of the build root",
+    ),
     (Capability::CAP_CHOWN, "files of other owners in the tree"),
-    (Capability::CAP_MKNOD, "device nodes in the tree, packages that carry some"),
-    (Capability::CAP_SETFCAP, "file capabilities (packages like iputils)"),
-    (Capability::CAP_LINUX_IMMUTABLE, "org.osbuild.chattr, ostree deployments"),
-    (Capability::CAP_MAC_ADMIN, "SELinux labels that the host's policy does not know"),
+    (
+        Capability::CAP_MKNOD,
+        "device nodes in the tree, packages that carry some",
+    ),
+    (
+        Capability::CAP_SETFCAP,
+        "file capabilities (packages like iputils)",
+    ),
+    (
+        Capability::CAP_LINUX_IMMUTABLE,
+        "org.osbuild.chattr, ostree deployments",
+    ),
+    (
+        Capability::CAP_MAC_ADMIN,
+        "SELinux labels that the host's policy does not know",
+    ),
 ];
 
 pub(crate) fn doctor(arguments: &DoctorArguments) -> Exit {
-    let checks: Vec<_> = programs().chain(rights()).chain(kernel()).chain(TOOLS.map(tool)).collect();
+    let checks: Vec<_> = programs()
+        .chain(rights())
+        .chain(kernel())
+        .chain(TOOLS.map(tool))
+        .collect();
     if arguments.json {
         let json = |check: &Check| {
             serde_json::json!({
@@ -76,26 +135,57 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Exit {
                 "needed_by": check.needed_by, "essential": check.essential,
             })
         };
-        println!("{}", serde_json::Value::from(checks.iter().map(json).collect::<Vec<_>>()));
+        println!(
+            "{}",
+            serde_json::Value::from(checks.iter().map(json).collect::<Vec<_>>())
+        );
     } else {
         print_table(&checks);
     }
-    if checks.iter().all(|check| check.found || !check.essential) { Exit::Done } else { Exit::Failed }
+    if checks.iter().all(|check| check.found || !check.essential) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }
 
 fn print_table(checks: &[Check]) {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["", "what", "here", "needed by"]);
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["", "what", "here", "needed by"]);
     for check in checks {
         let mark = if check.found { "ok" } else { "--" };
-        table.add_row([mark, &format!("{} {}", check.group, check.what), &check.detail, check.needed_by]);
+        table.add_row([
+            mark,
+            &format!("{} {}", check.group, check.what),
+            &check.detail,
+            check.needed_by,
+        ]);
     }
-    println!("{}", table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
-    let missing: Vec<_> = checks.iter().filter(|check| !check.found && check.essential).map(|check| check.what.as_str()).collect();
+    println!(
+        "{}",
+        table
+            .to_string()
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+    let missing: Vec<_> = checks
+        .iter()
+        .filter(|check| !check.found && check.essential)
+        .map(|check| check.what.as_str())
+        .collect();
     if missing.is_empty() {
-        println!("\nThis machine builds images; what is marked -- is needed only by the parts named beside it.");
+        println!(
+            "\nThis machine builds images; what is marked -- is needed only by the parts named beside it."
+        );
     } else {
-        println!("\nMissing for almost every manifest: {}. Trees can still be edited by stages that run no program.", missing.join(", "));
+        println!(
+            "\nMissing for almost every manifest: {}. Trees can still be edited by stages that run no program.",
+            missing.join(", ")
+        );
     }
 }
 
@@ -126,15 +216,30 @@ fn programs() -> impl Iterator<Item = Check> {
 fn rights() -> impl Iterator<Item = Check> {
     RIGHTS.into_iter().map(|(capability, needed_by)| {
         let found = caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false);
-        let detail = if found { "held" } else { "not held: run as root" };
+        let detail = if found {
+            "held"
+        } else {
+            "not held: run as root"
+        };
         let essential = capability == Capability::CAP_SYS_ADMIN;
-        Check { group: "right", what: capability.to_string(), found, detail: detail.into(), needed_by, essential }
+        Check {
+            group: "right",
+            what: capability.to_string(),
+            found,
+            detail: detail.into(),
+            needed_by,
+            essential,
+        }
     })
 }
 
 fn kernel() -> impl Iterator<Item = Check> {
     let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    let known = |name: &str| known.lines().any(|line| line.split_whitespace().last() == Some(name));
+    let known = |name: &str| {
+        known
+            .lines()
+            .any(|line| line.split_whitespace().last() == Some(name))
+    };
     let feature = |what: &str, found: bool, needed_by: &'static str, essential: bool| Check {
         group: "kernel",
         what: what.to_owned(),
@@ -144,22 +249,45 @@ fn kernel() -> impl Iterator<Item = Check> {
         essential,
     };
     let mut checks = vec![
-        feature("loop devices", Path::new("/dev/loop-control").exists(), "device org.osbuild.loopback, assemblers rawfs and qemu", true),
-        feature("device mapper", Path::new("/dev/mapper/control").exists(), "devices org.osbuild.luks2 and org.osbuild.lvm2.lv", false),
-        feature("user namespaces", Path::new("/proc/self/ns/user").exists(), "running without root", false),
+        feature(
+            "loop devices",
+            Path::new("/dev/loop-control").exists(),
+            "device org.osbuild.loopback, assemblers rawfs and qemu",
+            true,
+        ),
+        feature(
+            "device mapper",
+            Path::new("/dev/mapper/control").exists(),
+            "devices org.osbuild.luks2 and org.osbuild.lvm2.lv",
+            false,
+        ),
+        feature(
+            "user namespaces",
+            Path::new("/proc/self/ns/user").exists(),
+            "running without root",
+            false,
+        ),
     ];
-    checks.extend(FILE_SYSTEMS.map(|(name, needed_by)| feature(name, known(name), needed_by, false)));
+    checks
+        .extend(FILE_SYSTEMS.map(|(name, needed_by)| feature(name, known(name), needed_by, false)));
     checks.into_iter()
 }
 
 fn tool((name, package, needed_by): (&str, &str, &'static str)) -> Check {
-    let path = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].iter().map(|directory| PathBuf::from(directory).join(name));
-    let path = path.into_iter().find(|path| access(path, Access::EXEC_OK).is_ok());
+    let path = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .iter()
+        .map(|directory| PathBuf::from(directory).join(name));
+    let path = path
+        .into_iter()
+        .find(|path| access(path, Access::EXEC_OK).is_ok());
     Check {
         group: "tool",
         what: name.to_owned(),
         found: path.is_some(),
-        detail: path.map_or_else(|| format!("install {package}"), |path| path.display().to_string()),
+        detail: path.map_or_else(
+            || format!("install {package}"),
+            |path| path.display().to_string(),
+        ),
         needed_by,
         essential: name == "bwrap",
     }

@@ -27,17 +27,29 @@ pub(crate) fn read(path: &Path, style: Style) -> Result<Value, Exit> {
         std::fs::read(path).map(|content| bytes = content)
     };
     if let Err(error) = read {
-        let diagnostic = Diagnostic::new(format!("cannot read {}", shown(path))).cause(error.to_string());
+        let diagnostic =
+            Diagnostic::new(format!("cannot read {}", shown(path))).cause(error.to_string());
         return Err(fail(Exit::Invalid, style.json, &diagnostic));
     }
     json::parse(&bytes).map_err(|error| {
-        let message = format!("{} is not JSON: line {}, column {}: {}", shown(path), error.line, error.column, error.message);
+        let message = format!(
+            "{} is not JSON: line {}, column {}: {}",
+            shown(path),
+            error.line,
+            error.column,
+            error.message
+        );
         fail(Exit::Invalid, style.json, &Diagnostic::new(message))
     })
 }
 
 /// Validates a document against the schemas.
-pub(crate) fn check(document: &Value, path: &Path, catalogue: &Catalogue, style: Style) -> Result<(), Exit> {
+pub(crate) fn check(
+    document: &Value,
+    path: &Path,
+    catalogue: &Catalogue,
+    style: Style,
+) -> Result<(), Exit> {
     if let Err(error) = osbuild_wasm_manifest::format::detect(document) {
         // osbuild prints this sentence as it is, with --json too.
         println!("Unsupported manifest format");
@@ -45,13 +57,24 @@ pub(crate) fn check(document: &Value, path: &Path, catalogue: &Catalogue, style:
         return Err(Exit::Invalid);
     }
     let errors = validate(document, catalogue);
-    if errors.is_empty() { Ok(()) } else { Err(invalid(path, &errors, style)) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid(path, &errors, style))
+    }
 }
 
 /// Validates and loads a document.
-pub(crate) fn manifest(document: &Value, path: &Path, catalogue: &Catalogue, style: Style) -> Result<Manifest, Exit> {
+pub(crate) fn manifest(
+    document: &Value,
+    path: &Path,
+    catalogue: &Catalogue,
+    style: Style,
+) -> Result<Manifest, Exit> {
     check(document, path, catalogue, style)?;
-    let options = LoadOptions { host_runner: runner_of_host() };
+    let options = LoadOptions {
+        host_runner: runner_of_host(),
+    };
     load(document, &options).map_err(|error| invalid(path, &[error.into()], style))
 }
 
@@ -67,10 +90,16 @@ pub(crate) fn invalid(path: &Path, errors: &[ValidationError], style: Style) -> 
 
 /// The runner of this machine.
 pub(crate) fn runner_of_host() -> Runner {
-    let release = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| std::fs::read_to_string(path).ok());
+    let release = ["/etc/os-release", "/usr/lib/os-release"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok());
     host_runner(&release.unwrap_or_default())
 }
 
 fn shown(path: &Path) -> String {
-    if path == Path::new("-") { "standard input".into() } else { path.display().to_string() }
+    if path == Path::new("-") {
+        "standard input".into()
+    } else {
+        path.display().to_string()
+    }
 }

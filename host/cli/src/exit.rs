@@ -1,6 +1,6 @@
 //! Exit codes, and how errors before a build are shown.
-use osbuild_wasm_report::{Colour, Diagnostic, error_document};
 use osbuild_wasm_manifest::json::to_python;
+use osbuild_wasm_report::{Colour, Diagnostic, error_document};
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,13 @@ pub(crate) enum Exit {
 /// Shows an error: for people on standard error, with `json` as a result document on standard output.
 pub(crate) fn fail(exit: Exit, json: bool, diagnostic: &Diagnostic) -> Exit {
     if json {
-        println!("{}", to_python(&error_document(&diagnostic.message, std::slice::from_ref(diagnostic))));
+        println!(
+            "{}",
+            to_python(&error_document(
+                &diagnostic.message,
+                std::slice::from_ref(diagnostic)
+            ))
+        );
     } else {
         eprint!("{}", diagnostic.render(Colour::of(&std::io::stderr())));
     }

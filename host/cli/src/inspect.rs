@@ -24,8 +24,9 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Exit {
         Ok(registry) => registry,
         Err(error) => return fail(Exit::Failed, true, &Diagnostic::from_error(&error)),
     };
-    let manifest = document::read(&arguments.manifest, style)
-        .and_then(|document| document::manifest(&document, &arguments.manifest, &catalogue(&registry), style));
+    let manifest = document::read(&arguments.manifest, style).and_then(|document| {
+        document::manifest(&document, &arguments.manifest, &catalogue(&registry), style)
+    });
     match manifest {
         Ok(manifest) => {
             println!("{}", to_python(&describe(&manifest)));

@@ -5,9 +5,15 @@ use osbuild_wasm_manifest::json::Value;
 use std::path::Path;
 
 /// Puts the build environment of a file (an object with `pipeline` and `runner`) into a document that has none of its own.
-pub(crate) fn with_build_environment(document: Value, file: &Path, style: Style) -> Result<Value, Exit> {
+pub(crate) fn with_build_environment(
+    document: Value,
+    file: &Path,
+    style: Style,
+) -> Result<Value, Exit> {
     let build = document::read(file, style)?;
-    let Value::Object(mut top) = document else { return Ok(document) };
+    let Value::Object(mut top) = document else {
+        return Ok(document);
+    };
     match top.get_mut("pipeline") {
         Some(Value::Object(pipeline)) => _ = pipeline.entry("build".into()).or_insert(build),
         _ => _ = top.entry("build".into()).or_insert(build),

@@ -1,10 +1,14 @@
 //! `osbuild-wasm`: builds operating-system images from osbuild manifests, every stage a WebAssembly component in a sandbox.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the room that talks to the user")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the room that talks to the user"
+)]
 
 mod components;
-mod document;
 mod doctor;
+mod document;
 mod exit;
 mod inspect;
 mod legacy;
@@ -20,7 +24,12 @@ use std::process::ExitCode;
 /// Builds operating-system images from osbuild manifests; every stage is a WebAssembly component that can touch nothing it was not
 /// granted.
 #[derive(Debug, Parser)]
-#[command(name = "osbuild-wasm", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "osbuild-wasm",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

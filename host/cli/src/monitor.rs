@@ -1,6 +1,8 @@
 //! Which monitor a run gets.
 use osbuild_wasm_manifest::run::Observer;
-use osbuild_wasm_report::{Colour, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor};
+use osbuild_wasm_report::{
+    Colour, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,
+};
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -34,7 +36,9 @@ pub(crate) fn make(monitor: Monitor, out: File) -> Arc<dyn Observer> {
         }
         Monitor::Progress => {
             let colour = Colour::of(&std::io::stderr());
-            if std::io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
+            if std::io::stderr().is_terminal()
+                && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+            {
                 Arc::new(ProgressMonitor::stderr(colour))
             } else {
                 Arc::new(PlainMonitor::new(std::io::stderr(), colour))
@@ -50,6 +54,8 @@ pub(crate) fn descriptor(number: Option<i32>) -> std::io::Result<File> {
         None | Some(1) => duplicate(std::io::stdout().as_fd()),
         Some(2) => duplicate(std::io::stderr().as_fd()),
         // Opening it anew checks that it is there, without any unsafe conversion.
-        Some(number) => File::options().write(true).open(format!("/proc/self/fd/{number}")),
+        Some(number) => File::options()
+            .write(true)
+            .open(format!("/proc/self/fd/{number}")),
     }
 }

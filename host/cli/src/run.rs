@@ -5,7 +5,10 @@ use crate::exit::{Exit, fail};
 use crate::legacy::with_build_environment;
 use crate::monitor::{self, Monitor};
 use clap::Args;
-use osbuild_wasm_build::{BuildError, Export, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate, needed_by, run as build};
+use osbuild_wasm_build::{
+    BuildError, Export, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate,
+    needed_by, run as build,
+};
 use osbuild_wasm_component::{Kind, Registry};
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::to_python;
@@ -25,7 +28,13 @@ pub(crate) struct RunArguments {
     /// The manifest; `-` reads standard input
     manifest: PathBuf,
     /// Directory for objects, sources and work in progress; made when missing
-    #[arg(long, visible_alias = "cache", alias = "objects", value_name = "DIR", default_value = ".osbuild")]
+    #[arg(
+        long,
+        visible_alias = "cache",
+        alias = "objects",
+        value_name = "DIR",
+        default_value = ".osbuild"
+    )]
     store: PathBuf,
     /// Pipeline to build and to put into the output directory, by name or id; may be given several times
     #[arg(long, value_name = "NAME")]
@@ -71,25 +80,33 @@ pub(crate) fn run(arguments: &RunArguments) -> Exit {
 
 fn attempt(arguments: &RunArguments) -> Result<Exit, Exit> {
     let json = arguments.json;
-    let style = Style { json: json || arguments.inspect };
-    let failed = |error: &dyn std::error::Error| fail(Exit::Failed, json, &Diagnostic::from_error(error));
+    let style = Style {
+        json: json || arguments.inspect,
+    };
+    let failed =
+        |error: &dyn std::error::Error| fail(Exit::Failed, json, &Diagnostic::from_error(error));
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
     let mut document = document::read(&arguments.manifest, style)?;
     if let Some(file) = &arguments.build_env {
         document = with_build_environment(document, file, style)?;
     }
-    let manifest = document::manifest(&document, &arguments.manifest, &catalogue(&registry), style)?;
+    let manifest =
+        document::manifest(&document, &arguments.manifest, &catalogue(&registry), style)?;
     let plan = Plan::new(arguments, &manifest)?;
     if arguments.inspect {
         println!("{}", to_python(&inspect(&manifest)));
         return Ok(Exit::Done);
     }
-    std::fs::create_dir_all(&arguments.store).map_err(|error| cannot_make(&arguments.store, &error, json))?;
+    std::fs::create_dir_all(&arguments.store)
+        .map_err(|error| cannot_make(&arguments.store, &error, json))?;
     let directory = std::fs::canonicalize(&arguments.store).map_err(|error| failed(&error))?;
     let isolation = isolate(&directory).map_err(|error| failed(&error))?;
     let store = Store::open(&directory).map_err(|error| failed(&error))?;
-    let helpers = start_helpers(&registry, &manifest, &isolation, &directory).map_err(|error| failed(&error))?;
-    isolation.give_up_privileges().map_err(|error| failed(&error))?;
+    let helpers = start_helpers(&registry, &manifest, &isolation, &directory)
+        .map_err(|error| failed(&error))?;
+    isolation
+        .give_up_privileges()
+        .map_err(|error| failed(&error))?;
     let interrupt = Interrupt::default();
     listen(&interrupt);
     let summary = Arc::new(Summary::default());
@@ -113,7 +130,11 @@ fn attempt(arguments: &RunArguments) -> Result<Exit, Exit> {
     if interrupt.fired() {
         return Ok(Exit::Interrupted);
     }
-    Ok(if outcome.success { Exit::Done } else { Exit::Failed })
+    Ok(if outcome.success {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// What the options mean for this manifest.
@@ -124,27 +145,57 @@ struct Plan {
 
 impl Plan {
     fn new(arguments: &RunArguments, manifest: &Manifest) -> Result<Self, Exit> {
-        let names: Vec<_> = manifest.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
-        for export in arguments.export.iter().filter(|export| manifest.pipeline(export).is_none()) {
-            println!("Export {export} not found in {names:?}\nFailed");
+        let names: Vec<_> = manifest
+            .pipelines
+            .iter()
+            .map(|pipeline| pipeline.name.as_str())
+            .collect();
+        let unknown = |export: &&String| manifest.pipeline(export).is_none();
+        let unknown: Vec<_> = arguments.export.iter().filter(unknown).collect();
+        for export in &unknown {
+            println!("Export {export} not found in {names:?}");
+        }
+        if !unknown.is_empty() {
+            println!("Failed");
             return Err(Exit::Failed);
         }
-        if let Some(name) = arguments.export.iter().find(|name| name.contains('/') || name.starts_with('.')) {
+        if let Some(name) = arguments
+            .export
+            .iter()
+            .find(|name| name.contains('/') || name.starts_with('.'))
+        {
             let message = format!("export {name:?} cannot be the name of a directory");
-            return Err(fail(Exit::Invalid, arguments.json, &Diagnostic::new(message)));
+            return Err(fail(
+                Exit::Invalid,
+                arguments.json,
+                &Diagnostic::new(message),
+            ));
         }
         let mut exports = Vec::new();
         if let Some(output) = &arguments.output_directory {
-            exports.extend(arguments.export.iter().map(|name| Export { name: name.clone(), path: output.join(name) }));
+            exports.extend(arguments.export.iter().map(|name| Export {
+                name: name.clone(),
+                path: output.join(name),
+            }));
         } else if !arguments.export.is_empty() && !arguments.inspect {
             println!("Need --output-directory for --export");
             return Err(Exit::Failed);
         }
         if let Some(output) = &arguments.output {
-            let last = manifest.pipelines.iter().rev().find(|pipeline| matches!(pipeline.name.as_str(), "assembler" | "tree"));
-            exports.extend(last.map(|pipeline| Export { name: pipeline.name.clone(), path: output.clone() }));
+            let last = manifest
+                .pipelines
+                .iter()
+                .rev()
+                .find(|pipeline| matches!(pipeline.name.as_str(), "assembler" | "tree"));
+            exports.extend(last.map(|pipeline| Export {
+                name: pipeline.name.clone(),
+                path: output.clone(),
+            }));
         }
-        Ok(Self { exports, checkpoints: checkpoints(arguments, manifest)? })
+        Ok(Self {
+            exports,
+            checkpoints: checkpoints(arguments, manifest)?,
+        })
     }
 }
 
@@ -163,7 +214,13 @@ fn checkpoints(arguments: &RunArguments, manifest: &Manifest) -> Result<BTreeSet
             let named = |stage: &&osbuild_wasm_manifest::model::Stage| {
                 pattern.matches(stage.requested_module()) || pattern.matches(&stage.id)
             };
-            ids.extend(pipeline.stages.iter().filter(named).map(|stage| stage.id.clone()));
+            ids.extend(
+                pipeline
+                    .stages
+                    .iter()
+                    .filter(named)
+                    .map(|stage| stage.id.clone()),
+            );
         }
     }
     if ids.is_empty() && !arguments.checkpoint.is_empty() {
@@ -174,7 +231,8 @@ fn checkpoints(arguments: &RunArguments, manifest: &Manifest) -> Result<BTreeSet
 }
 
 fn cannot_make(path: &Path, error: &std::io::Error, json: bool) -> Exit {
-    let diagnostic = Diagnostic::new(format!("cannot make {}", path.display())).cause(error.to_string());
+    let diagnostic =
+        Diagnostic::new(format!("cannot make {}", path.display())).cause(error.to_string());
     fail(Exit::Failed, json, &diagnostic)
 }
 
@@ -186,8 +244,16 @@ fn start_helpers(
     store: &Path,
 ) -> Result<HelperProcesses, BuildError> {
     let mut interfaces = BTreeSet::new();
-    for stage in manifest.pipelines.iter().flat_map(|pipeline| &pipeline.stages) {
-        let kind = if stage.class == StageClass::Assembler { Kind::Assembler } else { Kind::Stage };
+    for stage in manifest
+        .pipelines
+        .iter()
+        .flat_map(|pipeline| &pipeline.stages)
+    {
+        let kind = if stage.class == StageClass::Assembler {
+            Kind::Assembler
+        } else {
+            Kind::Stage
+        };
         if let Some(Ok(module)) = registry.get(kind, &stage.module) {
             interfaces.extend(needed_by(&module.request));
         }
@@ -211,16 +277,31 @@ fn listen(interrupt: &Interrupt) {
     _ = ctrlc::set_handler(move || interrupt.fire());
 }
 
-fn monitor_of(arguments: &RunArguments) -> Result<Arc<dyn osbuild_wasm_manifest::run::Observer>, Exit> {
-    let default = if arguments.quiet || arguments.json { Monitor::Null } else { Monitor::Progress };
+fn monitor_of(
+    arguments: &RunArguments,
+) -> Result<Arc<dyn osbuild_wasm_manifest::run::Observer>, Exit> {
+    let default = if arguments.quiet || arguments.json {
+        Monitor::Null
+    } else {
+        Monitor::Progress
+    };
     let out = monitor::descriptor(arguments.monitor_fd).map_err(|error| {
-        let message = format!("--monitor-fd {}: {error}", arguments.monitor_fd.unwrap_or(1));
+        let message = format!(
+            "--monitor-fd {}: {error}",
+            arguments.monitor_fd.unwrap_or(1)
+        );
         fail(Exit::Invalid, arguments.json, &Diagnostic::new(message))
     })?;
     Ok(monitor::make(arguments.monitor.unwrap_or(default), out))
 }
 
-fn show(arguments: &RunArguments, manifest: &Manifest, outcome: &RunOutcome, checkpoints: &BTreeSet<String>, summary: &Summary) {
+fn show(
+    arguments: &RunArguments,
+    manifest: &Manifest,
+    outcome: &RunOutcome,
+    checkpoints: &BTreeSet<String>,
+    summary: &Summary,
+) {
     if arguments.json {
         println!("{}", to_python(&result(manifest, outcome)));
         return;
@@ -233,9 +314,15 @@ fn show(arguments: &RunArguments, manifest: &Manifest, outcome: &RunOutcome, che
         return;
     }
     if arguments.monitor == Some(Monitor::Log) {
-        let entry = |id: &String| Checkpoint { id: id.clone(), cached: outcome.success };
+        let entry = |id: &String| Checkpoint {
+            id: id.clone(),
+            cached: outcome.success,
+        };
         let checkpoints: Vec<_> = checkpoints.iter().map(entry).collect();
-        print!("{}", trailer(manifest, &checkpoints, Colour::of(&std::io::stdout())));
+        print!(
+            "{}",
+            trailer(manifest, &checkpoints, Colour::of(&std::io::stdout()))
+        );
         return;
     }
     println!("{}", summary.table(None));

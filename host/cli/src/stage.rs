@@ -3,11 +3,13 @@ use crate::components::{catalogue, engine, kind, registry};
 use crate::document::{self, Style, runner_of_host};
 use crate::exit::{Exit, fail};
 use clap::{Args, Subcommand};
-use osbuild_wasm_build::{HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single};
+use osbuild_wasm_build::{
+    HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single,
+};
 use osbuild_wasm_component::{Kind, Module, Origin, Registry};
-use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_report::Diagnostic;
 use std::io::Write;
 use std::path::PathBuf;
@@ -112,7 +114,15 @@ fn list(arguments: &ListArguments) -> Result<Exit, Exit> {
             table.add_row([name, kind.name(), &module.metadata.summary]);
         }
     }
-    println!("{}", table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
+    println!(
+        "{}",
+        table
+            .to_string()
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
     Ok(Exit::Done)
 }
 
@@ -138,7 +148,10 @@ fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let metadata = &module.metadata;
-    println!("{} ({}): {}", metadata.name, metadata.kind, metadata.summary);
+    println!(
+        "{} ({}): {}",
+        metadata.name, metadata.kind, metadata.summary
+    );
     for paragraph in &metadata.description {
         println!("  {paragraph}");
     }
@@ -146,16 +159,34 @@ fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
         Origin::Builtin => "built in".to_owned(),
         Origin::File(path) => path.display().to_string(),
     };
-    let interfaces: Vec<_> = module.request.interfaces.iter().map(ToString::to_string).collect();
-    let none = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
-    println!("\ncomponent:           {origin}, {} bytes, sha256 {}", module.bytes.len(), module.digest);
+    let interfaces: Vec<_> = module
+        .request
+        .interfaces
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let none = |list: &[String]| {
+        if list.is_empty() {
+            "none".to_owned()
+        } else {
+            list.join(", ")
+        }
+    };
+    println!(
+        "\ncomponent:           {origin}, {} bytes, sha256 {}",
+        module.bytes.len(),
+        module.digest
+    );
     println!("interfaces:          {}", none(&interfaces));
     println!("programs:            {}", none(&metadata.programs));
     println!("Linux capabilities:  {}", none(&metadata.capabilities));
     println!("reads of build root: {}", none(&metadata.reads));
     for key in ["schema", "schema_2"] {
         if let Some(schema) = metadata.rest.get(key) {
-            println!("\n{key}:\n{}", serde_json::to_string_pretty(schema).unwrap_or_default());
+            println!(
+                "\n{key}:\n{}",
+                serde_json::to_string_pretty(schema).unwrap_or_default()
+            );
         }
     }
     Ok(Exit::Done)
@@ -177,16 +208,24 @@ impl Observer for LogToStdout {
 fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
-    let document: serde_json::Value = (&document::read(&arguments.args, Style { json: false })?).into();
+    let document: serde_json::Value =
+        (&document::read(&arguments.args, Style { json: false })?).into();
     let tree = std::fs::canonicalize(&arguments.tree).map_err(|error| {
-        let diagnostic = Diagnostic::new(format!("--tree {}", arguments.tree.display())).cause(error.to_string());
+        let diagnostic = Diagnostic::new(format!("--tree {}", arguments.tree.display()))
+            .cause(error.to_string());
         fail(Exit::Invalid, false, &diagnostic)
     })?;
-    let scratch = tempfile::Builder::new().prefix("osbuild-wasm-").tempdir_in("/var/tmp").map_err(|error| failed(&error))?;
+    let scratch = tempfile::Builder::new()
+        .prefix("osbuild-wasm-")
+        .tempdir_in("/var/tmp")
+        .map_err(|error| failed(&error))?;
     let isolation = isolate(&tree).map_err(|error| failed(&error))?;
     let scopes = SingleStage::scopes(&document, &tree, scratch.path());
-    let helpers = HelperProcesses::start(needed_by(&module.request), &scopes).map_err(|error| failed(&error))?;
-    isolation.give_up_privileges().map_err(|error| failed(&error))?;
+    let helpers = HelperProcesses::start(needed_by(&module.request), &scopes)
+        .map_err(|error| failed(&error))?;
+    isolation
+        .give_up_privileges()
+        .map_err(|error| failed(&error))?;
     let interrupt = Interrupt::default();
     let to_end = interrupt.clone();
     _ = ctrlc::set_handler(move || to_end.fire());
@@ -213,11 +252,17 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     if let Some(stopped) = &outcome.stopped {
         eprintln!("error: {}: {stopped}", arguments.name);
     }
-    Ok(if outcome.success() { Exit::Done } else { Exit::Failed })
+    Ok(if outcome.success() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 fn validate(arguments: &ValidateArguments) -> Result<Exit, Exit> {
-    let style = Style { json: arguments.json };
+    let style = Style {
+        json: arguments.json,
+    };
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
     let document: Value = document::read(&arguments.args, style)?;
     let version = if arguments.schema_version == "1" {

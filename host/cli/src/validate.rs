@@ -23,7 +23,9 @@ pub(crate) struct ValidateArguments {
 }
 
 pub(crate) fn validate(arguments: &ValidateArguments) -> Exit {
-    let style = Style { json: arguments.json };
+    let style = Style {
+        json: arguments.json,
+    };
     let registry = match registry(arguments.libdir.as_ref()) {
         Ok(registry) => registry,
         Err(error) => return fail(Exit::Failed, style.json, &Diagnostic::from_error(&error)),
@@ -31,23 +33,47 @@ pub(crate) fn validate(arguments: &ValidateArguments) -> Exit {
     attempt(arguments, style, &catalogue(&registry)).unwrap_or_else(|exit| exit)
 }
 
-fn attempt(arguments: &ValidateArguments, style: Style, catalogue: &Catalogue) -> Result<Exit, Exit> {
+fn attempt(
+    arguments: &ValidateArguments,
+    style: Style,
+    catalogue: &Catalogue,
+) -> Result<Exit, Exit> {
     let document = document::read(&arguments.manifest, style)?;
     document::check(&document, &arguments.manifest, catalogue, style)?;
     if style.json {
         println!("{}", validation_json(&[]));
     }
-    match load(&document, &LoadOptions { host_runner: runner_of_host() }) {
+    match load(
+        &document,
+        &LoadOptions {
+            host_runner: runner_of_host(),
+        },
+    ) {
         Ok(manifest) if !style.json => {
-            let stages: usize = manifest.pipelines.iter().map(|pipeline| pipeline.stages.len()).sum();
-            println!("valid: {} pipelines, {stages} stages, {} sources", manifest.pipelines.len(), manifest.sources.len());
+            let stages: usize = manifest
+                .pipelines
+                .iter()
+                .map(|pipeline| pipeline.stages.len())
+                .sum();
+            println!(
+                "valid: {} pipelines, {stages} stages, {} sources",
+                manifest.pipelines.len(),
+                manifest.sources.len()
+            );
         }
         Ok(_) => {}
         // As in osbuild the schemas alone decide; that it cannot be built is still worth knowing.
         Err(error) => {
-            let diagnostic = Diagnostic::new(format!("the document is valid, but cannot be built: {error}"));
+            let diagnostic = Diagnostic::new(format!(
+                "the document is valid, but cannot be built: {error}"
+            ));
             let diagnostic = diagnostic.at(render_path(error.path()));
-            eprint!("{}", diagnostic.render(Colour::of(&std::io::stderr())).replacen("error:", "warning:", 1));
+            eprint!(
+                "{}",
+                diagnostic
+                    .render(Colour::of(&std::io::stderr()))
+                    .replacen("error:", "warning:", 1)
+            );
         }
     }
     Ok(Exit::Done)

@@ -1,5 +1,9 @@
 //! Rust face of `wit/`, generated for a synchronous host.
-#![allow(missing_docs, missing_debug_implementations, reason = "the documentation is in wit/")]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    reason = "the documentation is in wit/"
+)]
 
 wasmtime::component::bindgen!({
     path: "../../wit",

@@ -21,7 +21,9 @@ pub struct Cache {
 impl Cache {
     /// The directory of this user: `$XDG_CACHE_HOME/osbuild-wasm`, else `~/.cache/osbuild-wasm`, else `/var/cache/osbuild-wasm`.
     pub fn default_directory() -> PathBuf {
-        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
         base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
             .unwrap_or_else(|| PathBuf::from("/var/cache"))
             .join("osbuild-wasm")
@@ -29,14 +31,23 @@ impl Cache {
 
     /// Opens or makes a cache. The directory must belong to this user and be closed to others; an error means "run without".
     pub fn open(directory: &Path) -> io::Result<Self> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
         let metadata = std::fs::symlink_metadata(directory)?;
         let own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
         if !own || metadata.mode() & 0o077 != 0 {
-            return Err(io::Error::other(format!("{} is not a private directory of this user", directory.display())));
+            return Err(io::Error::other(format!(
+                "{} is not a private directory of this user",
+                directory.display()
+            )));
         }
         let key = read_or_make_key(&directory.join("key"))?;
-        Ok(Self { directory: directory.to_owned(), key })
+        Ok(Self {
+            directory: directory.to_owned(),
+            key,
+        })
     }
 
     /// The compiled code stored under `name`, if its tag is right.
@@ -49,11 +60,16 @@ impl Cache {
 
     /// Stores compiled code; failing to do so only costs time later.
     pub(crate) fn put(&self, name: &str, code: &[u8]) {
-        let Some(mac) = self.mac(name, code) else { return };
+        let Some(mac) = self.mac(name, code) else {
+            return;
+        };
         let mut entry = code.to_vec();
         entry.extend_from_slice(&mac.finalize().into_bytes());
-        let temporary = self.directory.join(format!(".{name}.{}", std::process::id()));
-        let written = write_new(&temporary, &entry).and_then(|()| std::fs::rename(&temporary, self.directory.join(name)));
+        let temporary = self
+            .directory
+            .join(format!(".{name}.{}", std::process::id()));
+        let written = write_new(&temporary, &entry)
+            .and_then(|()| std::fs::rename(&temporary, self.directory.join(name)));
         if written.is_err() {
             _ = std::fs::remove_file(&temporary);
         }
@@ -70,13 +86,19 @@ impl Cache {
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)
 }
 
 fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     if let Ok(key) = std::fs::read(path) {
-        return key.try_into().map_err(|_| io::Error::other(format!("{} is not a key: remove it", path.display())));
+        return key
+            .try_into()
+            .map_err(|_| io::Error::other(format!("{} is not a key: remove it", path.display())));
     }
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
@@ -102,7 +124,11 @@ mod tests {
         cache.put("a", b"code");
         assert_eq!(cache.get("a").as_deref(), Some(&b"code"[..]));
         std::fs::copy(directory.path().join("c/a"), directory.path().join("c/b")).unwrap();
-        assert_eq!(cache.get("b"), None, "an entry under another name is a forgery");
+        assert_eq!(
+            cache.get("b"),
+            None,
+            "an entry under another name is a forgery"
+        );
         let mut bytes = std::fs::read(directory.path().join("c/a")).unwrap();
         bytes[0] ^= 1;
         std::fs::write(directory.path().join("c/a"), bytes).unwrap();

@@ -39,7 +39,9 @@ impl fmt::Debug for Compiled {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("cache", &self.cache).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,10 +54,16 @@ impl Drop for Engine {
 impl Engine {
     /// An engine that keeps compiled code in `cache`, or nowhere.
     pub fn new(cache: Option<Cache>) -> Result<Self, ComponentError> {
-        let inner = wasmtime::Engine::new(&configuration()).map_err(|error| ComponentError::Engine(error.to_string()))?;
+        let inner = wasmtime::Engine::new(&configuration())
+            .map_err(|error| ComponentError::Engine(error.to_string()))?;
         let stop = Arc::new(AtomicBool::new(false));
         start_clock(inner.clone(), stop.clone())?;
-        Ok(Self { inner, cache, ready: Mutex::default(), stop })
+        Ok(Self {
+            inner,
+            cache,
+            ready: Mutex::default(),
+            stop,
+        })
     }
 
     /// The engine of wasmtime.
@@ -75,14 +83,21 @@ impl Engine {
         };
         let component = self.compile(module).map_err(link)?;
         let linker = self.linker(module).map_err(link)?;
-        let compiled = Compiled { instance: linker.instantiate_pre(&component).map_err(link)? };
+        let compiled = Compiled {
+            instance: linker.instantiate_pre(&component).map_err(link)?,
+        };
         ready.insert(module.digest.clone(), compiled.clone());
         Ok(compiled)
     }
 
     fn compile(&self, module: &Module) -> wasmtime::Result<Component> {
         let name = format!("{}-{:016x}", module.digest, self.configuration_hash());
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&name)).and_then(|code| self.load(&code)) {
+        if let Some(component) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.get(&name))
+            .and_then(|code| self.load(&code))
+        {
             return Ok(component);
         }
         let component = Component::new(&self.inner, &module.bytes)?;
@@ -99,7 +114,10 @@ impl Engine {
     }
 
     /// Loads compiled code that the cache vouches for; none when it is of another engine.
-    #[allow(unsafe_code, reason = "wasmtime cannot check compiled code; the cache authenticates it")]
+    #[allow(
+        unsafe_code,
+        reason = "wasmtime cannot check compiled code; the cache authenticates it"
+    )]
     fn load(&self, code: &[u8]) -> Option<Component> {
         // SAFETY: `code` comes from `Cache::get`, which returns only bytes that `Cache::put` of this user stored (HMAC under a key
         // that nobody else can read), and `put` gets only the output of `Component::serialize`. The bytes are in private memory, so
@@ -124,12 +142,18 @@ fn link_interface(linker: &mut Linker<State>, interface: Interface) -> wasmtime:
         Interface::Types => bindings::types::add_to_linker::<State, Host>(linker, |state| state),
         Interface::Tree => bindings::tree::add_to_linker::<State, Host>(linker, |state| state),
         Interface::Report => bindings::report::add_to_linker::<State, Host>(linker, |state| state),
-        Interface::Loopback => bindings::loopback::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::Loopback => {
+            bindings::loopback::add_to_linker::<State, Host>(linker, |state| state)
+        }
         Interface::Mount => bindings::mount::add_to_linker::<State, Host>(linker, |state| state),
         Interface::Rpm => bindings::rpm::add_to_linker::<State, Host>(linker, |state| state),
         Interface::Grub => bindings::grub::add_to_linker::<State, Host>(linker, |state| state),
-        Interface::QemuImg => bindings::qemu_img::add_to_linker::<State, Host>(linker, |state| state),
-        Interface::Command => bindings::command::add_to_linker::<State, Host>(linker, |state| state),
+        Interface::QemuImg => {
+            bindings::qemu_img::add_to_linker::<State, Host>(linker, |state| state)
+        }
+        Interface::Command => {
+            bindings::command::add_to_linker::<State, Host>(linker, |state| state)
+        }
     }
 }
 

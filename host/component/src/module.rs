@@ -32,16 +32,32 @@ pub struct Module {
 
 impl Module {
     /// Reads a component's imports and section; `name` is for messages. Nothing is executed.
-    pub fn read(name: &str, bytes: impl Into<Arc<[u8]>>, origin: Origin) -> Result<Self, ComponentError> {
+    pub fn read(
+        name: &str,
+        bytes: impl Into<Arc<[u8]>>,
+        origin: Origin,
+    ) -> Result<Self, ComponentError> {
         let bytes = bytes.into();
-        let malformed = |cause: String| ComponentError::NotAComponent { name: name.into(), cause };
+        let malformed = |cause: String| ComponentError::NotAComponent {
+            name: name.into(),
+            cause,
+        };
         let (imports, section) = outline(&bytes).map_err(malformed)?;
         let section = section.ok_or_else(|| ComponentError::NoMetadata { name: name.into() })?;
-        let metadata = ModuleMetadata::parse(section)
-            .map_err(|cause| ComponentError::Metadata { name: name.into(), cause })?;
+        let metadata =
+            ModuleMetadata::parse(section).map_err(|cause| ComponentError::Metadata {
+                name: name.into(),
+                cause,
+            })?;
         let request = Request::from_imports(name, imports.iter().map(String::as_str))?;
         let digest = hex::encode(Sha256::digest(&bytes));
-        Ok(Self { metadata, request, digest, origin, bytes: bytes.clone() })
+        Ok(Self {
+            metadata,
+            request,
+            digest,
+            origin,
+            bytes: bytes.clone(),
+        })
     }
 }
 
@@ -65,10 +81,12 @@ fn outline(bytes: &[u8]) -> Result<(Vec<String>, Option<&[u8]>), String> {
                     }
                 }
             }
-            Payload::CustomSection(custom) if depth == 0 && custom.name() == SECTION => {
-                if section.replace(custom.data()).is_some() {
-                    return Err(format!("it has two sections `{SECTION}`"));
-                }
+            Payload::CustomSection(custom)
+                if depth == 0
+                    && custom.name() == SECTION
+                    && section.replace(custom.data()).is_some() =>
+            {
+                return Err(format!("it has two sections `{SECTION}`"));
             }
             _ => {}
         }

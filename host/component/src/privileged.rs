@@ -42,7 +42,14 @@ pub trait Helpers: Send {
         Err(no_helper(Interface::Loopback, ""))
     }
     /// `mount.mount`.
-    fn mount(&mut self, device: &str, _: &str, _: FileSystem, _: bool, _: Vec<String>) -> Result<MountPoint> {
+    fn mount(
+        &mut self,
+        device: &str,
+        _: &str,
+        _: FileSystem,
+        _: bool,
+        _: Vec<String>,
+    ) -> Result<MountPoint> {
         Err(no_helper(Interface::Mount, device))
     }
     /// `mount.mounted.unmount` and its drop.
@@ -106,7 +113,10 @@ pub struct NoHelpers;
 impl Helpers for NoHelpers {}
 
 fn no_helper(interface: Interface, path: &str) -> Error {
-    denied(path, format_args!("interface {interface} was not granted to this run"))
+    denied(
+        path,
+        format_args!("interface {interface} was not granted to this run"),
+    )
 }
 
 /// A `loopback.device` of a component.
@@ -134,7 +144,9 @@ impl State {
     ) -> Result<()> {
         let privileged = attribute.starts_with("security.") || attribute.starts_with("trusted.");
         match outcome {
-            Err(error) if privileged && error.code == crate::ErrorCode::NotPermitted => call(self.helpers.as_mut()),
+            Err(error) if privileged && error.code == crate::ErrorCode::NotPermitted => {
+                call(self.helpers.as_mut())
+            }
             other => other,
         }
     }
@@ -142,25 +154,41 @@ impl State {
 
 impl loopback::Host for State {
     fn attach(&mut self, path: String, options: Options) -> Result<Resource<Attached>> {
-        let attachment = self.allow(Interface::Loopback, &path)?.attach(&path, options)?;
-        self.table.push(Attached(Some(attachment))).map_err(|error| failed(&path, &error))
+        let attachment = self
+            .allow(Interface::Loopback, &path)?
+            .attach(&path, options)?;
+        self.table
+            .push(Attached(Some(attachment)))
+            .map_err(|error| failed(&path, &error))
     }
 }
 
 impl HostDevice for State {
     fn path(&mut self, device: Resource<Attached>) -> String {
-        let attached = self.table.get(&device).ok().and_then(|attached| attached.0.as_ref());
+        let attached = self
+            .table
+            .get(&device)
+            .ok()
+            .and_then(|attached| attached.0.as_ref());
         attached.map_or_else(String::new, |attachment| attachment.path.clone())
     }
 
     fn detach(&mut self, device: Resource<Attached>) -> Result<()> {
-        let attached = self.table.get_mut(&device).map_err(|error| failed("", &error))?;
-        attached.0.take().map_or(Ok(()), |attachment| self.helpers.detach(attachment.handle))
+        let attached = self
+            .table
+            .get_mut(&device)
+            .map_err(|error| failed("", &error))?;
+        attached
+            .0
+            .take()
+            .map_or(Ok(()), |attachment| self.helpers.detach(attachment.handle))
     }
 
     fn drop(&mut self, device: Resource<Attached>) -> wasmtime::Result<()> {
         if let Some(attachment) = self.table.delete(device)?.0 {
-            self.note_failure(attachment.path.clone(), |state| state.helpers.detach(attachment.handle));
+            self.note_failure(attachment.path.clone(), |state| {
+                state.helpers.detach(attachment.handle)
+            });
         }
         Ok(())
     }
@@ -175,51 +203,70 @@ impl mount::Host for State {
         read_only: bool,
         options: Vec<String>,
     ) -> Result<Resource<Mounted>> {
-        let point = self.allow(Interface::Mount, &device)?.mount(&device, &target, kind, read_only, options)?;
-        self.table.push(Mounted(Some(point))).map_err(|error| failed(&target, &error))
+        let point = self
+            .allow(Interface::Mount, &device)?
+            .mount(&device, &target, kind, read_only, options)?;
+        self.table
+            .push(Mounted(Some(point)))
+            .map_err(|error| failed(&target, &error))
     }
 }
 
 impl HostMounted for State {
     fn path(&mut self, mounted: Resource<Mounted>) -> String {
-        let point = self.table.get(&mounted).ok().and_then(|mounted| mounted.0.as_ref());
+        let point = self
+            .table
+            .get(&mounted)
+            .ok()
+            .and_then(|mounted| mounted.0.as_ref());
         point.map_or_else(String::new, |point| point.path.clone())
     }
 
     fn unmount(&mut self, mounted: Resource<Mounted>) -> Result<()> {
-        let mounted = self.table.get_mut(&mounted).map_err(|error| failed("", &error))?;
-        mounted.0.take().map_or(Ok(()), |point| self.helpers.unmount(point.handle))
+        let mounted = self
+            .table
+            .get_mut(&mounted)
+            .map_err(|error| failed("", &error))?;
+        mounted
+            .0
+            .take()
+            .map_or(Ok(()), |point| self.helpers.unmount(point.handle))
     }
 
     fn drop(&mut self, mounted: Resource<Mounted>) -> wasmtime::Result<()> {
         if let Some(point) = self.table.delete(mounted)?.0 {
-            self.note_failure(point.path.clone(), |state| state.helpers.unmount(point.handle));
+            self.note_failure(point.path.clone(), |state| {
+                state.helpers.unmount(point.handle)
+            });
         }
         Ok(())
     }
 }
 
-
 impl State {
     /// A drop cannot return an error, so a failed release makes the whole run fail afterwards.
     fn note_failure(&mut self, what: String, call: impl FnOnce(&mut Self) -> Result<()>) {
         if let Err(error) = call(self) {
-            self.release_failure.get_or_insert(format!("{what}: {}", error.detail));
+            self.release_failure
+                .get_or_insert(format!("{what}: {}", error.detail));
         }
     }
 }
 
 impl rpm::Host for State {
     fn import_key(&mut self, database: Database, key: Vec<u8>) -> Result<()> {
-        self.allow(Interface::Rpm, &database.root)?.import_key(database, key)
+        self.allow(Interface::Rpm, &database.root)?
+            .import_key(database, key)
     }
 
     fn verify(&mut self, database: Database, package: String) -> Result<()> {
-        self.allow(Interface::Rpm, &package)?.verify(database, &package)
+        self.allow(Interface::Rpm, &package)?
+            .verify(database, &package)
     }
 
     fn install(&mut self, database: Database, transaction: Transaction) -> Result<()> {
-        self.allow(Interface::Rpm, &database.root)?.install(database, transaction)
+        self.allow(Interface::Rpm, &database.root)?
+            .install(database, transaction)
     }
 
     fn query(&mut self, database: Database) -> Result<Vec<InstalledPackage>> {
@@ -233,21 +280,31 @@ impl grub::Host for State {
     }
 
     fn boot_image(&mut self, platform: String) -> Result<Vec<u8>> {
-        self.allow(Interface::Grub, &platform)?.boot_image(&platform)
+        self.allow(Interface::Grub, &platform)?
+            .boot_image(&platform)
     }
 
     fn environment_block(&mut self, variables: Vec<(String, String)>) -> Result<Vec<u8>> {
-        self.allow(Interface::Grub, "")?.environment_block(variables)
+        self.allow(Interface::Grub, "")?
+            .environment_block(variables)
     }
 }
 
 impl qemu_img::Host for State {
     fn convert(&mut self, source: String, to: String, conversion: Conversion) -> Result<()> {
-        self.allow(Interface::QemuImg, &source)?.convert(&source, &to, conversion)
+        self.allow(Interface::QemuImg, &source)?
+            .convert(&source, &to, conversion)
     }
 
-    fn create(&mut self, path: String, format: Format, size: u64, options: Vec<String>) -> Result<()> {
-        self.allow(Interface::QemuImg, &path)?.create(&path, format, size, options)
+    fn create(
+        &mut self,
+        path: String,
+        format: Format,
+        size: u64,
+        options: Vec<String>,
+    ) -> Result<()> {
+        self.allow(Interface::QemuImg, &path)?
+            .create(&path, format, size, options)
     }
 
     fn info(&mut self, path: String) -> Result<ImageInfo> {
@@ -257,6 +314,7 @@ impl qemu_img::Host for State {
 
 impl command::Host for State {
     fn run(&mut self, request: Request) -> Result<Outcome> {
-        self.allow(Interface::Command, &request.program)?.run(request)
+        self.allow(Interface::Command, &request.program)?
+            .run(request)
     }
 }

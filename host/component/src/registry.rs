@@ -66,21 +66,37 @@ impl Registry {
     /// A registry of the embedded components.
     pub fn new(builtins: &[Builtin]) -> Self {
         let entry = |builtin: &Builtin| {
-            ((builtin.kind, builtin.name.to_owned()), Entry::Builtin(builtin.compressed, OnceLock::new()))
+            (
+                (builtin.kind, builtin.name.to_owned()),
+                Entry::Builtin(builtin.compressed, OnceLock::new()),
+            )
         };
-        Self { entries: builtins.iter().map(entry).collect() }
+        Self {
+            entries: builtins.iter().map(entry).collect(),
+        }
     }
 
     /// Adds every `*.wasm` in `directory` itself and in its folders `stages` and `assemblers`; what a file is, its section says.
     /// A missing directory adds nothing. A plugin never takes the place of a built-in module.
     pub fn add_directory(&mut self, directory: &Path) -> Result<usize, ComponentError> {
-        let folders = [directory.to_owned(), directory.join("stages"), directory.join("assemblers")];
+        let folders = [
+            directory.to_owned(),
+            directory.join("stages"),
+            directory.join("assemblers"),
+        ];
         let mut added = 0;
         for folder in folders {
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            let Ok(entries) = std::fs::read_dir(&folder) else {
+                continue;
+            };
+            let mut paths: Vec<_> = entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .collect();
             paths.sort();
-            for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+            for path in paths.iter().filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "wasm")
+            }) {
                 self.add_file(path)?;
                 added += 1;
             }
@@ -90,12 +106,26 @@ impl Registry {
 
     /// Adds one component.
     pub fn add_file(&mut self, path: &Path) -> Result<Arc<Module>, ComponentError> {
-        let bytes = std::fs::read(path).map_err(|cause| ComponentError::Unreadable { path: path.to_owned(), cause })?;
-        let module = Arc::new(Module::read(&path.display().to_string(), bytes, Origin::File(path.to_owned()))?);
-        let kind = if module.metadata.kind == "assembler" { Kind::Assembler } else { Kind::Stage };
+        let bytes = std::fs::read(path).map_err(|cause| ComponentError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let module = Arc::new(Module::read(
+            &path.display().to_string(),
+            bytes,
+            Origin::File(path.to_owned()),
+        )?);
+        let kind = if module.metadata.kind == "assembler" {
+            Kind::Assembler
+        } else {
+            Kind::Stage
+        };
         let key = (kind, module.metadata.name.clone());
         if matches!(self.entries.get(&key), Some(Entry::Builtin(..))) {
-            return Err(ComponentError::Shadows { path: path.to_owned(), name: key.1 });
+            return Err(ComponentError::Shadows {
+                path: path.to_owned(),
+                name: key.1,
+            });
         }
         self.entries.insert(key, Entry::Plugin(module.clone()));
         Ok(module)
@@ -107,14 +137,18 @@ impl Registry {
             Entry::Plugin(module) => Ok(module.clone()),
             Entry::Builtin(compressed, module) => match module.get() {
                 Some(module) => Ok(module.clone()),
-                None => unpack(name, compressed).map(|unpacked| module.get_or_init(|| Arc::new(unpacked)).clone()),
+                None => unpack(name, compressed)
+                    .map(|unpacked| module.get_or_init(|| Arc::new(unpacked)).clone()),
             },
         })
     }
 
     /// Names of all components, sorted.
     pub fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.entries.keys().filter(move |(other, _)| *other == kind).map(|(_, name)| name.as_str())
+        self.entries
+            .keys()
+            .filter(move |(other, _)| *other == kind)
+            .map(|(_, name)| name.as_str())
     }
 
     /// The plugins, which bring their own option schemas.
@@ -127,7 +161,9 @@ impl Registry {
 }
 
 fn unpack(name: &str, compressed: &[u8]) -> Result<Module, ComponentError> {
-    let bytes = zstd::decode_all(compressed)
-        .map_err(|error| ComponentError::NotAComponent { name: name.into(), cause: error.to_string() })?;
+    let bytes = zstd::decode_all(compressed).map_err(|error| ComponentError::NotAComponent {
+        name: name.into(),
+        cause: error.to_string(),
+    })?;
     Module::read(name, bytes, Origin::Builtin)
 }

@@ -61,7 +61,10 @@ pub struct Run {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("grant", &self.grant).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("grant", &self.grant)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +103,10 @@ pub(crate) struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -113,7 +119,11 @@ impl report::Host for State {
                 self.metadata = Some(json);
                 Ok(())
             }
-            _ => Err(Error { code: ErrorCode::Invalid, path: String::new(), detail: "metadata must be a JSON object".into() }),
+            _ => Err(Error {
+                code: ErrorCode::Invalid,
+                path: String::new(),
+                detail: "metadata must be a JSON object".into(),
+            }),
         }
     }
 
@@ -138,26 +148,45 @@ impl Engine {
             None => Ok(UpdateDeadline::Continue(1)),
         });
         let result = call(&mut store, compiled);
-        let stopped_by_log = stopped_by_log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stopped_by_log = stopped_by_log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let state = store.into_data();
-        Ok(conclude(state, result, stopped_by_log.or_else(|| stop_now(&run.cancel, deadline))))
+        Ok(conclude(
+            state,
+            result,
+            stopped_by_log.or_else(|| stop_now(&run.cancel, deadline)),
+        ))
     }
 }
 
 fn call(store: &mut Store<State>, compiled: &Compiled) -> wasmtime::Result<Result<(), ()>> {
     let instance = compiled.instance.instantiate(&mut *store)?;
-    Command::new(&mut *store, &instance)?.wasi_cli_run().call_run(store)
+    Command::new(&mut *store, &instance)?
+        .wasi_cli_run()
+        .call_run(store)
 }
 
 fn stop_now(cancel: &Cancel, deadline: Option<(Instant, Duration)>) -> Option<Stopped> {
     if cancel.is_cancelled() {
         return Some(Stopped::Cancelled);
     }
-    deadline.filter(|(at, _)| Instant::now() >= *at).map(|(_, time)| Stopped::Time(time))
+    deadline
+        .filter(|(at, _)| Instant::now() >= *at)
+        .map(|(_, time)| Stopped::Time(time))
 }
 
-fn conclude(state: State, result: wasmtime::Result<Result<(), ()>>, interrupted: Option<Stopped>) -> Outcome {
-    let mut outcome = Outcome { metadata: state.metadata, failure: state.failure, ..Outcome::default() };
+fn conclude(
+    state: State,
+    result: wasmtime::Result<Result<(), ()>>,
+    interrupted: Option<Stopped>,
+) -> Outcome {
+    let mut outcome = Outcome {
+        metadata: state.metadata,
+        failure: state.failure,
+        ..Outcome::default()
+    };
     let trap = match result {
         Ok(Ok(())) => None,
         Ok(Err(())) => {
@@ -192,11 +221,20 @@ fn conclude(state: State, result: wasmtime::Result<Result<(), ()>>, interrupted:
 
 /// The reason without wasm frames, in one line.
 fn trap_text(error: &wasmtime::Error) -> String {
-    error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
+    error
+        .root_cause()
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Everything but the helpers, which the caller owns.
-fn state(run: &Run, log: Log) -> Result<impl FnOnce(Box<dyn Helpers>) -> State + use<>, ComponentError> {
+fn state(
+    run: &Run,
+    log: Log,
+) -> Result<impl FnOnce(Box<dyn Helpers>) -> State + use<>, ComponentError> {
     let wasi = wasi(run, log)?;
     let roots = Roots::open_all(&run.grant.roots, run.grant.limits)?;
     let interfaces = run.grant.interfaces.clone();
@@ -216,24 +254,37 @@ fn state(run: &Run, log: Log) -> Result<impl FnOnce(Box<dyn Helpers>) -> State +
 
 fn wasi(run: &Run, log: Log) -> Result<WasiCtx, ComponentError> {
     let mut wasi = WasiCtx::builder();
-    wasi.stdin(MemoryInputPipe::new(run.arguments.clone())).stdout(log.clone()).stderr(log);
+    wasi.stdin(MemoryInputPipe::new(run.arguments.clone()))
+        .stdout(log.clone())
+        .stderr(log);
     // Sockets exist for languages whose standard library imports them; every call is refused.
-    wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    wasi.allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false);
     wasi.allow_blocking_current_thread(true);
     if !run.grant.entropy {
         let seed: [u8; 32] = Sha256::digest(run.seed.as_bytes()).into();
-        wasi.secure_random(StdRng::from_seed(seed)).insecure_random(StdRng::from_seed(seed)).insecure_random_seed(0);
+        wasi.secure_random(StdRng::from_seed(seed))
+            .insecure_random(StdRng::from_seed(seed))
+            .insecure_random_seed(0);
     }
     if let Some(epoch) = run.grant.source_epoch {
-        wasi.wall_clock(FixedClock(Duration::from_secs(u64::try_from(epoch).unwrap_or(0))));
+        wasi.wall_clock(FixedClock(Duration::from_secs(
+            u64::try_from(epoch).unwrap_or(0),
+        )));
     }
     for root in run.grant.roots.iter().filter(|root| root.host.is_dir()) {
-        let permissions = if root.access == Access::Write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+        let permissions = if root.access == Access::Write {
+            FsPerms::ReadWrite
+        } else {
+            FsPerms::ReadOnly
+        };
         let failed = |error: wasmtime::Error| ComponentError::Root {
             path: root.host.clone(),
             cause: std::io::Error::other(error.to_string()),
         };
-        wasi.preopened_dir(&root.host, &root.contract, permissions).map_err(failed)?;
+        wasi.preopened_dir(&root.host, &root.contract, permissions)
+            .map_err(failed)?;
     }
     Ok(wasi.build())
 }

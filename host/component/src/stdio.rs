@@ -29,11 +29,18 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(sink: Arc<dyn LogSink>, limit: u64) -> Self {
-        Self { sink, limit, written: Arc::default(), stopped: Arc::default() }
+        Self {
+            sink,
+            limit,
+            written: Arc::default(),
+            stopped: Arc::default(),
+        }
     }
 
     fn append(&self, bytes: &[u8]) -> Result<(), Stopped> {
-        let before = self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let before = self
+            .written
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if before.saturating_add(bytes.len() as u64) > self.limit {
             let stopped = Stopped::Output(self.limit);
             *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopped.clone());
@@ -67,7 +74,8 @@ impl Pollable for Log {
 
 impl OutputStream for Log {
     fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        self.append(&bytes).map_err(|stopped| StreamError::Trap(wasmtime::Error::new(stopped)))
+        self.append(&bytes)
+            .map_err(|stopped| StreamError::Trap(wasmtime::Error::new(stopped)))
     }
 
     fn flush(&mut self) -> Result<(), StreamError> {
@@ -80,8 +88,16 @@ impl OutputStream for Log {
 }
 
 impl AsyncWrite for Log {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.append(bytes).map(|()| bytes.len()).map_err(io::Error::other))
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(
+            self.append(bytes)
+                .map(|()| bytes.len())
+                .map_err(io::Error::other),
+        )
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

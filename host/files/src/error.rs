@@ -38,8 +38,12 @@ impl FilesError {
 
     /// True when the disk or a quota is full, so that a caller can say so in one word.
     pub fn is_out_of_space(&self) -> bool {
-        self.io()
-            .is_some_and(|source| matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        self.io().is_some_and(|source| {
+            matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        })
     }
 }
 

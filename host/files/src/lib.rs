@@ -11,7 +11,9 @@ mod remove;
 mod size;
 mod times;
 
-pub use copy::{CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_tree};
+pub use copy::{
+    CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_tree,
+};
 pub use error::{At, FilesError};
 pub use remove::remove_tree;
 pub use size::disk_usage;

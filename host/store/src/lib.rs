@@ -21,9 +21,9 @@ mod scratch;
 mod store;
 
 pub use error::StoreError;
-pub(crate) use osbuild_wasm_files::{dirs, disk_usage, remove_tree};
 pub use evict::Usage;
 pub use object::{CommitFrom, Details, Object};
+pub(crate) use osbuild_wasm_files::{dirs, disk_usage, remove_tree};
 pub use scratch::Scratch;
 pub use store::Store;
 

@@ -1,11 +1,11 @@
 //! Objects: finished trees with what their stages reported, found again by id and private key.
 
-use osbuild_wasm_files::{CopyOptions, copy_tree};
 use crate::dirs::open_root;
 use crate::error::At;
 use crate::scratch::{Scratch, try_lock, try_lock_shared};
 use crate::store::{Store, check_name, make_dir, to_json};
 use crate::{StoreError, disk_usage, evict, remove_tree};
+use osbuild_wasm_files::{CopyOptions, copy_tree};
 use rustix::fs::{CWD, RenameFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};

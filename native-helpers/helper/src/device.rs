@@ -22,11 +22,17 @@ pub fn check(access: &Access, node: &Path) -> Result<(), Failure> {
         let real = std::fs::canonicalize(node).about(node, "find this file")?;
         return match access.scopes.contains_real(&real) {
             true => Ok(()),
-            false => Err(denied(node.to_string_lossy(), "the file is not one of this run")),
+            false => Err(denied(
+                node.to_string_lossy(),
+                "the file is not one of this run",
+            )),
         };
     }
     if !metadata.file_type().is_block_device() {
-        return Err(denied(node.to_string_lossy(), "this is neither a block device nor a file"));
+        return Err(denied(
+            node.to_string_lossy(),
+            "this is neither a block device nor a file",
+        ));
     }
     let sysfs = PathBuf::from(format!(
         "/sys/dev/block/{}:{}",

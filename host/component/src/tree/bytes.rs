@@ -27,7 +27,12 @@ pub struct OpenFile {
 
 impl OpenFile {
     pub(super) fn new(fd: OwnedFd, path: &str, append: bool, quota: Arc<Quota>) -> Self {
-        Self { fd, path: path.to_owned(), append, quota }
+        Self {
+            fd,
+            path: path.to_owned(),
+            append,
+            quota,
+        }
     }
 
     pub(super) fn descriptor(&self) -> rustix::fd::BorrowedFd<'_> {
@@ -36,7 +41,8 @@ impl OpenFile {
 
     pub(super) fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length.min(READ_LIMIT) as usize];
-        let count = retry(|| pread(&self.fd, &mut bytes, offset)).map_err(|errno| self.error(errno))?;
+        let count =
+            retry(|| pread(&self.fd, &mut bytes, offset)).map_err(|errno| self.error(errno))?;
         bytes.truncate(count);
         Ok(bytes)
     }
@@ -44,7 +50,10 @@ impl OpenFile {
     pub(super) fn read_all(&self) -> Result<Vec<u8>> {
         let size = self.stat()?.size;
         if size > WHOLE_LIMIT {
-            return Err(invalid(&self.path, format_args!("{size} bytes are too many to read at once: open the file")));
+            return Err(invalid(
+                &self.path,
+                format_args!("{size} bytes are too many to read at once: open the file"),
+            ));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         loop {
@@ -76,14 +85,28 @@ impl OpenFile {
         Ok(())
     }
 
-    pub(super) fn copy_from(&self, source: &Self, mut from: u64, mut to: u64, length: u64) -> Result<u64> {
+    pub(super) fn copy_from(
+        &self,
+        source: &Self,
+        mut from: u64,
+        mut to: u64,
+        length: u64,
+    ) -> Result<u64> {
         let available = source.stat()?.size.saturating_sub(from);
         let wanted = length.min(available);
         self.quota.take_bytes(&self.path, wanted)?;
         let mut done = 0;
         while done < wanted {
-            let piece = usize::try_from(wanted - done).unwrap_or(usize::MAX).min(1 << 30);
-            let count = match copy_file_range(&source.fd, Some(&mut from), &self.fd, Some(&mut to), piece) {
+            let piece = usize::try_from(wanted - done)
+                .unwrap_or(usize::MAX)
+                .min(1 << 30);
+            let count = match copy_file_range(
+                &source.fd,
+                Some(&mut from),
+                &self.fd,
+                Some(&mut to),
+                piece,
+            ) {
                 Ok(count) => count as u64,
                 Err(Errno::INTR) => continue,
                 Err(Errno::XDEV | Errno::INVAL | Errno::NOTSUP | Errno::BADF) => {
@@ -107,7 +130,8 @@ impl OpenFile {
         let bytes = source.read(from, u32::try_from(length).unwrap_or(READ_LIMIT))?;
         let mut done = 0;
         while done < bytes.len() {
-            done += retry(|| pwrite(&self.fd, &bytes[done..], to + done as u64)).map_err(|errno| self.error(errno))?;
+            done += retry(|| pwrite(&self.fd, &bytes[done..], to + done as u64))
+                .map_err(|errno| self.error(errno))?;
         }
         Ok(bytes.len() as u64)
     }
@@ -120,7 +144,8 @@ impl OpenFile {
         let metadata = fstat(&self.fd).map_err(|errno| self.error(errno))?;
         let mut metadata = metadata_of(&metadata);
         if metadata.kind == crate::bindings::tree::FileType::BlockDevice {
-            metadata.size = rustix::fs::seek(&self.fd, rustix::fs::SeekFrom::End(0)).map_err(|errno| self.error(errno))?;
+            metadata.size = rustix::fs::seek(&self.fd, rustix::fs::SeekFrom::End(0))
+                .map_err(|errno| self.error(errno))?;
         }
         Ok(metadata)
     }

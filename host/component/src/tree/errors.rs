@@ -6,22 +6,38 @@ use std::fmt::Display;
 /// The error for `path` that the kernel answered with.
 pub(crate) fn from_errno(path: &str, errno: Errno) -> Error {
     let (code, detail) = describe(errno);
-    Error { code, path: path.to_owned(), detail: detail.map_or_else(|| errno_text(errno), str::to_owned) }
+    Error {
+        code,
+        path: path.to_owned(),
+        detail: detail.map_or_else(|| errno_text(errno), str::to_owned),
+    }
 }
 
 /// A refusal by the grant.
 pub(crate) fn denied(path: &str, detail: impl Display) -> Error {
-    Error { code: ErrorCode::Denied, path: path.to_owned(), detail: detail.to_string() }
+    Error {
+        code: ErrorCode::Denied,
+        path: path.to_owned(),
+        detail: detail.to_string(),
+    }
 }
 
 /// A call that makes no sense.
 pub(crate) fn invalid(path: &str, detail: impl Display) -> Error {
-    Error { code: ErrorCode::Invalid, path: path.to_owned(), detail: detail.to_string() }
+    Error {
+        code: ErrorCode::Invalid,
+        path: path.to_owned(),
+        detail: detail.to_string(),
+    }
 }
 
 /// Any other failure.
 pub(crate) fn failed(path: &str, detail: &dyn Display) -> Error {
-    Error { code: ErrorCode::Io, path: path.to_owned(), detail: detail.to_string() }
+    Error {
+        code: ErrorCode::Io,
+        path: path.to_owned(),
+        detail: detail.to_string(),
+    }
 }
 
 fn errno_text(errno: Errno) -> String {
@@ -37,11 +53,17 @@ fn describe(errno: Errno) -> (ErrorCode, Option<&'static str>) {
         Errno::NOTEMPTY => (ErrorCode::NotEmpty, Some("directory not empty")),
         Errno::PERM | Errno::ACCESS => (ErrorCode::NotPermitted, None),
         Errno::ROFS => (ErrorCode::ReadOnly, Some("read-only file system")),
-        Errno::NOSPC | Errno::DQUOT => (ErrorCode::NoSpace, Some("no space left on the device: free some, or use another store")),
+        Errno::NOSPC | Errno::DQUOT => (
+            ErrorCode::NoSpace,
+            Some("no space left on the device: free some, or use another store"),
+        ),
         Errno::LOOP => (ErrorCode::Loop, Some("too many levels of symbolic links")),
         Errno::NAMETOOLONG => (ErrorCode::NameTooLong, Some("name too long")),
         Errno::INVAL => (ErrorCode::Invalid, None),
-        Errno::NOTSUP | Errno::NOSYS | Errno::NOTTY => (ErrorCode::Unsupported, Some("not supported by this file system")),
+        Errno::NOTSUP | Errno::NOSYS | Errno::NOTTY => (
+            ErrorCode::Unsupported,
+            Some("not supported by this file system"),
+        ),
         Errno::XDEV => (ErrorCode::CrossDevice, Some("not in the same file system")),
         Errno::BUSY => (ErrorCode::Busy, Some("in use")),
         Errno::INTR => (ErrorCode::Interrupted, None),

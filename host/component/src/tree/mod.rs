@@ -9,7 +9,9 @@ pub use bytes::OpenFile;
 pub(crate) use errors::{denied, failed};
 pub use roots::Roots;
 
-use crate::bindings::tree::{CopyOptions, Entry, FileType, Host, HostFile, Metadata, OpenMode, Timestamp};
+use crate::bindings::tree::{
+    CopyOptions, Entry, FileType, Host, HostFile, Metadata, OpenMode, Timestamp,
+};
 use crate::bindings::types::Error;
 use crate::run::State;
 use wasmtime::component::Resource;
@@ -27,7 +29,9 @@ impl Host for State {
     }
 
     fn write(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
-        self.roots.open(&path, OpenMode::Create, mode)?.write(0, &bytes)
+        self.roots
+            .open(&path, OpenMode::Create, mode)?
+            .write(0, &bytes)
     }
 
     fn replace(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
@@ -74,7 +78,13 @@ impl Host for State {
         self.roots.set_mode(&path, mode)
     }
 
-    fn set_owner(&mut self, path: String, uid: Option<u32>, gid: Option<u32>, follow: bool) -> Result<()> {
+    fn set_owner(
+        &mut self,
+        path: String,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        follow: bool,
+    ) -> Result<()> {
         self.roots.set_owner(&path, uid, gid, follow)
     }
 
@@ -90,16 +100,31 @@ impl Host for State {
         self.roots.get_xattr(&path, &name, follow)
     }
 
-    fn set_xattr(&mut self, path: String, name: String, value: Vec<u8>, follow: bool) -> Result<()> {
+    fn set_xattr(
+        &mut self,
+        path: String,
+        name: String,
+        value: Vec<u8>,
+        follow: bool,
+    ) -> Result<()> {
         let outcome = self.roots.set_xattr(&path, &name, &value, follow);
-        self.or_by_helper(outcome, &name, |helpers| helpers.set_xattr(&path, &name, &value, follow))
+        self.or_by_helper(outcome, &name, |helpers| {
+            helpers.set_xattr(&path, &name, &value, follow)
+        })
     }
 
     fn remove_xattr(&mut self, path: String, name: String, follow: bool) -> Result<()> {
         self.roots.remove_xattr(&path, &name, follow)
     }
 
-    fn create_node(&mut self, path: String, kind: FileType, mode: u32, major: u32, minor: u32) -> Result<()> {
+    fn create_node(
+        &mut self,
+        path: String,
+        kind: FileType,
+        mode: u32,
+        major: u32,
+        minor: u32,
+    ) -> Result<()> {
         self.roots.create_node(&path, kind, mode, (major, minor))
     }
 
@@ -134,7 +159,8 @@ impl HostFile for State {
         length: u64,
     ) -> Result<u64> {
         let source = self.file(&source)?;
-        self.file(&file)?.copy_from(source, source_offset, offset, length)
+        self.file(&file)?
+            .copy_from(source, source_offset, offset, length)
     }
 
     fn set_size(&mut self, file: Resource<OpenFile>, size: u64) -> Result<()> {

@@ -85,20 +85,35 @@ impl Roots {
     pub fn open_all(roots: &[Root], limits: Limits) -> std::result::Result<Self, ComponentError> {
         let mut open = Vec::with_capacity(roots.len());
         for root in roots {
-            let failed = |errno: Errno| ComponentError::Root { path: root.host.clone(), cause: errno.into() };
+            let failed = |errno: Errno| ComponentError::Root {
+                path: root.host.clone(),
+                cause: errno.into(),
+            };
             let fd = open_anchor(&root.host).map_err(failed)?;
-            let is_directory = FileType::from_raw_mode(fstat(&fd).map_err(failed)?.st_mode) == FileType::Directory;
+            let is_directory =
+                FileType::from_raw_mode(fstat(&fd).map_err(failed)?.st_mode) == FileType::Directory;
             let contract = root.contract.trim_end_matches('/').to_owned();
             let anchor = match contract.as_str() {
                 MOUNTS => Anchor::AtEachCall(root.host.clone()),
                 _ => Anchor::Open(fd),
             };
-            open.push(OpenRoot { contract, anchor, access: root.access, is_directory });
+            open.push(OpenRoot {
+                contract,
+                anchor,
+                access: root.access,
+                is_directory,
+            });
         }
         // The longest name that fits decides.
         open.sort_by_key(|root| std::cmp::Reverse(root.contract.len()));
-        let quota = Quota { bytes: limits.written_bytes.into(), inodes: limits.created_inodes.into() };
-        Ok(Self { roots: open, quota: Arc::new(quota) })
+        let quota = Quota {
+            bytes: limits.written_bytes.into(),
+            inodes: limits.created_inodes.into(),
+        };
+        Ok(Self {
+            roots: open,
+            quota: Arc::new(quota),
+        })
     }
 
     /// Finds the granted directory of an absolute path.
@@ -115,12 +130,26 @@ impl Roots {
             {
                 let rest = rest.trim_start_matches('/');
                 let rest = if rest.is_empty() { "." } else { rest };
-                let OpenRoot { anchor, access, is_directory, .. } = root;
+                let OpenRoot {
+                    anchor,
+                    access,
+                    is_directory,
+                    ..
+                } = root;
                 let anchor = match anchor {
                     Anchor::Open(fd) => Held::Open(fd),
-                    Anchor::AtEachCall(host) => Held::JustOpened(open_anchor(host).map_err(|errno| from_errno(path, errno))?),
+                    Anchor::AtEachCall(host) => Held::JustOpened(
+                        open_anchor(host).map_err(|errno| from_errno(path, errno))?,
+                    ),
                 };
-                return Ok(Located { anchor, contract: &root.contract, rest, access: *access, is_directory: *is_directory, path });
+                return Ok(Located {
+                    anchor,
+                    contract: &root.contract,
+                    rest,
+                    access: *access,
+                    is_directory: *is_directory,
+                    path,
+                });
             }
         }
         Err(denied(path, "outside of what this stage was granted"))
@@ -133,7 +162,11 @@ impl Roots {
             located.writable()?;
         }
         let flags = open_flags(how);
-        let existing = if how == OpenMode::CreateNew { Err(Errno::NOENT) } else { located.path_fd(true) };
+        let existing = if how == OpenMode::CreateNew {
+            Err(Errno::NOENT)
+        } else {
+            located.path_fd(true)
+        };
         let file = match existing {
             Ok(fd) => located.reopen(&fd, flags)?,
             Err(Errno::NOENT) if creates(how) => {
@@ -142,7 +175,12 @@ impl Roots {
             }
             Err(errno) => return Err(from_errno(path, errno)),
         };
-        Ok(OpenFile::new(file, path, how == OpenMode::Append, self.quota.clone()))
+        Ok(OpenFile::new(
+            file,
+            path,
+            how == OpenMode::Append,
+            self.quota.clone(),
+        ))
     }
 }
 
@@ -161,7 +199,10 @@ fn open_flags(how: OpenMode) -> OFlags {
 }
 
 fn creates(how: OpenMode) -> bool {
-    matches!(how, OpenMode::Create | OpenMode::CreateNew | OpenMode::Append)
+    matches!(
+        how,
+        OpenMode::Create | OpenMode::CreateNew | OpenMode::Append
+    )
 }
 
 impl<'a> Located<'a> {
@@ -180,14 +221,27 @@ impl<'a> Located<'a> {
 
     /// A handle of the object without opening it.
     pub(super) fn path_fd(&self, follow: bool) -> std::result::Result<OwnedFd, Errno> {
-        let last = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let last = if follow {
+            OFlags::empty()
+        } else {
+            OFlags::NOFOLLOW
+        };
         self.open_inside(self.rest, OFlags::PATH | last, Mode::empty())
     }
 
-    fn open_inside(&self, rest: &str, flags: OFlags, mode: Mode) -> std::result::Result<OwnedFd, Errno> {
+    fn open_inside(
+        &self,
+        rest: &str,
+        flags: OFlags,
+        mode: Mode,
+    ) -> std::result::Result<OwnedFd, Errno> {
         if !self.is_directory {
             // One granted file, e.g. a device: there is nothing below it.
-            return if rest == "." { rustix::io::fcntl_dupfd_cloexec(&self.anchor, 3) } else { Err(Errno::NOTDIR) };
+            return if rest == "." {
+                rustix::io::fcntl_dupfd_cloexec(&self.anchor, 3)
+            } else {
+                Err(Errno::NOTDIR)
+            };
         }
         // The kernel gives up with EAGAIN when something is renamed while it resolves.
         for _ in 0..64 {
@@ -206,10 +260,17 @@ impl<'a> Located<'a> {
             FileType::RegularFile => {}
             FileType::Directory => return Err(from_errno(self.path, Errno::ISDIR)),
             FileType::BlockDevice if !self.is_directory => {}
-            _ => return Err(denied(self.path, "neither a regular file nor a granted device")),
+            _ => {
+                return Err(denied(
+                    self.path,
+                    "neither a regular file nor a granted device",
+                ));
+            }
         }
-        let flags = flags.difference(OFlags::CREATE | OFlags::EXCL) | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        rustix::fs::open(link_of(handle), flags, Mode::empty()).map_err(|errno| from_errno(self.path, errno))
+        let flags =
+            flags.difference(OFlags::CREATE | OFlags::EXCL) | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        rustix::fs::open(link_of(handle), flags, Mode::empty())
+            .map_err(|errno| from_errno(self.path, errno))
     }
 
     fn create(&self, flags: OFlags, mode: u32) -> Result<OwnedFd> {
@@ -223,7 +284,10 @@ impl<'a> Located<'a> {
         let metadata = fstat(&fd).map_err(|errno| from_errno(self.path, errno))?;
         // Something may have come into being meanwhile.
         if FileType::from_raw_mode(metadata.st_mode) != FileType::RegularFile {
-            return Err(denied(self.path, "neither a regular file nor a granted device"));
+            return Err(denied(
+                self.path,
+                "neither a regular file nor a granted device",
+            ));
         }
         Ok(fd)
     }
@@ -250,16 +314,23 @@ pub(super) fn link_of(fd: &impl AsFd) -> String {
 
 impl Quota {
     pub(super) fn take_inode(&self, path: &str) -> Result<()> {
-        take(&self.inodes, 1).then_some(()).ok_or_else(|| spent(path, "inodes"))
+        take(&self.inodes, 1)
+            .then_some(())
+            .ok_or_else(|| spent(path, "inodes"))
     }
 
     pub(super) fn take_bytes(&self, path: &str, bytes: u64) -> Result<()> {
-        take(&self.bytes, bytes).then_some(()).ok_or_else(|| spent(path, "bytes"))
+        take(&self.bytes, bytes)
+            .then_some(())
+            .ok_or_else(|| spent(path, "bytes"))
     }
 }
 
 fn take(left: &AtomicU64, amount: u64) -> bool {
-    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(amount)).is_ok()
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+        left.checked_sub(amount)
+    })
+    .is_ok()
 }
 
 fn spent(path: &str, what: &str) -> crate::bindings::types::Error {

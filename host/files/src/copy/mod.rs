@@ -98,7 +98,9 @@ pub fn copy_tree(
 /// # Errors
 /// As [`copy_tree`].
 pub fn copy(from: &Path, to: &Path, options: CopyOptions<'_>) -> Result<CopyReport, FilesError> {
-    let is_directory = std::fs::symlink_metadata(from).at("examine", from)?.is_dir();
+    let is_directory = std::fs::symlink_metadata(from)
+        .at("examine", from)?
+        .is_dir();
     let (Some(name), Some(new_name)) = (from.file_name(), to.file_name()) else {
         return copy_tree(from, to, options);
     };
@@ -116,14 +118,21 @@ pub fn copy(from: &Path, to: &Path, options: CopyOptions<'_>) -> Result<CopyRepo
 ///
 /// # Errors
 /// As [`copy_tree`].
-pub fn copy_opened(source: BorrowedFd<'_>, to: &Path, options: CopyOptions<'_>) -> Result<CopyReport, FilesError> {
+pub fn copy_opened(
+    source: BorrowedFd<'_>,
+    to: &Path,
+    options: CopyOptions<'_>,
+) -> Result<CopyReport, FilesError> {
     let stat = rustix::fs::fstat(source).at("examine", to)?;
     let Some(name) = to.file_name() else {
         return Err(Errno::INVAL).at("create", to);
     };
     let root = open_parent(to)?;
     let mut copy = Copy::new(to, to, root.as_fd(), options);
-    let place = Place { dir: root.as_fd(), name };
+    let place = Place {
+        dir: root.as_fd(),
+        name,
+    };
     copy.clear_way(place)?;
     let source = File::from(source.try_clone_to_owned().at("open", to)?);
     copy.content(&source, place, &stat)?;
@@ -134,7 +143,11 @@ pub fn copy_opened(source: BorrowedFd<'_>, to: &Path, options: CopyOptions<'_>) 
 ///
 /// # Errors
 /// As [`copy_tree`].
-pub fn copy_metadata(from: BorrowedFd<'_>, to: BorrowedFd<'_>, options: CopyOptions<'_>) -> Result<CopyReport, FilesError> {
+pub fn copy_metadata(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    options: CopyOptions<'_>,
+) -> Result<CopyReport, FilesError> {
     let stat = rustix::fs::fstat(from).at("examine", Path::new("."))?;
     let here = Path::new(".");
     let mut copy = Copy::new(here, here, to, options);
@@ -143,7 +156,9 @@ pub fn copy_metadata(from: BorrowedFd<'_>, to: BorrowedFd<'_>, options: CopyOpti
 }
 
 fn open_parent(path: &Path) -> Result<OwnedFd, FilesError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     open_root(parent).at("open", parent)
 }
@@ -199,18 +214,23 @@ impl Copy<'_> {
         }
         for name in names(from).at("list", &self.source())? {
             self.path.push(&name);
-            self.entry(Place { dir: from, name: &name }, Place { dir: to, name: &name })?;
+            self.entry(
+                Place {
+                    dir: from,
+                    name: &name,
+                },
+                Place {
+                    dir: to,
+                    name: &name,
+                },
+            )?;
             self.path.pop();
         }
         self.report.entries += 1;
         self.metadata(from, to, stat)
     }
 
-    fn entry(
-        &mut self,
-        from: Place<'_>,
-        to: Place<'_>,
-    ) -> Result<(), FilesError> {
+    fn entry(&mut self, from: Place<'_>, to: Place<'_>) -> Result<(), FilesError> {
         let stat = rustix::fs::statat(from.dir, from.name, AtFlags::SYMLINK_NOFOLLOW)
             .at("examine", &self.source())?;
         let kind = FileType::from_raw_mode(stat.st_mode);
@@ -282,12 +302,7 @@ impl Copy<'_> {
         }
     }
 
-    fn file(
-        &mut self,
-        from: Place<'_>,
-        to: Place<'_>,
-        stat: &Stat,
-    ) -> Result<(), FilesError> {
+    fn file(&mut self, from: Place<'_>, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let source: File = rustix::fs::openat(from.dir, from.name, flags, Mode::empty())
             .at("open", &self.source())?
@@ -305,31 +320,21 @@ impl Copy<'_> {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let (copied, cloned) = self
             .cloning
-              .copy(source, &target, size, stat.st_dev)
+            .copy(source, &target, size, stat.st_dev)
             .at("copy the content to", &self.target())?;
         self.report.copied_bytes += copied;
         self.report.cloned_bytes += cloned;
         self.metadata(source.as_fd(), target.as_fd(), stat)
     }
 
-    fn symlink(
-        &mut self,
-        from: Place<'_>,
-        to: Place<'_>,
-        stat: &Stat,
-    ) -> Result<(), FilesError> {
-        let content =
-            rustix::fs::readlinkat(from.dir, from.name, Vec::new()).at("read the link", &self.source())?;
+    fn symlink(&mut self, from: Place<'_>, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
+        let content = rustix::fs::readlinkat(from.dir, from.name, Vec::new())
+            .at("read the link", &self.source())?;
         rustix::fs::symlinkat(content.as_c_str(), to.dir, to.name).at("create", &self.target())?;
         self.metadata_of_child(from, to, stat)
     }
 
-    fn node(
-        &mut self,
-        from: Place<'_>,
-        to: Place<'_>,
-        stat: &Stat,
-    ) -> Result<(), FilesError> {
+    fn node(&mut self, from: Place<'_>, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
         let kind = FileType::from_raw_mode(stat.st_mode);
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::mknodat(to.dir, to.name, kind, mode, stat.st_rdev)
