@@ -10,6 +10,7 @@ mod failure;
 mod helpers;
 mod inputs;
 mod isolation;
+mod jobs;
 mod key;
 mod log;
 mod mounts;

@@ -9,6 +9,7 @@ use osbuild_wasm_manifest::run::{Event, PipelineOutcome, StageOutcome};
 use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, Store};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A tree under construction.
@@ -27,7 +28,8 @@ pub(crate) fn build(
     store: &Store,
     manifest: &Manifest,
     index: usize,
-    trees: &mut Trees,
+    trees: &Trees,
+    stop: &AtomicBool,
 ) -> Result<PipelineOutcome> {
     let started = Instant::now();
     let Some(pipeline) = manifest.pipelines.get(index) else {
@@ -62,6 +64,7 @@ pub(crate) fn build(
         index,
         draft,
         trees,
+        stop,
         &mut outcome.stages,
     )?;
     settings.observer.event(&finished(built.is_some(), false));
@@ -137,11 +140,15 @@ fn run_stages(
     index: usize,
     mut draft: Draft,
     trees: &Trees,
+    stop: &AtomicBool,
     outcomes: &mut Vec<StageOutcome>,
 ) -> Result<Option<Tree>> {
     let pipeline = &manifest.pipelines[index];
     let last = pipeline.stages.len().saturating_sub(1);
     for (position, stage) in pipeline.stages.iter().enumerate().skip(draft.done) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let outcome = stage::run(settings, store, trees, pipeline, stage, &draft.tree);
         let success = outcome.success;
         if let Some(metadata) = &outcome.metadata {

@@ -2,22 +2,24 @@
 use crate::failure::{BuildError, Result};
 use crate::helpers::{Cuts, HelperProcesses};
 use crate::isolation::Isolation;
+use crate::jobs;
 use crate::key::{kind_of, private_key};
 use crate::pipeline;
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
 use osbuild_wasm_files::{CopyOptions, copy_tree};
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Manifest, Pipeline, Source, Stage, schedule};
+use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source, Stage, schedule};
 use osbuild_wasm_manifest::run::{
-    Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome,
+    Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome, StageOutcome,
 };
 use osbuild_wasm_protocol::BuildRoot;
 use osbuild_wasm_source::{Environment, FetchContext};
 use osbuild_wasm_store::{Object, Scratch, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Everything that stays the same during a run.
@@ -30,6 +32,8 @@ pub struct Settings {
     pub helpers: Arc<HelperProcesses>,
     /// Told what happens.
     pub observer: Arc<dyn Observer>,
+    /// Pipelines built at the same time, at least 1.
+    pub jobs: usize,
     /// Time limit of each stage.
     pub stage_timeout: Option<Duration>,
     /// Ids of the stages whose result is kept in the store.
@@ -150,22 +154,26 @@ pub(crate) enum Tree {
 
 /// Finished trees by pipeline id.
 pub(crate) struct Trees {
-    trees: HashMap<String, Tree>,
+    trees: Mutex<HashMap<String, Tree>>,
     runners: Scratch,
 }
 
 impl Trees {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Tree>> {
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn path(&self, id: &str) -> Option<PathBuf> {
-        Some(match self.trees.get(id)? {
+        Some(match self.all().get(id)? {
             Tree::Stored(object) => object.tree().to_owned(),
             Tree::Floating { path, .. } => path.clone(),
         })
     }
 
-    fn metadata(&self, id: &str) -> Option<&serde_json::Value> {
-        Some(match self.trees.get(id)? {
-            Tree::Stored(object) => object.metadata(),
-            Tree::Floating { metadata, .. } => metadata,
+    fn metadata(&self, id: &str) -> Option<serde_json::Value> {
+        Some(match self.all().get(id)? {
+            Tree::Stored(object) => object.metadata().clone(),
+            Tree::Floating { metadata, .. } => metadata.clone(),
         })
     }
 
@@ -173,11 +181,11 @@ impl Trees {
         pipeline
             .id
             .as_ref()
-            .is_some_and(|id| self.trees.contains_key(id))
+            .is_some_and(|id| self.all().contains_key(id))
     }
 
-    pub(crate) fn insert(&mut self, id: &str, tree: Tree) {
-        self.trees.insert(id.to_owned(), tree);
+    pub(crate) fn insert(&self, id: &str, tree: Tree) {
+        self.all().insert(id.to_owned(), tree);
     }
 
     /// Where the programs of a pipeline's stages come from.
@@ -216,12 +224,12 @@ pub fn run(
 ) -> Result<RunOutcome> {
     let started = Instant::now();
     let manifest = request.manifest;
-    let mut trees = Trees {
-        trees: HashMap::new(),
+    let trees = Trees {
+        trees: Mutex::default(),
         runners: store.scratch("runners")?,
     };
     let targets = targets(manifest, &request.exports);
-    load_stored(settings, store, manifest, &mut trees)?;
+    load_stored(settings, store, manifest, &trees)?;
     let known = |id: &str| {
         let at = manifest
             .pipelines
@@ -257,9 +265,8 @@ pub fn run(
     };
     if let Some(failed) = outcome.sources.iter().find(|source| !source.success) {
         outcome.failure = Some(Failure::Source(failed.clone()));
-    } else if let Err(error) =
-        build_all(settings, store, manifest, &order, &mut trees, &mut outcome)
-            .and_then(|()| export_all(settings, isolation, store, request, &outcome, &mut trees))
+    } else if let Err(error) = build_all(settings, store, manifest, &order, &trees, &mut outcome)
+        .and_then(|()| export_all(settings, isolation, store, request, &outcome, &trees))
     {
         let kind = if matches!(error, BuildError::Interrupted) {
             "interrupted"
@@ -293,7 +300,7 @@ fn load_stored(
     settings: &Settings,
     store: &Store,
     manifest: &Manifest,
-    trees: &mut Trees,
+    trees: &Trees,
 ) -> Result<()> {
     for (index, pipeline) in manifest.pipelines.iter().enumerate() {
         let (Some(id), Some(last)) = (&pipeline.id, pipeline.stages.len().checked_sub(1)) else {
@@ -334,22 +341,80 @@ fn build_all(
     store: &Store,
     manifest: &Manifest,
     order: &[usize],
-    trees: &mut Trees,
+    trees: &Trees,
     outcome: &mut RunOutcome,
 ) -> Result<()> {
-    for index in order {
-        if settings.interrupt.fired() {
-            return Err(BuildError::Interrupted);
+    let dependencies: Vec<_> = order
+        .iter()
+        .map(|index| dependencies(manifest, *index, order))
+        .collect();
+    let built: Vec<Mutex<Option<Result<PipelineOutcome>>>> =
+        order.iter().map(|_| Mutex::default()).collect();
+    let stop = AtomicBool::new(false);
+    jobs::run(settings.jobs.max(1), &dependencies, |piece| {
+        let result = if settings.interrupt.fired() {
+            Err(BuildError::Interrupted)
+        } else {
+            pipeline::build(settings, store, manifest, order[piece], trees, &stop)
+        };
+        let success = result
+            .as_ref()
+            .is_ok_and(|built| failed_stage(built).is_none());
+        if !success {
+            stop.store(true, Ordering::Relaxed);
         }
-        let built = pipeline::build(settings, store, manifest, *index, trees)?;
-        let failed = built.stages.last().filter(|stage| !stage.success).cloned();
-        outcome.pipelines.push(built);
-        if let Some(stage) = failed {
-            outcome.failure = Some(Failure::Stage(stage));
-            return Ok(());
+        *built[piece].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        success
+    });
+    collect(built, outcome)
+}
+
+/// Outcomes in the order of the schedule; the first failure counts.
+fn collect(
+    built: Vec<Mutex<Option<Result<PipelineOutcome>>>>,
+    outcome: &mut RunOutcome,
+) -> Result<()> {
+    let mut error = None;
+    for result in built {
+        match result.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            None => {}
+            Some(Err(failure)) => error = error.or(Some(failure)),
+            Some(Ok(built)) => {
+                if let Some(stage) = failed_stage(&built).filter(|_| outcome.failure.is_none()) {
+                    outcome.failure = Some(Failure::Stage(stage.clone()));
+                }
+                outcome.pipelines.push(built);
+            }
         }
     }
-    Ok(())
+    match error {
+        Some(error) if outcome.failure.is_none() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn failed_stage(built: &PipelineOutcome) -> Option<&StageOutcome> {
+    built.stages.last().filter(|stage| !stage.success)
+}
+
+/// Positions in `order` of the pipelines that one needs: its build root and its inputs.
+fn dependencies(manifest: &Manifest, index: usize, order: &[usize]) -> Vec<usize> {
+    let pipeline = &manifest.pipelines[index];
+    let inputs = pipeline
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.inputs)
+        .filter(|input| input.origin == Origin::Pipeline);
+    let inputs = inputs
+        .flat_map(|input| &input.references)
+        .filter_map(|reference| reference.id.as_deref());
+    let needed = pipeline.build.as_deref().into_iter().chain(inputs);
+    let position = |id: &str| {
+        order.iter().position(|other| {
+            *other != index && manifest.pipelines[*other].id.as_deref() == Some(id)
+        })
+    };
+    needed.filter_map(position).collect()
 }
 
 fn export_all(
@@ -358,7 +423,7 @@ fn export_all(
     store: &Store,
     request: &Request<'_>,
     outcome: &RunOutcome,
-    trees: &mut Trees,
+    trees: &Trees,
 ) -> Result<()> {
     if outcome.failure.is_some() {
         return Ok(());
@@ -387,7 +452,7 @@ fn export_all(
 fn export(
     isolation: &Isolation,
     store: &Store,
-    trees: &mut Trees,
+    trees: &Trees,
     id: &str,
     path: &Path,
     last_use: bool,
@@ -397,7 +462,7 @@ fn export(
     })?;
     let parent = path.parent().unwrap_or(path);
     std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
-    let movable = last_use && matches!(trees.trees.get(id), Some(Tree::Floating { .. }));
+    let movable = last_use && matches!(trees.all().get(id), Some(Tree::Floating { .. }));
     if movable && !path.exists() && move_out(isolation, store, &tree, path) {
         // Its metadata is still wanted, its path no more.
         return Ok(());

@@ -60,6 +60,9 @@ pub(crate) struct RunArguments {
     /// Seconds after which a stage is stopped
     #[arg(long, value_name = "SECONDS")]
     stage_timeout: Option<u64>,
+    /// Pipelines built at the same time where they do not need each other; default: one for each core
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
     /// Directory with plugins (`*.wasm`)
     #[arg(short, long, value_name = "DIR")]
     libdir: Option<PathBuf>,
@@ -116,6 +119,7 @@ fn attempt(arguments: &RunArguments) -> Result<Exit, Exit> {
         engine: engine().map_err(|error| failed(&error))?,
         helpers: Arc::new(helpers),
         observer: Arc::new(observer),
+        jobs: arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         stage_timeout: arguments.stage_timeout.map(Duration::from_secs),
         checkpoints: plan.checkpoints.clone(),
         interrupt: interrupt.clone(),

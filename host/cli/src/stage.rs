@@ -234,6 +234,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         engine: engine().map_err(|error| failed(&error))?,
         helpers: Arc::new(helpers),
         observer: Arc::new(LogToStdout),
+        jobs: 1,
         stage_timeout: arguments.stage_timeout.map(Duration::from_secs),
         checkpoints: Default::default(),
         interrupt: interrupt.clone(),
