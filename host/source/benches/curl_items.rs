@@ -26,7 +26,7 @@ const SERVE: &str = "serve-items";
 const ROUNDS: usize = 3;
 
 /// Number of items, bytes of each.
-const SETS: [(usize, usize); 2] = [(5000, 10 * 1024), (4, 256 * 1024 * 1024)];
+const SETS: [(usize, usize); 2] = [(5000, 10 * 1024), (4, 200 * 1024 * 1024)];
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some(SERVE) {
@@ -51,16 +51,20 @@ fn main() {
     }
 }
 
-/// Content that differs from item to item.
-fn content(index: usize, size: usize) -> Vec<u8> {
-    let mut content = vec![b'.'; size];
-    content[..8].copy_from_slice(&(index as u64).to_le_bytes());
-    content
+/// Content comes in pieces that all begin with the number of the item.
+const PIECE: usize = 10 * 1024;
+
+fn piece(index: usize) -> Vec<u8> {
+    let mut piece = vec![b'.'; PIECE];
+    piece[..8].copy_from_slice(&(index as u64).to_le_bytes());
+    piece
 }
 
 fn source(url: &str, count: usize, size: usize) -> Source {
     let item = |index| {
-        let digest = hex::encode(sha2::Sha256::digest(content(index, size)));
+        let (mut hasher, piece) = (sha2::Sha256::new(), piece(index));
+        (0..size / PIECE).for_each(|_| hasher.update(&piece));
+        let digest = hex::encode(hasher.finalize());
         format!("\"sha256:{digest}\": \"{url}/{size}/{index}\"")
     };
     let items = (0..count).map(item).collect::<Vec<_>>().join(",");
@@ -107,7 +111,8 @@ fn with_curl(url: &str, count: usize, size: usize) -> Duration {
     let mut command = Command::new("curl");
     command
         .args(["--silent", "--fail", "--parallel", "--config"])
-        .arg(&config);
+        .arg(&config)
+        .stderr(Stdio::null());
     let started = Instant::now();
     let status = command.status().unwrap();
     let duration = started.elapsed();
@@ -174,8 +179,12 @@ fn answer(mut stream: &TcpStream) -> Option<()> {
         let mut parts = request.split(' ').nth(1)?.split('/').skip(1);
         let size: usize = parts.next()?.parse().ok()?;
         let index = parts.next()?.parse().ok()?;
+        let piece = piece(index);
         let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").into_bytes();
-        answer.extend(content(index, size));
+        answer.extend(&piece);
         stream.write_all(&answer).ok()?;
+        for _ in 1..size / PIECE {
+            stream.write_all(&piece).ok()?;
+        }
     }
 }

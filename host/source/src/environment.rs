@@ -15,6 +15,13 @@ impl Environment {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
+    /// All variables, for programs that are started.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of a variable; one that is set but empty counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

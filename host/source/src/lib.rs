@@ -6,11 +6,20 @@
 #![forbid(unsafe_code)]
 
 mod checksum;
+mod containers;
+mod containers_storage;
 mod curl;
+mod download;
 mod environment;
 mod inline;
 mod items;
+mod librepo;
+mod ostree;
+mod program;
 mod secrets;
+mod skopeo;
+mod skopeo_index;
+mod work;
 
 pub use environment::Environment;
 pub use items::Item;
@@ -63,8 +72,13 @@ pub type Fetcher = fn(&Source, &FetchContext<'_>) -> Vec<Item>;
 
 /// Every kind of source there is, by module name.
 pub const MODULES: &[(&str, Fetcher)] = &[
+    ("org.osbuild.containers-storage", containers_storage::fetch),
     ("org.osbuild.curl", curl::fetch),
     ("org.osbuild.inline", inline::fetch),
+    ("org.osbuild.librepo", librepo::fetch),
+    ("org.osbuild.ostree", ostree::fetch),
+    ("org.osbuild.skopeo", skopeo::fetch),
+    ("org.osbuild.skopeo-index", skopeo_index::fetch),
 ];
 
 /// Fetches a source. A failure is part of the outcome: what failed, and why, item by item.

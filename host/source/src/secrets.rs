@@ -1,6 +1,8 @@
 //! Client certificates: which files, from where. Reading them is left to who uses them.
 
-use crate::Environment;
+use crate::{Environment, FetchContext};
+use osbuild_wasm_manifest::json::Value;
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,51 @@ pub(crate) struct ClientCertificate {
     pub(crate) certificate: PathBuf,
     /// Certificate authority of the server.
     pub(crate) authority: Option<PathBuf>,
+}
+
+/// The certificates that sources of files may name, read from the host when the first is asked for.
+pub(crate) struct Providers<'a> {
+    context: &'a FetchContext<'a>,
+    subscriptions: OnceCell<Result<Subscriptions, String>>,
+}
+
+impl<'a> Providers<'a> {
+    pub(crate) fn new(context: &'a FetchContext<'a>) -> Self {
+        let subscriptions = OnceCell::new();
+        Self {
+            context,
+            subscriptions,
+        }
+    }
+
+    /// The certificate for `url` that an item or a mirror asks for by its member `secrets`.
+    pub(crate) fn certificate(
+        &self,
+        item: &Value,
+        url: &str,
+    ) -> Result<Option<ClientCertificate>, String> {
+        match provider(item) {
+            Some("org.osbuild.mtls") => {
+                mtls(self.context.environment, "OSBUILD_SOURCES_CURL").map(Some)
+            }
+            Some("org.osbuild.rhsm") => {
+                let read = || Subscriptions::of_host(self.context.host_root);
+                let found = self.subscriptions.get_or_init(read).as_ref();
+                found
+                    .map_err(String::clone)?
+                    .certificate(url)
+                    .cloned()
+                    .map(Some)
+            }
+            // Others are for other kinds of sources; osbuild passes over them as well.
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The provider that is named in the member `secrets`.
+pub(crate) fn provider(item: &Value) -> Option<&str> {
+    item.get("secrets")?.get("name")?.as_str()
 }
 
 /// `org.osbuild.mtls`: files named by environment variables that begin with `prefix`.

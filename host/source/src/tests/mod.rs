@@ -1,11 +1,17 @@
 mod curl;
 mod inline;
+mod librepo;
+mod ostree;
+mod program;
 mod server;
+mod skopeo;
 mod tls;
+mod tools;
 
-use crate::curl::{Limits, fetch_within};
+use crate::curl::fetch_within;
+use crate::download::Limits;
 use crate::{Environment, FetchContext, Item, fetch};
-use osbuild_wasm_manifest::json::{Value, parse};
+use osbuild_wasm_manifest::json::parse;
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::run::{Event, Observer, SourceOutcome};
 use osbuild_wasm_store::Store;
@@ -122,10 +128,14 @@ fn sha256(content: &[u8]) -> String {
 }
 
 fn source(module: &str, items: &str) -> Source {
+    with_options(module, items, "{}")
+}
+
+fn with_options(module: &str, items: &str, options: &str) -> Source {
     Source {
         module: module.to_owned(),
         items: parse(items.as_bytes()).unwrap(),
-        options: Value::object(),
+        options: parse(options.as_bytes()).unwrap(),
         id: "id".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-use super::server::{Reply, Server};
+use super::server::{Reply, Request, Server};
 use super::{World, sha256};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A certificate authority with a server that wants client certificates made by it, or none.
-struct Authority {
+pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,7 +28,15 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
-    fn server(&self, wants_client: bool) -> Server {
+    pub(super) fn server(&self, wants_client: bool) -> Server {
+        self.server_of(wants_client, |_| Reply::ok(b"hello"))
+    }
+
+    pub(super) fn server_of(
+        &self,
+        wants_client: bool,
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Server {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let builder = if wants_client {
@@ -45,11 +53,11 @@ impl Authority {
         let config = builder
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        Server::start_tls(config, |_| Reply::ok(b"hello"))
+        Server::start_tls(config, handler)
     }
 
     /// Writes a client's key and certificate and the authority.
-    fn write(&self, key_file: &Path, certificate_file: &Path, authority: &Path) {
+    pub(super) fn write(&self, key_file: &Path, certificate_file: &Path, authority: &Path) {
         for file in [key_file, certificate_file, authority] {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         }

@@ -6,31 +6,32 @@ use std::collections::{HashMap, VecDeque};
 struct Host<T> {
     waiting: VecDeque<T>,
     active: usize,
+    share: usize,
 }
 
 /// Work for a number of workers.
 pub(super) struct Queue<T> {
     hosts: RefCell<Vec<Host<T>>>,
-    per_host: usize,
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new(work: impl IntoIterator<Item = (String, T)>, per_host: usize) -> Self {
+    /// Each piece of work comes with its host and with how much of that host may be done at a time.
+    pub(super) fn new(work: impl IntoIterator<Item = (String, usize, T)>) -> Self {
         let mut numbers = HashMap::new();
         let mut hosts: Vec<Host<T>> = Vec::new();
-        for (host, item) in work {
+        for (host, share, item) in work {
             let number = *numbers.entry(host).or_insert(hosts.len());
             if number == hosts.len() {
                 hosts.push(Host {
                     waiting: VecDeque::new(),
                     active: 0,
+                    share,
                 });
             }
             hosts[number].waiting.push_back(item);
         }
         Self {
             hosts: RefCell::new(hosts),
-            per_host,
         }
     }
 
@@ -40,8 +41,7 @@ impl<T> Queue<T> {
         let mut hosts = self.hosts.borrow_mut();
         // The host with the fewest transfers first, so that a slow mirror does not take all workers.
         let ready = hosts.iter_mut().enumerate();
-        let ready =
-            ready.filter(|(_, host)| host.active < self.per_host && !host.waiting.is_empty());
+        let ready = ready.filter(|(_, host)| host.active < host.share && !host.waiting.is_empty());
         let (number, host) = ready.min_by_key(|(_, host)| host.active)?;
         host.active += 1;
         host.waiting.pop_front().map(|item| (number, item))
@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn no_host_gets_more_than_its_share() {
         let work =
-            [("a", 1), ("a", 2), ("a", 3), ("b", 4)].map(|(host, item)| (host.to_owned(), item));
-        let queue = Queue::new(work, 2);
+            [("a", 1), ("a", 2), ("a", 3), ("b", 4)].map(|(host, item)| (host.to_owned(), 2, item));
+        let queue = Queue::new(work);
         assert_eq!(queue.next(), Some((0, 1)));
         assert_eq!(queue.next(), Some((1, 4)));
         assert_eq!(queue.next(), Some((0, 2)));

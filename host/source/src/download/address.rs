@@ -4,7 +4,7 @@ use reqwest::Url;
 
 /// Reads a URL. What its path may not contain is percent-encoded; what is encoded already stays as it is (osbuild
 /// encodes it a second time). A `+` is encoded too, since some servers take it for a space.
-pub(super) fn parse(text: &str) -> Result<Url, String> {
+pub(crate) fn parse(text: &str) -> Result<Url, String> {
     let url = Url::parse(&quote_path(text))
         .map_err(|error| format!("the URL {:?} is wrong: {error}", redact(text)))?;
     match url.scheme() {
@@ -15,8 +15,20 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     }
 }
 
+/// The URL of a file below a base URL, whose query, if it has one, stays what it is.
+pub(crate) fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    let directory = base.path().trim_end_matches('/');
+    let path = path
+        .trim_start_matches('/')
+        .replace('?', "%3F")
+        .replace('#', "%23");
+    url.set_path(&format!("{directory}/{}", escape(&path)));
+    url
+}
+
 /// The URL without what may be secret: user, password and query.
-pub(super) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     // These fail for URLs that cannot have a user, which is what is wanted.
     let _ = url.set_username("");
@@ -29,7 +41,7 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// What limits on connections are counted by.
-pub(super) fn host(url: &Url) -> String {
+pub(crate) fn host(url: &Url) -> String {
     format!(
         "{}:{}",
         url.host_str().unwrap_or_default(),
@@ -51,8 +63,17 @@ fn quote_path(text: &str) -> String {
     let start = text.find("://").map_or(0, |scheme| scheme + 3);
     let start = start + text[start..].find('/').unwrap_or(text.len() - start);
     let end = start + text[start..].find(['?', '#']).unwrap_or(text.len() - start);
-    let path = &text[start..end];
-    let mut quoted = String::with_capacity(text.len());
+    format!(
+        "{}{}{}",
+        &text[..start],
+        escape(&text[start..end]),
+        &text[end..]
+    )
+}
+
+/// Encodes what the URL parser would leave.
+fn escape(path: &str) -> String {
+    let mut quoted = String::with_capacity(path.len());
     for (index, character) in path.char_indices() {
         match character {
             '+' => quoted.push_str("%2B"),
@@ -60,7 +81,7 @@ fn quote_path(text: &str) -> String {
             other => quoted.push(other), // The rest is done by the URL parser.
         }
     }
-    format!("{}{quoted}{}", &text[..start], &text[end..])
+    quoted
 }
 
 fn is_escape(text: &[u8]) -> bool {
@@ -69,7 +90,7 @@ fn is_escape(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, shown};
+    use super::{below, parse, shown};
 
     #[test]
     fn paths_are_encoded_once() {
@@ -88,6 +109,19 @@ mod tests {
         ];
         for (given, expected) in cases {
             assert_eq!(parse(given).unwrap().as_str(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn paths_go_below_the_path_of_a_base() {
+        let cases = [
+            ("http://h", "a/b.rpm", "http://h/a/b.rpm"),
+            ("http://h/os/", "/a+b c.rpm", "http://h/os/a%2Bb%20c.rpm"),
+            ("http://h/os//", "a?b#c%20", "http://h/os/a%3Fb%23c%20"),
+            ("http://h/os?key=1", "a", "http://h/os/a?key=1"),
+        ];
+        for (base, path, expected) in cases {
+            assert_eq!(below(&parse(base).unwrap(), path).as_str(), expected);
         }
     }
 

@@ -15,11 +15,11 @@ const MAX_REDIRECTS: usize = 50;
 
 /// How a connection is secured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Security {
+pub(crate) struct Security {
     /// Take any certificate of the server.
-    pub(super) insecure: bool,
+    pub(crate) insecure: bool,
     /// Show a certificate to the server.
-    pub(super) certificate: Option<ClientCertificate>,
+    pub(crate) certificate: Option<ClientCertificate>,
 }
 
 /// Makes clients when they are first needed.

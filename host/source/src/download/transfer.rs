@@ -1,7 +1,8 @@
 //! One file: attempts until it is there, each continuing where the last one broke off.
 
-use super::Limits;
 use super::failure::{Failure, refused};
+use super::places::{Place, Places};
+use super::{Limits, address};
 use crate::checksum::{Checksum, Hasher};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
@@ -18,38 +19,76 @@ const CHUNK: usize = 256 * 1024;
 /// manifest is outdated.
 const MISMATCHES: u32 = 2;
 
+/// What a download is to be.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'a> {
+    /// Content with this checksum.
+    Item(&'a Checksum),
+    /// Content that nothing is known of, in bytes not more than this.
+    Document { largest: u64 },
+}
+
 /// The download of one file.
 pub(super) struct Transfer<'a> {
     client: Client,
-    url: &'a Url,
-    checksum: &'a Checksum,
+    places: &'a Places,
+    target: Target<'a>,
     limits: &'a Limits,
     partial: Partial,
+}
+
+/// A round in which no place had the file.
+#[derive(Default)]
+struct Failed {
+    /// The last problem.
+    problem: String,
+    /// The longest time that a server asks to wait.
+    wait: Option<Duration>,
+    /// The most bytes that were there.
+    reached: u64,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self {
+            problem: describe(failure),
+            ..Self::default()
+        }
+    }
 }
 
 /// What was received so far.
 struct Partial {
     file: File,
-    hasher: Hasher,
+    hasher: Option<Hasher>,
     length: u64,
+    largest: u64,
     /// What the server knows this content by, if it says.
     validator: Option<HeaderValue>,
 }
 
 impl Partial {
     fn append(&mut self, content: &[u8]) -> Result<(), Failure> {
+        self.length += content.len() as u64;
+        if self.length > self.largest {
+            let problem = format!("it has more than {} bytes", self.largest);
+            return Err(Failure::Lasting(problem));
+        }
         self.file
             .write_all(content)
             .map_err(|error| Failure::io("write the file", &error))?;
-        self.hasher.update(content);
-        self.length += content.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(content);
+        }
         Ok(())
     }
 
     fn restart(&mut self) -> Result<(), Failure> {
         let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
         emptied.map_err(|error| Failure::io("empty the file", &error))?;
-        self.hasher.take();
+        if let Some(hasher) = &mut self.hasher {
+            hasher.take();
+        }
         self.length = 0;
         self.validator = None;
         Ok(())
@@ -60,74 +99,112 @@ impl<'a> Transfer<'a> {
     /// Prepares to download to `path`, which must not exist.
     pub(super) fn new(
         client: Client,
-        url: &'a Url,
-        checksum: &'a Checksum,
+        places: &'a Places,
+        target: Target<'a>,
         path: &Path,
         limits: &'a Limits,
     ) -> Result<Self, String> {
         let file = File::create_new(path)
             .map_err(|error| format!("cannot create {}: {error}", path.display()))?;
+        let (hasher, largest) = match target {
+            Target::Item(checksum) => (Some(checksum.hasher()), u64::MAX),
+            Target::Document { largest } => (None, largest),
+        };
         let partial = Partial {
             file,
-            hasher: checksum.hasher(),
+            hasher,
             length: 0,
+            largest,
             validator: None,
         };
         Ok(Self {
             client,
-            url,
-            checksum,
+            places,
+            target,
             limits,
             partial,
         })
     }
 
     /// Downloads and verifies; `received` hears of bytes, `log` of failures that are not the end.
+    ///
+    /// One round tries every place once; between rounds there are pauses.
     pub(super) async fn run(
         mut self,
         received: &dyn Fn(u64),
         log: &dyn Fn(String),
-    ) -> Result<File, String> {
-        let (mut failed, mut furthest, mut mismatches) = (0, 0, 0);
+    ) -> Result<(), String> {
+        let mut places = self.places.in_order();
+        let rounds = self.limits.attempts.div_ceil(places.len().max(1) as u32);
+        let several = places.len() > 1;
+        let (mut failed, mut furthest) = (0, 0);
         loop {
-            let (problem, wait) = match self.attempt(received).await {
-                Ok(()) => {
-                    let found = self.partial.hasher.take();
-                    if found == *self.checksum {
-                        return Ok(self.partial.file);
-                    }
-                    mismatches += 1;
-                    let problem = format!("checksum mismatch: its content has {found}");
-                    if mismatches == MISMATCHES {
-                        return Err(format!(
-                            "{problem}; the file has changed: update the manifest"
-                        ));
-                    }
-                    self.partial.restart().map_err(describe)?;
-                    (problem, None)
-                }
-                Err(Failure::Passing { problem, wait }) => (problem, wait),
-                Err(Failure::Lasting(problem)) => return Err(problem),
+            let Err(round) = self.round(&mut places, several, received, log).await else {
+                return Ok(());
             };
-            failed = if self.partial.length > furthest {
-                1
-            } else {
-                failed + 1
-            };
-            furthest = furthest.max(self.partial.length);
-            if failed >= self.limits.attempts {
-                return Err(format!(
-                    "{problem}; gave up after {failed} attempts: try again later, or another mirror"
-                ));
+            let Failed {
+                problem,
+                wait,
+                reached,
+            } = round;
+            if places.is_empty() {
+                return Err(problem);
+            }
+            failed = if reached > furthest { 1 } else { failed + 1 };
+            furthest = furthest.max(reached);
+            if failed >= rounds {
+                let tried = if several {
+                    "rounds through all mirrors"
+                } else {
+                    "attempts"
+                };
+                let hint = "try again later, or another mirror";
+                return Err(format!("{problem}; gave up after {failed} {tried}: {hint}"));
             }
             let pause = self.pause(failed, wait);
-            let url = super::address::shown(self.url);
+            let seconds = pause.as_secs_f64();
+            let shown = self.places.shown();
             log(format!(
-                "{url}: {problem}; trying again in {:.1} s\n",
-                pause.as_secs_f64()
+                "{shown}: {problem}; trying again in {seconds:.1} s\n"
             ));
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Tries every place once. One that cannot have the file is taken off the list.
+    async fn round(
+        &mut self,
+        places: &mut Vec<Place>,
+        several: bool,
+        received: &dyn Fn(u64),
+        log: &dyn Fn(String),
+    ) -> Result<(), Failed> {
+        let (mut next, mut failed) = (0, Failed::default());
+        while let Some(place) = places.get_mut(next) {
+            if several {
+                // What another mirror has sent may be of another version.
+                self.partial.restart().map_err(Failed::from)?;
+            }
+            let Err(failure) = self.attempt(place, received).await else {
+                return Ok(());
+            };
+            self.places.failed(place);
+            failed.reached = failed.reached.max(self.partial.length);
+            let shown = several.then(|| address::shown(&place.url));
+            match &failure {
+                Failure::Passing { wait, .. } => {
+                    failed.wait = failed.wait.max(*wait);
+                    next += 1;
+                }
+                Failure::Lasting(_) => drop(places.remove(next)),
+            }
+            let problem = describe(failure);
+            failed.problem = shown.map_or(problem.clone(), |shown| format!("{shown}: {problem}"));
+            if next < places.len() {
+                log(format!("{}; trying the next mirror\n", failed.problem));
+            }
+        }
+        Err(failed)
     }
 
     fn pause(&self, failed: u32, wait: Option<Duration>) -> Duration {
@@ -137,11 +214,36 @@ impl<'a> Transfer<'a> {
             .min(self.limits.longest_pause)
     }
 
-    async fn attempt(&mut self, received: &dyn Fn(u64)) -> Result<(), Failure> {
-        if self.url.scheme() == "file" {
-            return self.copy(received).await;
+    async fn attempt(&mut self, place: &mut Place, received: &dyn Fn(u64)) -> Result<(), Failure> {
+        if place.url.scheme() == "file" {
+            self.copy(&place.url, received).await?;
+        } else {
+            self.request(&place.url, received).await?;
         }
-        let request = self.client.get(self.url.clone()).headers(self.range());
+        self.verify(place)
+    }
+
+    fn verify(&mut self, place: &mut Place) -> Result<(), Failure> {
+        let (Target::Item(checksum), Some(hasher)) = (self.target, &mut self.partial.hasher) else {
+            return Ok(());
+        };
+        let found = hasher.take();
+        if found == *checksum {
+            return Ok(());
+        }
+        self.partial.restart()?;
+        place.mismatches += 1;
+        let problem = format!("checksum mismatch: its content has {found}");
+        if place.mismatches == MISMATCHES {
+            return Err(Failure::Lasting(format!(
+                "{problem}; the file has changed: update the manifest"
+            )));
+        }
+        Err(Failure::passing(problem))
+    }
+
+    async fn request(&mut self, url: &Url, received: &dyn Fn(u64)) -> Result<(), Failure> {
+        let request = self.client.get(url.clone()).headers(self.range());
         let patience = self.limits.connect + self.limits.low_speed_time;
         let answered = timeout(patience, request.send()).await;
         let mut response =
@@ -216,8 +318,8 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    async fn copy(&mut self, received: &dyn Fn(u64)) -> Result<(), Failure> {
-        let path = self.url.to_file_path();
+    async fn copy(&mut self, url: &Url, received: &dyn Fn(u64)) -> Result<(), Failure> {
+        let path = url.to_file_path();
         let path =
             path.map_err(|()| Failure::Lasting("it names no file of this machine".to_owned()))?;
         let unreadable = |error: std::io::Error| Failure::io("read the file", &error);

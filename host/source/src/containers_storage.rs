@@ -1,0 +1,135 @@
+//! `org.osbuild.containers-storage`: container images that the host has. They stay where they are.
+
+use crate::containers::{each, image_id, is_digest};
+use crate::{FetchContext, Item};
+use osbuild_wasm_manifest::model::Source;
+use serde::Deserialize;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Where the host's container tools look for their settings, the first that exists.
+const SETTINGS: [&str; 2] = [
+    "etc/containers/storage.conf",
+    "usr/share/containers/storage.conf",
+];
+
+/// What skopeo says about an image that is not there. The last: an id that it does not know it takes for a name.
+const MISSING: [&str; 5] = [
+    "does not resolve to an image ID",
+    "identifier is not an image",
+    "image not known",
+    "no such image",
+    "cannot specify 64-byte hexadecimal strings",
+];
+
+/// The part of `storage.conf` (containers-storage.conf(5)) that says where images are.
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+struct Storage {
+    driver: String,
+    graphroot: String,
+    runroot: String,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            driver: "overlay".to_owned(),
+            graphroot: "/var/lib/containers/storage".to_owned(),
+            runroot: "/run/containers/storage".to_owned(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Settings {
+    #[serde(default)]
+    storage: Storage,
+}
+
+pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
+    let storage = Storage::of_host(context.host_root);
+    each(source, context, 1, async |key, _| {
+        let storage = storage
+            .as_ref()
+            .map_err(|problem| format!("cannot look for the image {key}: {problem}"))?;
+        check(key, storage, context).await.map(|()| true)
+    })
+}
+
+async fn check(key: &str, storage: &Storage, context: &FetchContext<'_>) -> Result<(), String> {
+    if !is_digest(key) {
+        return Err(format!(
+            "{key:?} is not an id: write sha256:, then 64 lower-case hexadecimal digits"
+        ));
+    }
+    let digits = key.trim_start_matches("sha256:");
+    let Storage {
+        driver,
+        graphroot,
+        runroot,
+    } = storage;
+    let location = format!("containers-storage:[{driver}@{graphroot}+{runroot}]{digits}");
+    match image_id(context, &location).await {
+        Ok(id) if id == key => Ok(()),
+        Ok(id) => Err(format!(
+            "Local container image id of {id}, but expected {key}"
+        )),
+        Err(failed) if MISSING.iter().any(|sign| failed.problem.contains(sign)) => Err(format!(
+            "image {key} does not exist in local container storage"
+        )),
+        Err(failed) => Err(format!("unknown skopeo error: {}", failed.problem)),
+    }
+}
+
+impl Storage {
+    fn of_host(root: &Path) -> Result<Self, String> {
+        for name in SETTINGS {
+            let path = root.join(name);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    return Self::parse(&text)
+                        .map_err(|problem| format!("{}: {problem}", path.display()));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+            }
+        }
+        Err(format!(
+            "this host has neither /{} nor /{}: install the package containers-storage (Debian) or containers-common (Fedora)",
+            SETTINGS[0], SETTINGS[1]
+        ))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let settings: Settings =
+            toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        Ok(settings.storage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Storage;
+
+    #[test]
+    fn settings_that_are_not_made_are_the_usual_ones() {
+        let given = Storage::parse(
+            "# x\n[storage]\ndriver = 'vfs'\n[storage.options]\npull_options = {}\n",
+        )
+        .unwrap();
+        assert_eq!(
+            given,
+            Storage {
+                driver: "vfs".to_owned(),
+                ..Storage::default()
+            }
+        );
+        assert_eq!(Storage::parse("").unwrap(), Storage::default());
+        assert!(
+            Storage::parse("[storage]\ndriver = 1\n")
+                .unwrap_err()
+                .contains("invalid type")
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Where a file can be had: at one place, or below several mirrors.
+
+use super::address;
+use crate::checksum::Checksum;
+use reqwest::Url;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Mirrors of the same content, which many files have in common.
+#[derive(Debug)]
+pub(crate) struct Mirrors {
+    /// Base URLs, the best first, with the number of failures of each.
+    mirrors: Vec<(Url, Cell<u32>)>,
+}
+
+impl Mirrors {
+    pub(crate) fn new(bases: Vec<Url>) -> Self {
+        let mirrors = bases.into_iter().map(|base| (base, Cell::new(0)));
+        Self {
+            mirrors: mirrors.collect(),
+        }
+    }
+}
+
+/// Where one file can be had.
+#[derive(Debug)]
+pub(crate) enum Places {
+    /// Only here.
+    One(Url),
+    /// At `path` below each of the mirrors.
+    Mirrored { mirrors: Rc<Mirrors>, path: String },
+}
+
+/// One of several places.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) number: usize,
+    pub(super) url: Url,
+    /// How often the content there had a wrong checksum.
+    pub(super) mismatches: u32,
+}
+
+impl Places {
+    /// All places in the order in which they are to be tried: as listed, but mirrors that failed others come later.
+    pub(super) fn in_order(&self) -> Vec<Place> {
+        let place = |number, url| Place {
+            number,
+            url,
+            mismatches: 0,
+        };
+        match self {
+            Self::One(url) => vec![place(0, url.clone())],
+            Self::Mirrored { mirrors, path } => {
+                let mut numbers: Vec<_> = (0..mirrors.mirrors.len()).collect();
+                numbers.sort_by_key(|number| mirrors.mirrors[*number].1.get());
+                let url = |number: usize| address::below(&mirrors.mirrors[number].0, path);
+                numbers
+                    .into_iter()
+                    .map(|number| place(number, url(number)))
+                    .collect()
+            }
+        }
+    }
+
+    /// Remembers that an attempt there has failed.
+    pub(super) fn failed(&self, place: &Place) {
+        if let Self::Mirrored { mirrors, .. } = self {
+            let failures = &mirrors.mirrors[place.number].1;
+            failures.set(failures.get().saturating_add(1));
+        }
+    }
+
+    /// For messages: the URL, or the path that all mirrors have in common.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::One(url) => address::shown(url),
+            Self::Mirrored { path, .. } => path.clone(),
+        }
+    }
+
+    /// The error of a file that could not be had; that of mirrors begins with osbuild's words.
+    pub(super) fn failure(&self, checksum: &Checksum, problem: &str) -> String {
+        match self {
+            Self::One(url) => format!(
+                "cannot download {checksum} from {}: {problem}",
+                address::shown(url)
+            ),
+            Self::Mirrored { path, .. } => format!(
+                "error downloading {path}: No more mirrors to try - All mirrors were already tried without success; \
+                 the last problem with {checksum}: {problem}"
+            ),
+        }
+    }
+}

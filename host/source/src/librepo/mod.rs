@@ -1,0 +1,232 @@
+//! `org.osbuild.librepo`: files of repositories, from whichever mirror has them.
+
+mod lists;
+
+use crate::checksum::{Checksum, FILES};
+use crate::download::places::{Mirrors, Places};
+use crate::download::{self, Engine, Job, Limits, Security, address};
+use crate::inline::chain;
+use crate::items::{Progress, entries};
+use crate::secrets::Providers;
+use crate::work::unless_cancelled;
+use crate::{FetchContext, Item};
+use futures_util::future::join_all;
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::Source;
+use reqwest::Url;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// What osbuild's library does with a single mirror; with several each of them is tried at least once.
+const ATTEMPTS: u32 = 4;
+
+pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
+    let limits = Limits {
+        attempts: ATTEMPTS,
+        ..Limits::default()
+    };
+    fetch_within(source, context, &limits)
+}
+
+/// A file that the store lacks.
+struct Wanted {
+    /// Its place among the items.
+    index: usize,
+    checksum: Checksum,
+    path: String,
+}
+
+/// A mirror as the source's options have it.
+struct Mirror {
+    name: String,
+    kind: Kind,
+    url: Url,
+    /// Downloads at a time.
+    parallel: usize,
+    fastest_first: bool,
+    security: Security,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Base,
+    Metalink,
+    Mirrorlist,
+}
+
+pub(crate) fn fetch_within(
+    source: &Source,
+    context: &FetchContext<'_>,
+    limits: &Limits,
+) -> Vec<Item> {
+    let providers = Providers::new(context);
+    let mut items = Vec::new();
+    let mut by_mirror: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
+    for (index, (key, value)) in entries(source).enumerate() {
+        let mut result = Err(format!("downloading {key} was interrupted"));
+        match prepare(index, &key, value, context) {
+            Ok(Some((mirror, wanted))) => by_mirror.entry(mirror).or_default().push(wanted),
+            Ok(None) => result = Ok(true),
+            Err(error) => result = Err(error),
+        }
+        items.push(Item { key, result });
+    }
+    let waiting: Vec<usize> = by_mirror
+        .values()
+        .flatten()
+        .map(|wanted| wanted.index)
+        .collect();
+    let progress = Progress::new(context, &source.module, items.len());
+    progress.add((items.len() - waiting.len()) as u64, 0);
+    if waiting.is_empty() {
+        return items;
+    }
+    let items = RefCell::new(items);
+    let engine = Engine::new(&source.module, context, limits);
+    download::run(engine, &waiting, &items, async |engine| {
+        let jobs = RefCell::new(Vec::new());
+        let each = by_mirror.into_iter().map(async |(name, wanted)| {
+            let mirror = read_mirror(source, &name, &providers, limits);
+            match resolve(&engine, mirror).await {
+                Ok((mirror, mirrors)) => jobs.borrow_mut().extend(
+                    wanted
+                        .into_iter()
+                        .map(|wanted| job(wanted, &mirror, &mirrors)),
+                ),
+                Err(problem) => fail(&wanted, &problem, &items),
+            }
+        });
+        unless_cancelled(context, async { drop(join_all(each).await) }).await;
+        engine.download_all(jobs.take(), &progress, &items).await;
+    });
+    items.into_inner()
+}
+
+/// What is to be fetched for an item, and from which mirror; `None` if it is there.
+fn prepare(
+    index: usize,
+    key: &str,
+    value: &Value,
+    context: &FetchContext<'_>,
+) -> Result<Option<(String, Wanted)>, String> {
+    let checksum = Checksum::parse(key)?;
+    let there = context.store.has_source(FILES, key);
+    if there.map_err(|error| format!("cannot look for {key}: {}", chain(&error)))? {
+        return Ok(None);
+    }
+    let text = |name: &str| {
+        let text = value.get(name).and_then(Value::as_str);
+        text.map(str::to_owned)
+            .ok_or_else(|| format!("cannot download {key}: it has no {name:?}"))
+    };
+    let wanted = Wanted {
+        index,
+        checksum,
+        path: text("path")?,
+    };
+    Ok(Some((text("mirror")?, wanted)))
+}
+
+fn fail(wanted: &[Wanted], problem: &str, items: &RefCell<Vec<Item>>) {
+    for wanted in wanted {
+        items.borrow_mut()[wanted.index].result =
+            Err(format!("error downloading {}: {problem}", wanted.path));
+    }
+}
+
+fn job(wanted: Wanted, mirror: &Mirror, mirrors: &Rc<Mirrors>) -> Job {
+    Job {
+        index: wanted.index,
+        checksum: wanted.checksum,
+        places: Places::Mirrored {
+            mirrors: Rc::clone(mirrors),
+            path: wanted.path,
+        },
+        security: mirror.security.clone(),
+        share: mirror.name.clone(),
+        parallel: mirror.parallel,
+    }
+}
+
+fn read_mirror(
+    source: &Source,
+    name: &str,
+    providers: &Providers<'_>,
+    limits: &Limits,
+) -> Result<Mirror, String> {
+    let mirrors = source
+        .options
+        .get("mirrors")
+        .ok_or("the source has no option `mirrors` that says where mirrors are")?;
+    let value = mirrors.get(name).ok_or_else(|| {
+        format!("Missing mirror: {name}; define it in the source's option `mirrors`")
+    })?;
+    let wrong = |problem: String| format!("the mirror {name}: {problem}");
+    let text = |member: &str| {
+        value
+            .get(member)
+            .and_then(Value::as_str)
+            .ok_or_else(|| wrong(format!("it has no {member:?}")))
+    };
+    let flag = |member: &str| value.get(member).and_then(Value::as_bool) == Some(true);
+    let kind = match text("type")? {
+        "baseurl" => Kind::Base,
+        "metalink" => Kind::Metalink,
+        "mirrorlist" => Kind::Mirrorlist,
+        other => {
+            return Err(wrong(format!(
+                "the type {other:?} is not known; known are baseurl, metalink, mirrorlist"
+            )));
+        }
+    };
+    let parallel = match value
+        .get("max-parallels")
+        .map(|number| number.as_f64().unwrap_or_default())
+    {
+        None => limits.per_host,
+        Some(number) if number >= 1.0 => number as usize,
+        Some(_) => return Err(wrong("max-parallels must be 1 or more".to_owned())),
+    };
+    let certificate = providers.certificate(value, text("url")?).map_err(wrong)?;
+    Ok(Mirror {
+        name: name.to_owned(),
+        kind,
+        url: address::parse(text("url")?).map_err(wrong)?,
+        parallel,
+        fastest_first: flag("fastest-mirror"),
+        security: Security {
+            insecure: flag("insecure"),
+            certificate,
+        },
+    })
+}
+
+/// Finds out which servers a mirror consists of.
+async fn resolve(
+    engine: &Engine<'_>,
+    mirror: Result<Mirror, String>,
+) -> Result<(Mirror, Rc<Mirrors>), String> {
+    let mirror = mirror?;
+    let read: fn(&str) -> Result<Vec<Url>, String> = match mirror.kind {
+        Kind::Base => {
+            let only = Rc::new(Mirrors::new(vec![mirror.url.clone()]));
+            return Ok((mirror, only));
+        }
+        Kind::Metalink => lists::metalink,
+        Kind::Mirrorlist => lists::mirrorlist,
+    };
+    let document = engine.document(&mirror.url, &mirror.security).await;
+    let bases = document.and_then(|document| read(&String::from_utf8_lossy(&document)));
+    let mut bases = bases.map_err(|problem| {
+        format!(
+            "cannot learn the servers of the mirror {} from {}: {problem}",
+            mirror.name,
+            address::shown(&mirror.url)
+        )
+    })?;
+    if mirror.fastest_first && bases.len() > 1 {
+        bases = engine.fastest_first(bases, &mirror.security).await?;
+    }
+    Ok((mirror, Rc::new(Mirrors::new(bases))))
+}

@@ -1,0 +1,103 @@
+//! `org.osbuild.skopeo-index`: lists of container images, such as those of one image for several architectures.
+
+use crate::checksum::FILES;
+use crate::containers::{Image, SKOPEO, fetch_each};
+use crate::inline::chain;
+use crate::{FetchContext, Item};
+use osbuild_wasm_manifest::json::{Value, parse};
+use osbuild_wasm_manifest::model::Source;
+
+/// Types of manifests that are lists (of Docker, and of the OCI image specification).
+const LISTS: [&str; 2] = [
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+];
+
+pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
+    fetch_each(source, context, FILES, async |key, value| {
+        let fetched = index(&source.module, key, value, context).await;
+        fetched.map_err(|problem| format!("cannot fetch the manifest list {key}: {problem}"))
+    })
+}
+
+async fn index(
+    module: &str,
+    key: &str,
+    value: &Value,
+    context: &FetchContext<'_>,
+) -> Result<(), String> {
+    let (image, digest) = Image::read(value, Some(key))?;
+    let scratch = context
+        .store
+        .scratch("container")
+        .map_err(|error| chain(&error))?;
+    let copy = scratch.path().join("index");
+    image
+        .copy(context, module, &["--multi-arch=index-only"], &copy)
+        .await?;
+    let file = copy.join("manifest.json");
+    let manifest =
+        std::fs::read(&file).map_err(|error| format!("skopeo has copied no manifest: {error}"))?;
+    let manifest =
+        parse(&manifest).map_err(|error| format!("the manifest is not JSON: {}", chain(&error)))?;
+    if !is_list(&manifest) {
+        return Err(format!("{}@{digest} is not a manifest-list", image.name));
+    }
+    let path = file.display().to_string();
+    let found = SKOPEO.run(context, &["manifest-digest", &path], b"").await;
+    let found = found.map_err(|failed| format!("unable to inspect image: {}", failed.problem))?;
+    let found = String::from_utf8_lossy(&found).trim().to_owned();
+    if found != key {
+        return Err(format!(
+            "Downloaded manifest-list {}@{digest} has a checksum of {found}, but expected {key}",
+            image.name
+        ));
+    }
+    context
+        .store
+        .put_source(FILES, key, &file)
+        .map_err(|error| chain(&error))
+}
+
+/// Whether a manifest is a list. In the OCI format its type may be left out.
+fn is_list(manifest: &Value) -> bool {
+    match manifest.get("mediaType") {
+        Some(kind) => kind.as_str().is_some_and(|kind| LISTS.contains(&kind)),
+        None => manifest.get("manifests").is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_list;
+    use osbuild_wasm_manifest::json::parse;
+
+    #[test]
+    fn a_list_is_known_by_its_type_or_by_having_manifests() {
+        let cases = [
+            (
+                r#"{"mediaType": "application/vnd.docker.distribution.manifest.list.v2+json"}"#,
+                true,
+            ),
+            (
+                r#"{"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}"#,
+                true,
+            ),
+            (r#"{"manifests": []}"#, true),
+            (
+                r#"{"mediaType": "application/vnd.oci.image.manifest.v1+json", "manifests": []}"#,
+                false,
+            ),
+            (r#"{"mediaType": 1, "manifests": []}"#, false),
+            (r#"{"layers": []}"#, false),
+            ("[]", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                is_list(&parse(text.as_bytes()).unwrap()),
+                expected,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! How `skopeo` and other programs are started, repeated and stopped; others stand in for them.
+
+use super::skopeo::error;
+use super::tools::stand_in;
+use super::{World, sha256};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+#[test]
+fn command_lines_are_those_of_osbuild() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let programs = stand_in(
+        directory.path(),
+        "skopeo",
+        &format!("echo \"$*\" >> {}; exit 1", log.display()),
+    );
+    let world = World::with([("PATH", programs.to_str().unwrap())]);
+    let digest = sha256(b"x");
+    let images = [
+        ("", format!("copy docker://h/n@{digest} dir:")),
+        (
+            r#", "tls-verify": true"#,
+            format!("copy docker://h/n@{digest} dir:"),
+        ),
+        (
+            r#", "tls-verify": false"#,
+            format!("copy --src-tls-verify=false docker://h/n@{digest} dir:"),
+        ),
+        (
+            r#", "containers-transport": "containers-storage""#,
+            format!("copy containers-storage:h/n@{digest} dir:"),
+        ),
+        (
+            r#", "containers-transport": "containers-storage", "storage-location": "/s""#,
+            format!("copy containers-storage:[overlay@/s]h/n@{digest} dir:"),
+        ),
+    ];
+    for (rest, expected) in images {
+        for (kind, member) in [
+            ("skopeo", format!(r#", "digest": "{digest}""#)),
+            ("skopeo-index", String::new()),
+        ] {
+            let items = format!(r#"{{"{digest}": {{"image": {{"name": "h/n"{member}{rest}}}}}}}"#);
+            error(&world, kind, &items);
+            let lines = std::fs::read_to_string(&log).unwrap();
+            let expected = if kind == "skopeo" {
+                expected.clone()
+            } else {
+                expected.replace("copy", "copy --multi-arch=index-only")
+            };
+            assert!(
+                lines.lines().last().unwrap().starts_with(&expected),
+                "{lines}\n{expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn failures_of_the_network_are_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let script = format!(
+        "echo x >> {0}; [ $(wc -l < {0}) = 1 ] && echo 'read: connection reset by peer' >&2 || echo gone >&2; exit 1",
+        log.display()
+    );
+    let programs = stand_in(directory.path(), "skopeo", &script);
+    let world = World::with([(
+        "PATH",
+        format!("{}:/usr/bin:/bin", programs.display()).as_str(),
+    )]);
+    let digest = sha256(b"x");
+    let items = format!(r#"{{"{digest}": {{"image": {{"name": "h/n", "digest": "{digest}"}}}}}}"#);
+    let error = error(&world, "skopeo", &items);
+    assert!(error.ends_with("unable to copy image: gone"), "{error}");
+    assert!(
+        world
+            .logs()
+            .contains("connection reset by peer; trying again"),
+        "{}",
+        world.logs()
+    );
+    assert_eq!(std::fs::read_to_string(log).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_missing_program_is_told_with_its_package() {
+    let world = World::with([("PATH", "/nonexistent")]);
+    let digest = sha256(b"x");
+    let conf = world.dir.path().join("etc/containers/storage.conf");
+    std::fs::create_dir_all(conf.parent().unwrap()).unwrap();
+    std::fs::write(conf, "").unwrap();
+    let image = format!(r#"{{"{digest}": {{"image": {{"name": "h/n", "digest": "{digest}"}}}}}}"#);
+    let commit = format!(
+        r#"{{"{}": {{"remote": {{"url": "http://h"}}}}}}"#,
+        &digest[7..]
+    );
+    let storage = format!(r#"{{"{digest}": {{}}}}"#);
+    let cases = [
+        ("skopeo", &image, "skopeo"),
+        ("skopeo-index", &image, "skopeo"),
+        ("containers-storage", &storage, "skopeo"),
+        ("ostree", &commit, "ostree"),
+    ];
+    for (kind, items, package) in cases {
+        let error = error(&world, kind, items);
+        assert!(
+            error.contains(&format!(
+                "the program {package} is not there: install the package {package}"
+            )),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_request_to_stop_ends_programs_and_what_they_have_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let pid = directory.path().join("pid");
+    let script = format!(
+        "sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait",
+        pid.display()
+    );
+    let programs = stand_in(directory.path(), "skopeo", &script);
+    let world = World::with([(
+        "PATH",
+        format!("{}:/usr/bin:/bin", programs.display()).as_str(),
+    )]);
+    let digest = sha256(b"x");
+    let items = format!(r#"{{"{digest}": {{"image": {{"name": "h/n", "digest": "{digest}"}}}}}}"#);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let started = Instant::now();
+            while !pid.exists() {
+                assert!(
+                    started.elapsed() < Duration::from_secs(20),
+                    "skopeo was not started"
+                );
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            world.cancel.store(true, Ordering::Relaxed);
+        });
+        let error = error(&world, "skopeo", &items);
+        assert!(error.contains("was interrupted"), "{error}");
+    });
+    let process = format!(
+        "/proc/{}/stat",
+        std::fs::read_to_string(&pid).unwrap().trim()
+    );
+    let runs = || std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z "));
+    let started = Instant::now();
+    while runs() {
+        assert!(started.elapsed() < Duration::from_secs(5), "it still runs");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_program_that_takes_too_long_is_stopped() {
+    use crate::program::Program;
+    let world = World::new();
+    let sleep = Program {
+        name: "sleep",
+        package: "coreutils",
+        limit: Duration::from_millis(100),
+    };
+    crate::work::run(async {
+        let failed = sleep
+            .run(&world.context(), &["1000"], b"")
+            .await
+            .unwrap_err();
+        assert!(
+            failed
+                .problem
+                .contains("sleep was stopped: it took more than"),
+            "{}",
+            failed.problem
+        );
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_not_a_digest_is_refused() {
+    let digest = sha256(b"x");
+    let cases = [
+        (format!("zz{digest}"), digest.clone(), "is not an id"),
+        (digest.clone(), format!("{digest}0"), "is not a digest"),
+        (
+            digest.clone(),
+            format!("--authfile={digest}"),
+            "is not a digest",
+        ),
+    ];
+    for (key, manifest, expected) in cases {
+        let items =
+            format!(r#"{{"{key}": {{"image": {{"name": "h/n", "digest": "{manifest}"}}}}}}"#);
+        let error = error(&World::new(), "skopeo", &items);
+        assert!(error.contains(expected), "{error}");
+    }
+}

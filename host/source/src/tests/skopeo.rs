@@ -1,0 +1,299 @@
+use super::tools::{have, run};
+use super::{World, sha256, source};
+use osbuild_wasm_manifest::run::SourceOutcome;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A container registry with an image `localhost:PORT/image` and a list `localhost:PORT/list`.
+struct Registry {
+    process: Child,
+    host: String,
+    id: String,
+    digest: String,
+    list: String,
+    directory: tempfile::TempDir,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Registry {
+    /// None if a program is missing.
+    fn start() -> Option<Self> {
+        if !have(&["docker-registry", "skopeo"]) {
+            return None;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let host = format!("localhost:{port}");
+        let config = directory.path().join("config.yml");
+        let storage = directory.path().join("registry");
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let process = process.unwrap();
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "the registry does not start"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let layout = directory.path().join("layout");
+        let (id, digest, list) = oci_layout(&layout);
+        for (name, options) in [
+            ("image", "--preserve-digests"),
+            ("list", "--multi-arch=all"),
+        ] {
+            let from = format!("oci:{}:{name}", layout.display());
+            run(
+                "skopeo",
+                &[
+                    "copy",
+                    options,
+                    "--dest-tls-verify=false",
+                    &from,
+                    &format!("docker://{host}/{name}:tag"),
+                ],
+            );
+        }
+        Some(Self {
+            process,
+            host,
+            id,
+            digest,
+            list,
+            directory,
+        })
+    }
+
+    fn item(&self, key: &str, rest: &str) -> String {
+        let Self { host, digest, .. } = self;
+        format!(
+            r#"{{"{key}": {{"image": {{"name": "{host}/image", "digest": "{digest}", "tls-verify": false{rest}}}}}}}"#
+        )
+    }
+
+    fn index(&self, key: &str, name: &str) -> String {
+        let host = &self.host;
+        format!(r#"{{"{key}": {{"image": {{"name": "{host}/{name}", "tls-verify": false}}}}}}"#)
+    }
+}
+
+/// Writes a layout (OCI image specification) with one image and one list; gives id and digest of the image, digest of the list.
+fn oci_layout(directory: &Path) -> (String, String, String) {
+    let blobs = directory.join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let blob = |content: &[u8]| {
+        let digest = sha256(content);
+        std::fs::write(blobs.join(&digest[7..]), content).unwrap();
+        digest
+    };
+    let layer = [0; 1024]; // An empty tar archive.
+    let layer = blob(&layer);
+    let config = format!(
+        r#"{{"architecture": "amd64", "os": "linux", "rootfs": {{"type": "layers", "diff_ids": ["{layer}"]}}, "config": {{}}}}"#
+    );
+    let id = blob(config.as_bytes());
+    let kind = "application/vnd.oci.image";
+    let manifest = format!(
+        r#"{{"schemaVersion": 2, "mediaType": "{kind}.manifest.v1+json",
+            "config": {{"mediaType": "{kind}.config.v1+json", "digest": "{id}", "size": {}}},
+            "layers": [{{"mediaType": "{kind}.layer.v1.tar", "digest": "{layer}", "size": 1024}}]}}"#,
+        config.len()
+    );
+    let digest = blob(manifest.as_bytes());
+    let entry = format!(
+        r#""mediaType": "{kind}.manifest.v1+json", "digest": "{digest}", "size": {}"#,
+        manifest.len()
+    );
+    let list = format!(
+        r#"{{"schemaVersion": 2, "mediaType": "{kind}.index.v1+json",
+            "manifests": [{{{entry}, "platform": {{"architecture": "amd64", "os": "linux"}}}}]}}"#
+    );
+    let list_digest = blob(list.as_bytes());
+    let named =
+        |name: &str| format!(r#""annotations": {{"org.opencontainers.image.ref.name": "{name}"}}"#);
+    let list_entry = format!(
+        r#""mediaType": "{kind}.index.v1+json", "digest": "{list_digest}", "size": {}"#,
+        list.len()
+    );
+    let index = format!(
+        r#"{{"schemaVersion": 2, "manifests": [{{{entry}, {}}}, {{{list_entry}, {}}}]}}"#,
+        named("image"),
+        named("list")
+    );
+    std::fs::write(directory.join("index.json"), index).unwrap();
+    std::fs::write(
+        directory.join("oci-layout"),
+        r#"{"imageLayoutVersion": "1.0.0"}"#,
+    )
+    .unwrap();
+    (id, digest, list_digest)
+}
+
+fn fetch(world: &World, kind: &str, items: &str) -> SourceOutcome {
+    let outcome = world.fetch(&source(&format!("org.osbuild.{kind}"), items));
+    assert!(world.scratch().is_empty());
+    outcome
+}
+
+pub(super) fn error(world: &World, kind: &str, items: &str) -> String {
+    let outcome = fetch(world, kind, items);
+    assert!(!outcome.output.contains('\n'), "{}", outcome.output);
+    outcome.items[0].error.clone().unwrap()
+}
+
+#[test]
+fn an_image_comes_from_a_registry_once_and_only_if_it_has_the_id() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let world = World::new();
+    for cached in [false, true] {
+        let outcome = fetch(&world, "skopeo", &registry.item(&registry.id, ""));
+        assert!(outcome.success, "{}", outcome.output);
+        assert_eq!(outcome.items[0].cached, Some(cached));
+    }
+    let image = world
+        .store
+        .sources("org.osbuild.containers")
+        .unwrap()
+        .join(&registry.id)
+        .join("image");
+    assert_eq!(
+        sha256(&std::fs::read(image.join("manifest.json")).unwrap()),
+        registry.digest
+    );
+    assert!(image.join(&registry.id[7..]).exists() && image.join("version").exists());
+
+    let other = sha256(b"other");
+    let expected = format!(
+        "Downloaded image {}/image@{} has an id of {}, but expected {other}",
+        registry.host, registry.digest, registry.id
+    );
+    let error = error(&world, "skopeo", &registry.item(&other, ""));
+    assert!(error.ends_with(&expected), "{error}");
+    assert!(!image.parent().unwrap().with_file_name(&other).exists());
+}
+
+#[test]
+fn a_failed_copy_is_told_with_the_words_of_skopeo_and_not_repeated_in_vain() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let world = World::new();
+    let item = registry.item(&registry.id, "");
+    let cases = [
+        (
+            item.replace(&registry.digest, &sha256(b"other")),
+            "manifest unknown",
+        ),
+        (
+            item.replace("\"tls-verify\": false", "\"tls-verify\": true"),
+            "HTTP response to HTTPS client",
+        ),
+    ];
+    for (item, expected) in cases {
+        let error = error(&world, "skopeo", &item);
+        assert!(
+            error.contains("unable to copy image: ") && error.contains(expected),
+            "{error}"
+        );
+        assert!(world.logs().is_empty(), "{}", world.logs());
+    }
+}
+
+#[test]
+fn a_manifest_list_comes_from_a_registry_as_one_file() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let world = World::new();
+    for cached in [false, true] {
+        let outcome = fetch(
+            &world,
+            "skopeo-index",
+            &registry.index(&registry.list, "list"),
+        );
+        assert!(outcome.success, "{}", outcome.output);
+        assert_eq!(outcome.items[0].cached, Some(cached));
+    }
+    assert_eq!(
+        sha256(&std::fs::read(world.file(&registry.list)).unwrap()),
+        registry.list
+    );
+    let error = error(
+        &world,
+        "skopeo-index",
+        &registry.index(&registry.digest, "image"),
+    );
+    assert!(
+        error.ends_with(&format!(
+            "{}/image@{} is not a manifest-list",
+            registry.host, registry.digest
+        )),
+        "{error}"
+    );
+}
+
+#[test]
+fn images_of_the_containers_storage_are_found_by_their_ids() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let world = World::new();
+    let (id, missing) = (&registry.id, sha256(b"other"));
+    let items = format!(r#"{{"{id}": {{}}, "{missing}": {{}}}}"#);
+    let problem = error(
+        &world,
+        "containers-storage",
+        &format!(r#"{{"{id}": {{}}}}"#),
+    );
+    assert!(
+        problem.contains("this host has neither /etc/containers/storage.conf nor"),
+        "{problem}"
+    );
+
+    let directory = registry.directory.path();
+    let (root, run_root) = (directory.join("storage"), directory.join("run"));
+    let conf = world.dir.path().join("usr/share/containers/storage.conf");
+    std::fs::create_dir_all(conf.parent().unwrap()).unwrap();
+    std::fs::write(
+        &conf,
+        format!("[storage]\ndriver = 'vfs'\ngraphroot = {root:?}\nrunroot = {run_root:?}\n"),
+    )
+    .unwrap();
+    let from = format!("oci:{}/layout:image", directory.display());
+    let storage = format!("vfs@{}+{}", root.display(), run_root.display());
+    run(
+        "skopeo",
+        &[
+            "copy",
+            &from,
+            &format!("containers-storage:[{storage}]localhost/image:tag"),
+        ],
+    );
+    let outcome = fetch(&world, "containers-storage", &items);
+    assert_eq!(outcome.items[0].cached, Some(true));
+    let expected = format!("image {missing} does not exist in local container storage");
+    assert_eq!(outcome.items[1].error.as_ref(), Some(&expected));
+}

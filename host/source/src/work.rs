@@ -1,0 +1,32 @@
+//! Work that waits: for servers, for programs. It runs on one thread and ends at once when it is cancelled.
+
+use crate::FetchContext;
+use std::time::Duration;
+
+/// How often the request to stop is looked for.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Does `work` until it is done.
+pub(crate) fn run(work: impl Future<Output = ()>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| format!("cannot start fetching: {error}"))?;
+    runtime.block_on(work);
+    // Name look-ups cannot be interrupted; nobody waits for them.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// Does `work` until it is done or cancelled; what it had not finished then is dropped.
+pub(crate) async fn unless_cancelled(context: &FetchContext<'_>, work: impl Future<Output = ()>) {
+    let cancelled = async {
+        while !context.is_cancelled() {
+            tokio::time::sleep(CANCEL_INTERVAL).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = cancelled => {}
+    }
+}
