@@ -3,10 +3,11 @@ use crate::failure::{BuildError, Result};
 use osbuild_wasm_capability::{Interface as Named, Request};
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
+use osbuild_wasm_manifest::model::{Manifest, Stage};
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::{CancelHandle, Client, Failure, Grant, Handle, Interface, Session};
 use rustix::fd::OwnedFd;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,21 +43,37 @@ pub fn needed_by(request: &Request) -> impl Iterator<Item = Interface> + '_ {
     })
 }
 
+/// The helper interfaces that a stage's inputs, devices and mounts need, beside those of its component.
+pub fn needed_by_stage(stage: &Stage) -> BTreeSet<Interface> {
+    let inputs = stage.inputs.iter().map(|input| &input.module);
+    let mounts = stage.mounts.iter().map(|mount| &mount.module);
+    let devices = stage.devices.iter().map(|device| &device.module);
+    inputs
+        .flat_map(|module| crate::inputs::interfaces(module))
+        .chain(mounts.flat_map(|module| crate::mounts::interfaces(module)))
+        .copied()
+        .chain(devices.filter_map(|module| crate::devices::interface(module)))
+        .collect()
+}
+
+/// Directories beside the store that helpers touch for this manifest: the machine's container storage, where it is an input.
+pub fn scopes_of(manifest: &Manifest) -> Vec<PathBuf> {
+    crate::inputs::storage::scopes(manifest)
+}
+
 impl HelperProcesses {
-    /// Starts one process for each interface; they touch nothing outside of `scopes`. Must come before privileges are given up.
+    /// Starts one process for each interface, which comes with who asks for it first; they touch nothing outside of `scopes`. Must
+    /// come before privileges are given up.
     pub fn start(
-        interfaces: impl IntoIterator<Item = Interface>,
+        interfaces: impl IntoIterator<Item = (Interface, String)>,
         scopes: &[PathBuf],
     ) -> Result<Self> {
         let program = helper_program();
         let mut clients = BTreeMap::new();
-        for interface in interfaces {
-            if clients.contains_key(&interface) {
-                continue;
-            }
+        for (interface, asker) in interfaces {
             let client = Client::spawn(&program, interface, scopes).map_err(|failure| {
                 BuildError::Helper {
-                    place: format!("interface {interface}"),
+                    place: format!("{asker}: interface {interface}"),
                     failure,
                 }
             })?;
@@ -95,6 +112,11 @@ impl Cuts {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(session.cancel_handle());
+    }
+
+    /// Whether both are the same list.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn fire(&self) {

@@ -7,6 +7,7 @@
 mod arguments;
 mod devices;
 mod failure;
+mod held;
 mod helpers;
 mod inputs;
 mod isolation;
@@ -22,7 +23,7 @@ mod single;
 mod stage;
 
 pub use failure::BuildError;
-pub use helpers::{HelperProcesses, helper_program, needed_by};
+pub use helpers::{HelperProcesses, helper_program, needed_by, needed_by_stage, scopes_of};
 pub use isolation::{Isolation, isolate};
 pub use run::{Export, Interrupt, Request, Settings, run};
 pub use single::{SingleStage, run_single};

@@ -103,17 +103,18 @@ impl Interrupt {
 
     /// Ends these too, for as long as the returned guard lives.
     pub(crate) fn watch(&self, cuts: Cuts) -> impl Drop + use<> {
-        struct Guard(Arc<Mutex<Vec<Cuts>>>);
+        struct Guard(Arc<Mutex<Vec<Cuts>>>, Cuts);
         impl Drop for Guard {
             fn drop(&mut self) {
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                watched.retain(|other| !other.is(&self.1));
             }
         }
         self.watched
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(cuts);
-        Guard(self.watched.clone())
+            .push(cuts.clone());
+        Guard(self.watched.clone(), cuts)
     }
 }
 
@@ -257,6 +258,7 @@ pub fn run(
         sources: manifest.sources.len(),
         pipelines: order.len(),
     });
+    announce_stored(settings, manifest, &order, &targets, &trees);
     let mut outcome = RunOutcome {
         success: true,
         sources: fetch(settings, store, manifest),
@@ -293,6 +295,36 @@ fn targets(manifest: &Manifest, exports: &[Export]) -> Vec<String> {
         .iter()
         .filter_map(|export| manifest.pipeline(&export.name)?.id.clone())
         .collect()
+}
+
+/// Says which of the pipelines that are wanted, or that something wanted needs, the store has already.
+fn announce_stored(
+    settings: &Settings,
+    manifest: &Manifest,
+    order: &[usize],
+    targets: &[String],
+    trees: &Trees,
+) {
+    let needed: Vec<_> = order
+        .iter()
+        .flat_map(|index| needed_by(&manifest.pipelines[*index]))
+        .collect();
+    for pipeline in &manifest.pipelines {
+        let wanted = |id: &String| targets.contains(id) || needed.contains(&id.as_str());
+        if let Some(id) = pipeline
+            .id
+            .as_ref()
+            .filter(|id| wanted(id) && trees.known(pipeline))
+        {
+            settings.observer.event(&Event::PipelineFinished {
+                name: pipeline.name.clone(),
+                id: Some(id.clone()),
+                success: true,
+                duration: Duration::ZERO,
+                cached: true,
+            });
+        }
+    }
 }
 
 /// Holds every finished pipeline of the manifest that the store has, so that no other run evicts it meanwhile.
@@ -397,9 +429,20 @@ fn failed_stage(built: &PipelineOutcome) -> Option<&StageOutcome> {
     built.stages.last().filter(|stage| !stage.success)
 }
 
-/// Positions in `order` of the pipelines that one needs: its build root and its inputs.
+/// Positions in `order` of the pipelines that one needs.
 fn dependencies(manifest: &Manifest, index: usize, order: &[usize]) -> Vec<usize> {
-    let pipeline = &manifest.pipelines[index];
+    let position = |id: &str| {
+        order.iter().position(|other| {
+            *other != index && manifest.pipelines[*other].id.as_deref() == Some(id)
+        })
+    };
+    needed_by(&manifest.pipelines[index])
+        .filter_map(position)
+        .collect()
+}
+
+/// Ids of the pipelines that one needs: its build root and its inputs.
+fn needed_by(pipeline: &Pipeline) -> impl Iterator<Item = &str> {
     let inputs = pipeline
         .stages
         .iter()
@@ -408,13 +451,7 @@ fn dependencies(manifest: &Manifest, index: usize, order: &[usize]) -> Vec<usize
     let inputs = inputs
         .flat_map(|input| &input.references)
         .filter_map(|reference| reference.id.as_deref());
-    let needed = pipeline.build.as_deref().into_iter().chain(inputs);
-    let position = |id: &str| {
-        order.iter().position(|other| {
-            *other != index && manifest.pipelines[*other].id.as_deref() == Some(id)
-        })
-    };
-    needed.filter_map(position).collect()
+    pipeline.build.as_deref().into_iter().chain(inputs)
 }
 
 fn export_all(
@@ -439,7 +476,10 @@ fn export_all(
         let last_use = !targets(request.manifest, &request.exports[index + 1..])
             .iter()
             .any(|other| other == id);
-        export(isolation, store, trees, id, path, last_use)?;
+        export(isolation, store, trees, id, path, last_use).map_err(|error| {
+            let place = format!("cannot export {name} to {}", path.display());
+            BuildError::manifest(place, error.to_string())
+        })?;
         settings.observer.event(&Event::Exported {
             name: name.clone(),
             path: path.clone(),

@@ -21,6 +21,8 @@ pub(crate) struct Sandbox {
     pub(crate) build_root: BuildRoot,
     pub(crate) runner: Option<String>,
     pub(crate) runner_cache: Option<PathBuf>,
+    /// Source epoch of the pipeline.
+    pub(crate) source_epoch: Option<i64>,
     /// `inputs` of the document.
     pub(crate) inputs: Map<String, Value>,
     /// `devices` of the document.
@@ -64,6 +66,7 @@ impl Sandbox {
             build_root: self.build_root.clone(),
             runner: self.runner.clone(),
             runner_cache: self.runner_cache.clone(),
+            source_epoch: self.source_epoch,
             scratch: self.scratch.clone(),
             ..Grant::default()
         }

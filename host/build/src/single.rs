@@ -62,7 +62,9 @@ pub fn run_single(settings: &Settings, single: &SingleStage<'_>) -> Result<Outco
         helpers: settings.helpers.clone(),
     };
     let ended = run_component(settings, job, &sandbox, &log, pipe);
-    _ = pump.join();
+    if ended.as_ref().is_ok_and(|ended| !ended.abandoned) {
+        _ = pump.join();
+    }
     ended
 }
 

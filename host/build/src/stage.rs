@@ -1,6 +1,8 @@
 //! One stage: its sandbox is prepared, its component run, and everything released again.
 use crate::failure::{BuildError, Result};
+use crate::held::{Held, Helpers};
 use crate::helpers::{Cuts, HelperProcesses, StageHelpers};
+use crate::inputs::Origins;
 use crate::key::kind_of;
 use crate::log::StageLog;
 use crate::proxy::Proxy;
@@ -12,7 +14,6 @@ use osbuild_wasm_component::{Module, Outcome, Run, Stopped};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
 use osbuild_wasm_manifest::run::{Event, StageError, StageOutcome};
-use osbuild_wasm_protocol::{Interface, Session};
 use osbuild_wasm_store::Store;
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
@@ -20,13 +21,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-
-/// Sessions that hold a stage's devices and mounts from before its start to after its end.
-#[derive(Default)]
-struct Held {
-    loopback: Option<Session>,
-    mount: Option<Session>,
-}
 
 /// Runs one stage of a pipeline on `tree`. Whatever goes wrong is in the outcome.
 pub(crate) fn run(
@@ -52,7 +46,7 @@ pub(crate) fn run(
     });
     let log = StageLog::new(&name, &module, &id, settings.observer.clone());
     let ended = carry_out(settings, store, trees, pipeline, stage, tree, &log);
-    let outcome = outcome(
+    let mut outcome = outcome(
         ended,
         StageOutcome {
             pipeline: name,
@@ -65,10 +59,45 @@ pub(crate) fn run(
             duration: started.elapsed(),
         },
     );
+    if !outcome.success && is_full(store) {
+        add_hint(
+            &mut outcome,
+            &format!(
+                "the file system of the store {} is full: free some space, or use another --store",
+                store.path().display()
+            ),
+        );
+    }
     settings
         .observer
         .event(&Event::StageFinished(outcome.clone()));
     outcome
+}
+
+/// Less than this is left on a file system that is full for our purposes.
+const SPARE: u64 = 1 << 20;
+
+/// Tools name a full disk in many ways, or not at all.
+fn is_full(store: &Store) -> bool {
+    rustix::fs::statvfs(store.path()).is_ok_and(|space| {
+        space.f_bavail.saturating_mul(space.f_frsize) < SPARE
+            || (space.f_files > 0 && space.f_favail == 0)
+    })
+}
+
+fn add_hint(outcome: &mut StageOutcome, hint: &str) {
+    let message = format!("{} failed", outcome.module);
+    let error = outcome.error.get_or_insert_with(|| StageError {
+        kind: "no-space".into(),
+        message,
+        details: None,
+    });
+    let details = error.details.get_or_insert_default();
+    if !details.is_empty() && !details.ends_with('\n') {
+        details.push('\n');
+    }
+    details.push_str("hint: ");
+    details.push_str(hint);
 }
 
 fn outcome(ended: Result<Outcome>, mut outcome: StageOutcome) -> StageOutcome {
@@ -136,6 +165,7 @@ fn carry_out(
     };
     sandbox.build_root = trees.build_root(pipeline)?;
     sandbox.runner = Some(pipeline.runner.exec.clone());
+    sandbox.source_epoch = pipeline.source_epoch;
     sandbox.runner_cache = Some(trees.runner_cache(pipeline));
     sandbox.grant(TREE, tree, Access::Write);
     let (pipe, pump) = log.pipe()?;
@@ -151,10 +181,14 @@ fn carry_out(
         helpers: settings.helpers.clone(),
     };
     let ended = run_component(settings, job, &sandbox, log, pipe);
-    let released = release(held);
+    let released = held.release();
+    let ended = ended?;
+    if ended.abandoned {
+        // The component still holds its end of the pipe.
+        return Ok(ended);
+    }
     // The helpers hold the other ends of the pipe until their sessions are gone.
     _ = pump.join();
-    let ended = ended?;
     if ended.success() {
         released?
     }
@@ -171,62 +205,31 @@ fn prepare(
     sandbox: &mut Sandbox,
     pipe: &OwnedFd,
 ) -> Result<Held> {
+    let helpers = Helpers {
+        settings,
+        log: pipe,
+    };
+    let origins = Origins {
+        store,
+        trees,
+        helpers,
+    };
     for input in &stage.inputs {
-        inputs::map(input, store, trees, sandbox)?;
+        inputs::map(input, origins, sandbox)?;
     }
     let mut held = Held::default();
-    if !stage.devices.is_empty() {
-        let session = begin(settings, Interface::Loopback, sandbox, pipe, "devices")?;
-        for device in &stage.devices {
-            devices::open(device, &session, sandbox)?;
-        }
-        held.loopback = Some(session);
+    for device in &stage.devices {
+        devices::open(device, helpers, &mut held, sandbox)?;
     }
     if !stage.mounts.is_empty() || settings.mounts_itself(stage) {
         let directory = sandbox.scratch.join("mounts");
         std::fs::create_dir_all(&directory).map_err(BuildError::io(&directory))?;
         sandbox.grant(MOUNTS, &directory, Access::Write);
     }
-    if stage.mounts.iter().any(mounts::needs_helper) {
-        held.mount = Some(begin(settings, Interface::Mount, sandbox, pipe, "mounts")?);
-    }
     for mount in &stage.mounts {
-        mounts::mount(mount, held.mount.as_ref(), sandbox)?;
+        mounts::mount(mount, helpers, &mut held, sandbox)?;
     }
     Ok(held)
-}
-
-fn begin(
-    settings: &Settings,
-    interface: Interface,
-    sandbox: &Sandbox,
-    pipe: &OwnedFd,
-    place: &str,
-) -> Result<Session> {
-    let log = pipe.try_clone().map_err(BuildError::io("log pipe"))?;
-    let failed = |failure| BuildError::Helper {
-        place: place.to_owned(),
-        failure,
-    };
-    let session = settings
-        .helpers
-        .begin(interface, &sandbox.helper_grant(), log)
-        .map_err(failed)?;
-    settings.interrupt.cuts.add(&session);
-    Ok(session)
-}
-
-/// Unmounts, then detaches; data that did not reach the disk makes the stage fail.
-fn release(held: Held) -> Result<()> {
-    let end = |session: Option<Session>, place: &str| match session {
-        Some(session) => session.end().map_err(|failure| BuildError::Helper {
-            place: place.to_owned(),
-            failure,
-        }),
-        None => Ok(()),
-    };
-    let unmounted = end(held.mount, "releasing mounts");
-    end(held.loopback, "releasing devices").and(unmounted)
 }
 
 /// A component with what it works on.

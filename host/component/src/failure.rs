@@ -37,6 +37,26 @@ pub enum ComponentError {
         /// What is wrong.
         cause: MetadataError,
     },
+    /// It is no kind of module that a component can be.
+    #[error(
+        "{name}: section `osbuild:module`: kind {kind:?} is not one that a component can have: write \"stage\" or \"assembler\""
+    )]
+    Kind {
+        /// Module or file name.
+        name: String,
+        /// What the section says.
+        kind: String,
+    },
+    /// Two plugins claim one name.
+    #[error("{path} and {other} are both {name}: remove one of them")]
+    Twice {
+        /// The later plugin's file.
+        path: PathBuf,
+        /// The earlier plugin's file.
+        other: PathBuf,
+        /// The name they claim.
+        name: String,
+    },
     /// It imports what this host does not offer.
     #[error(transparent)]
     Imports(#[from] ImportProblem),

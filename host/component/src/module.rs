@@ -40,7 +40,7 @@ impl Module {
         let bytes = bytes.into();
         let malformed = |cause: String| ComponentError::NotAComponent {
             name: name.into(),
-            cause,
+            cause: first_line(&cause),
         };
         let (imports, section) = outline(&bytes).map_err(malformed)?;
         let section = section.ok_or_else(|| ComponentError::NoMetadata { name: name.into() })?;
@@ -49,6 +49,12 @@ impl Module {
                 name: name.into(),
                 cause,
             })?;
+        if !matches!(metadata.kind.as_str(), "stage" | "assembler") {
+            return Err(ComponentError::Kind {
+                name: name.into(),
+                kind: metadata.kind,
+            });
+        }
         let request = Request::from_imports(name, imports.iter().map(String::as_str))?;
         let digest = hex::encode(Sha256::digest(&bytes));
         Ok(Self {
@@ -59,6 +65,11 @@ impl Module {
             bytes: bytes.clone(),
         })
     }
+}
+
+/// What a parser has to say to people: not its dump of the bytes.
+fn first_line(cause: &str) -> String {
+    cause.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Import names and the module section of the outermost component.

@@ -62,6 +62,15 @@ enum Entry {
     Plugin(Arc<Module>),
 }
 
+impl Entry {
+    fn origin(&self) -> Origin {
+        match self {
+            Self::Builtin(..) => Origin::Builtin,
+            Self::Plugin(module) => module.origin.clone(),
+        }
+    }
+}
+
 impl Registry {
     /// A registry of the embedded components.
     pub fn new(builtins: &[Builtin]) -> Self {
@@ -77,8 +86,12 @@ impl Registry {
     }
 
     /// Adds every `*.wasm` in `directory` itself and in its folders `stages` and `assemblers`; what a file is, its section says.
-    /// A missing directory adds nothing. A plugin never takes the place of a built-in module.
+    /// A plugin never takes the place of another module. Errors: a directory that is not there, a file that is no component.
     pub fn add_directory(&mut self, directory: &Path) -> Result<usize, ComponentError> {
+        std::fs::read_dir(directory).map_err(|cause| ComponentError::Unreadable {
+            path: directory.to_owned(),
+            cause,
+        })?;
         let folders = [
             directory.to_owned(),
             directory.join("stages"),
@@ -121,11 +134,18 @@ impl Registry {
             Kind::Stage
         };
         let key = (kind, module.metadata.name.clone());
-        if matches!(self.entries.get(&key), Some(Entry::Builtin(..))) {
-            return Err(ComponentError::Shadows {
-                path: path.to_owned(),
-                name: key.1,
-            });
+        let path = path.to_owned();
+        match self.entries.get(&key).map(Entry::origin) {
+            Some(Origin::Builtin) => return Err(ComponentError::Shadows { path, name: key.1 }),
+            // The same directory may be named twice.
+            Some(Origin::File(other)) if other != path => {
+                return Err(ComponentError::Twice {
+                    path,
+                    other,
+                    name: key.1,
+                });
+            }
+            _ => {}
         }
         self.entries.insert(key, Entry::Plugin(module.clone()));
         Ok(module)

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
@@ -21,6 +22,15 @@ use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::p2::bindings::sync::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, HostWallClock, I32Exit, WasiCtx, WasiCtxView, WasiView};
+
+/// When a run's time is up, and how long that was.
+type Deadline = Option<(Instant, Duration)>;
+
+/// How often a running component's limits are looked at from outside.
+const POLL: Duration = Duration::from_millis(50);
+
+/// How long a component may take to end after it was stopped.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Asks a run to end at once; may be shared by several.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +85,8 @@ pub struct Outcome {
     pub status: i32,
     /// Why the host stopped it, if it did; `status` is then not 0.
     pub stopped: Option<Stopped>,
+    /// It was stopped but did not end: its thread and what it holds stay until the process ends.
+    pub abandoned: bool,
     /// What the stage published as its metadata: the text of a JSON object.
     pub metadata: Option<String>,
     /// What the stage gave as reason of its failure: kind, message, details.
@@ -134,31 +146,87 @@ impl report::Host for State {
 
 impl Engine {
     /// Runs a component to its end. `Err` means that it could not be started; whatever it does wrong itself is in the outcome.
+    ///
+    /// The component has a thread of its own: one that hangs in a call of the kernel (opening a pipe that nobody writes to) cannot
+    /// be ended, so once its time is up it is left behind and the outcome says `abandoned`.
     pub fn run(&self, compiled: &Compiled, run: Run) -> Result<Outcome, ComponentError> {
-        let log = Log::new(run.log.clone(), run.grant.limits.output);
-        let stopped_by_log = log.stopped.clone();
-        let limits = run.grant.limits;
-        let deadline = limits.time.map(|time| (Instant::now() + time, time));
-        let mut store = Store::new(self.inner(), state(&run, log)?(run.helpers));
-        store.limiter(|state| &mut state.memory);
-        store.set_epoch_deadline(1);
-        let cancel = run.cancel.clone();
-        store.epoch_deadline_callback(move |_| match stop_now(&cancel, deadline) {
-            Some(stopped) => Err(wasmtime::Error::new(stopped)),
-            None => Ok(UpdateDeadline::Continue(1)),
-        });
-        let result = call(&mut store, compiled);
-        let stopped_by_log = stopped_by_log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let state = store.into_data();
-        Ok(conclude(
-            state,
-            result,
-            stopped_by_log.or_else(|| stop_now(&run.cancel, deadline)),
-        ))
+        let deadline = run
+            .grant
+            .limits
+            .time
+            .map(|time| (Instant::now() + time, time));
+        let (cancel, instance, engine) =
+            (run.cancel.clone(), compiled.clone(), self.inner().clone());
+        let (report, reports) = channel();
+        let work = move || {
+            // Nobody listens any more when the run was abandoned.
+            _ = report.send(carry_out(&engine, &instance, run, deadline));
+        };
+        std::thread::Builder::new()
+            .name("stage".into())
+            .spawn(work)
+            .map_err(|error| ComponentError::Engine(error.to_string()))?;
+        wait(&reports, &cancel, deadline)
     }
+}
+
+/// The outcome, or what is known of it when the component does not react to being stopped.
+fn wait(
+    reports: &Receiver<Result<Outcome, ComponentError>>,
+    cancel: &Cancel,
+    deadline: Deadline,
+) -> Result<Outcome, ComponentError> {
+    let mut stopped_at = None;
+    loop {
+        match reports.recv_timeout(POLL) {
+            Ok(outcome) => return outcome,
+            Err(RecvTimeoutError::Disconnected) => {
+                let stopped = Some(Stopped::Trap("its thread ended without a result".into()));
+                return Ok(Outcome {
+                    status: 1,
+                    stopped,
+                    ..Outcome::default()
+                });
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(stopped) = stop_now(cancel, deadline)
+            && stopped_at.get_or_insert_with(Instant::now).elapsed() >= GRACE
+        {
+            let stopped = Some(stopped);
+            return Ok(Outcome {
+                status: 1,
+                stopped,
+                abandoned: true,
+                ..Outcome::default()
+            });
+        }
+    }
+}
+
+fn carry_out(
+    engine: &wasmtime::Engine,
+    compiled: &Compiled,
+    run: Run,
+    deadline: Deadline,
+) -> Result<Outcome, ComponentError> {
+    let log = Log::new(run.log.clone(), run.grant.limits.output);
+    let stopped_by_log = log.stopped.clone();
+    let mut store = Store::new(engine, state(&run, log)?(run.helpers));
+    store.limiter(|state| &mut state.memory);
+    store.set_epoch_deadline(1);
+    let cancel = run.cancel.clone();
+    store.epoch_deadline_callback(move |_| match stop_now(&cancel, deadline) {
+        Some(stopped) => Err(wasmtime::Error::new(stopped)),
+        None => Ok(UpdateDeadline::Continue(1)),
+    });
+    let result = call(&mut store, compiled);
+    let stopped_by_log = stopped_by_log
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let interrupted = stopped_by_log.or_else(|| stop_now(&run.cancel, deadline));
+    Ok(conclude(store.into_data(), result, interrupted))
 }
 
 fn call(store: &mut Store<State>, compiled: &Compiled) -> wasmtime::Result<Result<(), ()>> {
@@ -168,7 +236,7 @@ fn call(store: &mut Store<State>, compiled: &Compiled) -> wasmtime::Result<Resul
         .call_run(store)
 }
 
-fn stop_now(cancel: &Cancel, deadline: Option<(Instant, Duration)>) -> Option<Stopped> {
+fn stop_now(cancel: &Cancel, deadline: Deadline) -> Option<Stopped> {
     if cancel.is_cancelled() {
         return Some(Stopped::Cancelled);
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use osbuild_wasm_protocol::Failure;
+use osbuild_wasm_protocol::{ErrorCode, Failure};
 use rustix::fs::{major, minor};
 
 use crate::access::{Access, real_path};
@@ -102,6 +102,35 @@ pub fn resolve(access: &Access, contract: &str) -> Result<PathBuf, Failure> {
             "the device was neither granted nor attached by this run",
         )
     })
+}
+
+/// Host path of a device that a call names, or of one of its partitions.
+pub fn partition(
+    access: &Access,
+    contract: &str,
+    partition: Option<u32>,
+) -> Result<PathBuf, Failure> {
+    let disk = resolve(access, contract)?;
+    let Some(partition) = partition else {
+        return Ok(disk);
+    };
+    let mut path = disk.into_os_string();
+    if path
+        .to_string_lossy()
+        .ends_with(|c: char| c.is_ascii_digit())
+    {
+        path.push("p");
+    }
+    path.push(partition.to_string());
+    let path = PathBuf::from(path);
+    if !path.exists() {
+        let detail = format!(
+            "there is no partition {partition}: was the device attached with a partition scan?"
+        );
+        return Err(Failure::new(ErrorCode::NotFound, contract, detail));
+    }
+    check(access, &path)?;
+    Ok(path)
 }
 
 /// Loop devices of files in the session's directories with their partitions: those that the stage attached itself.

@@ -196,7 +196,7 @@ impl Device {
 }
 
 impl Held for Device {
-    fn release(mut self: Box<Self>) -> Result<(), Failure> {
+    fn release(mut self: Box<Self>, _: &Session) -> Result<(), Failure> {
         self.detach()
     }
 }

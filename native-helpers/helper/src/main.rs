@@ -6,15 +6,20 @@
 
 mod access;
 mod command;
+mod crypt;
+mod ddi;
 mod device;
 mod failure;
 mod grub;
 mod hint;
 mod loopback;
+mod lvm;
+mod mapper;
 mod mount;
 mod network;
 mod privilege;
 mod process;
+mod programs;
 mod qemu_img;
 mod rpm;
 mod runner;

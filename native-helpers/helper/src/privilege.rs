@@ -40,8 +40,8 @@ const ON_REQUEST: [Capability; 3] = [
 /// What an interface needs at most.
 fn needed(interface: Interface) -> Vec<Capability> {
     use Capability::{
-        CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_MAC_ADMIN, CAP_MKNOD, CAP_SETFCAP,
-        CAP_SYS_ADMIN,
+        CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_IPC_LOCK, CAP_MAC_ADMIN,
+        CAP_MKNOD, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_RESOURCE,
     };
     match interface {
         Interface::Loopback => vec![
@@ -50,7 +50,28 @@ fn needed(interface: Interface) -> Vec<Capability> {
             CAP_DAC_READ_SEARCH,
             CAP_MKNOD,
         ],
-        Interface::Mount => vec![CAP_SYS_ADMIN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH],
+        // CHOWN for the directory that stands for FAT where the kernel has none.
+        Interface::Mount => vec![
+            CAP_SYS_ADMIN,
+            CAP_DAC_OVERRIDE,
+            CAP_DAC_READ_SEARCH,
+            CAP_CHOWN,
+        ],
+        // Their programs make nodes, and keep keys and themselves from being swapped out.
+        Interface::Crypt | Interface::Lvm => vec![
+            CAP_SYS_ADMIN,
+            CAP_DAC_OVERRIDE,
+            CAP_DAC_READ_SEARCH,
+            CAP_IPC_LOCK,
+            CAP_MKNOD,
+            CAP_SYS_RESOURCE,
+        ],
+        Interface::Ddi => vec![
+            CAP_SYS_ADMIN,
+            CAP_DAC_OVERRIDE,
+            CAP_DAC_READ_SEARCH,
+            CAP_MKNOD,
+        ],
         Interface::Tree => {
             vec![
                 CAP_SYS_ADMIN,

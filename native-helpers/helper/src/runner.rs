@@ -50,6 +50,18 @@ impl Scratch {
         self.0.join("cmdline")
     }
 
+    /// A new directory that nobody else uses.
+    pub fn fresh(&self, name: &str) -> Result<PathBuf, Failure> {
+        for number in 0_u32.. {
+            let path = self.0.join(format!("{name}-{number}"));
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => return made.about(&path, "make a directory").map(|()| path),
+            }
+        }
+        Err(Failure::new(ErrorCode::NoSpace, name, "no name is left"))
+    }
+
     /// Temporary files of a helper.
     pub fn work(&self, interface: Interface) -> PathBuf {
         self.0.join(format!("work-{interface}"))

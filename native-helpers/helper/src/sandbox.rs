@@ -54,22 +54,13 @@ impl Sandbox {
 
     /// The build root read-only as `/`, and everything of the grant at its contract path.
     pub fn build_root(access: &Access, scratch: &Scratch) -> Result<Self, Failure> {
-        let mut sandbox = Self::default();
         let root = root_path(access);
-        if is_directory(&root.join("usr")) {
-            sandbox.bind(&root.join("usr"), Path::new("/usr"), true);
-        }
+        let mut sandbox = Self::programs(root);
         if access.grant.build_root != BuildRoot::Host && is_directory(&root.join("boot")) {
             sandbox.bind(&root.join("boot"), Path::new("/boot"), true);
         }
-        for (text, link) in LINKS {
-            sandbox.add([&"--symlink", &text, &link]);
-        }
         sandbox.bind(&scratch.etc(), Path::new("/etc"), false);
         sandbox.bind(&scratch.var(), Path::new("/var"), false);
-        sandbox.add([
-            &"--tmpfs", &"/run", &"--perms", &"1777", &"--tmpfs", &"/tmp",
-        ]);
         sandbox.kernel(scratch);
         sandbox.configuration(access, root)?;
         sandbox.devices(access);
@@ -83,6 +74,28 @@ impl Sandbox {
             );
         }
         Ok(sandbox)
+    }
+
+    /// The programs of a root and nothing of the grant.
+    pub fn alone(root: &Path, scratch: &Scratch) -> Self {
+        let mut sandbox = Self::programs(root);
+        sandbox.kernel(scratch);
+        sandbox
+    }
+
+    /// The /usr of a root, and private /run and /tmp.
+    fn programs(root: &Path) -> Self {
+        let mut sandbox = Self::default();
+        if is_directory(&root.join("usr")) {
+            sandbox.bind(&root.join("usr"), Path::new("/usr"), true);
+        }
+        for (text, link) in LINKS {
+            sandbox.add([&"--symlink", &text, &link]);
+        }
+        sandbox.add([
+            &"--tmpfs", &"/run", &"--perms", &"1777", &"--tmpfs", &"/tmp",
+        ]);
+        sandbox
     }
 
     /// The tree as `/`, writable.
@@ -120,6 +133,7 @@ impl Sandbox {
                 target,
                 read_only,
             } => self.bind(source, target, *read_only),
+            Shown::Device { source, target } => self.add([&"--dev-bind", source, target]),
             Shown::Dev(target) => self.add([&"--dev", target]),
             Shown::Proc(target) => self.proc(target, scratch),
             Shown::Sys(target) => self.bind(Path::new("/sys"), target, true),
@@ -184,8 +198,13 @@ pub fn root_path(access: &Access) -> &Path {
 
 /// The build root.
 pub fn root_directory(access: &Access) -> Result<OwnedFd, Failure> {
+    directory_of(&access.grant.build_root, access)
+}
+
+/// Any root of programs.
+pub fn directory_of(root: &BuildRoot, access: &Access) -> Result<OwnedFd, Failure> {
     let flags = OFlags::PATH | OFlags::DIRECTORY;
-    match &access.grant.build_root {
+    match root {
         BuildRoot::Host => {
             rustix::fs::open("/", flags | OFlags::CLOEXEC, Mode::empty()).about("/", "open")
         }

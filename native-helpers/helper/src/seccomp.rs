@@ -18,6 +18,7 @@ use seccompiler::{
 };
 
 use crate::failure::About;
+use crate::mount;
 
 /// Refused to everything.
 const KERNEL: &[i64] = &[
@@ -118,7 +119,13 @@ type Refused = BTreeMap<i64, Vec<SeccompRule>>;
 pub fn confine(interface: Interface) -> Result<(), Failure> {
     let more = match interface {
         Interface::Loopback => &[MOUNT, PTRACE, NETWORK][..],
+        // Where the kernel has no FAT, programs of a sandbox read and write it.
+        Interface::Mount if mount::needs_programs() => &[PTRACE, NETWORK][..],
         Interface::Mount => &[PTRACE, NETWORK, EXECUTE][..],
+        // Ciphers of the kernel are sockets.
+        Interface::Crypt => &[MOUNT, PTRACE][..],
+        Interface::Lvm => &[MOUNT, PTRACE, NETWORK][..],
+        Interface::Ddi => &[PTRACE, NETWORK][..],
         Interface::Tree => &[MOUNT, PTRACE, NETWORK, EXECUTE][..],
         // These start bubblewrap, which mounts; the tools get a stricter filter on top.
         Interface::Rpm | Interface::Grub | Interface::QemuImg | Interface::Command => &[],

@@ -12,12 +12,14 @@ use serde_json::Value;
 
 use crate::access::Access;
 use crate::failure::{denied, invalid};
-use crate::{command, grub, loopback, mount, network, privilege, qemu_img, rpm, tree};
+use crate::{
+    command, crypt, ddi, grub, loopback, lvm, mount, network, privilege, qemu_img, rpm, tree,
+};
 
 /// Something that must be released: an attached device, a mount.
 pub trait Held: Send {
     /// Releases it and says whether all data got where it belongs.
-    fn release(self: Box<Self>) -> Result<(), Failure>;
+    fn release(self: Box<Self>, session: &Session) -> Result<(), Failure>;
 }
 
 /// A session's state.
@@ -87,12 +89,16 @@ impl Session {
     }
 
     fn answer(&mut self, request: Request) -> Result<Value, Failure> {
-        use Interface::{Command, Grub, Loopback, Mount, QemuImg, Rpm, Tree};
+        use Interface::{Command, Crypt, Ddi, Grub, Loopback, Lvm, Mount, QemuImg, Rpm, Tree};
         match (self.interface, request) {
             (Loopback, Request::Attach(attach)) => value(loopback::attach(self, &attach)),
-            (Loopback, Request::Detach(handle)) | (Mount, Request::Unmount(handle)) => {
-                value(self.release(handle))
-            }
+            (Crypt, Request::OpenCrypt(open)) => value(crypt::open(self, &open)),
+            (Lvm, Request::ActivateVolume(activate)) => value(lvm::activate(self, &activate)),
+            (Ddi, Request::MountImage(image)) => value(ddi::mount(self, &image)),
+            (Loopback | Crypt | Lvm, Request::Detach(handle))
+            | (Mount | Ddi, Request::Unmount(handle)) => value(self.release(handle)),
+            (Mount, Request::Bind(bind)) => value(mount::bind(self, &bind)),
+            (Mount, Request::Deployment(deployment)) => value(mount::deployment(self, &deployment)),
             (Mount, Request::Mount(mount)) => value(mount::mount(self, &mount)),
             (Rpm, Request::ImportKey(import)) => value(rpm::import_key(self, &import)),
             (Rpm, Request::Verify(verify)) => value(rpm::verify(self, &verify)),
@@ -130,14 +136,14 @@ impl Session {
         let position = self.held.iter().position(|(known, _)| *known == handle);
         let position =
             position.ok_or_else(|| invalid("", "the session does not hold this any more"))?;
-        self.held.remove(position).1.release()
+        self.held.remove(position).1.release(self)
     }
 
     /// Releases everything in reverse order; returns the first failure.
     fn release_all(&mut self) -> Result<(), Failure> {
         let mut result = Ok(());
         while let Some((_, held)) = self.held.pop() {
-            result = result.and(held.release());
+            result = result.and(held.release(self));
         }
         result
     }

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use osbuild_wasm_protocol::{Failure, Root};
+use caps::{Capability, CapsHashSet};
+use osbuild_wasm_protocol::{BuildRoot, Failure, Root};
 use rustix::fs::OFlags;
 
 use crate::access::{Need, TREE};
@@ -51,6 +52,8 @@ pub enum Shown {
         target: PathBuf,
         read_only: bool,
     },
+    /// A device node of this machine.
+    Device { source: PathBuf, target: PathBuf },
     /// The minimal /dev of a sandbox, for programs that chroot.
     Dev(PathBuf),
     /// Its /proc.
@@ -105,13 +108,62 @@ impl Session {
         for shown in &tool.shown {
             sandbox.show(shown, &scratch);
         }
-        self.isolate(&mut sandbox)?;
+        isolate(
+            &mut sandbox,
+            privilege::of_tools(&self.access.grant.capabilities)?,
+        );
         self.environment(&mut sandbox, &tool.environment)?;
         sandbox.add([&"--chdir", &tool.directory, &"--", &program]);
         sandbox.arguments.extend(tool.arguments);
         let filters = seccomp::of_tools(&self.access.grant.capabilities)?;
         let streams = self.streams(tool.input, tool.output, tool.capture_errors)?;
         run_sandbox(sandbox.arguments, filters, streams, &self.connection)
+    }
+
+    /// Runs a program that sees nothing of the grant but what is shown, and captures all that it prints. It is that of the build
+    /// root where there is one, else that of this machine. A status other than 0 is no failure.
+    pub fn run_alone(
+        &self,
+        program: &str,
+        arguments: Vec<OsString>,
+        environment: &[(String, String)],
+        shown: &[Shown],
+    ) -> Result<Finished, Failure> {
+        let scratch = Scratch::of(&self.access)?;
+        scratch.skeleton()?;
+        let build_root = (
+            sandbox::root_directory(&self.access)?,
+            sandbox::root_path(&self.access),
+        );
+        let machine = (
+            sandbox::directory_of(&BuildRoot::Host, &self.access)?,
+            Path::new("/"),
+        );
+        let mut found = [build_root, machine]
+            .into_iter()
+            .filter_map(|(root, path)| Some((sandbox::find_program(&root, program)?, path)));
+        let (program, root) = found
+            .next()
+            .ok_or_else(|| hint::missing_tool(program, "this machine"))?;
+        let mut sandbox = Sandbox::alone(root, &scratch);
+        for shown in shown {
+            sandbox.show(shown, &scratch);
+        }
+        // Files may belong to anybody.
+        isolate(
+            &mut sandbox,
+            CapsHashSet::from([Capability::CAP_DAC_OVERRIDE]),
+        );
+        self.environment(&mut sandbox, environment)?;
+        sandbox.add([&"--", &program]);
+        sandbox.arguments.extend(arguments);
+        let streams = self.streams(Stdio::null(), Sink::Capture, true)?;
+        run_sandbox(
+            sandbox.arguments,
+            seccomp::of_tools(&[])?,
+            streams,
+            &self.connection,
+        )
     }
 
     fn find(&self, tool: &Tool) -> Result<PathBuf, Failure> {
@@ -125,30 +177,6 @@ impl Session {
         };
         sandbox::find_program(&root, &tool.program)
             .ok_or_else(|| hint::missing_tool(&tool.program, place))
-    }
-
-    /// Namespaces and capabilities. The network is that of the session's thread.
-    fn isolate(&self, sandbox: &mut Sandbox) -> Result<(), Failure> {
-        sandbox.add([
-            &"--unshare-pid",
-            &"--unshare-ipc",
-            &"--unshare-uts",
-            &"--unshare-cgroup-try",
-        ]);
-        sandbox.add([
-            &"--die-with-parent",
-            &"--new-session",
-            &"--cap-drop",
-            &"ALL",
-        ]);
-        let mut capabilities: Vec<_> = privilege::of_tools(&self.access.grant.capabilities)?
-            .into_iter()
-            .collect();
-        capabilities.sort_by_key(|capability| capability.index());
-        for capability in capabilities {
-            sandbox.add([&"--cap-add", &capability.to_string()]);
-        }
-        Ok(())
     }
 
     /// A clean environment; set inside, never for bubblewrap itself.
@@ -215,6 +243,27 @@ impl Session {
             }
         }
         Ok(streams)
+    }
+}
+
+/// Namespaces and capabilities. The network is that of the session's thread.
+fn isolate(sandbox: &mut Sandbox, capabilities: CapsHashSet) {
+    sandbox.add([
+        &"--unshare-pid",
+        &"--unshare-ipc",
+        &"--unshare-uts",
+        &"--unshare-cgroup-try",
+    ]);
+    sandbox.add([
+        &"--die-with-parent",
+        &"--new-session",
+        &"--cap-drop",
+        &"ALL",
+    ]);
+    let mut capabilities: Vec<_> = capabilities.into_iter().collect();
+    capabilities.sort_by_key(|capability| capability.index());
+    for capability in capabilities {
+        sandbox.add([&"--cap-add", &capability.to_string()]);
     }
 }
 

@@ -3,19 +3,30 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Bytes, Handle};
+use crate::storage::{ActivateVolume, Attach, BindMount, Deployment, Mount, MountImage, OpenCrypt};
 
 /// One call. A helper refuses what does not belong to its interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// `loopback`: answered with [`Attached`].
+    /// `loopback`: answered with [`Attached`](crate::Attached).
     Attach(Attach),
-    /// `loopback`: answered when all data is in the file and the device is free.
+    /// `loopback`, `crypt` and `lvm`: answered when all data is where it belongs and the device is gone.
     Detach(Handle),
-    /// `mount`: answered with [`Mounted`].
+    /// `mount`: answered with [`Mounted`](crate::Mounted).
     Mount(Mount),
-    /// `mount`: answered when all data is written and the file system is gone.
+    /// `mount`: answered with [`Mounted`](crate::Mounted).
+    Bind(BindMount),
+    /// `mount`: answered with [`Mounted`](crate::Mounted).
+    Deployment(Deployment),
+    /// `ddi`: answered with [`Mounted`](crate::Mounted).
+    MountImage(MountImage),
+    /// `mount` and `ddi`: answered when all data is written and the file systems are gone.
     Unmount(Handle),
+    /// `crypt`: answered with [`Mapped`](crate::Mapped).
+    OpenCrypt(OpenCrypt),
+    /// `lvm`: answered with [`Volume`](crate::Volume).
+    ActivateVolume(ActivateVolume),
     /// `rpm`.
     ImportKey(ImportKey),
     /// `rpm`.
@@ -48,88 +59,6 @@ pub enum Request {
     RemoveXattr(XattrName),
     /// Any interface: releases everything, answers, and closes the session.
     End,
-}
-
-/// Attaches a regular file as block device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attach {
-    /// Contract path of the file.
-    pub path: String,
-    /// First byte that the device shows.
-    pub offset: u64,
-    /// Bytes that it shows; none: up to the end.
-    pub size: Option<u64>,
-    /// Logical block size in bytes.
-    pub sector_size: u32,
-    /// Whether writing is refused.
-    pub read_only: bool,
-    /// Make devices of the partitions; they are there when the call returns.
-    pub partition_scan: bool,
-    /// Take an exclusive lock (flock) of the device, which keeps udev away from it.
-    pub lock: bool,
-}
-
-/// An attached device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attached {
-    /// For [`Request::Detach`].
-    pub handle: Handle,
-    /// `/dev/loopN`.
-    pub device: String,
-    /// Device number.
-    pub major: u32,
-    /// Device number.
-    pub minor: u32,
-    /// Numbers of the partitions found by a partition scan, ascending.
-    pub partitions: Vec<u32>,
-}
-
-/// Mounts a file system.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mount {
-    /// Contract path of the device.
-    pub device: String,
-    /// Partition of it.
-    pub partition: Option<u32>,
-    /// Contract path below `/run/osbuild/mounts` or the tree; made when missing.
-    pub target: String,
-    /// Kind of file system.
-    pub kind: FileSystem,
-    /// Whether writing is refused.
-    pub read_only: bool,
-    /// Options of the file system, e.g. `subvol=root`.
-    pub options: Vec<String>,
-}
-
-/// A mounted file system.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mounted {
-    /// For [`Request::Unmount`].
-    pub handle: Handle,
-    /// Contract path of its root.
-    pub path: String,
-}
-
-/// Kinds of file systems.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileSystem {
-    /// ext4
-    Ext4,
-    /// XFS
-    Xfs,
-    /// Btrfs
-    Btrfs,
-    /// FAT with long names
-    Vfat,
-    /// SquashFS
-    Squashfs,
-    /// EROFS
-    Erofs,
 }
 
 /// Which RPM database.

@@ -15,11 +15,12 @@ mod client;
 mod frame;
 mod message;
 mod session;
+mod storage;
 
 pub use calls::{
-    Attach, Attached, Bind, Conversion, CoreImage, Create, Database, EnvironmentBlock, FileSystem,
-    ImageFormat, ImageInfo, ImportKey, Info, Input, Install, Mount, Mounted, Outcome, Output,
-    Package, Query, Request, Root, Run, Verify, XattrName, XattrPath, XattrValue,
+    Bind, Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageFormat, ImageInfo,
+    ImportKey, Info, Input, Install, Outcome, Output, Package, Query, Request, Root, Run, Verify,
+    XattrName, XattrPath, XattrValue,
 };
 pub use client::Client;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
@@ -28,6 +29,10 @@ pub use message::{
     Interface, Proxy, Reply, VERSION,
 };
 pub use session::{CancelHandle, Session};
+pub use storage::{
+    ActivateVolume, Attach, Attached, BindMount, Deployment, DeploymentName, FileSystem, Mapped,
+    Mount, MountImage, Mounted, OpenCrypt, Volume,
+};
 
 /// Most bytes that a program's captured output, its input, or another blob in one message may have.
 pub const MAX_BLOB: usize = 16 << 20;

@@ -10,9 +10,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Version of this protocol. Runtime and helper are built together, so anything else than equality is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-/// An interface of package `osbuild:stage` that a helper process serves.
+/// What a helper process serves: an interface of package `osbuild:stage`, or what the runtime itself needs for devices and mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interface {
@@ -20,6 +20,12 @@ pub enum Interface {
     Loopback,
     /// File systems.
     Mount,
+    /// LUKS containers.
+    Crypt,
+    /// Logical volumes.
+    Lvm,
+    /// Discoverable disk images.
+    Ddi,
     /// The RPM database of a tree.
     Rpm,
     /// GRUB's images.
@@ -34,9 +40,12 @@ pub enum Interface {
 
 impl Interface {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Loopback,
         Self::Mount,
+        Self::Crypt,
+        Self::Lvm,
+        Self::Ddi,
         Self::Rpm,
         Self::Grub,
         Self::QemuImg,
@@ -49,6 +58,9 @@ impl Interface {
         match self {
             Self::Loopback => "loopback",
             Self::Mount => "mount",
+            Self::Crypt => "crypt",
+            Self::Lvm => "lvm",
+            Self::Ddi => "ddi",
             Self::Rpm => "rpm",
             Self::Grub => "grub",
             Self::QemuImg => "qemu-img",

@@ -9,12 +9,15 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::calls::{
-    Attach, Attached, Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageInfo,
-    ImportKey, Info, Install, Mount, Mounted, Outcome, Package, Query, Request, Run, Verify,
-    XattrName, XattrPath, XattrValue,
+    Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageInfo, ImportKey, Info, Install,
+    Outcome, Package, Query, Request, Run, Verify, XattrName, XattrPath, XattrValue,
 };
 use crate::frame::Connection;
 use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Reply};
+use crate::storage::{
+    ActivateVolume, Attach, Attached, BindMount, Deployment, Mapped, Mount, MountImage, Mounted,
+    OpenCrypt, Volume,
+};
 
 /// How long dropping a session waits for the release of what it holds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,7 +110,23 @@ impl Session {
         self.call(&Request::Attach(attach))
     }
 
-    /// `loopback.device.detach`.
+    /// `crypt`: opens a LUKS container.
+    ///
+    /// # Errors
+    /// As the interface says; `unsupported` without device mapper.
+    pub fn open_crypt(&self, crypt: OpenCrypt) -> Result<Mapped, Failure> {
+        self.call(&Request::OpenCrypt(crypt))
+    }
+
+    /// `lvm`: activates a logical volume.
+    ///
+    /// # Errors
+    /// As the interface says; `unsupported` without device mapper.
+    pub fn activate_volume(&self, volume: ActivateVolume) -> Result<Volume, Failure> {
+        self.call(&Request::ActivateVolume(volume))
+    }
+
+    /// `loopback.device.detach`, and the same for what `crypt` and `lvm` opened.
     ///
     /// # Errors
     /// When data did not reach the file or the device stays in use.
@@ -123,7 +142,31 @@ impl Session {
         self.call(&Request::Mount(mount))
     }
 
-    /// `mount.mounted.unmount`.
+    /// `mount`: binds a part of the mounts into the tree.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn bind(&self, bind: BindMount) -> Result<Mounted, Failure> {
+        self.call(&Request::Bind(bind))
+    }
+
+    /// `mount`: makes an OSTree deployment the root.
+    ///
+    /// # Errors
+    /// As the interface says; `not-found` when there is no such deployment or its directories are not complete.
+    pub fn deployment(&self, deployment: Deployment) -> Result<Mounted, Failure> {
+        self.call(&Request::Deployment(deployment))
+    }
+
+    /// `ddi`: mounts a discoverable disk image.
+    ///
+    /// # Errors
+    /// As the interface says.
+    pub fn mount_image(&self, image: MountImage) -> Result<Mounted, Failure> {
+        self.call(&Request::MountImage(image))
+    }
+
+    /// `mount.mounted.unmount`, and the same for what `ddi` mounted.
     ///
     /// # Errors
     /// When data did not reach the device or the file system stays in use.

@@ -1,5 +1,6 @@
 use super::{left_in_scratch, list, store};
-use crate::{CommitFrom, CopyOptions, Details, Object, Store, remove_tree};
+use crate::{CommitFrom, Details, Object, Store, remove_tree};
+use osbuild_wasm_files::CopyOptions;
 use serde_json::json;
 use std::fs;
 use std::path::Path;

@@ -6,11 +6,14 @@
     reason = "tests; clippy knows only functions marked #[test] as such"
 )]
 
+mod bind;
 mod command;
 mod command_surroundings;
+mod fat;
 mod grub_and_images;
 mod lifetime;
 mod loopback;
+mod mapped;
 mod mount;
 mod network;
 mod rpm;

@@ -1,118 +1,27 @@
-//! `osbuild:stage/mount`: file systems in the mount namespace of the run.
+//! File systems that the kernel reads itself.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, Mount, Mounted};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, statx, syncfs};
+use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, Mount};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen,
 };
 
-use crate::access::{TREE, real_path};
-use crate::device;
-use crate::failure::{About, denied, invalid};
-use crate::session::{Held, Session};
+use crate::failure::{About, invalid};
 
-/// Where mounts belong, beside the tree.
-const MOUNTS: &str = "/run/osbuild/mounts";
-
-/// How long a file system may stay in use after its last user has ended.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A mount of this session.
-struct MountedRoot {
-    contract: String,
-    /// Its root; open since it was mounted, so that `syncfs` reports every write that failed since then.
-    root: OwnedFd,
-}
-
-/// Mounts a device.
-pub fn mount(session: &mut Session, mount: &Mount) -> Result<Mounted, Failure> {
-    if ![MOUNTS, TREE]
-        .iter()
-        .any(|top| Path::new(&mount.target).starts_with(top))
-    {
-        return Err(denied(
-            &mount.target,
-            format!("file systems are mounted below {MOUNTS} or {TREE} only"),
-        ));
-    }
-    let source = source(session, mount)?;
-    let options = options(mount.kind, &mount.options)?;
-    let target = session.access.make_directory(&mount.target)?;
-    check_private(&target, &mount.target)?;
-    let mounted = make(mount, &source, &options)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(&mounted, ".", flags, Mode::empty());
-    let root = root.about(&mount.target, "open the file system to be mounted")?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(&mounted, "", &target, "", flags).about(&mount.target, "mount here")?;
-    let handle = session.hold(Box::new(MountedRoot {
-        contract: mount.target.clone(),
-        root,
-    }));
-    Ok(Mounted {
-        handle,
-        path: mount.target.clone(),
-    })
-}
-
-/// Refuses a target whose mount is shared with other namespaces: what is mounted there would be seen by the whole machine and stay.
-fn check_private(target: &OwnedFd, contract: &str) -> Result<(), Failure> {
-    let stat = statx(target, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
-        .about(contract, "look at this directory")?;
-    let table = std::fs::read_to_string("/proc/thread-self/mountinfo")
-        .about(contract, "read the table of mounts")?;
-    let number = stat.stx_mnt_id.to_string();
-    let mut lines = table.lines().map(|line| line.split(' '));
-    let line = lines.find(|words| words.clone().next() == Some(&number));
-    // See proc(5): optional fields stand between the sixth word and a dash.
-    let shared = line.is_none_or(|words| {
-        words
-            .skip(6)
-            .take_while(|word| *word != "-")
-            .any(|word| word.starts_with("shared:"))
-    });
-    if shared {
-        let detail =
-            "the mount namespace of the run is not private: the runtime must unshare it first";
-        return Err(Failure::new(ErrorCode::NotPermitted, contract, detail));
-    }
-    Ok(())
-}
-
-/// Host path of the device or its partition, allowed by the grant.
-fn source(session: &Session, mount: &Mount) -> Result<PathBuf, Failure> {
-    let disk = device::resolve(&session.access, &mount.device)?;
-    let Some(partition) = mount.partition else {
-        return Ok(disk);
-    };
-    let mut path = disk.into_os_string();
-    if path
-        .to_string_lossy()
-        .ends_with(|c: char| c.is_ascii_digit())
-    {
-        path.push("p");
-    }
-    path.push(partition.to_string());
-    let path = PathBuf::from(path);
-    if !path.exists() {
-        let detail = format!(
-            "there is no partition {partition}: was the device attached with a partition scan?"
-        );
-        return Err(Failure::new(ErrorCode::NotFound, &mount.device, detail));
-    }
-    device::check(&session.access, &path)?;
-    Ok(path)
+/// Whether the kernel knows a kind of file system, after loading its module where there is one.
+pub fn knows(kind: FileSystem) -> bool {
+    !matches!(
+        fsopen(kernel_name(kind), FsOpenFlags::FSOPEN_CLOEXEC),
+        Err(Errno::NODEV)
+    )
 }
 
 /// A file system that is mounted nowhere yet.
-fn make(
+pub fn make(
     mount: &Mount,
     source: &Path,
     options: &[(String, Option<String>)],
@@ -186,7 +95,7 @@ fn refused(context: &OwnedFd, errno: Errno, mount: &Mount) -> Failure {
     }
 }
 
-fn kernel_name(kind: FileSystem) -> &'static str {
+pub fn kernel_name(kind: FileSystem) -> &'static str {
     match kind {
         FileSystem::Ext4 => "ext4",
         FileSystem::Xfs => "xfs",
@@ -198,7 +107,10 @@ fn kernel_name(kind: FileSystem) -> &'static str {
 }
 
 /// Checks mount options and says how the kernel calls them.
-fn options(kind: FileSystem, options: &[String]) -> Result<Vec<(String, Option<String>)>, Failure> {
+pub fn options(
+    kind: FileSystem,
+    options: &[String],
+) -> Result<Vec<(String, Option<String>)>, Failure> {
     options
         .iter()
         .map(|option| check_option(kind, option).ok_or_else(|| refused_option(kind, option)))
@@ -243,27 +155,6 @@ fn check_option(kind: FileSystem, option: &str) -> Option<(String, Option<String
         _ => false,
     };
     fine.then(|| (name.to_owned(), value.map(ToOwned::to_owned)))
-}
-
-impl Held for MountedRoot {
-    fn release(self: Box<Self>) -> Result<(), Failure> {
-        let written = syncfs(&self.root).about(&self.contract, "write back this file system");
-        // Where it is by now: directories above it may have been renamed.
-        let path = real_path(&self.root).about(&self.contract, "find this mount")?;
-        drop(self.root);
-        let start = Instant::now();
-        loop {
-            match unmount(&path, UnmountFlags::NOFOLLOW) {
-                Err(Errno::BUSY) if start.elapsed() < PATIENCE => sleep(Duration::from_millis(5)),
-                Err(Errno::BUSY) => {
-                    let _ = unmount(&path, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH);
-                    let detail = "the file system is still in use; it was taken away and goes when its last user does";
-                    return written.and(Err(Failure::new(ErrorCode::Busy, self.contract, detail)));
-                }
-                unmounted => return written.and(unmounted.about(&self.contract, "unmount")),
-            }
-        }
-    }
 }
 
 #[cfg(test)]

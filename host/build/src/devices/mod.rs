@@ -1,0 +1,143 @@
+//! Devices of a stage.
+mod loopback;
+mod luks2;
+mod lvm2;
+
+use crate::failure::{BuildError, Result};
+use crate::held::{Held, Helpers};
+use crate::sandbox::Sandbox;
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::Device;
+use osbuild_wasm_protocol::{Interface, Session};
+use serde_json::Value as Json;
+
+/// How messages name the device.
+fn place(device: &Device) -> String {
+    format!("device {} ({})", device.name, device.module)
+}
+
+/// The helper that opens devices of a type, if the type is known.
+pub(crate) fn interface(module: &str) -> Option<Interface> {
+    Some(match module {
+        "org.osbuild.loopback" => Interface::Loopback,
+        "org.osbuild.luks2" => Interface::Crypt,
+        "org.osbuild.lvm2.lv" => Interface::Lvm,
+        _ => return None,
+    })
+}
+
+/// Opens one device and grants its nodes to the stage. `held` keeps it open.
+pub(crate) fn open(
+    device: &Device,
+    helpers: Helpers<'_>,
+    held: &mut Held,
+    sandbox: &mut Sandbox,
+) -> Result<()> {
+    let Some(interface) = interface(&device.module) else {
+        let reason = format!("there is no device of type {}", device.module);
+        return Err(BuildError::manifest(place(device), reason));
+    };
+    let session = helpers.begin(interface, &sandbox.helper_grant(), &place(device))?;
+    let reply = open_with(device, interface, &session, sandbox)?;
+    held.keep(place(device), session);
+    sandbox.device_replies.insert(device.name.clone(), reply);
+    Ok(())
+}
+
+fn open_with(
+    device: &Device,
+    interface: Interface,
+    session: &Session,
+    sandbox: &mut Sandbox,
+) -> Result<Json> {
+    match interface {
+        Interface::Crypt => luks2::open(device, session, sandbox),
+        Interface::Lvm => lvm2::open(device, session, sandbox),
+        _ => loopback::open(device, session, sandbox),
+    }
+}
+
+/// Contract path of the device that this one lies on.
+fn parent(device: &Device, sandbox: &Sandbox) -> Result<String> {
+    let Some(name) = &device.parent else {
+        return Err(BuildError::manifest(
+            place(device),
+            "it needs a `parent`: the device that it lies on",
+        ));
+    };
+    let path = sandbox
+        .device_replies
+        .get(name)
+        .and_then(|reply| reply["path"].as_str());
+    let missing =
+        || BuildError::manifest(place(device), format!("its parent {name:?} is not open"));
+    path.map(str::to_owned).ok_or_else(missing)
+}
+
+/// A string of the options.
+fn text<'a>(device: &'a Device, name: &str) -> Result<&'a str> {
+    let value = device.options.get(name).and_then(Value::as_str);
+    let missing =
+        || BuildError::manifest(place(device), format!("option `{name}` must be a string"));
+    value.ok_or_else(missing)
+}
+
+/// A whole number of the options, 0 or more.
+fn number(device: &Device, name: &str) -> Result<Option<u64>> {
+    let Some(value) = device.options.get(name) else {
+        return Ok(None);
+    };
+    let whole = value
+        .as_f64()
+        .filter(|number| number.fract() == 0.0 && (0.0..9e15).contains(number));
+    let whole = value.as_u64().or(whole.map(|number| number as u64));
+    let reason = || {
+        let reason = format!("option `{name}` must be a whole number, 0 or more");
+        BuildError::manifest(place(device), reason)
+    };
+    whole.map(Some).ok_or_else(reason)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A device of a manifest.
+    pub(crate) fn device(module: &str, parent: Option<&str>, options: Json) -> Device {
+        Device {
+            name: "disk".into(),
+            module: module.into(),
+            parent: parent.map(str::to_owned),
+            options: options.into(),
+            id: String::new(),
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_not_negative() {
+        let of = |options| number(&device("x", None, options), "n").ok();
+        assert_eq!(of(json!({})), Some(None));
+        assert_eq!(of(json!({"n": 3})), Some(Some(3)));
+        assert_eq!(of(json!({"n": 3.0})), Some(Some(3)));
+        for bad in [json!({"n": 1.5}), json!({"n": -1}), json!({"n": "1"})] {
+            assert_eq!(of(bad.clone()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_parent_must_be_given_and_open() {
+        let mut sandbox = Sandbox::default();
+        let reply = json!({"path": "/dev/loop0"});
+        sandbox.device_replies.insert("below".into(), reply);
+        let of = |name| parent(&device("org.osbuild.luks2", name, json!({})), &sandbox);
+        assert_eq!(of(Some("below")).unwrap(), "/dev/loop0");
+        for name in [None, Some("other")] {
+            let error = of(name).unwrap_err().to_string();
+            assert!(
+                error.starts_with("device disk (org.osbuild.luks2): "),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `org.osbuild.files`: single files.
+use super::{Mapped, checked_key, finished, link_from_tree, wrong};
+use crate::failure::{BuildError, Result};
+use crate::run::Trees;
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::Input;
+use osbuild_wasm_store::Store;
+use rustix::fs::{AtFlags, CWD, linkat};
+use serde_json::{Map, Value as Json, json};
+use std::path::PathBuf;
+
+/// Content type of the store that curl and inline sources fill.
+const FILES: &str = "org.osbuild.files";
+
+fn metadata(options: &Value) -> Json {
+    let metadata = options.get("metadata");
+    metadata.map_or_else(|| json!({}), Json::from)
+}
+
+fn reply(directory: PathBuf, files: Map<String, Json>) -> Mapped {
+    Mapped::directory(directory, Some(json!({ "files": files })))
+}
+
+/// Files of sources by their checksums.
+pub(super) fn of_source(input: &Input, store: &Store, directory: PathBuf) -> Result<Mapped> {
+    let sources = store.sources(FILES)?;
+    let mut files = Map::new();
+    for reference in &input.references {
+        let key = checked_key(input, reference)?;
+        let (from, to) = (sources.join(key), directory.join(key));
+        linkat(CWD, from, CWD, to, AtFlags::empty()).map_err(|error| {
+            let error = std::io::Error::from(error);
+            wrong(
+                input,
+                format!("{key} was not fetched: {error}; is it an item of a source?"),
+            )
+        })?;
+        files.insert(key.to_owned(), metadata(&reference.options));
+    }
+    Ok(reply(directory, files))
+}
+
+/// Files of pipelines' trees by their paths.
+pub(super) fn of_pipeline(input: &Input, trees: &Trees, directory: PathBuf) -> Result<Mapped> {
+    let mut files = Map::new();
+    for reference in &input.references {
+        let tree = finished(input, trees, reference)?;
+        let file = reference.options.get("file").and_then(Value::as_str);
+        let file = file.unwrap_or_default().trim_start_matches('/');
+        if file.is_empty() || file.split('/').any(|part| part == "..") {
+            let reason = "option `file` must name a file of the pipeline's tree";
+            return Err(wrong(input, reason));
+        }
+        let target = directory.join(file);
+        let parent = target.parent().unwrap_or(&directory);
+        std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
+        link_from_tree(&tree, file, &target)
+            .map_err(|error| wrong(input, format!("{file} of the pipeline's tree: {error}")))?;
+        files.insert(file.to_owned(), metadata(&reference.options));
+    }
+    Ok(reply(directory, files))
+}

@@ -1,0 +1,133 @@
+//! File systems: `org.osbuild.ext4`, `xfs`, `btrfs`, `fat`, `erofs`, `squashfs`.
+use super::{device_path, flag, place, target};
+use crate::failure::{BuildError, Result};
+use crate::held::refused;
+use crate::sandbox::Sandbox;
+use osbuild_wasm_manifest::model::Mount;
+use osbuild_wasm_protocol::{FileSystem, Mount as Call, Session};
+use serde_json::Value as Json;
+
+/// The kind of file system of a type of mounts.
+pub(super) fn kind(module: &str) -> Option<FileSystem> {
+    Some(match module {
+        "org.osbuild.ext4" => FileSystem::Ext4,
+        "org.osbuild.xfs" => FileSystem::Xfs,
+        "org.osbuild.btrfs" => FileSystem::Btrfs,
+        "org.osbuild.fat" => FileSystem::Vfat,
+        "org.osbuild.erofs" => FileSystem::Erofs,
+        "org.osbuild.squashfs" => FileSystem::Squashfs,
+        _ => return None,
+    })
+}
+
+/// Mounts it and returns where.
+pub(super) fn mount(
+    mount: &Mount,
+    kind: FileSystem,
+    session: &Session,
+    sandbox: &Sandbox,
+) -> Result<String> {
+    let call = call(mount, kind, device_path(mount, sandbox)?)?;
+    let mounted = session.mount(call).map_err(refused(&place(mount)))?;
+    Ok(mounted.path)
+}
+
+fn call(mount: &Mount, kind: FileSystem, device: String) -> Result<Call> {
+    let images = matches!(kind, FileSystem::Squashfs | FileSystem::Erofs);
+    Ok(Call {
+        device,
+        partition: partition(mount)?,
+        target: target(mount)?,
+        kind,
+        read_only: images || flag(mount, "readonly", false),
+        options: options(mount),
+    })
+}
+
+fn partition(mount: &Mount) -> Result<Option<u32>> {
+    let Some(number) = mount
+        .partition
+        .as_ref()
+        .filter(|number| number.as_f64() != 0.0)
+    else {
+        return Ok(None);
+    };
+    let whole = number.as_u64().or_else(|| {
+        Some(number.as_f64())
+            .filter(|n| n.fract() == 0.0 && *n > 0.0)
+            .map(|n| n as u64)
+    });
+    let wrong = || BuildError::manifest(place(mount), "`partition` must be a whole number");
+    let whole = whole.and_then(|number| u32::try_from(number).ok());
+    whole.map(Some).ok_or_else(wrong)
+}
+
+/// Options that are passed on, in osbuild's order.
+fn options(mount: &Mount) -> Vec<String> {
+    let mut options = Vec::new();
+    if flag(mount, "norecovery", false) {
+        options.push("norecovery".to_owned());
+    }
+    for name in ["uid", "gid", "umask", "shortname", "subvol", "compress"] {
+        match mount.options.get(name).map(Json::from) {
+            Some(Json::String(text)) => options.push(format!("{name}={text}")),
+            Some(Json::Number(number)) => options.push(format!("{name}={number}")),
+            _ => {}
+        }
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mounts::tests::mount_of;
+    use serde_json::json;
+
+    fn of(module: &str, options: Json) -> Call {
+        let mount = mount_of(module, "/boot/efi", options);
+        call(&mount, kind(module).unwrap(), "/dev/loop0".into()).unwrap()
+    }
+
+    #[test]
+    fn options_reach_the_kernel() {
+        let fat =
+            json!({"readonly": true, "uid": 1, "gid": 2, "umask": "077", "shortname": "winnt"});
+        let call = of("org.osbuild.fat", fat);
+        assert!(call.read_only);
+        assert_eq!(
+            call.options,
+            ["uid=1", "gid=2", "umask=077", "shortname=winnt"]
+        );
+        let btrfs = json!({"subvol": "root", "compress": "zstd:1", "norecovery": true});
+        let call = of("org.osbuild.btrfs", btrfs);
+        assert_eq!(
+            call.options,
+            ["norecovery", "subvol=root", "compress=zstd:1"]
+        );
+        assert!(!call.read_only);
+    }
+
+    #[test]
+    fn images_are_always_read_only() {
+        assert!(of("org.osbuild.erofs", json!({})).read_only);
+        assert!(of("org.osbuild.squashfs", json!({})).read_only);
+    }
+
+    #[test]
+    fn partition_0_is_the_whole_device() {
+        let of = |number: Json| {
+            let mut mount = mount_of("org.osbuild.ext4", "/", json!({}));
+            mount.partition = match number.into() {
+                osbuild_wasm_manifest::json::Value::Number(number) => Some(number),
+                _ => None,
+            };
+            partition(&mount).ok()
+        };
+        assert_eq!(of(json!(0)), Some(None));
+        assert_eq!(of(json!(2)), Some(Some(2)));
+        assert_eq!(of(json!(1.0)), Some(Some(1)));
+        assert_eq!(of(json!(1.5)), None);
+        assert_eq!(of(json!(-1)), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! LUKS containers, opened by cryptsetup.
+
+use std::path::Path;
+
+use osbuild_wasm_protocol::{Bytes, Failure, Mapped, OpenCrypt};
+
+use crate::failure::About;
+use crate::programs::{Machine, Programs};
+use crate::session::{Held, Session};
+use crate::{device, mapper};
+
+/// An open container.
+struct Container {
+    name: String,
+}
+
+/// Opens a container under a new name.
+pub fn open(session: &mut Session, open: &OpenCrypt) -> Result<Mapped, Failure> {
+    mapper::check()?;
+    let device = device::resolve(&session.access, &open.device)?;
+    let Bytes(passphrase) = &open.passphrase;
+    let name = new_name()?;
+    let container = Container::open(&Machine(session), &device, name, passphrase)?;
+    let node = match mapper::node(&container.name) {
+        Ok(node) => node,
+        Err(failure) => {
+            let _ = container.close(&Machine(session));
+            return Err(failure);
+        }
+    };
+    let name = container.name.clone();
+    Ok(Mapped {
+        handle: session.hold(Box::new(container)),
+        device: format!("/dev/mapper/{name}"),
+        name,
+        major: node.major,
+        minor: node.minor,
+    })
+}
+
+fn new_name() -> Result<String, Failure> {
+    const RANDOM: &str = "/proc/sys/kernel/random/uuid";
+    let uuid = std::fs::read_to_string(RANDOM).about(RANDOM, "make a name")?;
+    Ok(format!("osbuild-luks-{}", uuid.trim()))
+}
+
+impl Container {
+    fn open(
+        programs: &dyn Programs,
+        device: &Path,
+        name: String,
+        passphrase: &[u8],
+    ) -> Result<Self, Failure> {
+        let device = device.to_string_lossy();
+        let opened = programs.run("cryptsetup", &["-q", "open", &device, &name], passphrase)?;
+        opened.worked("cannot open the LUKS container")?;
+        Ok(Self { name })
+    }
+
+    fn close(&self, programs: &dyn Programs) -> Result<(), Failure> {
+        let closed = programs.run("cryptsetup", &["-q", "close", &self.name], b"")?;
+        let what = format!("cannot close the LUKS container {}", self.name);
+        closed.worked(&what).map(drop)
+    }
+}
+
+impl Held for Container {
+    fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
+        let written = mapper::write_back(&Path::new("/dev/mapper").join(&self.name));
+        let closed = mapper::insist(|| self.close(&Machine(session)));
+        written.and(closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::recorded::Recorded;
+
+    #[test]
+    fn the_passphrase_goes_to_standard_input_only() {
+        let programs = Recorded::default();
+        let device = Path::new("/dev/loop3");
+        let container =
+            Container::open(&programs, device, "osbuild-luks-1".into(), b"secret").unwrap();
+        container.close(&programs).unwrap();
+        let calls = [
+            "cryptsetup -q open /dev/loop3 osbuild-luks-1",
+            "cryptsetup -q close osbuild-luks-1",
+        ];
+        assert_eq!(programs.calls(), calls);
+        assert_eq!(*programs.inputs.borrow(), [b"secret".to_vec(), Vec::new()]);
+    }
+
+    #[test]
+    fn what_cryptsetup_says_is_the_reason() {
+        let programs = Recorded::answering(&[(2, "", "No key available with this passphrase.\n")]);
+        let failure = Container::open(&programs, Path::new("/dev/loop3"), "x".into(), b"")
+            .err()
+            .unwrap();
+        assert_eq!(
+            failure.to_string(),
+            "cannot open the LUKS container: No key available with this passphrase."
+        );
+    }
+
+    #[test]
+    fn names_are_new_each_time() {
+        let (one, other) = (new_name().unwrap(), new_name().unwrap());
+        assert!(
+            one != other && one.len() == "osbuild-luks-".len() + 36,
+            "{one}"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! mtools, in a sandbox that shows them one device and one directory.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use osbuild_wasm_protocol::{ErrorCode, Failure};
+
+use super::plan::{Plan, Snapshot};
+use crate::failure::About;
+use crate::session::Session;
+use crate::tool::Shown;
+
+/// What mtools see.
+const FILES: &str = "/run/files";
+const DEVICE: &str = "/run/device";
+const CONFIGURATION: &str = "/run/mtoolsrc";
+
+/// The device is drive `x:`. It is ours alone, so no lock is asked for (the loop device may have one), and it may be any size.
+const SETTINGS: &str = "mtools_skip_check=1\ndrive x:\n  file=\"/run/device\" nolock\n";
+
+/// Arguments of one program at most.
+const MANY: usize = 500;
+
+/// How mtools are run for one file system.
+#[derive(Debug)]
+pub struct Mtools {
+    files: PathBuf,
+    device: PathBuf,
+    configuration: PathBuf,
+    lower: bool,
+}
+
+impl Mtools {
+    /// Prepares a directory for files and the configuration in `work`.
+    pub fn new(device: &Path, work: &Path, lower: bool) -> Result<Self, Failure> {
+        let tools = Self {
+            files: work.join("files"),
+            device: device.to_owned(),
+            configuration: work.join("mtoolsrc"),
+            lower,
+        };
+        std::fs::create_dir(&tools.files).about(&tools.files, "make a directory")?;
+        let written = std::fs::write(&tools.configuration, SETTINGS);
+        written.about(&tools.configuration, "write a temporary file")?;
+        Ok(tools)
+    }
+
+    /// The directory that stands for the file system.
+    pub fn files(&self) -> &Path {
+        &self.files
+    }
+
+    /// Copies the whole content out; `device` is its name for messages.
+    pub fn copy_out(&self, session: &Session, device: &str) -> Result<(), Failure> {
+        let arguments = ["-s", "-p", "-m", "-n", "-Q", "x:", FILES];
+        let what = format!("cannot read the FAT file system of {device}");
+        self.run(
+            session,
+            "mcopy",
+            arguments.map(OsString::from).into(),
+            &what,
+        )
+        .map(drop)
+    }
+
+    /// Removes and copies what the plan says.
+    pub fn copy_in(&self, session: &Session, plan: &Plan, after: &Snapshot) -> Result<(), Failure> {
+        let what = "cannot write the FAT file system";
+        for (program, paths) in [("mdel", &plan.files), ("mdeltree", &plan.trees)] {
+            for paths in paths.chunks(MANY) {
+                let arguments = paths.iter().map(|path| on_drive(path)).collect();
+                self.run(session, program, arguments, what)?;
+            }
+        }
+        for (directory, paths) in &plan.copies {
+            for paths in paths.chunks(MANY) {
+                let mut arguments: Vec<OsString> =
+                    ["-s", "-p", "-m", "-o", "-Q"].map(OsString::from).into();
+                arguments.extend(paths.iter().map(|path| Path::new(FILES).join(path).into()));
+                let mut target = on_drive(directory);
+                if !directory.as_os_str().is_empty() {
+                    target.push("/");
+                }
+                arguments.push(target);
+                self.run(session, "mcopy", arguments, what)?;
+            }
+        }
+        self.compare(session, after)
+    }
+
+    /// Fails when something is missing or has another name: FAT stores some names in a code page.
+    fn compare(&self, session: &Session, after: &Snapshot) -> Result<(), Failure> {
+        let arguments = ["-b", "-/", "-a", "x:/"].map(OsString::from).into();
+        let listing = self.run(
+            session,
+            "mdir",
+            arguments,
+            "cannot list the FAT file system",
+        )?;
+        // A complaint without line end may stand before a path; no path has a colon.
+        let found: BTreeSet<&Path> = listing
+            .lines()
+            .filter_map(|line| line.split_once("X:/"))
+            .map(|(_, path)| Path::new(path.trim_end_matches('/')))
+            .collect();
+        let missing = after.paths().find(|path| !found.contains(path));
+        missing.map_or(Ok(()), |path| {
+            let detail = "a FAT file system made by mtools cannot hold this name as it is";
+            Err(Failure::new(
+                ErrorCode::Unsupported,
+                path.to_string_lossy(),
+                detail,
+            ))
+        })
+    }
+
+    /// Runs one of them and returns what it printed.
+    fn run(
+        &self,
+        session: &Session,
+        program: &str,
+        arguments: Vec<OsString>,
+        what: &str,
+    ) -> Result<String, Failure> {
+        let mut environment = vec![
+            ("MTOOLSRC".to_owned(), CONFIGURATION.to_owned()),
+            ("TZ".to_owned(), "UTC".to_owned()),
+        ];
+        if self.lower {
+            environment.push(("MTOOLS_LOWER_CASE".to_owned(), "1".to_owned()));
+        }
+        let shown = [
+            Shown::Device {
+                source: self.device.clone(),
+                target: DEVICE.into(),
+            },
+            Shown::Host {
+                source: self.files.clone(),
+                target: FILES.into(),
+                read_only: false,
+            },
+            Shown::Host {
+                source: self.configuration.clone(),
+                target: CONFIGURATION.into(),
+                read_only: true,
+            },
+        ];
+        let finished = session.run_alone(program, arguments, &environment, &shown)?;
+        let text = String::from_utf8_lossy(&finished.output).into_owned();
+        if finished.status == 0 {
+            return Ok(text);
+        }
+        Err(refused(program, what, &text))
+    }
+}
+
+/// The failure that mtools printed.
+fn refused(program: &str, what: &str, text: &str) -> Failure {
+    // Said about every device that is no floppy disk.
+    let noise = |line: &&str| !line.contains("geometry of device");
+    let reasons: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .filter(noise)
+        .collect();
+    if text.contains("Disk full") {
+        return Failure::new(ErrorCode::NoSpace, "", format!("{what}: it is full"));
+    }
+    Failure::new(
+        ErrorCode::Io,
+        "",
+        format!("{what}: {program}: {}", reasons.join("; ")),
+    )
+}
+
+/// A path on the drive, with the characters quoted that mtools would take for a pattern.
+fn on_drive(path: &Path) -> OsString {
+    let mut text = String::from("x:/");
+    for character in path.to_string_lossy().chars() {
+        if "[]*?\\".contains(character) {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_quoted() {
+        assert_eq!(
+            on_drive(Path::new("EFI/a[1].efi")),
+            OsString::from(r"x:/EFI/a\[1\].efi")
+        );
+        assert_eq!(on_drive(Path::new("")), OsString::from("x:/"));
+    }
+
+    #[test]
+    fn the_reason_is_told() {
+        let failure = refused(
+            "mcopy",
+            "cannot write",
+            "Could not get geometry of device (x)Disk full\n",
+        );
+        assert_eq!(
+            (failure.code, failure.detail.as_str()),
+            (ErrorCode::NoSpace, "cannot write: it is full")
+        );
+        let failure = refused(
+            "mcopy",
+            "cannot read",
+            "init X: non DOS media\nCannot initialize 'X:'\n",
+        );
+        assert_eq!(
+            failure.detail,
+            "cannot read: mcopy: init X: non DOS media; Cannot initialize 'X:'"
+        );
+    }
+}

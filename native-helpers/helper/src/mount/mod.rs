@@ -1,0 +1,88 @@
+//! `osbuild:stage/mount`: file systems in the mount namespace of the run.
+
+mod bind;
+mod deployment;
+mod fat;
+mod kernel;
+mod place;
+mod table;
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, Mount, Mounted};
+
+pub use self::bind::bind;
+pub use self::deployment::deployment;
+use self::place::Place;
+use crate::access::TREE;
+use crate::device;
+use crate::failure::denied;
+use crate::session::{Held, Session};
+
+/// Where mounts belong, beside the tree.
+const MOUNTS: &str = "/run/osbuild/mounts";
+
+/// Whether FAT must be done by programs, because the kernel has none.
+pub fn needs_programs() -> bool {
+    !kernel::knows(FileSystem::Vfat)
+}
+
+/// Mounts a device.
+pub fn mount(session: &mut Session, mount: &Mount) -> Result<Mounted, Failure> {
+    let source = device::partition(&session.access, &mount.device, mount.partition)?;
+    let options = kernel::options(mount.kind, &mount.options)?;
+    let target = target(session, &mount.target)?;
+    let held: Box<dyn Held> = if mount.kind == FileSystem::Vfat && needs_programs() {
+        Box::new(fat::mount(session, mount, &source, &target)?)
+    } else {
+        let file_system = kernel::make(mount, &source, &options)?;
+        Box::new(Place::attach(file_system, &target, &mount.target)?)
+    };
+    Ok(Mounted {
+        handle: session.hold(held),
+        path: mount.target.clone(),
+    })
+}
+
+/// A directory to mount on, made when missing. What is mounted there stays in the run's namespace.
+pub fn target(session: &Session, contract: &str) -> Result<OwnedFd, Failure> {
+    if !below(contract, &[MOUNTS, TREE]) {
+        let detail = format!("file systems are mounted below {MOUNTS} or {TREE} only");
+        return Err(denied(contract, detail));
+    }
+    let target = session.access.make_directory(contract)?;
+    check_private(&target, contract)?;
+    Ok(target)
+}
+
+fn below(contract: &str, tops: &[&str]) -> bool {
+    tops.iter().any(|top| Path::new(contract).starts_with(top))
+}
+
+/// Refuses a target whose mount is shared with other namespaces: what is mounted there would be seen by the whole machine and stay.
+fn check_private(target: &OwnedFd, contract: &str) -> Result<(), Failure> {
+    let id = table::id_of(target, contract)?;
+    let table = table::read(contract)?;
+    if table.iter().any(|line| line.id == id && !line.shared) {
+        return Ok(());
+    }
+    let detail = "the mount namespace of the run is not private: the runtime must unshare it first";
+    Err(Failure::new(ErrorCode::NotPermitted, contract, detail))
+}
+
+/// Takes away everything that a program mounted at a host path.
+pub fn take_away(point: &Path, contract: &str) -> Result<(), Failure> {
+    let points: Vec<PathBuf> = table::read(contract)?
+        .into_iter()
+        .filter(|line| line.point.starts_with(point))
+        .map(|line| line.point)
+        .collect();
+    place::unmount_all(points, contract)
+}
+
+impl Held for Place {
+    fn release(self: Box<Self>, _: &Session) -> Result<(), Failure> {
+        self.detach()
+    }
+}

@@ -1,0 +1,135 @@
+//! Programs of this machine that work outside of any sandbox, because what they do concerns the machine: cryptsetup, lvm,
+//! systemd-dissect. Behind a trait, so that what they are told can be tested without the kernel's part of it.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use osbuild_wasm_protocol::{ErrorCode, Failure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::failure::About;
+use crate::process::host_tool;
+use crate::seccomp::memory_file;
+use crate::session::Session;
+
+/// How a program ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Exit status; -1 when a signal ended it.
+    pub status: i32,
+    pub output: String,
+    pub errors: String,
+}
+
+impl Ended {
+    /// The output of a program that worked; else `what` and what it said.
+    pub fn worked(self, what: &str) -> Result<String, Failure> {
+        if self.status == 0 {
+            return Ok(self.output);
+        }
+        let lines: Vec<_> = self.errors.lines().map(str::trim).collect();
+        let reason = match lines.join("; ") {
+            reason if reason.is_empty() => format!("it ended with status {}", self.status),
+            reason => reason,
+        };
+        Err(Failure::new(ErrorCode::Io, "", format!("{what}: {reason}")))
+    }
+}
+
+/// Runs programs, and waits.
+pub trait Programs {
+    /// Runs one to its end. A status other than 0 is no failure.
+    fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure>;
+
+    /// Lets time pass; fails as soon as nobody wants the result any more.
+    fn pause(&self, time: Duration) -> Result<(), Failure>;
+}
+
+/// The machine itself, for one session.
+pub struct Machine<'a>(pub &'a Session);
+
+impl Programs for Machine<'_> {
+    fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure> {
+        let mut command = Command::new(host_tool(program)?);
+        command.args(arguments).env_clear();
+        // Nodes are there when a program has ended, whether or not udev runs.
+        for (name, value) in [
+            ("LC_ALL", "C.UTF-8"),
+            ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("DM_DISABLE_UDEV", "1"),
+            ("LVM_SUPPRESS_FD_WARNINGS", "1"),
+        ] {
+            command.env(name, value);
+        }
+        command.stdin(Stdio::from(memory_file("input", input)?));
+        let output = command.output().about(program, "run this program")?;
+        rustix::io::write(&self.0.log, &output.stderr).about(program, "write to the log")?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Ended {
+            status: output.status.code().unwrap_or(-1),
+            output: text(&output.stdout),
+            errors: text(&output.stderr),
+        })
+    }
+
+    fn pause(&self, time: Duration) -> Result<(), Failure> {
+        let limit = Timespec::try_from(time).unwrap_or_default();
+        let mut polled = [PollFd::new(&self.0.connection, PollFlags::RDHUP)];
+        let gone = rustix::io::retry_on_intr(|| poll(&mut polled, Some(&limit)))
+            .about("", "watch the session")?;
+        if gone == 0 {
+            return Ok(());
+        }
+        let detail = "the session was cancelled";
+        Err(Failure::new(ErrorCode::Interrupted, "", detail))
+    }
+}
+
+#[cfg(test)]
+pub mod recorded {
+    //! Programs that only write down how they were called.
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    /// Answers in turn, then with success and no output.
+    #[derive(Default)]
+    pub struct Recorded {
+        pub answers: RefCell<VecDeque<Ended>>,
+        pub calls: RefCell<Vec<String>>,
+        pub inputs: RefCell<Vec<Vec<u8>>>,
+    }
+
+    impl Recorded {
+        pub fn answering(answers: &[(i32, &str, &str)]) -> Self {
+            let ended = |(status, output, errors): &(i32, &str, &str)| Ended {
+                status: *status,
+                output: (*output).into(),
+                errors: (*errors).into(),
+            };
+            let answers = RefCell::new(answers.iter().map(ended).collect());
+            Self {
+                answers,
+                ..Self::default()
+            }
+        }
+
+        pub fn calls(&self) -> Vec<String> {
+            self.calls.borrow().clone()
+        }
+    }
+
+    impl Programs for Recorded {
+        fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure> {
+            let words: Vec<_> = [program].iter().chain(arguments).copied().collect();
+            self.calls.borrow_mut().push(words.join(" "));
+            self.inputs.borrow_mut().push(input.to_owned());
+            Ok(self.answers.borrow_mut().pop_front().unwrap_or_default())
+        }
+
+        fn pause(&self, time: Duration) -> Result<(), Failure> {
+            self.calls.borrow_mut().push(format!("wait {time:?}"));
+            Ok(())
+        }
+    }
+}
