@@ -1,7 +1,9 @@
 //! Which components this invocation has: the embedded ones, and plugins.
 use osbuild_wasm_component::{Builtin, Cache, ComponentError, Engine, Kind, Registry};
-use osbuild_wasm_manifest::catalogue::Catalogue;
-use std::path::PathBuf;
+use osbuild_wasm_manifest::catalogue::{Catalogue, ModuleKind};
+use osbuild_wasm_manifest::json;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Every component that was built with this program.
 pub(crate) const BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/components.rs"));
@@ -25,9 +27,12 @@ pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, ComponentEr
     Ok(registry)
 }
 
-/// The schemas of all modules, those of plugins included.
-pub(crate) fn catalogue(registry: &Registry) -> Catalogue {
+/// The schemas of all modules: the built-in ones, those of plugins, and of modules that osbuild has in `libdir` beside these.
+pub(crate) fn catalogue(registry: &Registry, libdir: Option<&Path>) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
+    if let Some(libdir) = libdir {
+        add_osbuild_modules(&mut catalogue, libdir);
+    }
     for plugin in registry.plugins() {
         if let Ok(document) = serde_json::to_value(&plugin.metadata) {
             // A malformed schema makes the module unknown to validation, which then says so.
@@ -35,6 +40,51 @@ pub(crate) fn catalogue(registry: &Registry) -> Catalogue {
         }
     }
     catalogue
+}
+
+/// Folders of osbuild's library directory.
+const FOLDERS: [(&str, ModuleKind); 6] = [
+    ("stages", ModuleKind::Stage),
+    ("assemblers", ModuleKind::Assembler),
+    ("sources", ModuleKind::Source),
+    ("inputs", ModuleKind::Input),
+    ("devices", ModuleKind::Device),
+    ("mounts", ModuleKind::Mount),
+];
+
+/// Adds the modules that have a `NAME.meta.json` and are not ours: a manifest with them can at least be checked and inspected.
+fn add_osbuild_modules(catalogue: &mut Catalogue, libdir: &Path) {
+    for (folder, kind) in FOLDERS {
+        let Ok(entries) = std::fs::read_dir(libdir.join(folder)) else {
+            continue;
+        };
+        let known: BTreeSet<String> = catalogue.names(kind).map(str::to_owned).collect();
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let file = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
+            let name = file
+                .as_deref()
+                .and_then(|name| name.strip_suffix(".meta.json"));
+            if let Some(name) = name.filter(|name| !known.contains(*name))
+                && let Err(error) = add_meta(catalogue, kind, name, &path)
+            {
+                // As for osbuild, the module is then unknown.
+                eprintln!("warning: {}: {error}", path.display());
+            }
+        }
+    }
+}
+
+fn add_meta(
+    catalogue: &mut Catalogue,
+    kind: ModuleKind,
+    name: &str,
+    path: &Path,
+) -> anyhow::Result<()> {
+    let document = json::parse(&std::fs::read(path)?)?;
+    catalogue.add_meta(kind, name, document)?;
+    Ok(())
 }
 
 /// The engine, with compiled code kept in this user's cache where that is possible.

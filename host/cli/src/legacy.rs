@@ -1,22 +1,22 @@
 //! Options of the earliest osbuild, whose manifests are still around.
-use crate::document::{self, Style};
+use crate::document::{self, Document, Style};
 use crate::exit::Exit;
 use osbuild_wasm_manifest::json::Value;
 use std::path::Path;
 
 /// Puts the build environment of a file (an object with `pipeline` and `runner`) into a document that has none of its own.
 pub(crate) fn with_build_environment(
-    document: Value,
+    mut document: Document,
     file: &Path,
     style: Style,
-) -> Result<Value, Exit> {
-    let build = document::read(file, style)?;
-    let Value::Object(mut top) = document else {
+) -> Result<Document, Exit> {
+    let build = document::read(file, style)?.value;
+    let Value::Object(top) = &mut document.value else {
         return Ok(document);
     };
     match top.get_mut("pipeline") {
         Some(Value::Object(pipeline)) => _ = pipeline.entry("build".into()).or_insert(build),
         _ => _ = top.entry("build".into()).or_insert(build),
     }
-    Ok(Value::Object(top))
+    Ok(document)
 }

@@ -10,16 +10,39 @@ mod components;
 mod doctor;
 mod document;
 mod exit;
+mod generate;
 mod inspect;
+mod job;
 mod legacy;
 mod monitor;
+mod order;
+mod osbuild;
 mod run;
+mod size;
 mod stage;
 mod validate;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
 use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  # What is this machine fit for?
+  osbuild-wasm doctor
+
+  # Is the manifest good? Then build its pipeline `image` into ./out/image
+  osbuild-wasm validate manifest.json
+  osbuild-wasm run --export image --output-directory out manifest.json
+
+  # What may this stage do?
+  osbuild-wasm stage show org.osbuild.mkfs.ext4
+
+Linked as `osbuild`, the program takes osbuild's command line.
+
+Environment:
+  OSBUILD_WASM_PATH   directories with plugins, separated by colons
+  NO_COLOR            no colours when set";
 
 /// Builds operating-system images from osbuild manifests; every stage is a WebAssembly component that can touch nothing it was not
 /// granted.
@@ -28,9 +51,10 @@ use std::process::ExitCode;
     name = "osbuild-wasm",
     version,
     propagate_version = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = EXAMPLES
 )]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -43,6 +67,8 @@ enum Command {
     #[command(subcommand)]
     Stage(stage::StageCommand),
     Doctor(doctor::DoctorArguments),
+    Completions(generate::CompletionsArguments),
+    Man(generate::ManArguments),
 }
 
 fn main() -> ExitCode {
@@ -50,13 +76,26 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("error: internal error, please report it: {panic}");
     }));
-    let cli = Cli::parse();
-    let exit = std::panic::catch_unwind(|| match cli.command {
-        Command::Run(arguments) => run::run(&arguments),
+    let exit = std::panic::catch_unwind(carry_out);
+    ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
+}
+
+/// Under the name of osbuild, or asked to act as it by the first word, its command line; else ours.
+fn carry_out() -> Exit {
+    let mut words = std::env::args_os();
+    if words.next().as_ref().is_some_and(osbuild::is_name) {
+        return osbuild::main(std::env::args_os());
+    }
+    if words.next().is_some_and(|word| word == osbuild::NAME) {
+        return osbuild::main(std::env::args_os().skip(1));
+    }
+    match Cli::parse().command {
+        Command::Run(arguments) => run::run(arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Stage(command) => stage::stage(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
-    });
-    ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
+        Command::Completions(arguments) => generate::completions(&arguments),
+        Command::Man(arguments) => generate::man(&arguments),
+    }
 }

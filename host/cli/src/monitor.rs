@@ -3,6 +3,8 @@ use osbuild_wasm_manifest::run::Observer;
 use osbuild_wasm_report::{
     Colour, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,
 };
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -47,15 +49,65 @@ pub(crate) fn make(monitor: Monitor, out: File) -> Arc<dyn Observer> {
     }
 }
 
-/// The file of descriptor `number`, or standard output.
+/// A duplicate of descriptor `number`, or of standard output.
 pub(crate) fn descriptor(number: Option<i32>) -> std::io::Result<File> {
     let duplicate = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
     match number {
         None | Some(1) => duplicate(std::io::stdout().as_fd()),
         Some(2) => duplicate(std::io::stderr().as_fd()),
-        // Opening it anew checks that it is there, without any unsafe conversion.
-        Some(number) => File::options()
-            .write(true)
+        Some(number) => inherited(number),
+    }
+}
+
+/// A duplicate of a descriptor that is only a number here. The kernel checks that it is there, as it does for another process; without
+/// any unsafe conversion.
+fn inherited(number: i32) -> std::io::Result<File> {
+    if number < 0 {
+        return Err(Errno::BADF.into());
+    }
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+    match pidfd_getfd(this, number, PidfdGetfdFlags::empty()) {
+        // Where that is forbidden, opening it anew does for files and pipes.
+        Err(Errno::PERM | Errno::NOSYS) => File::options()
+            .append(true)
             .open(format!("/proc/self/fd/{number}")),
+        duplicate => Ok(duplicate?.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::descriptor;
+    use std::io::{Read, Write};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_descriptor_may_be_of_any_kind() {
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        let mut same = descriptor(Some(writer.as_raw_fd())).unwrap();
+        same.write_all(b"told").unwrap();
+        drop((same, writer));
+        let mut told = String::new();
+        reader.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "told");
+    }
+
+    #[test]
+    fn a_file_is_written_where_its_owner_stopped() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"before ").unwrap();
+        descriptor(Some(file.as_raw_fd()))
+            .unwrap()
+            .write_all(b"after")
+            .unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 12);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_open_is_an_error() {
+        for number in [-1, 1_000_000] {
+            assert!(descriptor(Some(number)).is_err(), "{number}");
+        }
     }
 }

@@ -8,7 +8,6 @@ use osbuild_wasm_build::{
 };
 use osbuild_wasm_component::{Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
-use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_report::Diagnostic;
 use std::io::Write;
@@ -131,7 +130,7 @@ fn component(registry: &Registry, kind: Kind, name: &str) -> Result<Arc<Module>,
         Some(module) => module.map_err(|error| failed(&error)),
         None => {
             let mut diagnostic = Diagnostic::new(format!("there is no {kind} {name}"));
-            if let Some(near) = catalogue(registry).nearest(module_kind(kind.name()), name) {
+            if let Some(near) = catalogue(registry, None).nearest(module_kind(kind.name()), name) {
                 diagnostic = diagnostic.hint(format!("did you mean {near}?"));
             }
             Err(fail(Exit::Invalid, false, &diagnostic))
@@ -209,7 +208,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let document: serde_json::Value =
-        (&document::read(&arguments.args, Style { json: false })?).into();
+        (&document::read(&arguments.args, Style::own(false))?.value).into();
     let tree = std::fs::canonicalize(&arguments.tree).map_err(|error| {
         let diagnostic = Diagnostic::new(format!("--tree {}", arguments.tree.display()))
             .cause(error.to_string());
@@ -221,8 +220,11 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         .map_err(|error| failed(&error))?;
     let isolation = isolate(&tree).map_err(|error| failed(&error))?;
     let scopes = SingleStage::scopes(&document, &tree, scratch.path());
-    let helpers = HelperProcesses::start(needed_by(&module.request), &scopes)
-        .map_err(|error| failed(&error))?;
+    let helpers = HelperProcesses::start(
+        needed_by(&module.request).map(|interface| (interface, arguments.name.clone())),
+        &scopes,
+    )
+    .map_err(|error| failed(&error))?;
     isolation
         .give_up_privileges()
         .map_err(|error| failed(&error))?;
@@ -261,26 +263,24 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
 }
 
 fn validate(arguments: &ValidateArguments) -> Result<Exit, Exit> {
-    let style = Style {
-        json: arguments.json,
-    };
+    let style = Style::own(arguments.json);
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
-    let document: Value = document::read(&arguments.args, style)?;
+    let document = document::read(&arguments.args, style)?;
     let version = if arguments.schema_version == "1" {
         osbuild_wasm_manifest::model::Version::V1
     } else {
         osbuild_wasm_manifest::model::Version::V2
     };
-    let catalogue = catalogue(&registry);
+    let catalogue = catalogue(&registry, arguments.libdir.as_deref());
     let errors = osbuild_wasm_manifest::validate::validate_module(
         &catalogue,
         module_kind(&arguments.kind),
         &arguments.name,
-        &document,
+        &document.value,
         version,
     );
     if errors.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(document::invalid(&arguments.args, &errors, style))
+    Err(document::invalid(&document, &errors, style))
 }

@@ -1,16 +1,28 @@
 //! `osbuild-wasm validate`.
 use crate::components::{catalogue, registry};
 use crate::document::{self, Style, runner_of_host};
-use crate::exit::{Exit, fail};
+use crate::exit::{Exit, fail, say};
 use clap::Args;
 use osbuild_wasm_manifest::catalogue::Catalogue;
 use osbuild_wasm_manifest::load::{LoadOptions, load};
-use osbuild_wasm_manifest::problem::{render_path, validation_json};
-use osbuild_wasm_report::{Colour, Diagnostic};
+use osbuild_wasm_manifest::model::Manifest;
+use osbuild_wasm_manifest::problem::validation_json;
+use osbuild_wasm_report::Diagnostic;
 use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  # What is wrong, with the lines of the manifest
+  osbuild-wasm validate manifest.json
+
+  # The same for programs: a document with a path and a message for each problem
+  osbuild-wasm validate --json manifest.json | jq '.errors[]'
+
+Exit status: 0 valid, 2 not.";
 
 /// Check a manifest against the schemas of the format and of its modules; say so when it could not be built all the same
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ValidateArguments {
     /// The manifest; `-` reads standard input
     manifest: PathBuf,
@@ -23,14 +35,19 @@ pub(crate) struct ValidateArguments {
 }
 
 pub(crate) fn validate(arguments: &ValidateArguments) -> Exit {
-    let style = Style {
-        json: arguments.json,
-    };
+    let style = Style::own(arguments.json);
     let registry = match registry(arguments.libdir.as_ref()) {
         Ok(registry) => registry,
-        Err(error) => return fail(Exit::Failed, style.json, &Diagnostic::from_error(&error)),
+        Err(error) => {
+            return fail(
+                Exit::Failed,
+                arguments.json,
+                &Diagnostic::from_error(&error),
+            );
+        }
     };
-    attempt(arguments, style, &catalogue(&registry)).unwrap_or_else(|exit| exit)
+    let catalogue = catalogue(&registry, arguments.libdir.as_deref());
+    attempt(arguments, style, &catalogue).unwrap_or_else(|exit| exit)
 }
 
 fn attempt(
@@ -39,42 +56,33 @@ fn attempt(
     catalogue: &Catalogue,
 ) -> Result<Exit, Exit> {
     let document = document::read(&arguments.manifest, style)?;
-    document::check(&document, &arguments.manifest, catalogue, style)?;
-    if style.json {
-        println!("{}", validation_json(&[]));
+    document::check(&document, catalogue, style)?;
+    if arguments.json {
+        say(&format!("{}\n", validation_json(&[])));
     }
-    match load(
-        &document,
-        &LoadOptions {
-            host_runner: runner_of_host(),
-        },
-    ) {
-        Ok(manifest) if !style.json => {
-            let stages: usize = manifest
-                .pipelines
-                .iter()
-                .map(|pipeline| pipeline.stages.len())
-                .sum();
-            println!(
-                "valid: {} pipelines, {stages} stages, {} sources",
-                manifest.pipelines.len(),
-                manifest.sources.len()
-            );
-        }
+    let options = LoadOptions {
+        host_runner: runner_of_host(),
+    };
+    match load(&document.value, &options) {
+        Ok(manifest) if !arguments.json => say(&valid(&manifest)),
         Ok(_) => {}
         // As in osbuild the schemas alone decide; that it cannot be built is still worth knowing.
         Err(error) => {
-            let diagnostic = Diagnostic::new(format!(
-                "the document is valid, but cannot be built: {error}"
-            ));
-            let diagnostic = diagnostic.at(render_path(error.path()));
-            eprint!(
-                "{}",
-                diagnostic
-                    .render(Colour::of(&std::io::stderr()))
-                    .replacen("error:", "warning:", 1)
-            );
+            eprint!("{}", document::explain(&document, &[error.into()]));
+            eprintln!("warning: the document is valid, but cannot be built");
         }
     }
     Ok(Exit::Done)
+}
+
+fn valid(manifest: &Manifest) -> String {
+    let pipelines = manifest.pipelines.iter();
+    format!(
+        "valid: {} pipelines, {} stages, {} sources\n",
+        manifest.pipelines.len(),
+        pipelines
+            .map(|pipeline| pipeline.stages.len())
+            .sum::<usize>(),
+        manifest.sources.len()
+    )
 }

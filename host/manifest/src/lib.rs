@@ -12,7 +12,7 @@ pub mod inspect;
 pub mod json;
 pub mod load;
 pub mod model;
-mod nearest;
+pub mod nearest;
 pub mod problem;
 pub mod run;
 pub mod runner;

@@ -1,10 +1,7 @@
 //! "Did you mean": the known name that looks most like an unknown one.
 
 /// The name nearest to `wanted`, when one is near enough to be meant.
-pub(crate) fn nearest<T: AsRef<str>>(
-    wanted: &str,
-    names: impl Iterator<Item = T>,
-) -> Option<String> {
+pub fn nearest<T: AsRef<str>>(wanted: &str, names: impl Iterator<Item = T>) -> Option<String> {
     let scored = names.map(|name| {
         (
             strsim::normalized_damerau_levenshtein(wanted, name.as_ref()),

@@ -62,7 +62,11 @@ pub struct ValidationError {
     pub path: Path,
     /// What, in one line.
     pub message: String,
-    /// What could be done about it. No part of osbuild's error documents.
+    /// The members of the object at `path` that it is about; none when it is about the whole value.
+    pub members: Vec<String>,
+    /// What was expected there, in a few words, to stand beside the offending text.
+    pub expected: Option<String>,
+    /// What could be done about it. Like the two before it no part of osbuild's error documents.
     pub hint: Option<String>,
 }
 
@@ -71,6 +75,8 @@ impl ValidationError {
         ValidationError {
             path: path.to_vec(),
             message: message.into(),
+            members: Vec::new(),
+            expected: None,
             hint: None,
         }
     }

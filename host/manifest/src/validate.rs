@@ -76,7 +76,7 @@ impl Check<'_> {
         place: &[PathElement],
     ) {
         let Some(module) = self.catalogue.get(kind, name) else {
-            return self.unknown_module(kind, name, place);
+            return self.unknown_module(kind, name, document, place);
         };
         match module.schema(version) {
             Ok(schema) => schema.check(document, place, &mut self.errors),
@@ -86,7 +86,13 @@ impl Check<'_> {
         }
     }
 
-    fn unknown_module(&mut self, kind: ModuleKind, name: &str, place: &[PathElement]) {
+    fn unknown_module(
+        &mut self,
+        kind: ModuleKind,
+        name: &str,
+        document: &Value,
+        place: &[PathElement],
+    ) {
         let quoted = python_repr_text(&Text::from(name));
         let error = ValidationError::new(
             place,
@@ -98,7 +104,13 @@ impl Check<'_> {
                 "there is no {kind} of this name; is a plugin missing?"
             )),
         };
-        self.errors.push(error);
+        let names_it = |key: &&str| document.get(key).and_then(Value::as_str) == Some(name);
+        let member = ["type", "name"].into_iter().find(names_it);
+        self.errors.push(ValidationError {
+            members: member.map(str::to_owned).into_iter().collect(),
+            expected: Some(format!("there is no such {kind}")),
+            ..error
+        });
     }
 
     /// A module that names itself in the member `key`; without that the schema of the document has complained.

@@ -17,7 +17,7 @@ mod tests;
 mod text;
 pub mod trailer;
 
-pub use diagnostic::{Diagnostic, failure_text};
+pub use diagnostic::{Diagnostic, Source, failure_text};
 pub use monitor::{
     Fanout, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor, for_people,
 };

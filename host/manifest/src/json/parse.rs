@@ -15,6 +15,8 @@ pub struct SyntaxError {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
+    /// The same place as a byte offset.
+    pub offset: usize,
     /// What is wrong there.
     pub message: String,
 }
@@ -25,11 +27,7 @@ pub fn parse(input: &[u8]) -> Result<Value, SyntaxError> {
         Ok(text) => text,
         Err(error) => return Err(not_utf8(input, error.valid_up_to())),
     };
-    let mut parser = Parser {
-        text,
-        position: 0,
-        depth: 0,
-    };
+    let mut parser = Parser::at(text, 0);
     if text.starts_with('\u{feff}') {
         return parser
             .fail("the document starts with a byte order mark; save it as UTF-8 without one");
@@ -57,20 +55,30 @@ fn locate(text: &str, position: usize, message: String) -> SyntaxError {
             .get(line_start..)
             .map_or(0, |line| line.chars().count())
             + 1,
+        offset: before.len(),
         message,
     }
 }
 
 type Parsed<T> = Result<T, SyntaxError>;
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
     /// A byte offset, always at the start of a character.
-    position: usize,
+    pub(super) position: usize,
     depth: usize,
 }
 
 impl<'a> Parser<'a> {
+    /// A reader of the value that begins at a byte offset.
+    pub(super) fn at(text: &'a str, position: usize) -> Self {
+        Parser {
+            text,
+            position,
+            depth: 0,
+        }
+    }
+
     fn fail<T>(&self, message: impl Into<String>) -> Parsed<T> {
         Err(locate(self.text, self.position, message.into()))
     }
@@ -79,11 +87,11 @@ impl<'a> Parser<'a> {
         self.text.get(self.position..).unwrap_or_default()
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.position).copied()
     }
 
-    fn take(&mut self, byte: u8) -> bool {
+    pub(super) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.position += usize::from(found);
         found
@@ -95,13 +103,13 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn skip_blanks(&mut self) {
+    pub(super) fn skip_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.position += 1;
         }
     }
 
-    fn value(&mut self) -> Parsed<Value> {
+    pub(super) fn value(&mut self) -> Parsed<Value> {
         match self.peek() {
             None => self.fail("a value is missing: the document ends here"),
             Some(b'{') => self.nested(Self::object),
@@ -214,7 +222,7 @@ impl<'a> Parser<'a> {
         Ok(Value::Number(number))
     }
 
-    fn string(&mut self) -> Parsed<Text> {
+    pub(super) fn string(&mut self) -> Parsed<Text> {
         self.position += 1;
         let start = self.position;
         let length = plain_length(self.rest().as_bytes());

@@ -3,6 +3,7 @@
 //! The crate does the work; around it: regular expressions mean what Python's `re.search` means, values are judged as Python reads them, and an error
 //! says what osbuild's says.
 
+mod advice;
 mod instance;
 mod message;
 mod pattern;
@@ -58,7 +59,9 @@ impl Schema {
             let at = lookup_instance(document, &inner);
             let message = message::describe(self, &error, at);
             let path: Path = place.iter().cloned().chain(inner).collect();
-            errors.push(ValidationError::new(&path, message));
+            let mut problem = ValidationError::new(&path, message);
+            advice::advise(self, &error, at, document, &mut problem);
+            errors.push(problem);
         }
     }
 

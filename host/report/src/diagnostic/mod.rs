@@ -1,8 +1,10 @@
 //! Errors for people.
 
+mod document;
 mod failure;
 mod hints;
 
+pub use document::Source;
 pub use failure::failure_text;
 
 use crate::style::Colour;

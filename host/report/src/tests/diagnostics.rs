@@ -273,6 +273,8 @@ fn a_problem_of_a_document_is_told_with_its_place_and_hint() {
     let problem = ValidationError {
         path: vec!["pipelines".into(), 0.into()],
         message: "Unknown pipeline reference: name:buidl".into(),
+        members: Vec::new(),
+        expected: None,
         hint: Some("did you mean build?".into()),
     };
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Tests of this room: events and outcomes made by hand, the texts that come of them.
 
 mod diagnostics;
+mod documents;
 mod json_seq;
 mod log;
 mod progress;

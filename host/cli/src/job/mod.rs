@@ -1,0 +1,246 @@
+//! A run from its options to its exit code; `osbuild-wasm run` and osbuild's own command line both end here.
+mod outcome;
+mod plan;
+
+use crate::components::{catalogue, engine, registry};
+use crate::document::{self, Style};
+use crate::exit::{Exit, fail, say};
+use crate::legacy::with_build_environment;
+use crate::monitor::{self, Monitor};
+use crate::order::Order;
+use osbuild_wasm_build::{
+    BuildError, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate, needed_by,
+    needed_by_stage, run as build, scopes_of,
+};
+use osbuild_wasm_component::{Kind, Registry};
+use osbuild_wasm_manifest::inspect::inspect;
+use osbuild_wasm_manifest::json::to_python;
+use osbuild_wasm_manifest::model::{Manifest, StageClass, Version};
+use osbuild_wasm_manifest::run::{Observer, RunOutcome};
+use osbuild_wasm_protocol::Interface;
+use osbuild_wasm_report::{Diagnostic, Fanout, Summary};
+use osbuild_wasm_store::Store;
+use plan::Plan;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whose words the run speaks where nobody asked for JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Ours: a progress display, diagnostics on standard error, a table at the end.
+    Own,
+    /// osbuild's, on standard output.
+    Osbuild,
+}
+
+/// All that a run is asked for.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) manner: Manner,
+    pub(crate) order: Order,
+    /// Pipelines built at the same time; none: as many as there are processors.
+    pub(crate) jobs: Option<usize>,
+    /// Directory that becomes the last pipeline's tree.
+    pub(crate) output: Option<PathBuf>,
+    /// File with a build environment for the document.
+    pub(crate) build_env: Option<PathBuf>,
+    /// Pipelines to build in a virtual machine.
+    pub(crate) in_vm: Vec<String>,
+}
+
+impl Job {
+    pub(crate) fn run(&self) -> Exit {
+        self.attempt().unwrap_or_else(|exit| exit)
+    }
+
+    /// The order of checks is osbuild's: document, its validity, exports, checkpoints, `--inspect`, output directory.
+    fn attempt(&self) -> Result<Exit, Exit> {
+        let order = &self.order;
+        let registry = registry(order.libdir.as_ref()).map_err(|error| self.failed(&error))?;
+        let manifest = self.manifest(&registry)?;
+        let plan = Plan::new(self, &manifest)?;
+        if order.inspect {
+            say(&format!("{}\n", to_python(&inspect(&manifest))));
+            return Ok(Exit::Done);
+        }
+        let exports = plan.exports(self, &manifest)?;
+        self.refuse_what_is_not_there(&manifest)?;
+        let directory = self.make_store()?;
+        let isolation = isolate(&directory).map_err(|error| self.failed(&error))?;
+        let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
+        if let Some(size) = order.cache_max_size {
+            store
+                .set_limit(size.limit())
+                .map_err(|error| self.failed(&error))?;
+        }
+        let helpers = start_helpers(&registry, &manifest, &isolation, &directory)
+            .map_err(|error| self.failed(&error))?;
+        isolation
+            .give_up_privileges()
+            .map_err(|error| self.failed(&error))?;
+        let interrupt = Interrupt::default();
+        listen(&interrupt);
+        let summary = Arc::new(Summary::default());
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let settings = Settings {
+            registry: Arc::new(registry),
+            engine: engine().map_err(|error| self.failed(&error))?,
+            helpers: Arc::new(helpers),
+            observer: Arc::new(Fanout(vec![self.monitor()?, summary.clone()])),
+            jobs: self.jobs.unwrap_or_else(processors),
+            stage_timeout: order.stage_timeout.map(Duration::from_secs),
+            checkpoints: plan.checkpoints.clone(),
+            interrupt: interrupt.clone(),
+        };
+        let request = Request {
+            manifest: &manifest,
+            name: order.manifest.display().to_string(),
+            exports,
+        };
+        let built = build(&settings, &store, &isolation, &request);
+        if interrupt.fired() {
+            return Ok(self.interrupted(&manifest, built.ok()));
+        }
+        let built = built.map_err(|error| self.failed(&error))?;
+        Ok(self.show(&manifest, &built, &plan.checkpoints, &store, &summary))
+    }
+
+    fn style(&self) -> Style {
+        match self.manner {
+            _ if self.order.json || self.order.inspect => Style::Json,
+            Manner::Osbuild => Style::Osbuild,
+            Manner::Own => Style::Own,
+        }
+    }
+
+    /// An error before the build.
+    fn failed(&self, error: &dyn Error) -> Exit {
+        fail(
+            Exit::Failed,
+            self.order.json,
+            &Diagnostic::from_error(error),
+        )
+    }
+
+    fn refused(&self, diagnostic: &Diagnostic) -> Exit {
+        fail(Exit::Invalid, self.order.json, diagnostic)
+    }
+
+    fn manifest(&self, registry: &Registry) -> Result<Manifest, Exit> {
+        let mut document = document::read(&self.order.manifest, self.style())?;
+        if let Some(file) = &self.build_env {
+            document = with_build_environment(document, file, self.style())?;
+        }
+        let catalogue = catalogue(registry, self.order.libdir.as_deref());
+        document::manifest(&document, &catalogue, self.style())
+    }
+
+    /// No option is taken and then not heeded.
+    fn refuse_what_is_not_there(&self, manifest: &Manifest) -> Result<(), Exit> {
+        // osbuild does not mind names that the manifest does not have.
+        if let Some(name) = self
+            .in_vm
+            .iter()
+            .find(|name| manifest.pipeline(name).is_some())
+        {
+            let diagnostic = Diagnostic::new(format!(
+                "--in-vm {name}: there are no virtual machines here to build a pipeline in"
+            ));
+            return Err(self.refused(&diagnostic.hint(
+                "leave the option out: the stages then run in their sandboxes on this machine",
+            )));
+        }
+        if let Some(id) = &self.order.break_at {
+            let diagnostic = Diagnostic::new(format!(
+                "--break={id}: shells before stages are not there yet"
+            ));
+            return Err(self.refused(&diagnostic.hint(
+                "--checkpoint keeps the tree as a stage left it, below objects/ in the store",
+            )));
+        }
+        Ok(())
+    }
+
+    fn make_store(&self) -> Result<PathBuf, Exit> {
+        let store = &self.order.store;
+        let cannot_make = |error: std::io::Error| {
+            let diagnostic = Diagnostic::new(format!("cannot make {}", store.display()))
+                .cause(error.to_string());
+            fail(Exit::Failed, self.order.json, &diagnostic)
+        };
+        std::fs::create_dir_all(store).map_err(cannot_make)?;
+        std::fs::canonicalize(store).map_err(|error| self.failed(&error))
+    }
+
+    fn monitor(&self) -> Result<Arc<dyn Observer>, Exit> {
+        let order = &self.order;
+        let default = match self.manner {
+            _ if order.quiet || order.json => Monitor::Null,
+            Manner::Own => Monitor::Progress,
+            Manner::Osbuild => Monitor::Log,
+        };
+        let out = monitor::descriptor(order.monitor_fd).map_err(|error| {
+            let message = format!("--monitor-fd {}: {error}", order.monitor_fd.unwrap_or(1));
+            self.refused(&Diagnostic::new(message))
+        })?;
+        Ok(monitor::make(order.monitor.unwrap_or(default), out))
+    }
+
+    /// Ctrl-C: osbuild says one word, also where a document was asked for.
+    fn interrupted(&self, manifest: &Manifest, built: Option<RunOutcome>) -> Exit {
+        match (self.manner, built) {
+            (Manner::Osbuild, _) => say("\nAborted\n"),
+            (Manner::Own, Some(built)) => self.show_failure(manifest, &built),
+            (Manner::Own, None) => eprintln!("error: interrupted"),
+        }
+        Exit::Interrupted
+    }
+}
+
+/// Starts a helper for each interface that the manifest's stages, devices and mounts use.
+fn start_helpers(
+    registry: &Registry,
+    manifest: &Manifest,
+    isolation: &Isolation,
+    store: &Path,
+) -> Result<HelperProcesses, BuildError> {
+    let mut interfaces = BTreeMap::new();
+    for (position, pipeline) in manifest.pipelines.iter().enumerate() {
+        for (index, stage) in pipeline.stages.iter().enumerate() {
+            let kind = match stage.class {
+                StageClass::Assembler => Kind::Assembler,
+                StageClass::Stage => Kind::Stage,
+            };
+            let module = registry.get(kind, &stage.module).and_then(Result::ok);
+            let own: Vec<_> = module
+                .iter()
+                .flat_map(|module| needed_by(&module.request))
+                .collect();
+            let place = match manifest.version {
+                Version::V2 => format!(".pipelines[{position}].stages[{index}]"),
+                Version::V1 => format!("pipeline {}", pipeline.name),
+            };
+            for interface in own.into_iter().chain(needed_by_stage(stage)) {
+                interfaces
+                    .entry(interface)
+                    .or_insert_with(|| format!("{place} ({})", stage.requested_module()));
+            }
+        }
+    }
+    if isolation.is_private() && !manifest.pipelines.is_empty() {
+        interfaces.insert(Interface::Tree, "attributes of the tree".into());
+    }
+    let mut scopes = vec![store.to_owned()];
+    scopes.extend(scopes_of(manifest));
+    HelperProcesses::start(interfaces, &scopes)
+}
+
+/// Ctrl-C and termination end the run at once.
+fn listen(interrupt: &Interrupt) {
+    let interrupt = interrupt.clone();
+    // Without a handler the default one ends the process, and the kernel cleans up.
+    _ = ctrlc::set_handler(move || interrupt.fire());
+}

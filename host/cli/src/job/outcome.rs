@@ -1,0 +1,58 @@
+//! How a run that took place is shown.
+use super::{Job, Manner};
+use crate::exit::{Exit, say};
+use crate::monitor::Monitor;
+use osbuild_wasm_manifest::json::to_python;
+use osbuild_wasm_manifest::model::Manifest;
+use osbuild_wasm_manifest::run::RunOutcome;
+use osbuild_wasm_report::{Checkpoint, Colour, Diagnostic, Summary, result, trailer};
+use osbuild_wasm_store::Store;
+use std::collections::BTreeSet;
+
+impl Job {
+    /// Shows a run that came to its end by itself.
+    pub(super) fn show(
+        &self,
+        manifest: &Manifest,
+        built: &RunOutcome,
+        checkpoints: &BTreeSet<String>,
+        store: &Store,
+        summary: &Summary,
+    ) -> Exit {
+        let order = &self.order;
+        if !built.success {
+            self.show_failure(manifest, built);
+            return Exit::Failed;
+        }
+        if order.json {
+            say(&format!("{}\n", to_python(&result(manifest, built))));
+        } else if order.quiet {
+            return Exit::Done;
+        } else if self.manner == Manner::Osbuild || order.monitor == Some(Monitor::Log) {
+            // What was evicted again, or was not needed, is not there.
+            let entry = |id: &String| Checkpoint {
+                id: id.clone(),
+                cached: store.path().join("objects").join(id).exists(),
+            };
+            let checkpoints: Vec<_> = checkpoints.iter().map(entry).collect();
+            let colour = Colour::of(&std::io::stdout());
+            say(&trailer(manifest, &checkpoints, colour));
+        } else {
+            say(&format!("{}\n", summary.table(None)));
+        }
+        Exit::Done
+    }
+
+    /// Shows why a run failed.
+    pub(super) fn show_failure(&self, manifest: &Manifest, built: &RunOutcome) {
+        if self.order.json {
+            return say(&format!("{}\n", to_python(&result(manifest, built))));
+        }
+        if self.manner == Manner::Osbuild && !self.order.quiet {
+            say("Failed\n");
+        }
+        if let Some(diagnostic) = Diagnostic::of_failure(manifest, built) {
+            eprint!("{}", diagnostic.render(Colour::of(&std::io::stderr())));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What is wrong with a document, shown in its text.
+
+use crate::style::Colour;
+use crate::text::{count, last_chars};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use osbuild_wasm_manifest::json::{Span, SyntaxError, span};
+use osbuild_wasm_manifest::problem::{PathElement, ValidationError, render_path};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// How many problems are shown.
+const MAX_SHOWN: usize = 20;
+/// How many characters of a message: some quote a whole part of the document, which stands below anyway.
+const MAX_MESSAGE: usize = 240;
+/// How many lines of the document stand around the offending one.
+const LINES_AROUND: usize = 1;
+
+/// A document as the user gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// How the user calls it; `-` is standard input.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a [u8],
+}
+
+impl Source<'_> {
+    /// The problems of the document, each with its line, the offending text underlined. `width` is that of the terminal in columns.
+    pub fn problems(&self, errors: &[ValidationError], colour: Colour, width: usize) -> String {
+        let mut text = String::new();
+        let mut told = BTreeSet::new();
+        for error in errors.iter().take(MAX_SHOWN) {
+            let places = self.places(error);
+            let start = places.first().map(|place| place.start);
+            // osbuild tells of a mount twice, once by its index and once by its name.
+            if told.insert((start, &error.message)) {
+                text += &self.problem(error, places, colour, width);
+                text += "\n\n";
+            }
+        }
+        if errors.len() > MAX_SHOWN {
+            let more = count(errors.len() - MAX_SHOWN, "more problem");
+            text += &format!("and {more}; --json lists all\n");
+        }
+        text.trim_end().to_owned() + "\n"
+    }
+
+    fn problem(
+        &self,
+        error: &ValidationError,
+        places: Vec<Range<usize>>,
+        colour: Colour,
+        width: usize,
+    ) -> String {
+        let finding = Finding {
+            title: shortened(&error.message),
+            places,
+            label: error.expected.as_deref(),
+            place: Some(render_path(&error.path)).filter(|_| !error.path.is_empty()),
+            hint: error.hint.as_deref(),
+        };
+        self.render(&finding, colour, width)
+    }
+
+    /// The syntax error of a document that is no JSON.
+    pub fn syntax(&self, error: &SyntaxError, colour: Colour, width: usize) -> String {
+        let finding = Finding {
+            title: format!(
+                "{} is not JSON: line {}, column {}: {}",
+                self.shown_name(),
+                error.line,
+                error.column,
+                error.message
+            ),
+            places: std::iter::once(error.offset..error.offset).collect(),
+            label: Some("here"),
+            place: None,
+            hint: None,
+        };
+        self.render(&finding, colour, width) + "\n"
+    }
+
+    fn shown_name(&self) -> &str {
+        match self.name {
+            "-" => "standard input",
+            name => name,
+        }
+    }
+
+    /// What to underline.
+    fn places(&self, error: &ValidationError) -> Vec<Range<usize>> {
+        let member = |name: &String| {
+            let mut path = error.path.clone();
+            path.push(PathElement::Key(name.clone()));
+            let found = span(self.text, &path)?;
+            let name = found.name.clone()?;
+            let end = self.telling(found).end;
+            Some(name.start..name.end.max(end))
+        };
+        let members: Vec<_> = error.members.iter().filter_map(member).collect();
+        if !members.is_empty() {
+            return members;
+        }
+        let found = span(self.text, &error.path);
+        found.map(|found| self.telling(found)).into_iter().collect()
+    }
+
+    /// Of an array or object only its name, or the bracket it begins with.
+    fn telling(&self, span: Span) -> Range<usize> {
+        let start = span.value.start;
+        match (self.text.get(start), span.name) {
+            (Some(b'{' | b'['), Some(name)) => name,
+            (Some(b'{' | b'['), None) => start..start + 1,
+            _ => span.value,
+        }
+    }
+
+    fn render(&self, finding: &Finding<'_>, colour: Colour, width: usize) -> String {
+        let renderer = match colour {
+            Colour::Never => Renderer::plain(),
+            Colour::Always => Renderer::styled(),
+        };
+        let text = String::from_utf8_lossy(self.text);
+        let place = finding.place.as_ref().map(|place| format!("at {place}"));
+        let notes = [
+            place.map(|place| Level::NOTE.message(place)),
+            finding.hint.map(|hint| Level::HELP.message(hint)),
+        ];
+        let mut group = Group::with_title(Level::ERROR.primary_title(&finding.title));
+        // Offsets into text that is not UTF-8 do not fit what would be shown of it.
+        if let (Some(first), true) = (finding.places.first(), text.len() == self.text.len()) {
+            group = group.element(self.snippet(&text, first, finding));
+        }
+        group = group.elements(notes.into_iter().flatten());
+        renderer.term_width(width).render(&[group])
+    }
+
+    fn snippet<'t>(
+        &'t self,
+        text: &'t str,
+        first: &Range<usize>,
+        finding: &Finding<'t>,
+    ) -> Snippet<'t, Annotation<'t>> {
+        let shown = lines_around(text, first);
+        let before = text.get(..shown.start).unwrap_or_default();
+        let inside = |place: &&Range<usize>| shown.start <= place.start && place.end <= shown.end;
+        let annotation = |(index, place): (usize, &Range<usize>)| {
+            let (kind, label) = match index {
+                0 => (AnnotationKind::Primary, finding.label),
+                _ => (AnnotationKind::Context, None),
+            };
+            kind.span(place.start - shown.start..place.end - shown.start)
+                .label(label)
+        };
+        Snippet::source(text.get(shown.clone()).unwrap_or_default())
+            .line_start(before.matches('\n').count() + 1)
+            .path(self.shown_name())
+            .annotations(
+                finding
+                    .places
+                    .iter()
+                    .filter(inside)
+                    .enumerate()
+                    .map(annotation),
+            )
+    }
+}
+
+/// What is shown of one problem.
+struct Finding<'a> {
+    title: String,
+    /// What to underline; the first is the point.
+    places: Vec<Range<usize>>,
+    label: Option<&'a str>,
+    place: Option<String>,
+    hint: Option<&'a str>,
+}
+
+/// The lines around a place.
+fn lines_around(text: &str, place: &Range<usize>) -> Range<usize> {
+    let before = text.get(..place.start).unwrap_or_default();
+    let after = text.get(place.end..).unwrap_or_default();
+    let start = before.rmatch_indices('\n').nth(LINES_AROUND);
+    let end = after.match_indices('\n').nth(LINES_AROUND);
+    let start = start.map_or(0, |(at, _)| at + 1);
+    let end = end.map_or(text.len(), |(at, _)| place.end + at);
+    start..end
+}
+
+fn shortened(message: &str) -> String {
+    let (end, hidden) = last_chars(message, MAX_MESSAGE);
+    if hidden == 0 {
+        message.to_owned()
+    } else {
+        format!("...{end}")
+    }
+}
