@@ -1,5 +1,5 @@
 //! Compression in the component: streams of any length, memory bounded by the method.
-use osbuild_stage::{Result, bail};
+use osbuild_stage::{Context, File, Result, Tree, bail};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use std::io::{self, Write};
 
@@ -154,6 +154,14 @@ impl<W: Write> Write for Compressor<W> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Compresses a whole file, by contract path, into `target`.
+pub fn file(source: &str, target: File, method: Method) -> Result<()> {
+    let mut from = Tree::contract().open(source)?;
+    let mut stream = Compressor::new(method, io::BufWriter::with_capacity(1 << 20, target))?;
+    io::copy(&mut from, &mut stream).with_context(|| format!("cannot compress {source}"))?;
+    Ok(stream.finish()?.flush()?)
 }
 
 /// zstd in frames.

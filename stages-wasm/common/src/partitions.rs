@@ -119,15 +119,20 @@ impl Found {
     }
 }
 
-/// Parses what `sfdisk --json` wrote; there must be `expected` partitions.
-pub fn parse(json: &[u8], expected: usize) -> Result<Table> {
+/// Parses what `sfdisk --json` wrote.
+pub fn parse_any(json: &[u8]) -> Result<Table> {
     #[derive(Deserialize)]
     struct Report {
         partitiontable: Table,
     }
     let report: Report = serde_json::from_slice(json)
         .context("cannot read what sfdisk says of the partition table")?;
-    let table = report.partitiontable;
+    Ok(report.partitiontable)
+}
+
+/// As [`parse_any`]; there must be `expected` partitions.
+pub fn parse(json: &[u8], expected: usize) -> Result<Table> {
+    let table = parse_any(json)?;
     if table.partitions.len() != expected {
         bail!(
             "sfdisk made {} partitions instead of {expected}",

@@ -73,7 +73,8 @@ impl Ini {
     }
 }
 
-fn has_lone_percent(value: &str) -> bool {
+/// Whether a value has a `%` that is neither `%%` nor begins `%(`, which readers that interpolate refuse.
+pub fn has_lone_percent(value: &str) -> bool {
     let rest = value.replace("%%", "");
     rest.match_indices('%')
         .any(|(at, _)| !rest[at + 1..].starts_with('('))

@@ -240,6 +240,16 @@ impl Tree {
         Ok(tree::set_xattr(&self.path(path), name, value, false)?)
     }
 
+    /// As [`Tree::xattr`] of what a link at the end leads to.
+    pub fn xattr_of_target(&self, path: &str, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(tree::get_xattr(&self.path(path), name, true)?)
+    }
+
+    /// As [`Tree::set_xattr`] of what a link at the end leads to.
+    pub fn set_xattr_of_target(&self, path: &str, name: &str, value: &[u8]) -> Result<()> {
+        Ok(tree::set_xattr(&self.path(path), name, value, true)?)
+    }
+
     /// Removes an extended attribute of the object itself.
     pub fn remove_xattr(&self, path: &str, name: &str) -> Result<()> {
         Ok(tree::remove_xattr(&self.path(path), name, false)?)

@@ -1,12 +1,14 @@
-//! Archives as GNU tar writes them.
+//! Archives as GNU tar writes and unpacks them.
 
 mod archive;
-mod header;
-mod output;
-mod pax;
+mod extract;
+pub(crate) mod header;
+pub(crate) mod output;
+pub(crate) mod pax;
 mod sparse;
 mod transform;
 
 pub use archive::{Options, create};
+pub use extract::extract;
 pub use header::Format;
 pub use transform::Transform;

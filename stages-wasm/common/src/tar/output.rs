@@ -49,6 +49,15 @@ impl Output {
         })
     }
 
+    /// An uncompressed archive that is continued in `file` from byte `offset`.
+    pub fn at(file: File, offset: u64) -> Self {
+        Self::Plain {
+            file,
+            written: offset,
+            pending: Vec::with_capacity(PENDING),
+        }
+    }
+
     /// Bytes of the archive so far, before compression.
     fn length(&self) -> u64 {
         match self {
@@ -128,7 +137,12 @@ impl Output {
     /// Ends the archive: two empty blocks and a whole record.
     pub fn finish(mut self) -> Result<()> {
         self.put(&[0; 2 * BLOCK])?;
-        self.fill(RECORD)?;
+        self.end(RECORD)
+    }
+
+    /// Fills up to a multiple of `unit` and writes what is left.
+    pub fn end(mut self, unit: u64) -> Result<()> {
+        self.fill(unit)?;
         self.flush(0)?;
         if let Self::Compressed { stream, .. } = self {
             stream.finish()?.flush()?;

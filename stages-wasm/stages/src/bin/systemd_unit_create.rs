@@ -1,12 +1,17 @@
 //! Create a service, mount, socket or swap unit.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Result, bail, ini};
+use osbuild_stage::{Arguments, Result, ini};
+use osbuild_stage_common::dropin;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-/// The longest file name.
-const LONGEST: usize = 255;
+const SECTIONS: [(&str, &str); 4] = [
+    (".service", "Service"),
+    (".mount", "Mount"),
+    (".socket", "Socket"),
+    (".swap", "Swap"),
+];
 
 #[derive(Deserialize)]
 struct Options {
@@ -37,7 +42,7 @@ enum UnitPath {
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
         let options = &arguments.options;
-        check(&options.filename, &options.config)?;
+        dropin::check_unit(&options.filename, &options.config, &SECTIONS)?;
         let base = match options.unit_path {
             UnitPath::Usr => "usr/lib/systemd",
             UnitPath::Etc => "etc/systemd",
@@ -51,22 +56,4 @@ fn main() -> ExitCode {
             ini::unit(&options.config)?,
         )
     })
-}
-
-/// A unit needs the section that its suffix names.
-fn check(filename: &str, config: &Map<String, Value>) -> Result<()> {
-    if filename.len() > LONGEST {
-        bail!("{filename}: a unit's name has at most {LONGEST} bytes");
-    }
-    for (suffix, section) in [
-        (".service", "Service"),
-        (".mount", "Mount"),
-        (".socket", "Socket"),
-        (".swap", "Swap"),
-    ] {
-        if filename.ends_with(suffix) && !config.contains_key(section) {
-            bail!("{filename} unit requires {section} section");
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,116 @@
+//! Groups, users and the password of root.
+use super::Line;
+use osbuild_stage::{IndexMap, Number, json};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Who may log in.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Accounts {
+    groups: IndexMap<String, Group>,
+    users: IndexMap<String, User>,
+    rootpw: RootPassword,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Group {
+    gid: Option<Number>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct User {
+    password: Option<String>,
+    shell: Option<String>,
+    uid: Option<Number>,
+    gid: Option<Number>,
+    groups: Vec<String>,
+    home: Option<String>,
+    key: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct RootPassword {
+    lock: Value,
+    plaintext: Value,
+    iscrypted: Value,
+    allow_ssh: Value,
+    password: Value,
+}
+
+impl Accounts {
+    /// Groups, users with their keys, root.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self
+            .groups
+            .iter()
+            .map(|(name, group)| group.line(name))
+            .collect();
+        for (name, user) in &self.users {
+            lines.push(user.line(name));
+            if let Some(key) = user.key.as_deref().filter(|key| !key.is_empty()) {
+                lines.push(format!("sshkey --username {name} \"{key}\""));
+            }
+        }
+        lines.extend(self.rootpw.line());
+        lines
+    }
+}
+
+/// A number that is not 0.
+fn given(number: &Option<Number>) -> Option<String> {
+    let text = number.as_ref()?.to_string();
+    (!matches!(text.as_str(), "0" | "0.0")).then_some(text)
+}
+
+impl Group {
+    fn line(&self, name: &str) -> String {
+        Line::new("group")
+            .arg(&format!("--name {name}"))
+            .option("--gid ", given(&self.gid))
+            .text()
+    }
+}
+
+impl User {
+    fn line(&self, name: &str) -> String {
+        let password = self.password.as_deref().map(|password| match password {
+            "" => "--password \"\" --iscrypted".to_owned(),
+            password => format!("--password {password} --iscrypted"),
+        });
+        Line::new("user")
+            .arg(&format!("--name {name}"))
+            .option("", password)
+            .option("--shell ", self.shell.as_ref())
+            .option("--uid ", self.uid.as_ref().map(Number::to_string))
+            .option("--gid ", self.gid.as_ref().map(Number::to_string))
+            .option("--groups ", Some(self.groups.join(",")))
+            .option("--homedir ", self.home.as_ref())
+            .text()
+    }
+}
+
+impl RootPassword {
+    /// Each part is a flag, or stands for itself.
+    fn line(&self) -> Option<String> {
+        let parts = [
+            (&self.lock, "--lock"),
+            (&self.plaintext, "--plaintext"),
+            (&self.iscrypted, "--iscrypted"),
+            (&self.allow_ssh, "--allow-ssh"),
+            (&self.password, ""),
+        ];
+        let mut line = Line::new("rootpw");
+        let mut any = false;
+        for (value, flag) in parts {
+            if json::is_true(value) {
+                any = true;
+                line = line.arg(value.as_str().unwrap_or(flag));
+            }
+        }
+        any.then(|| line.text())
+    }
+}

@@ -1,0 +1,24 @@
+//! Select an authselect profile.
+#![forbid(unsafe_code)]
+use osbuild_stage::{Arguments, Command};
+use serde::Deserialize;
+use std::process::ExitCode;
+
+#[derive(Deserialize)]
+struct Options {
+    profile: String,
+    #[serde(default)]
+    features: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| {
+        let options = arguments.options;
+        Command::new("authselect")
+            .in_tree()
+            .args(["select", "--force", "--nobackup"])
+            .arg(options.profile)
+            .args(options.features)
+            .run()
+    })
+}

@@ -1,0 +1,36 @@
+//! Create the ignition first-boot marker.
+#![forbid(unsafe_code)]
+use osbuild_stage::{Arguments, Tree, path};
+use serde::Deserialize;
+use std::process::ExitCode;
+
+#[derive(Deserialize)]
+struct Options {
+    #[serde(default)]
+    network: Vec<String>,
+    #[serde(default = "usual_target")]
+    target: String,
+}
+
+fn usual_target() -> String {
+    "tree:///boot".into()
+}
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| {
+        let options = &arguments.options;
+        let directory = arguments.locate(&options.target)?;
+        Tree::contract().write(
+            &path::join(&directory, "ignition.firstboot"),
+            text(&options.network),
+        )
+    })
+}
+
+/// The boot loader sources this file.
+fn text(network: &[String]) -> String {
+    match network {
+        [] => String::new(),
+        words => format!("set ignition_network_kcmdline='{}'", words.join(" ")),
+    }
+}

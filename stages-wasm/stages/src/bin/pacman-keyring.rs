@@ -1,0 +1,27 @@
+//! Initialise and populate the pacman keyring.
+#![forbid(unsafe_code)]
+use osbuild_stage::{Arguments, Result};
+use osbuild_stage_common::chroot;
+use serde::Deserialize;
+use std::process::ExitCode;
+
+#[derive(Deserialize)]
+struct Options {
+    #[serde(default = "archlinux")]
+    keyrings: Vec<String>,
+}
+
+fn archlinux() -> Vec<String> {
+    vec!["archlinux".into()]
+}
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+        let command = || chroot::command(&arguments.tree, "pacman-key");
+        command()?.arg("--init").run()?;
+        command()?
+            .arg("--populate")
+            .args(arguments.options.keyrings)
+            .run()
+    })
+}

@@ -1,0 +1,41 @@
+//! Write a limits.d drop-in.
+#![forbid(unsafe_code)]
+use osbuild_stage::{Arguments, Result, ini};
+use serde::Deserialize;
+use serde_json::Value;
+use std::process::ExitCode;
+
+#[derive(Deserialize)]
+struct Options {
+    filename: String,
+    config: Vec<Limit>,
+}
+
+#[derive(Deserialize)]
+struct Limit {
+    domain: String,
+    #[serde(rename = "type")]
+    kind: String,
+    item: String,
+    /// A number or a word such as `unlimited`.
+    value: Value,
+}
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| {
+        let options = &arguments.options;
+        let lines: Vec<String> = options.config.iter().map(line).collect::<Result<_>>()?;
+        arguments.tree.write(
+            &format!("etc/security/limits.d/{}", options.filename),
+            lines.concat(),
+        )
+    })
+}
+
+fn line(limit: &Limit) -> Result<String> {
+    let value = ini::scalar(&limit.value)?;
+    Ok(format!(
+        "{} {} {} {value}\n",
+        limit.domain, limit.kind, limit.item
+    ))
+}

@@ -1,0 +1,45 @@
+//! Write etc/resolv.conf.
+#![forbid(unsafe_code)]
+use osbuild_stage::{Arguments, FileType, Result, Tree, bail};
+use serde::Deserialize;
+use std::process::ExitCode;
+
+const PATH: &str = "etc/resolv.conf";
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Options {
+    nameserver: Vec<String>,
+    search: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+        let tree = &arguments.tree;
+        remove_old(tree)?;
+        tree.create_dir_all("etc")?;
+        tree.write(PATH, text(&arguments.options))
+    })
+}
+
+/// Removes a file or a link, wherever that leads.
+fn remove_old(tree: &Tree) -> Result<()> {
+    if !tree.exists_itself(PATH)? {
+        return Ok(());
+    }
+    if tree.lstat(PATH)?.kind == FileType::Directory {
+        bail!("/{PATH} is a directory");
+    }
+    tree.remove(PATH)
+}
+
+fn text(options: &Options) -> String {
+    let mut text = String::from("# Written by osbuild-wasm.\n");
+    if !options.search.is_empty() {
+        text += &format!("search {}\n", options.search.join(" "));
+    }
+    let servers = options.nameserver.iter();
+    text.extend(servers.map(|server| format!("nameserver {server}\n")));
+    text
+}

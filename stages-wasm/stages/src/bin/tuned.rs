@@ -1,0 +1,41 @@
+//! Activate TuneD profiles.
+#![forbid(unsafe_code)]
+use osbuild_stage::{Arguments, Result, Tree, bail};
+use serde::Deserialize;
+use std::process::ExitCode;
+
+#[derive(Deserialize)]
+struct Options {
+    profiles: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+        let (tree, profiles) = (&arguments.tree, &arguments.options.profiles);
+        let known = [known(tree, "usr/lib/tuned")?, known(tree, "etc/tuned")?].concat();
+        if let Some(profile) = profiles.iter().find(|profile| !known.contains(profile)) {
+            bail!("TuneD profile '{profile}' does not exist");
+        }
+        tree.write(
+            "etc/tuned/active_profile",
+            format!("{}\n", profiles.join(" ")),
+        )?;
+        tree.write("etc/tuned/profile_mode", "manual\n")
+    })
+}
+
+/// Profiles below a directory; newer releases of TuneD keep them in one of its own.
+fn known(tree: &Tree, directory: &str) -> Result<Vec<String>> {
+    if !tree.is_dir(directory)? {
+        return Ok(Vec::new());
+    }
+    let own = format!("{directory}/profiles");
+    let directory = if tree.is_dir(&own)? { &own } else { directory };
+    let mut names = Vec::new();
+    for entry in tree.list(directory)? {
+        if tree.is_file(&format!("{directory}/{}/tuned.conf", entry.name))? {
+            names.push(entry.name);
+        }
+    }
+    Ok(names)
+}

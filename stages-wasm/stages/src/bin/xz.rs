@@ -1,0 +1,19 @@
+//! Compress a file with xz.
+#![forbid(unsafe_code)]
+use osbuild_stage::Arguments;
+use osbuild_stage_common::compress::{self, Method};
+use serde::Deserialize;
+use std::process::ExitCode;
+
+#[derive(Deserialize)]
+struct Options {
+    filename: String,
+}
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| {
+        let source = arguments.input("file")?.single_file()?;
+        let target = arguments.tree.create(&arguments.options.filename)?;
+        compress::file(&source, target, Method::Xz(0))
+    })
+}
