@@ -25,11 +25,11 @@ programs: components
 lint: components
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
-	$(CARGO) clippy --profile component --target wasm32-wasip2 -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers -- -D warnings
+	$(CARGO) clippy --profile component --target wasm32-wasip2 -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers -p osbuild-hostile -- -D warnings
 
 test: tools lint programs
 	$(CARGO) test --release
-	$(CARGO) test --release -p osbuild-stage -p osbuild-stage-common
+	$(CARGO) test -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers
 
 demo: tools programs
 	samples/demo

@@ -1,0 +1,157 @@
+//! Does with files what it is told, through either door: `osbuild:stage/tree` or the standard library (`wasi:filesystem`).
+#![forbid(unsafe_code)]
+use osbuild_hostile::Attempts;
+use osbuild_stage::{Arguments, CopyOptions, Error, FileType, Result, Tree};
+use serde::Deserialize;
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+#[derive(Deserialize)]
+struct Options {
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    door: Door,
+    #[serde(rename = "do")]
+    verb: String,
+    path: String,
+    #[serde(default)]
+    to: String,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Door {
+    Tree,
+    Std,
+}
+
+/// What is written.
+const CONTENT: &str = "HOSTILE";
+/// How long a race is kept up.
+const RACE: Duration = Duration::from_millis(700);
+
+fn main() -> ExitCode {
+    osbuild_stage::run(|arguments: Arguments<Options>| {
+        let mut attempts = Attempts::default();
+        for step in &arguments.options.steps {
+            let (name, result) = match step.door {
+                Door::Tree => ("tree", by_tree(step)),
+                Door::Std => ("std", by_std(step).map_err(Error::from)),
+            };
+            attempts.note(&format!("{name} {} {}", step.verb, step.path), result);
+        }
+        attempts.conclude()
+    })
+}
+
+fn by_tree(step: &Step) -> Result<String> {
+    let (files, path, to) = (Tree::contract(), step.path.as_str(), step.to.as_str());
+    let node = |kind| files.create_node(path, kind, 0o666, 1, 5);
+    let options = CopyOptions {
+        remove_destination: false,
+        follow: true,
+    };
+    match step.verb.as_str() {
+        "read" => return files.read_to_string(path),
+        "list" => {
+            let names: Vec<_> = files.list(path)?.into_iter().map(|e| e.name).collect();
+            return Ok(names.join(" "));
+        }
+        "deepen" => return deepen(&files.below(path)),
+        "hoard" => return hoard(&files, path),
+        "race" => return race(|| files.read_to_string(path), || files.write(path, CONTENT)),
+        "write" => files.write(path, CONTENT),
+        "append" => files.append(path, CONTENT),
+        "replace" => files.replace(path, CONTENT, 0o644),
+        "chmod" => files.set_mode(path, 0o777),
+        "chown" => files.set_owner(path, Some(4242), Some(4242)),
+        "remove" => files.remove(path),
+        "remove-all" => files.remove_all(path),
+        "mkdir" => files.create_dir(path),
+        "symlink" => files.symlink(to, path),
+        "hard-link" => files.hard_link(path, to),
+        "rename" => files.rename(path, to),
+        "copy" => files.copy(path, to, options),
+        "device" => node(FileType::CharacterDevice),
+        "block-device" => node(FileType::BlockDevice),
+        "fifo" => node(FileType::Fifo),
+        other => Err(Error::new(format!("no such verb: {other}"))),
+    }
+    .map(|()| String::new())
+}
+
+fn by_std(step: &Step) -> std::io::Result<String> {
+    let (path, to) = (step.path.as_str(), step.to.as_str());
+    match step.verb.as_str() {
+        "read" => return fs::read_to_string(path),
+        "list" => {
+            let names: Result<Vec<_>, _> = fs::read_dir(path)?
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect();
+            return names.map(|names| names.join(" "));
+        }
+        "race" => return race(|| fs::read_to_string(path), || fs::write(path, CONTENT)),
+        "write" => fs::write(path, CONTENT),
+        "remove" => fs::remove_file(path),
+        "remove-all" => fs::remove_dir_all(path),
+        "mkdir" => fs::create_dir(path),
+        "hard-link" => fs::hard_link(path, to),
+        "rename" => fs::rename(path, to),
+        other => Err(std::io::Error::other(format!("no such verb: {other}"))),
+    }
+    .map(|()| String::new())
+}
+
+/// Makes directories nested far deeper than a path can say: copies of one long chain, each moved below the next.
+fn deepen(tree: &Tree) -> Result<String> {
+    const CHAIN: usize = 1000;
+    const CHAINS: usize = 3;
+    let chain = |length: usize| ["d"; CHAIN][..length].join("/");
+    let options = CopyOptions {
+        remove_destination: false,
+        follow: false,
+    };
+    (1..=CHAIN).try_for_each(|length| tree.create_dir(&chain(length)))?;
+    let (whole, next) = (tree.path("whole"), tree.path("next"));
+    tree.create_dir("whole")?;
+    for _ in 1..CHAINS {
+        tree.create_dir("next")?;
+        Tree::contract().copy(&tree.path("d"), &next, options)?;
+        tree.rename("whole", &format!("next/{}/d", chain(CHAIN)))?;
+        Tree::contract().rename(&next, &whole)?;
+    }
+    Ok(format!("{} levels", CHAIN * CHAINS))
+}
+
+/// Opens a file again and again and keeps it open.
+fn hoard(tree: &Tree, path: &str) -> Result<String> {
+    let mut open = Vec::new();
+    while open.len() < 2_000_000 {
+        open.push(tree.open(path)?);
+    }
+    Ok(format!("{} open files", open.len()))
+}
+
+/// Reads and writes for a while and returns each content that was seen.
+fn race<E>(
+    read: impl Fn() -> Result<String, E>,
+    write: impl Fn() -> Result<(), E>,
+) -> Result<String, E> {
+    let started = Instant::now();
+    let (mut seen, mut count) = (Vec::new(), 0_u64);
+    while started.elapsed() < RACE {
+        count += 1;
+        if let Ok(content) = read()
+            && !seen.contains(&content)
+        {
+            seen.push(content);
+        }
+        // Whether it is refused depends on the moment; where it went, the test knows.
+        _ = write();
+    }
+    Ok(format!("{count} rounds, saw {seen:?}"))
+}

@@ -1,0 +1,57 @@
+//! The samples that make bootable disks.
+use crate::repository::{TOOLS, repository, with_sample};
+use osbuild_wasm_tests::{Scratch, machine, paths};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// Builds use both processors anyway; boots run side by side.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// One store for both, kept from run to run: what has changed is built, the rest is there.
+fn store() -> &'static Path {
+    static STORE: OnceLock<PathBuf> = OnceLock::new();
+    STORE.get_or_init(|| paths::kept("image-store"))
+}
+
+/// Builds a sample and boots the disk it makes until its marker and multi-user were seen on the console.
+fn boots(sample: &str, export: &str, disk: &str) {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    {
+        let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        repository();
+        let script = r#""$0" run "$MANIFEST" --store "$STORE" --output-directory "$SCRATCH/out" --checkpoint build --export "$EXPORT""#;
+        let program = with_sample(&scratch, sample, script)
+            .env("STORE", store())
+            .env("EXPORT", export);
+        program.limit(Duration::from_secs(300)).run().expect(0);
+    }
+    machine::assert_nothing_left(scratch.root());
+    let booted = Command::new(paths::sample("boot"))
+        .args(["--quiet", "--timeout", "300"])
+        .arg(scratch.path(disk))
+        .output()
+        .expect("boot");
+    let console = String::from_utf8_lossy(&booted.stdout);
+    assert!(booted.status.success(), "{console}");
+    assert!(console.contains("OSBUILD-WASM-BOOT-OK"), "{console}");
+    println!("{sample}: {}", console.trim());
+}
+
+#[test]
+fn disk_image_boots_to_multi_user_and_prints_the_marker_of_its_manifest() {
+    boots("disk-image.json", "qcow2", "out/qcow2/disk.qcow2");
+}
+
+#[test]
+fn disk_image_of_version_1_boots_to_multi_user_and_prints_the_marker_of_its_manifest() {
+    boots(
+        "disk-image-v1.json",
+        "assembler",
+        "out/assembler/disk.qcow2",
+    );
+}

@@ -1,0 +1,7 @@
+//! Builds images from RPM packages and boots them under emulation.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "how long a boot took is worth a line")]
+
+mod boot;
+mod earliest;
+mod repository;

@@ -1,0 +1,13 @@
+//! Runs `osbuild-wasm` as a user does: what it builds, what it refuses, what it says.
+#![forbid(unsafe_code)]
+
+mod bad_input;
+mod cache;
+mod cases;
+mod help;
+mod house;
+mod interruption;
+mod plugins;
+mod results;
+mod samples;
+mod sandbox;

@@ -1,0 +1,7 @@
+//! Components that try to get at what they were not granted. Every one fails cleanly, and nothing outside of its tree changes.
+mod devices;
+mod files;
+mod programs;
+mod races;
+mod resources;
+mod sockets;
