@@ -60,6 +60,10 @@ fn a_directory_instead_of_a_file() {
 fn not_json() {
     insta::assert_snapshot!(said(b"{\"version\": \"2\",\n \"pipelines\": [,]}", 2), @r#"
     error: [DIR]/manifest.json is not JSON: line 2, column 16: a value is expected here
+     --> [DIR]/manifest.json:2:16
+      |
+    2 |  "pipelines": [,]}
+      |                ^ here
     ---
     {
       "type": "error",
@@ -106,6 +110,10 @@ fn not_utf_8() {
 fn nothing_at_all() {
     insta::assert_snapshot!(said(b"", 2), @r#"
     error: [DIR]/manifest.json is not JSON: line 1, column 1: a value is missing: the document ends here
+     --> [DIR]/manifest.json:1:1
+      |
+    1 |
+      | ^ here
     ---
     {
       "type": "error",
@@ -135,11 +143,12 @@ fn nesting_without_end_is_no_crash() {
 #[test]
 fn a_list_instead_of_an_object() {
     insta::assert_snapshot!(invalid(json!([1])), @r#"
-    [DIR]/manifest.json has errors:
-
-    .:
-      [1] is not of type 'object'
-
+    invalid: 1 problem in [DIR]/manifest.json
+    error: [1] is not of type 'object'
+     --> [DIR]/manifest.json:1:1
+      |
+    1 | [1]
+      | ^ expected object
     ---
     {
       "type": "https://osbuild.org/validation-error",
@@ -161,7 +170,7 @@ fn an_unsupported_version() {
     insta::assert_snapshot!(ended.all().trim(), @r#"
     Unsupported manifest format
 
-    error: Unsupported manifest format
+    error: Unsupported manifest format: `version` is "1" or "2", not "7"
     "#);
 }
 
@@ -171,18 +180,31 @@ fn values_of_the_wrong_type() {
         { "name": 5, "stages": {} },
         { "name": "b", "stages": [manifest::stage("org.osbuild.hostname", json!({ "hostname": 5, "more": 1 }))] },
     ]))), @r#"
-    [DIR]/manifest.json has errors:
+    invalid: 3 problems in [DIR]/manifest.json
+    error: {} is not of type 'array'
+     --> [DIR]/manifest.json:1:39
+      |
+    1 | {"version":"2","pipelines":[{"name":5,"stages":{}},{"name":"b","stages":[{"type":"org.osbuild.hostname","options":{"hostname":5,"more...
+      |                                       ^^^^^^^^ expected array
+      |
+      = note: at .pipelines[0].stages
 
-    .pipelines[0].stages:
-      {} is not of type 'array'
+    error: Additional properties are not allowed ('more' was unexpected)
+     --> [DIR]/manifest.json:1:129
+      |
+    1 | ...type":"org.osbuild.hostname","options":{"hostname":5,"more":1}}]}]}
+      |                                                         ^^^^^^^^ not known here
+      |
+      = note: at .pipelines[1].stages[0].options
+      = help: known here: `hostname`
 
-    .pipelines[1].stages[0].options:
-      Additional properties are not allowed ('more' was unexpected)
-        hint: known here: `hostname`
-
-    .pipelines[1].stages[0].options.hostname:
-      5 is not of type 'string'
-
+    error: 5 is not of type 'string'
+     --> [DIR]/manifest.json:1:127
+      |
+    1 | ...":[{"type":"org.osbuild.hostname","options":{"hostname":5,"more":1}}]}]}
+      |                                                            ^ expected string
+      |
+      = note: at .pipelines[1].stages[0].options.hostname
     ---
     {
       "type": "https://osbuild.org/validation-error",
@@ -226,12 +248,15 @@ fn values_of_the_wrong_type() {
 #[test]
 fn an_unknown_stage_gets_a_near_name() {
     insta::assert_snapshot!(invalid(manifest::tree(json!([manifest::stage("org.osbuild.hostnam", json!({}))]))), @r#"
-    [DIR]/manifest.json has errors:
-
-    .pipelines[0].stages[0]:
-      could not find schema information for 'org.osbuild.hostnam'
-        hint: did you mean `org.osbuild.hostname`?
-
+    invalid: 1 problem in [DIR]/manifest.json
+    error: could not find schema information for 'org.osbuild.hostnam'
+     --> [DIR]/manifest.json:1:55
+      |
+    1 | {"version":"2","pipelines":[{"name":"tree","stages":[{"type":"org.osbuild.hostnam","options":{}}]}]}
+      |                                                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ there is no such stage
+      |
+      = note: at .pipelines[0].stages[0]
+      = help: did you mean `org.osbuild.hostname`?
     ---
     {
       "type": "https://osbuild.org/validation-error",
@@ -255,12 +280,15 @@ fn an_unknown_stage_gets_a_near_name() {
 #[test]
 fn an_unknown_build_pipeline() {
     insta::assert_snapshot!(invalid(manifest::of(json!([{ "name": "a", "build": "name:b", "stages": [] }]))), @r#"
-    [DIR]/manifest.json has errors:
-
-    .pipelines[0].build:
-      Unknown pipeline reference: name:b
-        hint: a pipeline can refer only to pipelines that come before it in the document
-
+    invalid: 1 problem in [DIR]/manifest.json
+    error: Unknown pipeline reference: name:b
+     --> [DIR]/manifest.json:1:49
+      |
+    1 | {"version":"2","pipelines":[{"name":"a","build":"name:b","stages":[]}]}
+      |                                                 ^^^^^^^^
+      |
+      = note: at .pipelines[0].build
+      = help: a pipeline can refer only to pipelines that come before it in the document
     ---
     {
       "type": "https://osbuild.org/validation-error",
@@ -288,12 +316,15 @@ fn an_unknown_input_pipeline() {
         "inputs": { "tree": { "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": ["name:nope"] } },
     });
     insta::assert_snapshot!(invalid(manifest::tree(json!([stage]))), @r#"
-    [DIR]/manifest.json has errors:
-
-    .pipelines[0].stages[0].inputs.tree.references[0]:
-      Unknown pipeline reference: name:nope
-        hint: a pipeline can refer only to pipelines that come before it in the document
-
+    invalid: 1 problem in [DIR]/manifest.json
+    error: Unknown pipeline reference: name:nope
+     --> [DIR]/manifest.json:1:234
+      |
+    1 | ...sbuild.tree","origin":"org.osbuild.pipeline","references":["name:nope"]}}}]}]}
+      |                                                               ^^^^^^^^^^^
+      |
+      = note: at .pipelines[0].stages[0].inputs.tree.references[0]
+      = help: a pipeline can refer only to pipelines that come before it in the document
     ---
     {
       "type": "https://osbuild.org/validation-error",
@@ -326,12 +357,15 @@ fn an_unknown_source_reference() {
         "inputs": { "file": { "type": "org.osbuild.files", "origin": "org.osbuild.source", "references": [manifest::HELLO] } },
     });
     insta::assert_snapshot!(invalid(manifest::tree(json!([stage]))), @r#"
-    [DIR]/manifest.json has errors:
-
-    .pipelines[0].stages[0].inputs.file.references[0]:
-      Unknown source reference(s) {'sha256:[ID]'}
-        hint: no source of the manifest has such an item
-
+    invalid: 1 problem in [DIR]/manifest.json
+    error: Unknown source reference(s) {'sha256:[ID]'}
+     --> [DIR]/manifest.json:1:304
+      |
+    1 | ...build.source","references":["sha256:[ID]"]}}}]}]}
+      |                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: at .pipelines[0].stages[0].inputs.file.references[0]
+      = help: no source of the manifest has such an item
     ---
     {
       "type": "https://osbuild.org/validation-error",
