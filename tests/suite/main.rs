@@ -1,5 +1,9 @@
 //! Runs `osbuild-wasm` as a user does: what it builds, what it refuses, what it says.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by it, helpers of tests included"
+)]
 
 mod bad_input;
 mod cache;

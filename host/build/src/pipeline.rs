@@ -12,6 +12,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// What all pipelines of a run share.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) store: &'a Store,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) trees: &'a Trees,
+    /// Another pipeline failed: begin no further stage.
+    pub(crate) stop: &'a AtomicBool,
+}
+
 /// A tree under construction.
 struct Draft {
     scratch: Scratch,
@@ -23,14 +34,14 @@ struct Draft {
 }
 
 /// Builds one pipeline; its tree is in `trees` afterwards if all stages succeeded.
-pub(crate) fn build(
-    settings: &Settings,
-    store: &Store,
-    manifest: &Manifest,
-    index: usize,
-    trees: &Trees,
-    stop: &AtomicBool,
-) -> Result<PipelineOutcome> {
+pub(crate) fn build(site: &Site<'_>, index: usize) -> Result<PipelineOutcome> {
+    let Site {
+        settings,
+        store,
+        manifest,
+        trees,
+        ..
+    } = *site;
     let started = Instant::now();
     let Some(pipeline) = manifest.pipelines.get(index) else {
         return Err(BuildError::manifest("schedule", "no such pipeline"));
@@ -57,16 +68,7 @@ pub(crate) fn build(
     }
     let draft = begin(settings, store, manifest, index, pipeline)?;
     announce(settings, pipeline, draft.resumed.clone());
-    let built = run_stages(
-        settings,
-        store,
-        manifest,
-        index,
-        draft,
-        trees,
-        stop,
-        &mut outcome.stages,
-    )?;
+    let built = run_stages(site, index, draft, &mut outcome.stages)?;
     settings.observer.event(&finished(built.is_some(), false));
     if let (Some(tree), Some(id)) = (built, pipeline.id.as_deref()) {
         trees.insert(id, tree);
@@ -134,15 +136,18 @@ fn begin(
 
 /// The finished tree, or none when a stage failed.
 fn run_stages(
-    settings: &Settings,
-    store: &Store,
-    manifest: &Manifest,
+    site: &Site<'_>,
     index: usize,
     mut draft: Draft,
-    trees: &Trees,
-    stop: &AtomicBool,
     outcomes: &mut Vec<StageOutcome>,
 ) -> Result<Option<Tree>> {
+    let Site {
+        settings,
+        store,
+        manifest,
+        trees,
+        stop,
+    } = *site;
     let pipeline = &manifest.pipelines[index];
     let last = pipeline.stages.len().saturating_sub(1);
     for (position, stage) in pipeline.stages.iter().enumerate().skip(draft.done) {

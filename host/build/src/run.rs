@@ -4,7 +4,7 @@ use crate::helpers::{Cuts, HelperProcesses};
 use crate::isolation::Isolation;
 use crate::jobs;
 use crate::key::{kind_of, private_key};
-use crate::pipeline;
+use crate::pipeline::{self, Site};
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
 use osbuild_wasm_files::{CopyOptions, copy_tree};
@@ -383,11 +383,18 @@ fn build_all(
     let built: Vec<Mutex<Option<Result<PipelineOutcome>>>> =
         order.iter().map(|_| Mutex::default()).collect();
     let stop = AtomicBool::new(false);
+    let site = Site {
+        settings,
+        store,
+        manifest,
+        trees,
+        stop: &stop,
+    };
     jobs::run(settings.jobs.max(1), &dependencies, |piece| {
         let result = if settings.interrupt.fired() {
             Err(BuildError::Interrupted)
         } else {
-            pipeline::build(settings, store, manifest, order[piece], trees, &stop)
+            pipeline::build(&site, order[piece])
         };
         let success = result
             .as_ref()

@@ -1,4 +1,8 @@
 //! The program under the name of osbuild: what it prints where, and its exit codes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by it, helpers of tests included"
+)]
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
