@@ -26,7 +26,7 @@ pub fn policy(config: &str) -> Option<String> {
             .filter(|line| !line.starts_with('#'))
             .filter_map(|line| line.split_once('='));
         let values = settings.filter(|(key, _)| key.trim() == name);
-        values.map(|(_, value)| value.trim().to_owned()).last()
+        values.map(|(_, value)| value.trim().to_owned()).next_back()
     };
     match value("SELINUX")?.as_str() {
         "enforcing" | "permissive" => value("SELINUXTYPE"),
