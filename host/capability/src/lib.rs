@@ -7,10 +7,14 @@ mod embed;
 mod grant;
 mod interface;
 mod metadata;
+mod pattern;
 mod request;
+mod rights;
 
 pub use embed::embed;
 pub use grant::{Access, Grant, Limits, Root};
 pub use interface::{Interface, PACKAGE, VERSION, Version};
 pub use metadata::{MetadataError, ModuleMetadata, SECTION};
+pub use pattern::{Coverage, Pattern, PatternError};
 pub use request::{Import, ImportProblem, Request};
+pub use rights::{Right, Rights, Verb};

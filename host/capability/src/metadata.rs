@@ -1,4 +1,5 @@
 //! The module document that travels inside a component.
+use crate::rights::Right;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -27,6 +28,9 @@ pub struct ModuleMetadata {
     /// Paths of the build root that `tree` may read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<String>,
+    /// Verbs on paths that the module's work is limited to; none: everything in the granted directories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights: Option<Vec<Right>>,
     /// Whether the random numbers of the run are really random instead of seeded by the stage id.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub entropy: bool,

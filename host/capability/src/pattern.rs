@@ -1,0 +1,269 @@
+//! Path patterns of rights.
+use serde_json::Value;
+use std::fmt;
+use thiserror::Error;
+
+/// Where the directories of the contract are, by the scheme that rights and options use.
+const SCHEMES: [(&str, &str); 5] = [
+    ("tree://", "/run/osbuild/tree"),
+    ("input://", "/run/osbuild/inputs/"),
+    ("mount://", "/run/osbuild/mounts/"),
+    ("device://", "/dev/"),
+    ("build://", ""),
+];
+
+/// A set of paths, written like
+///
+/// - `/etc/*.conf`: names in a directory of the tree; `?` and `[...]` as in a shell, never across `/`;
+/// - `/usr/share/**`: a directory and everything below it;
+/// - `input://NAME/**`, `mount://**`, `device://*`, `build:///etc/os-release`: outside of the tree;
+/// - `${/items/~}`, `${/paths/*/path}`: the keys or values at a JSON pointer of the stage's options, `*` standing for every member. A value
+///   may name a scheme itself, and a relative one lies in the tree. What the options do not have is no path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Name(glob::Pattern),
+    Any,
+}
+
+/// How much of a path a pattern covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coverage {
+    /// Nothing of it.
+    None,
+    /// Something that may be below the path.
+    Above,
+    /// The path itself.
+    Path,
+    /// The path and all that may be below it.
+    Below,
+}
+
+/// A pattern that cannot be read.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("path pattern {pattern:?}: {reason}")]
+pub struct PatternError {
+    pattern: String,
+    reason: String,
+}
+
+impl Pattern {
+    /// The patterns that `text` means for these options: one for each combination of what its references stand for.
+    pub fn expand(text: &str, options: &Value) -> Result<Vec<Self>, PatternError> {
+        let error = |reason: String| PatternError {
+            pattern: text.to_owned(),
+            reason,
+        };
+        let mut texts = vec![String::new()];
+        let mut rest = text;
+        while let Some((literal, reference)) = rest.split_once("${") {
+            let (pointer, after) = reference
+                .split_once('}')
+                .ok_or_else(|| error("a reference ${...} is not closed".into()))?;
+            let values = resolve(pointer, options).map_err(error)?;
+            texts = texts
+                .iter()
+                .flat_map(|text| {
+                    let start = format!("{text}{literal}");
+                    values
+                        .iter()
+                        .map(move |value| format!("{start}{}", glob::Pattern::escape(value)))
+                })
+                .collect();
+            rest = after;
+        }
+        texts
+            .iter()
+            .map(|text| Self::parse(&format!("{text}{rest}")).map_err(|reason| error(reason)))
+            .collect()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let path = match SCHEMES.iter().find(|(scheme, _)| text.starts_with(scheme)) {
+            Some((scheme, root)) => format!("{root}{}", &text[scheme.len()..]),
+            None if text.contains("://") => {
+                let known: Vec<_> = SCHEMES.iter().map(|(scheme, _)| *scheme).collect();
+                return Err(format!("unknown scheme; known are {}", known.join(" ")));
+            }
+            None => format!("/run/osbuild/tree/{text}"),
+        };
+        let mut parts = Vec::new();
+        for name in path
+            .split('/')
+            .filter(|name| !name.is_empty() && *name != ".")
+        {
+            parts.push(match name {
+                ".." => return Err("`..` has no place in a pattern".into()),
+                "**" => Part::Any,
+                name => Part::Name(glob::Pattern::new(name).map_err(|error| error.to_string())?),
+            });
+        }
+        Ok(Self { parts })
+    }
+
+    /// How much of `path` is in the set.
+    pub fn covers(&self, path: &str) -> Coverage {
+        let names: Vec<_> = path.split('/').filter(|name| !name.is_empty()).collect();
+        covers(&self.parts, &names)
+    }
+}
+
+fn covers(parts: &[Part], names: &[&str]) -> Coverage {
+    match (parts.split_first(), names.split_first()) {
+        (None, None) => Coverage::Path,
+        (None, Some(_)) => Coverage::None,
+        (Some((Part::Any, [])), _) => Coverage::Below,
+        (Some(_), None) => Coverage::Above,
+        (Some((Part::Any, after)), Some((_, below))) => {
+            covers(after, names).max(covers(parts, below))
+        }
+        (Some((Part::Name(pattern), after)), Some((name, below))) => {
+            if pattern.matches(name) {
+                covers(after, below)
+            } else {
+                Coverage::None
+            }
+        }
+    }
+}
+
+/// As a document writes it.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = self
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Name(pattern) => pattern.as_str(),
+                Part::Any => "**",
+            })
+            .collect();
+        let path = format!("/{}", parts.join("/"));
+        let shown = SCHEMES.iter().find_map(|(scheme, root)| {
+            let below = path.strip_prefix(root)?;
+            Some(match *scheme {
+                "tree://" if below.is_empty() => "/".to_owned(),
+                "tree://" => below.to_owned(),
+                scheme => format!("{scheme}{below}"),
+            })
+        });
+        f.write_str(&shown.unwrap_or(path))
+    }
+}
+
+/// The texts that a reference stands for.
+fn resolve(pointer: &str, options: &Value) -> Result<Vec<String>, String> {
+    let mut found = vec![options.clone()];
+    let steps = pointer
+        .strip_prefix('/')
+        .ok_or_else(|| format!("${{{pointer}}} must begin with `/`"))?;
+    for step in steps.split('/') {
+        found = found
+            .iter()
+            .flat_map(|value| members(value, step))
+            .collect();
+    }
+    let text = |value: Value| match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Ok(found.into_iter().filter_map(text).collect())
+}
+
+fn members(value: &Value, step: &str) -> Vec<Value> {
+    match (value, step) {
+        (Value::Array(items), "*") => items.clone(),
+        (Value::Object(map), "*") => map.values().cloned().collect(),
+        (Value::Object(map), "~") => map.keys().cloned().map(Value::String).collect(),
+        (Value::Object(map), step) => map
+            .get(&step.replace("~1", "/").replace("~0", "~"))
+            .cloned()
+            .into_iter()
+            .collect(),
+        (Value::Array(items), step) => step
+            .parse::<usize>()
+            .ok()
+            .and_then(|index| items.get(index).cloned())
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn one(text: &str) -> Pattern {
+        Pattern::expand(text, &json!({})).expect(text).remove(0)
+    }
+
+    #[test]
+    fn a_pattern_covers_paths_of_the_contract() {
+        for (pattern, path, coverage) in [
+            (
+                "/etc/hostname",
+                "/run/osbuild/tree/etc/hostname",
+                Coverage::Path,
+            ),
+            ("/etc/hostname", "/run/osbuild/tree/etc", Coverage::Above),
+            (
+                "/etc/hostname",
+                "/run/osbuild/tree/etc/hostname/x",
+                Coverage::None,
+            ),
+            (
+                "/etc/*.conf",
+                "/run/osbuild/tree/etc/a.conf",
+                Coverage::Path,
+            ),
+            (
+                "/etc/*.conf",
+                "/run/osbuild/tree/etc/d/a.conf",
+                Coverage::None,
+            ),
+            ("/usr/**", "/run/osbuild/tree/usr", Coverage::Below),
+            ("/usr/**", "/run/osbuild/tree/usr/a/b", Coverage::Below),
+            ("/usr/**/x", "/run/osbuild/tree/usr/a/b/x", Coverage::Path),
+            ("/usr/**/x", "/run/osbuild/tree/usr/x/b", Coverage::Above),
+            ("/**", "/run/osbuild/tree", Coverage::Below),
+            ("/**", "/run/osbuild/inputs/a", Coverage::None),
+            ("input://**", "/run/osbuild/inputs/a", Coverage::Below),
+            (
+                "mount://root/boot/*",
+                "/run/osbuild/mounts/root/boot/a",
+                Coverage::Path,
+            ),
+            ("device://*", "/dev/loop0", Coverage::Path),
+            ("build:///etc/os-release", "/etc/os-release", Coverage::Path),
+        ] {
+            assert_eq!(one(pattern).covers(path), coverage, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn references_stand_for_values_of_the_options() {
+        let options = json!({"paths": [{"path": "/a*"}, {"path": "tree:///b"}, {"path": "mount://r/c"}], "items": {"d": {}}});
+        let shown = |text: &str| {
+            let patterns = Pattern::expand(text, &options).expect(text);
+            patterns.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(shown("${/paths/*/path}"), ["/a[*]", "/b", "mount://r/c"]);
+        assert_eq!(shown("${/items/~}/**"), ["/d/**"]);
+        assert_eq!(shown("/etc/${/paths/0/path}.d"), ["/etc/a[*].d"]);
+        assert!(shown("/x/${/missing}").is_empty());
+    }
+
+    #[test]
+    fn a_pattern_that_means_nothing_is_refused() {
+        for text in ["/a/../b", "ftp://x", "${/a", "${a}", "/[x"] {
+            assert!(Pattern::expand(text, &json!({"a": "b"})).is_err(), "{text}");
+        }
+    }
+}
