@@ -19,6 +19,7 @@ mod pipeline;
 mod proxy;
 mod run;
 mod sandbox;
+mod shell;
 mod single;
 mod stage;
 

@@ -2,8 +2,11 @@
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_manifest::json::Value;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,13 +24,16 @@ const CONNECT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Proxy {
     socket: PathBuf,
+    /// A short way to the socket: addresses of sockets have at most 107 bytes.
+    address: Address,
     stop: Arc<AtomicBool>,
 }
 
 impl Proxy {
     /// Listens on `socket` and passes requests to the hosts of the URLs in `options`.
     pub(crate) fn start(socket: &Path, options: &Value) -> Result<Self> {
-        let listener = UnixListener::bind(socket).map_err(BuildError::io(socket))?;
+        let address = Address::of(socket)?;
+        let listener = UnixListener::bind(address.path()).map_err(BuildError::io(socket))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let allowed = Arc::new(hosts_of(options));
@@ -50,6 +56,7 @@ impl Proxy {
             .map_err(BuildError::io(socket))?;
         Ok(Self {
             socket: socket.to_owned(),
+            address,
             stop,
         })
     }
@@ -59,7 +66,29 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Wakes the thread that waits for clients; without it the thread would only end with the process.
-        _ = UnixStream::connect(&self.socket);
+        _ = UnixStream::connect(self.address.path());
+        _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// A path's directory, held open, and its name.
+#[derive(Debug)]
+struct Address(File, OsString);
+
+impl Address {
+    fn of(socket: &Path) -> Result<Self> {
+        let directory = socket.parent().unwrap_or(Path::new("/"));
+        let opened = File::open(directory).map_err(BuildError::io(directory))?;
+        Ok(Self(
+            opened,
+            socket.file_name().unwrap_or_default().to_owned(),
+        ))
+    }
+
+    fn path(&self) -> PathBuf {
+        Path::new("/proc/self/fd")
+            .join(self.0.as_raw_fd().to_string())
+            .join(&self.1)
     }
 }
 

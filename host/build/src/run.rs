@@ -38,6 +38,10 @@ pub struct Settings {
     pub stage_timeout: Option<Duration>,
     /// Ids of the stages whose result is kept in the store.
     pub checkpoints: BTreeSet<String>,
+    /// Name or id of the stages before which the user gets a shell, `*` for all; needs the helper for `command`.
+    pub break_at: Option<String>,
+    /// Where sockets are made; none: in each stage's scratch directory.
+    pub rundir: Option<PathBuf>,
     /// Ends everything early.
     pub interrupt: Interrupt,
 }
@@ -256,7 +260,10 @@ pub fn run(
     settings.observer.event(&Event::RunStarted {
         manifest: request.name.clone(),
         sources: manifest.sources.len(),
-        pipelines: order.len(),
+        pipelines: order
+            .iter()
+            .map(|index| manifest.pipelines[*index].name.clone())
+            .collect(),
     });
     announce_stored(settings, manifest, &order, &targets, &trees);
     let mut outcome = RunOutcome {

@@ -8,7 +8,7 @@ use crate::log::StageLog;
 use crate::proxy::Proxy;
 use crate::run::{Settings, Trees};
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
-use crate::{arguments, devices, inputs, mounts};
+use crate::{arguments, devices, inputs, mounts, shell};
 use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits};
 use osbuild_wasm_component::{Module, Outcome, Run, Stopped};
 use osbuild_wasm_manifest::json::Value;
@@ -17,7 +17,7 @@ use osbuild_wasm_manifest::run::{Event, StageError, StageOutcome};
 use osbuild_wasm_store::Store;
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -171,6 +171,9 @@ fn carry_out(
     let (pipe, pump) = log.pipe()?;
     let held = prepare(settings, store, trees, stage, &mut sandbox, &pipe)?;
     let arguments = arguments::document(&sandbox, &stage.options, &stage.id, pipeline.source_epoch);
+    if shell::wanted(settings, stage) {
+        shell::run(settings, pipeline, stage, &module, &sandbox, &arguments)?;
+    }
     let job = Job {
         module: &module,
         options: &stage.options,
@@ -269,10 +272,10 @@ pub(crate) fn run_component(
     grant.source_epoch = source_epoch;
     let proxy = metadata
         .network
-        .then(|| Proxy::start(&sandbox.scratch.join("proxy"), options))
+        .then(|| Proxy::start(&socket(settings, sandbox), options))
         .transpose()?;
     grant.network = proxy.as_ref().map(|_| osbuild_wasm_protocol::Proxy {
-        socket: sandbox.scratch.join("proxy"),
+        socket: socket(settings, sandbox),
     });
     let cuts = Cuts::default();
     let sessions = BTreeMap::new();
@@ -320,6 +323,21 @@ pub(crate) fn run_component(
     let _watch = settings.interrupt.watch(cuts.clone());
     let _timer = time.map(|time| Timer::start(time, cuts));
     Ok(settings.engine.run(&compiled, run)?)
+}
+
+/// Where the stage's proxy listens.
+fn socket(settings: &Settings, sandbox: &Sandbox) -> PathBuf {
+    match &settings.rundir {
+        None => sandbox.scratch.join("proxy"),
+        Some(directory) => {
+            let stage = sandbox.scratch.file_name().unwrap_or_default();
+            directory.join(format!(
+                "proxy-{}-{}",
+                std::process::id(),
+                stage.to_string_lossy()
+            ))
+        }
+    }
 }
 
 /// Cuts off a stage's tools when its time is up; the component itself is stopped by the engine.

@@ -1,5 +1,5 @@
 //! `osbuild-wasm doctor`.
-use crate::exit::Exit;
+use crate::exit::{Exit, say, table_text};
 use caps::{CapSet, Capability};
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -29,7 +29,7 @@ struct Check {
 
 /// Programs looked for on the host, the package that has them on Debian, and who needs them. A manifest with a build pipeline
 /// takes all but bubblewrap from its build root.
-const TOOLS: [(&str, &str, &str); 15] = [
+const TOOLS: [(&str, &str, &str); 23] = [
     (
         "bwrap",
         "bubblewrap",
@@ -85,6 +85,30 @@ const TOOLS: [(&str, &str, &str); 15] = [
         "xz-utils",
         "assembler org.osbuild.qemu with format raw.xz",
     ),
+    (
+        "mcopy",
+        "mtools",
+        "mount org.osbuild.fat where the kernel has no vfat",
+    ),
+    ("cryptsetup", "cryptsetup-bin", "device org.osbuild.luks2"),
+    ("lvchange", "lvm2", "device org.osbuild.lvm2.lv"),
+    ("pvdisplay", "lvm2", "device org.osbuild.lvm2.lv"),
+    (
+        "systemd-dissect",
+        "systemd-container",
+        "mount org.osbuild.ddi",
+    ),
+    (
+        "ostree",
+        "ostree",
+        "sources and inputs org.osbuild.ostree, org.osbuild.ostree.* stages",
+    ),
+    (
+        "skopeo",
+        "skopeo",
+        "sources org.osbuild.skopeo, skopeo-index, containers-storage",
+    ),
+    ("sgdisk", "gdisk", "org.osbuild.sgdisk"),
 ];
 
 /// File systems that stages mount.
@@ -163,15 +187,7 @@ fn print_table(checks: &[Check]) {
             check.needed_by,
         ]);
     }
-    println!(
-        "{}",
-        table
-            .to_string()
-            .lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
-    );
+    say(&table_text(&table));
     let missing: Vec<_> = checks
         .iter()
         .filter(|check| !check.found && check.essential)
@@ -270,6 +286,12 @@ fn kernel() -> impl Iterator<Item = Check> {
     ];
     checks
         .extend(FILE_SYSTEMS.map(|(name, needed_by)| feature(name, known(name), needed_by, false)));
+    if let Some(vfat) = checks
+        .iter_mut()
+        .find(|check| check.what == "vfat" && !check.found)
+    {
+        vfat.detail = "not in this kernel: done with mtools instead".into();
+    }
     checks.into_iter()
 }
 

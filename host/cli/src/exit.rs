@@ -29,6 +29,15 @@ pub(crate) fn fail(exit: Exit, json: bool, diagnostic: &Diagnostic) -> Exit {
     exit
 }
 
+/// A table as lines without blanks at their ends.
+pub(crate) fn table_text(table: &comfy_table::Table) -> String {
+    table
+        .to_string()
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
 /// Writes to standard output. When nobody reads it any more, the program ends: what it could still do is only for that reader.
 pub(crate) fn say(text: &str) {
     let mut out = std::io::stdout().lock();

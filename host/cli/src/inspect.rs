@@ -31,7 +31,7 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Exit {
     let registry = match registry(arguments.libdir.as_ref()) {
         Ok(registry) => registry,
         Err(error) => {
-            return fail(Exit::Failed, style.json(), &Diagnostic::from_error(&error));
+            return fail(Exit::Invalid, style.json(), &Diagnostic::from_error(&error));
         }
     };
     let manifest = document::read(&arguments.manifest, style).and_then(|document| {

@@ -1,7 +1,7 @@
 //! Which monitor a run gets.
 use osbuild_wasm_manifest::run::Observer;
 use osbuild_wasm_report::{
-    Colour, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,
+    Colour, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, for_people,
 };
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
@@ -27,23 +27,20 @@ pub(crate) enum Monitor {
     Progress,
 }
 
-/// Makes the monitor; it writes to `out`.
-pub(crate) fn make(monitor: Monitor, out: File) -> Arc<dyn Observer> {
+/// Makes the monitor; it writes to `out`. `shared`: others write to the terminal too, so that no display can stay on it.
+pub(crate) fn make(monitor: Monitor, out: File, shared: bool) -> Arc<dyn Observer> {
     match monitor {
         Monitor::Null => Arc::new(NullMonitor),
-        Monitor::JsonSeq => Arc::new(JsonSeqMonitor::new(out)),
+        Monitor::JsonSeq => Arc::new(InOrder::new(JsonSeqMonitor::new(out))),
         Monitor::Log => {
             let ansi = out.is_terminal();
-            Arc::new(LogMonitor::new(out, ansi))
+            Arc::new(InOrder::new(LogMonitor::new(out, ansi)))
         }
         Monitor::Progress => {
-            let colour = Colour::of(&std::io::stderr());
-            if std::io::stderr().is_terminal()
-                && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
-            {
-                Arc::new(ProgressMonitor::stderr(colour))
-            } else {
-                Arc::new(PlainMonitor::new(std::io::stderr(), colour))
+            let stderr = std::io::stderr();
+            match shared {
+                true => Arc::new(PlainMonitor::new(stderr, Colour::of(&std::io::stderr()))),
+                false => for_people(),
             }
         }
     }

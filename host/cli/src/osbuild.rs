@@ -33,7 +33,7 @@ struct Arguments {
     /// Pipeline to build in a virtual machine: there is none here, so naming one of the manifest is an error
     #[arg(long, value_name = "NAME")]
     in_vm: Vec<String>,
-    /// Directory for osbuild's sockets; taken, but this program has none to put there
+    /// Directory for the sockets of stages that may reach the network; otherwise they are in the store
     #[arg(long, value_name = "DIR")]
     rundir: Option<PathBuf>,
     /// Print the version
@@ -62,6 +62,7 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         output: None,
         build_env: None,
         in_vm: arguments.in_vm,
+        rundir: arguments.rundir,
     };
     job.run()
 }

@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         output: arguments.output,
         build_env: arguments.build_env,
         in_vm: Vec::new(),
+        rundir: None,
     };
     job.run()
 }

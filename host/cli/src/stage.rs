@@ -1,15 +1,16 @@
 //! `osbuild-wasm stage`: components alone.
 use crate::components::{catalogue, engine, kind, registry};
 use crate::document::{self, Style, runner_of_host};
-use crate::exit::{Exit, fail};
+use crate::exit::{Exit, fail, say, table_text};
 use clap::{Args, Subcommand};
 use osbuild_wasm_build::{
     HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single,
 };
-use osbuild_wasm_component::{Kind, Module, Origin, Registry};
+use osbuild_wasm_component::{Cache, Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_store::Store;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,8 +104,13 @@ fn failed(error: &dyn std::error::Error) -> Exit {
     fail(Exit::Failed, false, &Diagnostic::from_error(error))
 }
 
+/// A mistake in what was asked for.
+fn invalid(error: &dyn std::error::Error) -> Exit {
+    fail(Exit::Invalid, false, &Diagnostic::from_error(error))
+}
+
 fn list(arguments: &ListArguments) -> Result<Exit, Exit> {
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     for kind in [Kind::Stage, Kind::Assembler] {
@@ -113,15 +119,7 @@ fn list(arguments: &ListArguments) -> Result<Exit, Exit> {
             table.add_row([name, kind.name(), &module.metadata.summary]);
         }
     }
-    println!(
-        "{}",
-        table
-            .to_string()
-            .lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
-    );
+    say(&table_text(&table));
     Ok(Exit::Done)
 }
 
@@ -144,7 +142,7 @@ fn module_kind(name: &str) -> ModuleKind {
 }
 
 fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let metadata = &module.metadata;
     println!(
@@ -205,7 +203,7 @@ impl Observer for LogToStdout {
 }
 
 fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let document: serde_json::Value =
         (&document::read(&arguments.args, Style::own(false))?.value).into();
@@ -214,10 +212,10 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
             .cause(error.to_string());
         fail(Exit::Invalid, false, &diagnostic)
     })?;
-    let scratch = tempfile::Builder::new()
-        .prefix("osbuild-wasm-")
-        .tempdir_in("/var/tmp")
+    // A store only for its scratch directories: what a killed run left there goes at the next.
+    let store = Store::open(&Cache::default_directory().join("stage-run"))
         .map_err(|error| failed(&error))?;
+    let scratch = store.scratch("stage").map_err(|error| failed(&error))?;
     let isolation = isolate(&tree).map_err(|error| failed(&error))?;
     let scopes = SingleStage::scopes(&document, &tree, scratch.path());
     let helpers = HelperProcesses::start(
@@ -232,6 +230,8 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     let to_end = interrupt.clone();
     _ = ctrlc::set_handler(move || to_end.fire());
     let settings = Settings {
+        break_at: None,
+        rundir: None,
         registry: Arc::new(registry),
         engine: engine().map_err(|error| failed(&error))?,
         helpers: Arc::new(helpers),
@@ -264,7 +264,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
 
 fn validate(arguments: &ValidateArguments) -> Result<Exit, Exit> {
     let style = Style::own(arguments.json);
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
     let document = document::read(&arguments.args, style)?;
     let version = if arguments.schema_version == "1" {
         osbuild_wasm_manifest::model::Version::V1

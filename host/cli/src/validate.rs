@@ -40,7 +40,7 @@ pub(crate) fn validate(arguments: &ValidateArguments) -> Exit {
         Ok(registry) => registry,
         Err(error) => {
             return fail(
-                Exit::Failed,
+                Exit::Invalid,
                 arguments.json,
                 &Diagnostic::from_error(&error),
             );

@@ -22,8 +22,8 @@ pub enum Event {
         manifest: String,
         /// How many sources will be fetched.
         sources: usize,
-        /// How many pipelines will be built.
-        pipelines: usize,
+        /// Names of the pipelines that will be built, in the order of the schedule.
+        pipelines: Vec<String>,
     },
     /// A source begins to be fetched.
     SourceStarted {
@@ -81,6 +81,17 @@ pub enum Event {
         id: String,
         /// Options, as the manifest has them.
         options: Value,
+    },
+    /// The user gets a shell in a stage's sandbox before the stage runs.
+    ShellStarted {
+        /// Name of the pipeline.
+        pipeline: String,
+        /// Module name, as the manifest has it.
+        module: String,
+        /// Id of the stage.
+        id: String,
+        /// Contract path of the stage's arguments document.
+        arguments: String,
     },
     /// A stage says something.
     StageLog {

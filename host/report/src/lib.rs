@@ -19,7 +19,8 @@ pub mod trailer;
 
 pub use diagnostic::{Diagnostic, Source, failure_text};
 pub use monitor::{
-    Fanout, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor, for_people,
+    Fanout, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,
+    for_people,
 };
 pub use result::{error_document, result, result_v1, result_v2};
 pub use style::Colour;

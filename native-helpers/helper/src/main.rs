@@ -28,6 +28,7 @@ mod scope;
 mod seccomp;
 mod server;
 mod session;
+mod shell;
 mod tool;
 mod tree;
 

@@ -31,6 +31,8 @@ pub struct Streams {
     pub errors: Stdio,
     /// The reading end of a pipe that `output` or `errors` write to.
     pub capture: Option<PipeReader>,
+    /// They are a terminal that is to control what runs.
+    pub terminal: bool,
 }
 
 /// Path of a tool of this machine that helpers themselves run; never looked up by the caller's PATH.
@@ -115,7 +117,7 @@ impl Sandboxed {
     ) -> Result<Self, Failure> {
         let (status, status_end) = std::io::pipe().about("bwrap", "make a pipe")?;
         let status_end = OwnedFd::from(status_end);
-        let mut command = Command::new(host_tool("bwrap")?);
+        let mut command = bubblewrap(streams.terminal)?;
         command
             .env_clear()
             .stdin(streams.input)
@@ -247,6 +249,17 @@ impl Sandboxed {
             )),
         }
     }
+}
+
+/// The program to start; with a terminal, in a session that it controls.
+fn bubblewrap(terminal: bool) -> Result<Command, Failure> {
+    let bubblewrap = host_tool("bwrap")?;
+    if !terminal {
+        return Ok(Command::new(bubblewrap));
+    }
+    let mut command = Command::new(host_tool("setsid")?);
+    command.arg("--ctty").arg(bubblewrap);
+    Ok(command)
 }
 
 /// What a running sandbox is watched by.

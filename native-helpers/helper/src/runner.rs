@@ -18,7 +18,7 @@ use crate::failure::About;
 use crate::process::{host_tool, run_on_host};
 use crate::sandbox;
 use crate::session::Session;
-use crate::tool::Tool;
+use crate::tool::{Errors, Tool};
 
 /// The private directory of a stage.
 #[derive(Debug)]
@@ -323,7 +323,7 @@ enum Must {
 /// Runs a program of the build root, if it is there; what it prints appears only when it fails.
 fn step(session: &Session, program: &str, arguments: &[&str], must: Must) -> Result<(), Failure> {
     let tool = Tool {
-        capture_errors: true,
+        errors: Errors::Captured,
         ..Tool::new(program, arguments).captured()
     };
     let finished = match session.run_prepared(tool) {

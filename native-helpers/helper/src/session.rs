@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::access::Access;
 use crate::failure::{denied, invalid};
 use crate::{
-    command, crypt, ddi, grub, loopback, lvm, mount, network, privilege, qemu_img, rpm, tree,
+    command, crypt, ddi, grub, loopback, lvm, mount, network, privilege, qemu_img, rpm, shell, tree,
 };
 
 /// Something that must be released: an attached device, a mount.
@@ -74,7 +74,7 @@ impl Session {
                     let _ = self.connection.send(&Reply::from(released), &[]);
                     break;
                 }
-                Ok(Some((request, _))) => self.answer(request),
+                Ok(Some((request, descriptors))) => self.answer(request, descriptors),
                 Err(FrameError::Malformed(error)) => {
                     Err(invalid("", format!("this is no request: {error}")))
                 }
@@ -88,7 +88,7 @@ impl Session {
         let _ = self.connection.socket().shutdown(Shutdown::Both);
     }
 
-    fn answer(&mut self, request: Request) -> Result<Value, Failure> {
+    fn answer(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Value, Failure> {
         use Interface::{Command, Crypt, Ddi, Grub, Loopback, Lvm, Mount, QemuImg, Rpm, Tree};
         match (self.interface, request) {
             (Loopback, Request::Attach(attach)) => value(loopback::attach(self, &attach)),
@@ -113,6 +113,7 @@ impl Session {
             (QemuImg, Request::Create(create)) => value(qemu_img::create(self, &create)),
             (QemuImg, Request::Info(info)) => value(qemu_img::info(self, &info)),
             (Command, Request::Run(run)) => value(command::run(self, &run)),
+            (Command, Request::Shell(shell)) => value(shell::run(self, &shell, descriptors)),
             (Tree, Request::ListXattrs(path)) => value(tree::list(&self.access, &path)),
             (Tree, Request::GetXattr(name)) => value(tree::get(&self.access, &name)),
             (Tree, Request::SetXattr(attribute)) => value(tree::set(&self.access, &attribute)),

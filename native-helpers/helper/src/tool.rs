@@ -28,8 +28,9 @@ pub struct Tool {
     pub directory: PathBuf,
     pub input: Stdio,
     pub output: Sink,
-    /// Capture standard error too instead of sending it to the log.
-    pub capture_errors: bool,
+    pub errors: Errors,
+    /// The streams are a terminal of its own, which becomes its controlling one.
+    pub terminal: bool,
     /// What it sees beside its root and the grant.
     pub shown: Vec<Shown>,
 }
@@ -41,6 +42,15 @@ pub enum Sink {
     Capture,
     File(File),
     Discard,
+}
+
+/// Where standard error goes.
+#[derive(Debug)]
+pub enum Errors {
+    Log,
+    /// To where the captured output goes.
+    Captured,
+    File(File),
 }
 
 /// Something more that a tool sees, at a path of its sandbox.
@@ -73,7 +83,8 @@ impl Tool {
             directory: PathBuf::from("/"),
             input: Stdio::null(),
             output: Sink::Log,
-            capture_errors: false,
+            errors: Errors::Log,
+            terminal: false,
             shown: Vec::new(),
         }
     }
@@ -112,11 +123,15 @@ impl Session {
             &mut sandbox,
             privilege::of_tools(&self.access.grant.capabilities)?,
         );
+        if !tool.terminal {
+            sandbox.add([&"--new-session"]);
+        }
         self.environment(&mut sandbox, &tool.environment)?;
         sandbox.add([&"--chdir", &tool.directory, &"--", &program]);
         sandbox.arguments.extend(tool.arguments);
         let filters = seccomp::of_tools(&self.access.grant.capabilities)?;
-        let streams = self.streams(tool.input, tool.output, tool.capture_errors)?;
+        let mut streams = self.streams(tool.input, tool.output, tool.errors)?;
+        streams.terminal = tool.terminal;
         run_sandbox(sandbox.arguments, filters, streams, &self.connection)
     }
 
@@ -155,9 +170,9 @@ impl Session {
             CapsHashSet::from([Capability::CAP_DAC_OVERRIDE]),
         );
         self.environment(&mut sandbox, environment)?;
-        sandbox.add([&"--", &program]);
+        sandbox.add([&"--new-session", &"--", &program]);
         sandbox.arguments.extend(arguments);
-        let streams = self.streams(Stdio::null(), Sink::Capture, true)?;
+        let streams = self.streams(Stdio::null(), Sink::Capture, Errors::Captured)?;
         run_sandbox(
             sandbox.arguments,
             seccomp::of_tools(&[])?,
@@ -211,12 +226,7 @@ impl Session {
         Ok(())
     }
 
-    fn streams(
-        &self,
-        input: Stdio,
-        output: Sink,
-        capture_errors: bool,
-    ) -> Result<Streams, Failure> {
+    fn streams(&self, input: Stdio, output: Sink, errors: Errors) -> Result<Streams, Failure> {
         let log = || {
             self.log
                 .try_clone()
@@ -228,14 +238,19 @@ impl Session {
             output: Stdio::null(),
             errors: log()?,
             capture: None,
+            terminal: false,
         };
+        let captured = matches!(errors, Errors::Captured);
+        if let Errors::File(file) = errors {
+            streams.errors = file.into();
+        }
         match output {
             Sink::Log => streams.output = log()?,
             Sink::File(file) => streams.output = file.into(),
             Sink::Discard => {}
             Sink::Capture => {
                 let (reader, writer) = std::io::pipe().about("", "make a pipe")?;
-                if capture_errors {
+                if captured {
                     streams.errors = writer.try_clone().about("", "copy a pipe")?.into();
                 }
                 streams.output = writer.into();
@@ -254,12 +269,7 @@ fn isolate(sandbox: &mut Sandbox, capabilities: CapsHashSet) {
         &"--unshare-uts",
         &"--unshare-cgroup-try",
     ]);
-    sandbox.add([
-        &"--die-with-parent",
-        &"--new-session",
-        &"--cap-drop",
-        &"ALL",
-    ]);
+    sandbox.add([&"--die-with-parent", &"--cap-drop", &"ALL"]);
     let mut capabilities: Vec<_> = capabilities.into_iter().collect();
     capabilities.sort_by_key(|capability| capability.index());
     for capability in capabilities {

@@ -49,6 +49,8 @@ pub enum Request {
     Info(Info),
     /// `command`: answered with [`Outcome`].
     Run(Run),
+    /// `command`: comes with the shell's three standard streams as descriptors; answered with [`Outcome`].
+    Shell(Shell),
     /// `tree`: answered with a list of names.
     ListXattrs(XattrPath),
     /// `tree`: answered with [`Bytes`] or null.
@@ -310,6 +312,18 @@ pub struct Run {
     pub output: Output,
     /// Further binds.
     pub binds: Vec<Bind>,
+}
+
+/// Runs a shell for the person who asked to look into a stage's sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shell {
+    /// Absolute path in the build root; the grant must name it.
+    pub program: String,
+    /// The stage's arguments document, for reading.
+    pub arguments: String,
+    /// The streams are a terminal of the shell's own, which becomes its controlling one.
+    pub terminal: bool,
 }
 
 /// How a program ended.

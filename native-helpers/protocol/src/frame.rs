@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 /// Most bytes of JSON in one frame: a blob of 16 MiB in base64 and room for the rest.
 pub const MAX_FRAME: usize = 24 << 20;
 
-/// Most descriptors that travel with a frame.
-pub const MAX_DESCRIPTORS: usize = 2;
+/// Most descriptors that travel with a frame: the streams of a shell.
+pub const MAX_DESCRIPTORS: usize = 3;
 
 /// What can go wrong with a frame. After any of these the connection is of no more use.
 #[derive(Debug, thiserror::Error)]

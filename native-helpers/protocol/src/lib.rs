@@ -19,8 +19,8 @@ mod storage;
 
 pub use calls::{
     Bind, Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageFormat, ImageInfo,
-    ImportKey, Info, Input, Install, Outcome, Output, Package, Query, Request, Root, Run, Verify,
-    XattrName, XattrPath, XattrValue,
+    ImportKey, Info, Input, Install, Outcome, Output, Package, Query, Request, Root, Run, Shell,
+    Verify, XattrName, XattrPath, XattrValue,
 };
 pub use client::Client;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};

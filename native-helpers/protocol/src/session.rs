@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::calls::{
     Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageInfo, ImportKey, Info, Install,
-    Outcome, Package, Query, Request, Run, Verify, XattrName, XattrPath, XattrValue,
+    Outcome, Package, Query, Request, Run, Shell, Verify, XattrName, XattrPath, XattrValue,
 };
 use crate::frame::Connection;
 use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Reply};
@@ -84,9 +85,17 @@ impl Session {
     }
 
     fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Failure> {
+        self.call_with(request, &[])
+    }
+
+    fn call_with<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<T, Failure> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let interrupted = || Failure::new(ErrorCode::Interrupted, "", "the session was cancelled");
-        if let Err(error) = self.connection.send(request, &[]) {
+        if let Err(error) = self.connection.send(request, descriptors) {
             return Err(match error {
                 crate::FrameError::TooLarge(_) => {
                     Failure::new(ErrorCode::NoSpace, "", error.to_string())
@@ -266,6 +275,14 @@ impl Session {
     /// As the interface says; a status other than 0 is none.
     pub fn run(&self, run: Run) -> Result<Outcome, Failure> {
         self.call(&Request::Run(run))
+    }
+
+    /// `command`: a shell on these three streams, until it ends.
+    ///
+    /// # Errors
+    /// `denied` when the grant does not name its program, `missing-tool` when the build root has none.
+    pub fn shell(&self, shell: Shell, streams: [BorrowedFd<'_>; 3]) -> Result<Outcome, Failure> {
+        self.call_with(&Request::Shell(shell), &streams)
     }
 
     /// `tree.list-xattrs` with privilege.

@@ -251,6 +251,6 @@ fn a_stage_of_a_plugin_that_is_gone_is_unknown() {
         .arg(scratch.path("manifest.json"))
         .limit(Duration::from_secs(20))
         .run()
-        .expect(1)
+        .expect(2)
         .says("/nonexistent");
 }

@@ -23,7 +23,7 @@ use osbuild_wasm_store::Store;
 use plan::Plan;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) build_env: Option<PathBuf>,
     /// Pipelines to build in a virtual machine.
     pub(crate) in_vm: Vec<String>,
+    /// Directory for sockets.
+    pub(crate) rundir: Option<PathBuf>,
 }
 
 impl Job {
@@ -59,7 +61,8 @@ impl Job {
     /// The order of checks is osbuild's: document, its validity, exports, checkpoints, `--inspect`, output directory.
     fn attempt(&self) -> Result<Exit, Exit> {
         let order = &self.order;
-        let registry = registry(order.libdir.as_ref()).map_err(|error| self.failed(&error))?;
+        let registry = registry(order.libdir.as_ref())
+            .map_err(|error| self.refused(&Diagnostic::from_error(&error)))?;
         let manifest = self.manifest(&registry)?;
         let plan = Plan::new(self, &manifest)?;
         if order.inspect {
@@ -76,7 +79,10 @@ impl Job {
                 .set_limit(size.limit())
                 .map_err(|error| self.failed(&error))?;
         }
-        let helpers = start_helpers(&registry, &manifest, &isolation, &directory)
+        let rundir = self.rundir()?;
+        let scopes = std::iter::once(directory).chain(rundir.clone());
+        let helpers = self
+            .start_helpers(&registry, &manifest, &isolation, scopes)
             .map_err(|error| self.failed(&error))?;
         isolation
             .give_up_privileges()
@@ -90,9 +96,15 @@ impl Job {
             engine: engine().map_err(|error| self.failed(&error))?,
             helpers: Arc::new(helpers),
             observer: Arc::new(Fanout(vec![self.monitor()?, summary.clone()])),
-            jobs: self.jobs.unwrap_or_else(processors),
+            jobs: match &order.break_at {
+                // Shells share one terminal.
+                Some(_) => 1,
+                None => self.jobs.unwrap_or_else(processors),
+            },
             stage_timeout: order.stage_timeout.map(Duration::from_secs),
             checkpoints: plan.checkpoints.clone(),
+            break_at: order.break_at.clone(),
+            rundir,
             interrupt: interrupt.clone(),
         };
         let request = Request {
@@ -153,14 +165,6 @@ impl Job {
                 "leave the option out: the stages then run in their sandboxes on this machine",
             )));
         }
-        if let Some(id) = &self.order.break_at {
-            let diagnostic = Diagnostic::new(format!(
-                "--break={id}: shells before stages are not there yet"
-            ));
-            return Err(self.refused(&diagnostic.hint(
-                "--checkpoint keeps the tree as a stage left it, below objects/ in the store",
-            )));
-        }
         Ok(())
     }
 
@@ -175,6 +179,20 @@ impl Job {
         std::fs::canonicalize(store).map_err(|error| self.failed(&error))
     }
 
+    /// The directory for sockets, made where it is missing.
+    fn rundir(&self) -> Result<Option<PathBuf>, Exit> {
+        let Some(directory) = &self.rundir else {
+            return Ok(None);
+        };
+        std::fs::create_dir_all(directory)
+            .and_then(|()| std::fs::canonicalize(directory))
+            .map(Some)
+            .map_err(|error| {
+                let message = format!("--rundir {}: {error}", directory.display());
+                self.refused(&Diagnostic::new(message))
+            })
+    }
+
     fn monitor(&self) -> Result<Arc<dyn Observer>, Exit> {
         let order = &self.order;
         let default = match self.manner {
@@ -186,7 +204,31 @@ impl Job {
             let message = format!("--monitor-fd {}: {error}", order.monitor_fd.unwrap_or(1));
             self.refused(&Diagnostic::new(message))
         })?;
-        Ok(monitor::make(order.monitor.unwrap_or(default), out))
+        Ok(monitor::make(
+            order.monitor.unwrap_or(default),
+            out,
+            order.break_at.is_some(),
+        ))
+    }
+
+    /// Starts all helpers of the run.
+    fn start_helpers(
+        &self,
+        registry: &Registry,
+        manifest: &Manifest,
+        isolation: &Isolation,
+        directories: impl Iterator<Item = PathBuf>,
+    ) -> Result<HelperProcesses, BuildError> {
+        let mut interfaces = interfaces_of(registry, manifest);
+        if isolation.is_private() && !manifest.pipelines.is_empty() {
+            interfaces.insert(Interface::Tree, "attributes of the tree".into());
+        }
+        if self.order.break_at.is_some() {
+            interfaces.insert(Interface::Command, "--break".into());
+        }
+        let mut scopes: Vec<_> = directories.collect();
+        scopes.extend(scopes_of(manifest));
+        HelperProcesses::start(interfaces, &scopes)
     }
 
     /// Ctrl-C: osbuild says one word, also where a document was asked for.
@@ -200,13 +242,8 @@ impl Job {
     }
 }
 
-/// Starts a helper for each interface that the manifest's stages, devices and mounts use.
-fn start_helpers(
-    registry: &Registry,
-    manifest: &Manifest,
-    isolation: &Isolation,
-    store: &Path,
-) -> Result<HelperProcesses, BuildError> {
+/// The helper interfaces that the manifest's stages, devices and mounts use, each with who asks for it first.
+fn interfaces_of(registry: &Registry, manifest: &Manifest) -> BTreeMap<Interface, String> {
     let mut interfaces = BTreeMap::new();
     for (position, pipeline) in manifest.pipelines.iter().enumerate() {
         for (index, stage) in pipeline.stages.iter().enumerate() {
@@ -230,12 +267,7 @@ fn start_helpers(
             }
         }
     }
-    if isolation.is_private() && !manifest.pipelines.is_empty() {
-        interfaces.insert(Interface::Tree, "attributes of the tree".into());
-    }
-    let mut scopes = vec![store.to_owned()];
-    scopes.extend(scopes_of(manifest));
-    HelperProcesses::start(interfaces, &scopes)
+    interfaces
 }
 
 /// Ctrl-C and termination end the run at once.

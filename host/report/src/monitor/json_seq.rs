@@ -109,7 +109,7 @@ impl State {
                 pipelines,
             } => {
                 self.manifest.clone_from(manifest);
-                self.total = (sources + pipelines) as u64;
+                self.total = (sources + pipelines.len()) as u64;
                 self.run_record(format!("starting {manifest}"), now);
             }
             Event::SourceStarted { module, id } => self.source_started(module, id, now),

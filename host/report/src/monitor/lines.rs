@@ -10,6 +10,14 @@ pub(super) fn milestone(event: &Event, colour: Colour) -> Option<String> {
     Some(match event {
         Event::SourceFinished(source) => source_line(source, colour),
         Event::StageFinished(stage) if !stage.success => stage_line(stage, colour),
+        Event::ShellStarted {
+            pipeline,
+            module,
+            arguments,
+            ..
+        } => format!(
+            "pipeline {pipeline}: a shell before {module}, in its tree; its arguments are in {arguments}; `exit` goes on, `exit 1` ends the run"
+        ),
         Event::PipelineStarted {
             name,
             resumed: Some(id),
@@ -73,7 +81,7 @@ pub(super) fn run_line(event: &Event, colour: Colour) -> Option<String> {
         } => format!(
             "building {manifest}: {}, {}",
             count(*sources, "source"),
-            count(*pipelines, "pipeline")
+            count(pipelines.len(), "pipeline")
         ),
         Event::RunFinished { success, duration } => ended(*success, *duration, colour),
         _ => return None,

@@ -1,6 +1,7 @@
 //! Monitors: observers that tell what goes on while a run goes on.
 
 mod contexts;
+mod in_order;
 mod json_seq;
 mod lines;
 mod log;
@@ -9,6 +10,7 @@ mod plain;
 mod progress;
 mod records;
 
+pub use in_order::InOrder;
 pub use json_seq::JsonSeqMonitor;
 pub use log::LogMonitor;
 pub use plain::PlainMonitor;

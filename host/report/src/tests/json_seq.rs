@@ -33,7 +33,7 @@ fn captured_run() -> Vec<Event> {
         Event::RunStarted {
             manifest: "../m/mon.json".into(),
             sources: 1,
-            pipelines: 2,
+            pipelines: vec!["one".into(), "two".into()],
         },
         Event::SourceStarted {
             module: "org.osbuild.inline".into(),
@@ -148,7 +148,7 @@ fn a_stage_is_in_the_context_only_while_it_runs() {
 #[test]
 fn parallel_pipelines_each_have_their_own_progress_and_stage() {
     let records = records(&[
-        run_started(0, 2),
+        run_started(0, &["one", "two"]),
         pipeline_started("a", "1", 3),
         pipeline_started("b", "2", 2),
         stage_started("a", "org.osbuild.noop", "1", "{}"),
@@ -193,7 +193,7 @@ fn parallel_pipelines_each_have_their_own_progress_and_stage() {
 fn failures_count_as_progress_and_end_the_sequence_with_a_word() {
     let bad = failed(stage("t", "org.osbuild.error", NOOP), "boom\n");
     let records = records(&[
-        run_started(1, 1),
+        run_started(1, &["os"]),
         Event::SourceFinished(failed_source()),
         pipeline_started("t", NOOP, 1),
         Event::StageFinished(bad),
@@ -216,7 +216,10 @@ fn failures_count_as_progress_and_end_the_sequence_with_a_word() {
 
 #[test]
 fn cached_pipelines_are_no_part_of_the_sequence() {
-    let records = records(&[run_started(0, 1), pipeline_finished("build", true, true)]);
+    let records = records(&[
+        run_started(0, &["build"]),
+        pipeline_finished("build", true, true),
+    ]);
     assert_eq!(records.len(), 1);
 }
 

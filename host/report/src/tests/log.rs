@@ -14,7 +14,7 @@ fn a_run_has_titles_options_output_and_durations() {
         *source_epoch = Some(1_700_000_000);
     }
     let text = log(&[
-        run_started(1, 1),
+        run_started(1, &["os"]),
         Event::SourceStarted {
             module: "org.osbuild.inline".into(),
             id: INLINE.into(),

@@ -2,6 +2,7 @@
 
 mod diagnostics;
 mod documents;
+mod in_order;
 mod json_seq;
 mod log;
 mod progress;
@@ -165,11 +166,11 @@ fn stage_log(pipeline: &str, module: &str, id: &str, text: &str) -> Event {
     }
 }
 
-fn run_started(sources: usize, pipelines: usize) -> Event {
+fn run_started(sources: usize, pipelines: &[&str]) -> Event {
     Event::RunStarted {
         manifest: "m.json".into(),
         sources,
-        pipelines,
+        pipelines: pipelines.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -12,7 +12,7 @@ fn events() -> Vec<Event> {
         *resumed = Some("953f".into());
     }
     vec![
-        run_started(1, 2),
+        run_started(1, &["os", "image"]),
         Event::SourceStarted {
             module: "org.osbuild.curl".into(),
             id: INLINE.into(),
