@@ -15,3 +15,4 @@ mod plugins;
 mod results;
 mod samples;
 mod sandbox;
+mod shell;

@@ -267,6 +267,18 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_listens_at_a_path_of_any_length_until_it_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("d".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        let socket = deep.join("proxy");
+        let proxy = Proxy::start(&socket, &Value::object()).unwrap();
+        UnixStream::connect(Address::of(&socket).unwrap().path()).unwrap();
+        drop(proxy);
+        assert!(!socket.exists());
+    }
+
+    #[test]
     fn a_host_that_is_not_named_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("proxy");
