@@ -8,6 +8,7 @@
 mod bad_input;
 mod cache;
 mod cases;
+mod content;
 mod help;
 mod house;
 mod interruption;

@@ -1,0 +1,105 @@
+//! A commit of an OSTree repository, pulled, checked out and deployed.
+use super::{Server, build, tool};
+use osbuild_wasm_tests::{Scratch, machine};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+
+/// A repository over HTTP with one bootable commit on branch `main`.
+fn upstream(scratch: &Scratch) -> (Server, String) {
+    let top = scratch.path("upstream");
+    let tree = top.join("tree");
+    for (path, content) in [
+        ("usr/bin/program", "program\n"),
+        ("usr/lib/os-release", "NAME=test\nID=test\n"),
+        ("usr/lib/modules/5.0/vmlinuz", "kernel\n"),
+        ("usr/lib/modules/5.0/initramfs.img", "initramfs\n"),
+        ("usr/etc/hosts", "hosts\n"),
+    ] {
+        let path = tree.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    // Where the whole system and its state are seen in a deployment.
+    for directory in ["sysroot", "var", "boot", "run"] {
+        fs::create_dir(tree.join(directory)).unwrap();
+    }
+    let repository = format!("--repo={}", top.join("repo").display());
+    tool("ostree", &format!("{repository} init --mode=archive"));
+    let commit = tool(
+        "ostree",
+        &format!(
+            "{repository} commit --branch=main --subject=x --tree=dir={}",
+            tree.display()
+        ),
+    );
+    tool("ostree", &format!("{repository} summary -u"));
+    let server = Server::start(|port| {
+        let mut command = Command::new("python3");
+        command
+            .args(["-m", "http.server", "--bind", "127.0.0.1", "--directory"])
+            .arg(&top)
+            .arg(port.to_string());
+        command
+    });
+    (server, commit)
+}
+
+fn document(url: &str, commit: &str) -> Value {
+    let commits = json!({ "commits": {
+        "type": "org.osbuild.ostree", "origin": "org.osbuild.source", "references": { commit: { "ref": "main" } },
+    }});
+    let checkout = json!({ "tree": {
+        "type": "org.osbuild.ostree.checkout", "origin": "org.osbuild.source", "references": [commit],
+    }});
+    let pull = |repository: &str| {
+        let options = json!({ "repo": repository });
+        json!({ "type": "org.osbuild.ostree.pull", "options": options, "inputs": commits })
+    };
+    let copied = json!([{ "from": format!("input://tree/{commit}/usr"), "to": "tree:///usr" }]);
+    let deployment = json!({ "deployment": { "osname": "test", "ref": "main", "serial": 0 } });
+    json!({
+        "version": "2",
+        "sources": { "org.osbuild.ostree": { "items": { commit: { "remote": { "url": url } } } } },
+        "pipelines": [
+            { "name": "pull", "stages": [{ "type": "org.osbuild.ostree.init", "options": { "path": "/repo" } }, pull("/repo")] },
+            { "name": "checkout", "stages": [{ "type": "org.osbuild.copy", "inputs": checkout, "options": { "paths": copied } }] },
+            { "name": "deploy", "stages": [
+                { "type": "org.osbuild.ostree.init-fs" },
+                pull("/ostree/repo"),
+                { "type": "org.osbuild.ostree.os-init", "options": { "osname": "test" } },
+                { "type": "org.osbuild.ostree.deploy", "options": { "osname": "test", "ref": "main" } },
+                {
+                    "type": "org.osbuild.hostname",
+                    "options": { "hostname": "deployed" },
+                    "mounts": [{ "name": "deployment", "type": "org.osbuild.ostree.deployment", "options": deployment }],
+                },
+            ]},
+        ],
+    })
+}
+
+#[test]
+fn a_commit_is_pulled_checked_out_and_deployed() {
+    if !machine::offers(&["ostree", "python3", "bwrap"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (server, commit) = upstream(&scratch);
+    let document = document(&format!("http://127.0.0.1:{}/repo", server.port), &commit);
+    for name in ["pull", "checkout", "deploy"] {
+        build(&scratch, &document, name);
+    }
+    let out = scratch.path("out");
+    let read = |path: String| fs::read_to_string(out.join(path)).unwrap();
+    let branch = tool(
+        "ostree",
+        &format!("--repo={} rev-parse main", out.join("pull/repo").display()),
+    );
+    assert_eq!(branch, commit);
+    assert_eq!(read("checkout/usr/bin/program".into()), "program\n");
+    let deployed = format!("deploy/ostree/deploy/test/deploy/{commit}.0/etc/hostname");
+    assert_eq!(read(deployed), "deployed\n");
+    drop(server);
+    machine::assert_nothing_left(scratch.root());
+}
