@@ -9,7 +9,7 @@ use crate::proxy::Proxy;
 use crate::run::{Settings, Trees};
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::{arguments, devices, inputs, mounts};
-use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits};
+use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits, Rights};
 use osbuild_wasm_component::{Module, Outcome, Run, Stopped};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
@@ -296,7 +296,9 @@ pub(crate) fn run_component(
     }
     let run = Run {
         grant: Grant {
+            module: metadata.name.clone(),
             roots,
+            rights: rights_of(module, options)?,
             interfaces: module
                 .request
                 .interfaces
@@ -314,12 +316,27 @@ pub(crate) fn run_component(
         arguments,
         seed,
         log: log.clone(),
+        recorder: None,
         helpers: Box::new(helpers),
         cancel: settings.interrupt.cancel.clone(),
     };
     let _watch = settings.interrupt.watch(cuts.clone());
     let _timer = time.map(|time| Timer::start(time, cuts));
     Ok(settings.engine.run(&compiled, run)?)
+}
+
+/// What the module's document narrows the stage to, with the stage's options filled in.
+fn rights_of(module: &Module, options: &Value) -> Result<Rights> {
+    let everything = Rights::everything();
+    match &module.metadata.rights {
+        None => Ok(everything),
+        Some(rights) => everything
+            .narrowed(rights, &options.into())
+            .map_err(|error| {
+                let place = format!("module {}: rights", module.metadata.name);
+                BuildError::manifest(place, error.to_string())
+            }),
+    }
 }
 
 /// Cuts off a stage's tools when its time is up; the component itself is stopped by the engine.
