@@ -102,6 +102,32 @@ pub fn files(scratch: &Scratch, steps: &[&str]) -> Ended {
     .run()
 }
 
+/// Runs the component `files` as module `test.narrow`, whose document has these rights.
+pub fn narrow(scratch: &Scratch, rights: &Value, steps: &[&str]) -> Ended {
+    let steps: Vec<_> = steps.iter().map(|text| step(text)).collect();
+    let options = json!({ "steps": steps });
+    let library = with_rights(scratch, "files", rights);
+    Program::new("stage run test.narrow")
+        .option("--libdir", library)
+        .option("--tree", scratch.directory("tree"))
+        .option(
+            "--args",
+            scratch.json("arguments", &json!({ "options": options })),
+        )
+        .run()
+}
+
+/// A directory for `--libdir` with hostile component `name` as module `test.narrow`, whose document has these rights.
+pub fn with_rights(scratch: &Scratch, name: &str, rights: &Value) -> PathBuf {
+    let mut document = document(name);
+    document["name"] = "test.narrow".into();
+    document["rights"] = rights.clone();
+    let library = scratch.directory("library");
+    let packed = embed(&component(name), document.to_string().as_bytes());
+    scratch.write("library/narrow.wasm", packed);
+    library
+}
+
 /// One step of the component `files`.
 pub fn step(text: &str) -> Value {
     let mut words = text.split(' ');

@@ -9,7 +9,7 @@ use crate::proxy::Proxy;
 use crate::run::{Settings, Trees};
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::{arguments, devices, inputs, mounts, shell};
-use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits};
+use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits, Rights};
 use osbuild_wasm_component::{Module, Outcome, Run, Stopped};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
@@ -299,7 +299,9 @@ pub(crate) fn run_component(
     }
     let run = Run {
         grant: Grant {
+            module: metadata.name.clone(),
             roots,
+            rights: rights_of(module, options)?,
             interfaces: module
                 .request
                 .interfaces
@@ -317,6 +319,7 @@ pub(crate) fn run_component(
         arguments,
         seed,
         log: log.clone(),
+        recorder: None,
         helpers: Box::new(helpers),
         cancel: settings.interrupt.cancel.clone(),
     };
@@ -337,6 +340,20 @@ fn socket(settings: &Settings, sandbox: &Sandbox) -> PathBuf {
                 stage.to_string_lossy()
             ))
         }
+    }
+}
+
+/// What the module's document narrows the stage to, with the stage's options filled in.
+fn rights_of(module: &Module, options: &Value) -> Result<Rights> {
+    let everything = Rights::everything();
+    match &module.metadata.rights {
+        None => Ok(everything),
+        Some(rights) => everything
+            .narrowed(rights, &options.into())
+            .map_err(|error| {
+                let place = format!("module {}: rights", module.metadata.name);
+                BuildError::manifest(place, error.to_string())
+            }),
     }
 }
 

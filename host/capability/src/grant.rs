@@ -1,5 +1,6 @@
 //! What one component got for one run.
 use crate::interface::Interface;
+use crate::rights::Rights;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,8 +55,12 @@ impl Default for Limits {
 /// Everything that one component may do in one run. Default deny: what is not here is refused.
 #[derive(Debug, Clone, Default)]
 pub struct Grant {
+    /// Full name of the module, for messages.
+    pub module: String,
     /// Directories and devices.
     pub roots: Vec<Root>,
+    /// What may be done to which paths inside the directories.
+    pub rights: Rights,
     /// Interfaces that may be used.
     pub interfaces: BTreeSet<Interface>,
     /// Bounds.

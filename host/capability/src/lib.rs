@@ -15,6 +15,6 @@ pub use embed::embed;
 pub use grant::{Access, Grant, Limits, Root};
 pub use interface::{Interface, PACKAGE, VERSION, Version};
 pub use metadata::{MetadataError, ModuleMetadata, SECTION};
-pub use pattern::{Coverage, Pattern, PatternError};
+pub use pattern::{Coverage, Pattern, PatternError, shown};
 pub use request::{Import, ImportProblem, Request};
-pub use rights::{Right, Rights, Verb};
+pub use rights::{Refusal, Right, Rights, Verb};

@@ -64,7 +64,7 @@ impl Pattern {
             let (pointer, after) = reference
                 .split_once('}')
                 .ok_or_else(|| error("a reference ${...} is not closed".into()))?;
-            let values = resolve(pointer, options).map_err(error)?;
+            let values = resolve(pointer, options).map_err(&error)?;
             texts = texts
                 .iter()
                 .flat_map(|text| {
@@ -78,7 +78,7 @@ impl Pattern {
         }
         texts
             .iter()
-            .map(|text| Self::parse(&format!("{text}{rest}")).map_err(|reason| error(reason)))
+            .map(|text| Self::parse(&format!("{text}{rest}")).map_err(&error))
             .collect()
     }
 
@@ -112,22 +112,39 @@ impl Pattern {
     }
 }
 
+/// All ways to match are followed at once, so that no pattern takes longer than its length times that of the path.
 fn covers(parts: &[Part], names: &[&str]) -> Coverage {
-    match (parts.split_first(), names.split_first()) {
-        (None, None) => Coverage::Path,
-        (None, Some(_)) => Coverage::None,
-        (Some((Part::Any, [])), _) => Coverage::Below,
-        (Some(_), None) => Coverage::Above,
-        (Some((Part::Any, after)), Some((_, below))) => {
-            covers(after, names).max(covers(parts, below))
-        }
-        (Some((Part::Name(pattern), after)), Some((name, below))) => {
-            if pattern.matches(name) {
-                covers(after, below)
-            } else {
-                Coverage::None
+    let mut reached = vec![false; parts.len() + 1];
+    reached[0] = true;
+    skip_any(parts, &mut reached);
+    for name in names {
+        let mut next = vec![false; parts.len() + 1];
+        for (index, part) in parts
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| reached[*index])
+        {
+            match part {
+                Part::Any => next[index] = true,
+                Part::Name(pattern) => next[index + 1] |= pattern.matches(name),
             }
         }
+        skip_any(parts, &mut next);
+        reached = next;
+    }
+    let coverage = |index: usize| match &parts[index..] {
+        [] => Coverage::Path,
+        [Part::Any] => Coverage::Below,
+        _ => Coverage::Above,
+    };
+    let ends = (0..=parts.len()).filter(|index| reached[*index]);
+    ends.map(coverage).max().unwrap_or(Coverage::None)
+}
+
+/// `**` may stand for no name at all.
+fn skip_any(parts: &[Part], reached: &mut [bool]) {
+    for (index, part) in parts.iter().enumerate() {
+        reached[index + 1] |= reached[index] && *part == Part::Any;
     }
 }
 
@@ -142,17 +159,25 @@ impl fmt::Display for Pattern {
                 Part::Any => "**",
             })
             .collect();
-        let path = format!("/{}", parts.join("/"));
-        let shown = SCHEMES.iter().find_map(|(scheme, root)| {
-            let below = path.strip_prefix(root)?;
-            Some(match *scheme {
-                "tree://" if below.is_empty() => "/".to_owned(),
-                "tree://" => below.to_owned(),
-                scheme => format!("{scheme}{below}"),
-            })
-        });
-        f.write_str(&shown.unwrap_or(path))
+        f.write_str(&shown(&format!("/{}", parts.join("/"))))
     }
+}
+
+/// A path of the contract as rights write it: `/etc/passwd` for `/run/osbuild/tree/etc/passwd`, else with a scheme.
+pub fn shown(path: &str) -> String {
+    let of_scheme = |(scheme, root): &(&str, &str)| {
+        let below = path.strip_prefix(root)?;
+        match *scheme {
+            "tree://" if below.is_empty() => Some("/".to_owned()),
+            "tree://" if !below.starts_with('/') => None,
+            "tree://" => Some(below.to_owned()),
+            scheme => Some(format!("{scheme}{below}")),
+        }
+    };
+    SCHEMES
+        .iter()
+        .find_map(of_scheme)
+        .unwrap_or(path.to_owned())
 }
 
 /// The texts that a reference stands for.

@@ -1,5 +1,5 @@
 //! Rights: verbs on paths. A module's document may narrow what it needs, a policy may narrow further.
-use crate::pattern::{Coverage, Pattern, PatternError};
+use crate::pattern::{Coverage, Pattern, PatternError, shown};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -73,7 +73,13 @@ pub struct Right {
 /// The rights of one run: layers that must all allow what is done, e.g. the module's own and a policy's.
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
-    layers: Vec<Vec<Rule>>,
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    origin: String,
+    rules: Vec<Rule>,
 }
 
 #[derive(Debug, Clone)]
@@ -93,9 +99,19 @@ impl Rights {
         self.layers.is_empty()
     }
 
-    /// The rights that are left when `rights`, with references into `options` filled in, must allow too.
+    /// The rights that are left when the module's own `rights`, with references into `options` filled in, must allow too.
     pub fn narrowed(
+        self,
+        rights: &[Right],
+        options: &serde_json::Value,
+    ) -> Result<Self, PatternError> {
+        self.narrowed_by("its rights", rights, options)
+    }
+
+    /// The same for rights from elsewhere; `origin` is a plural that messages use, e.g. `the rights of policy strict`.
+    pub fn narrowed_by(
         mut self,
+        origin: &str,
         rights: &[Right],
         options: &serde_json::Value,
     ) -> Result<Self, PatternError> {
@@ -110,53 +126,111 @@ impl Rights {
                 patterns: patterns.into_iter().flatten().collect(),
             })
         };
-        let layer = rights
+        let rules = rights
             .iter()
             .map(rule)
             .collect::<Result<_, PatternError>>()?;
-        self.layers.push(layer);
+        self.layers.push(Layer {
+            origin: origin.to_owned(),
+            rules,
+        });
         Ok(self)
     }
 
-    /// Whether `verb` may be done to `path`, a path of the contract without links and dots.
+    /// Whether `verb` may be done to so much of `path`, a path of the contract without links and dots; otherwise who refuses it.
+    pub fn permit(&self, verb: Verb, path: &str, reach: Coverage) -> Result<(), Refusal> {
+        let refuses = |layer: &&Layer| !layer.covers(verb, path, reach);
+        match self.layers.iter().find(refuses) {
+            None => Ok(()),
+            Some(layer) => Err(Refusal {
+                verb,
+                path: path.to_owned(),
+                reach,
+                origin: layer.origin.clone(),
+                allowed: layer.rights().collect(),
+            }),
+        }
+    }
+
+    /// Whether `verb` may be done to `path`.
     pub fn allow(&self, verb: Verb, path: &str) -> bool {
-        self.all_layers(|rule, pattern| {
-            rule.verbs.contains(&verb) && pattern.covers(path) >= Coverage::Path
-        })
+        self.permit(verb, path, Coverage::Path).is_ok()
     }
 
     /// Whether `verb` may be done to `path` and to everything that may be below it.
     pub fn allow_below(&self, verb: Verb, path: &str) -> bool {
-        self.all_layers(|rule, pattern| {
-            rule.verbs.contains(&verb) && pattern.covers(path) >= Coverage::Below
-        })
+        self.permit(verb, path, Coverage::Below).is_ok()
     }
 
     /// Whether something below `path` may be done `verb` to: such a directory may be looked at, and made when it is missing.
     pub fn lead_to(&self, verb: Verb, path: &str) -> bool {
-        self.all_layers(|rule, pattern| {
-            rule.verbs.contains(&verb) && pattern.covers(path) >= Coverage::Above
-        })
+        self.permit(verb, path, Coverage::Above).is_ok()
     }
 
     /// Each layer's verbs and patterns, for reports.
     pub fn layers(&self) -> impl Iterator<Item = Vec<Right>> + '_ {
-        let right = |rule: &Rule| Right {
-            verbs: rule.verbs.clone(),
-            paths: rule.patterns.iter().map(ToString::to_string).collect(),
-        };
-        self.layers
-            .iter()
-            .map(move |layer| layer.iter().map(right).collect())
+        self.layers.iter().map(|layer| layer.rights().collect())
+    }
+}
+
+impl Layer {
+    fn covers(&self, verb: Verb, path: &str, reach: Coverage) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| rule.verbs.contains(&verb));
+        rules.any(|rule| rule.patterns.iter().any(|set| set.covers(path) >= reach))
     }
 
-    fn all_layers(&self, fits: impl Fn(&Rule, &Pattern) -> bool) -> bool {
-        self.layers.iter().all(|layer| {
-            layer
-                .iter()
-                .any(|rule| rule.patterns.iter().any(|pattern| fits(rule, pattern)))
+    fn rights(&self) -> impl Iterator<Item = Right> + '_ {
+        self.rules.iter().map(|rule| Right {
+            verbs: rule.verbs.clone(),
+            paths: rule.patterns.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+/// A verb that rights do not allow: who refuses, and what is allowed instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    verb: Verb,
+    path: String,
+    reach: Coverage,
+    origin: String,
+    allowed: Vec<Right>,
+}
+
+/// Patterns that a message shows.
+const SHOWN: usize = 6;
+
+/// `may not VERB PATH: ORIGIN allow VERBS on PATTERNS`, to stand behind the name of the module.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let below = match self.reach {
+            Coverage::Below => " and all below it",
+            _ => "",
+        };
+        let path = shown(&self.path);
+        write!(
+            f,
+            "may not {} {path}{below}: {} allow ",
+            self.verb, self.origin
+        )?;
+        let rules: Vec<_> = self.allowed.iter().filter_map(rule_text).collect();
+        f.write_str(&match rules.is_empty() {
+            true => "nothing".to_owned(),
+            false => rules.join("; "),
+        })
+    }
+}
+
+fn rule_text(right: &Right) -> Option<String> {
+    if right.paths.is_empty() || right.verbs.is_empty() {
+        return None;
+    }
+    let verbs: Vec<_> = right.verbs.iter().map(|verb| verb.name()).collect();
+    let mut paths: Vec<_> = right.paths.iter().take(SHOWN).cloned().collect();
+    if right.paths.len() > SHOWN {
+        paths.push(format!("{} more", right.paths.len() - SHOWN));
+    }
+    Some(format!("{} on {}", verbs.join(", "), paths.join(", ")))
 }
 
 #[cfg(test)]
@@ -200,5 +274,34 @@ mod tests {
             .narrowed(&[], &json!({}))
             .expect("empty");
         assert!(!nothing.allow(Verb::Read, "/run/osbuild/tree/a"));
+    }
+
+    #[test]
+    fn a_refusal_names_verb_path_and_who_allows_what() {
+        let own = rights(&[Verb::Create, Verb::Replace], &["/etc/x/*"]);
+        let rights = Rights::everything()
+            .narrowed(&[own], &json!({}))
+            .and_then(|rights| rights.narrowed_by("the rights of policy strict", &[], &json!({})))
+            .expect("patterns");
+        let refused = |verb, path, reach| {
+            let refusal = rights.permit(verb, path, reach).expect_err("refused");
+            refusal.to_string()
+        };
+        assert_eq!(
+            refused(
+                Verb::Replace,
+                "/run/osbuild/tree/etc/passwd",
+                Coverage::Path
+            ),
+            "may not replace /etc/passwd: its rights allow create, replace on /etc/x/*"
+        );
+        assert_eq!(
+            refused(Verb::Create, "/run/osbuild/tree/etc/x/y", Coverage::Path),
+            "may not create /etc/x/y: the rights of policy strict allow nothing"
+        );
+        assert_eq!(
+            refused(Verb::Create, "/run/osbuild/tree/etc", Coverage::Below),
+            "may not create /etc and all below it: its rights allow create, replace on /etc/x/*"
+        );
     }
 }

@@ -129,6 +129,7 @@ impl Engine {
     fn linker(&self, module: &Module) -> wasmtime::Result<Linker<State>> {
         let mut linker = Linker::new(&self.inner);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        crate::wasi::add_to_linker(&mut linker)?;
         for interface in &module.request.interfaces {
             link_interface(&mut linker, *interface)?;
         }

@@ -5,8 +5,9 @@ use crate::engine::{Compiled, Engine};
 use crate::failure::{ComponentError, Stopped};
 use crate::limits::MemoryLimit;
 use crate::privileged::Helpers;
+use crate::record::Recorder;
 use crate::stdio::{Log, LogSink};
-use crate::tree::Roots;
+use crate::tree::{Gate, Roots};
 use osbuild_wasm_capability::{Access, Grant, Interface};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -63,6 +64,8 @@ pub struct Run {
     pub seed: String,
     /// Takes the log.
     pub log: Arc<dyn LogSink>,
+    /// Hears what the component does, if anybody wants to know.
+    pub recorder: Option<Arc<dyn Recorder>>,
     /// Carries out privileged interfaces.
     pub helpers: Box<dyn Helpers>,
     /// Ends it early.
@@ -103,6 +106,7 @@ impl Outcome {
 /// What host functions work on.
 pub(crate) struct State {
     wasi: WasiCtx,
+    pub(crate) log: Log,
     pub(crate) table: ResourceTable,
     pub(crate) roots: Roots,
     pub(crate) interfaces: BTreeSet<Interface>,
@@ -303,12 +307,18 @@ fn state(
     run: &Run,
     log: Log,
 ) -> Result<impl FnOnce(Box<dyn Helpers>) -> State + use<>, ComponentError> {
-    let wasi = wasi(run, log)?;
-    let roots = Roots::open_all(&run.grant.roots, run.grant.limits)?;
+    let wasi = wasi(run, log.clone())?;
+    let gate = Gate {
+        module: run.grant.module.clone(),
+        rights: run.grant.rights.clone(),
+        recorder: run.recorder.clone(),
+    };
+    let roots = Roots::open_all(&run.grant.roots, gate, run.grant.limits)?;
     let interfaces = run.grant.interfaces.clone();
     let memory = MemoryLimit::new(run.grant.limits.memory);
     Ok(move |helpers| State {
         wasi,
+        log,
         table: ResourceTable::new(),
         roots,
         interfaces,

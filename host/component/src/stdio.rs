@@ -37,7 +37,7 @@ impl Log {
         }
     }
 
-    fn append(&self, bytes: &[u8]) -> Result<(), Stopped> {
+    pub(crate) fn append(&self, bytes: &[u8]) -> Result<(), Stopped> {
         let before = self
             .written
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);

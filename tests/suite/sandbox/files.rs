@@ -300,10 +300,17 @@ fn a_pipe_does_not_hang_tree() {
     );
 }
 
-/// Through wasi:filesystem the call waits in the kernel; the time limit of the stage ends the run all the same.
 #[test]
-fn a_pipe_does_not_outlast_the_time_limit_through_wasi() {
-    open_pipe(&["std read /run/osbuild/tree/pipe"], "1").says("time limit");
+fn a_pipe_is_refused_at_once_through_wasi() {
+    let steps = [
+        "std read /run/osbuild/tree/pipe",
+        "std write /run/osbuild/tree/pipe",
+        "std append /run/osbuild/tree/pipe",
+    ];
+    let ended = open_pipe(&steps, "10").never_says("time limit");
+    let refused = ended.stdout.matches(": refused: ").count();
+    assert_eq!(refused, steps.len(), "{}", ended.all());
+    ended.says("neither a regular file nor a directory");
 }
 
 #[test]

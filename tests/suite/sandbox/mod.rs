@@ -4,4 +4,5 @@ mod files;
 mod programs;
 mod races;
 mod resources;
+mod rights;
 mod sockets;

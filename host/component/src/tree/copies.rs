@@ -1,21 +1,17 @@
 //! The verb `copy`.
 use super::Result;
 use super::errors::{failed, from_errno};
+use super::gate::Permit;
 use super::names::is_directory;
-use super::roots::{Roots, link_of};
+use super::roots::{Located, Roots, Slot, link_of};
 use crate::bindings::tree::{CopyOptions, OpenMode};
 use crate::bindings::types::Error;
+use osbuild_wasm_capability::{Coverage, Verb};
 use osbuild_wasm_files::{
-    CopyOptions as Options, FilesError, copy, copy_metadata, copy_opened, copy_tree,
+    CopyOptions as Options, FilesError, copy, copy_metadata, copy_opened, copy_tree, remove_tree,
 };
-use rustix::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
-
-/// Where a copy goes: a path through an open directory, which must stay open meanwhile.
-struct Target {
-    path: PathBuf,
-    _directory: OwnedFd,
-}
+use rustix::fd::AsFd;
+use std::path::Path;
 
 impl Roots {
     pub(super) fn copy(&self, source: &str, to: &str, options: CopyOptions) -> Result<()> {
@@ -26,50 +22,54 @@ impl Roots {
             return self.copy_following(source, &self.destination(source, to, contents)?);
         }
         if contents {
-            let handle = from
-                .path_fd(true)
-                .map_err(|errno| from_errno(source, errno))?;
-            let to_path = self.copy_target("", to, true)?;
-            return copy_tree(
-                &Path::new(&link_of(&handle)).join("."),
-                &to_path.path,
-                Options::default(),
-            )
-            .map(drop)
-            .map_err(|error| copy_error(to, &error));
+            return self.copy_contents(&from, to);
         }
-        let slot = from.slot()?;
-        let to_path = self.copy_target(slot.name, to, false)?;
+        let from = from.slot()?;
+        let target = self.copy_target(from.name, to, false)?;
+        let read = from.permit_whole(Verb::Read)?;
+        let place = target.permit_placing(from.reach())?;
         if options.remove_destination {
-            osbuild_wasm_files::remove_tree(&to_path.path)
-                .map_err(|error| copy_error(to, &error))?;
+            // Files are replaced, which `place` allows; a whole directory goes only if it may be removed.
+            let remove = match target.reach() {
+                Coverage::Below => Some(target.permit_whole(Verb::Remove)?),
+                _ => None,
+            };
+            remove_tree(&target.path()).map_err(|error| copy_error(to, &error))?;
+            remove.into_iter().for_each(Permit::done);
         }
-        let from_path = Path::new(&link_of(&slot.parent)).join(slot.name);
-        copy(&from_path, &to_path.path, Options::default())
-            .map(drop)
-            .map_err(|error| copy_error(to, &error))
+        copy(&from.path(), &target.path(), Options::default())
+            .map_err(|error| copy_error(to, &error))?;
+        read.done();
+        place.into_iter().for_each(Permit::done);
+        Ok(())
+    }
+
+    fn copy_contents(&self, from: &Located<'_>, to: &str) -> Result<()> {
+        let handle = from
+            .path_fd(true)
+            .map_err(|errno| from_errno(from.path, errno))?;
+        let target = self.copy_target("", to, true)?;
+        let read = from.permit_reaching(Verb::Read, Coverage::Below, &handle)?;
+        let place = target.permit_placing(Coverage::Below)?;
+        let source = Path::new(&link_of(&handle)).join(".");
+        copy_tree(&source, &target.path(), Options::default())
+            .map_err(|error| copy_error(to, &error))?;
+        read.done();
+        place.into_iter().for_each(Permit::done);
+        Ok(())
     }
 
     /// An existing directory takes a copy under the source's name, or the content; otherwise `to` is the new name.
-    fn copy_target(&self, name: &str, to: &str, contents: bool) -> Result<Target> {
+    fn copy_target<'a>(&'a self, name: &'a str, to: &'a str, contents: bool) -> Result<Slot<'a>> {
         let located = self.locate(to)?;
-        let existing = located.path_fd(true).ok().filter(is_directory);
-        Ok(match existing {
-            Some(handle) => {
-                let path = Path::new(&link_of(&handle)).join(if contents { "." } else { name });
-                Target {
-                    path,
-                    _directory: handle,
-                }
-            }
-            None => {
-                let slot = located.slot()?;
-                Target {
-                    path: Path::new(&link_of(&slot.parent)).join(slot.name),
-                    _directory: slot.parent,
-                }
-            }
-        })
+        match located.path_fd(true).ok().filter(is_directory) {
+            Some(parent) => Ok(Slot {
+                parent,
+                name: if contents { "." } else { name },
+                located,
+            }),
+            None => located.slot(),
+        }
     }
 
     /// The same as a contract path.
@@ -88,34 +88,39 @@ impl Roots {
 
     /// Copies what links lead to; every link is resolved inside the granted directory that it is in.
     fn copy_following(&self, source: &str, to: &str) -> Result<()> {
-        let handle = self
-            .locate(source)?
+        let located = self.locate(source)?;
+        let handle = located
             .path_fd(true)
             .map_err(|errno| from_errno(source, errno))?;
         if !is_directory(&handle) {
             let file = self.open(source, OpenMode::Read, 0)?;
             let target = self.copy_target("", to, false)?;
-            return copy_opened(file.descriptor(), &target.path, Options::default())
-                .map(drop)
-                .map_err(|error| copy_error(to, &error));
+            let place = target.permit_placing(Coverage::Path)?;
+            copy_opened(file.descriptor(), &target.path(), Options::default())
+                .map_err(|error| copy_error(to, &error))?;
+            place.into_iter().for_each(Permit::done);
+            return Ok(());
         }
-        match self.create_directory(to, 0o700) {
+        let existed = match self.create_directory(to, 0o700) {
             Err(error) if error.code != crate::ErrorCode::Exists => return Err(error),
-            _ => {}
-        }
+            created => created.is_err(),
+        };
         for entry in self.read_directory(source)? {
             self.copy_following(
                 &format!("{source}/{}", entry.name),
                 &format!("{to}/{}", entry.name),
             )?;
         }
-        let made = self
-            .locate(to)?
+        let target = self.locate(to)?;
+        let made = target
             .path_fd(true)
             .map_err(|errno| from_errno(to, errno))?;
+        let verb = if existed { Verb::Replace } else { Verb::Create };
+        let permit = target.permit(verb, &made)?;
         copy_metadata(handle.as_fd(), made.as_fd(), Options::default())
-            .map(drop)
-            .map_err(|error| copy_error(to, &error))
+            .map_err(|error| copy_error(to, &error))?;
+        permit.done();
+        Ok(())
     }
 }
 

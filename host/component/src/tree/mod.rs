@@ -2,80 +2,85 @@
 mod bytes;
 mod copies;
 mod errors;
+mod gate;
 mod names;
+mod objects;
 mod roots;
 
 pub use bytes::OpenFile;
-pub(crate) use errors::{denied, failed};
+pub(crate) use errors::{denied, failed, from_errno, invalid};
+pub(crate) use gate::Gate;
 pub use roots::Roots;
+pub(crate) use roots::{Located, Quota, link_of};
 
 use crate::bindings::tree::{
     CopyOptions, Entry, FileType, Host, HostFile, Metadata, OpenMode, Timestamp,
 };
 use crate::bindings::types::Error;
+use crate::record::Recorder;
 use crate::run::State;
 use wasmtime::component::Resource;
 
-type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Host for State {
     fn open(&mut self, path: String, how: OpenMode, mode: u32) -> Result<Resource<OpenFile>> {
-        let file = self.roots.open(&path, how, mode)?;
+        let file = self.roots.heard(self.roots.open(&path, how, mode))?;
         self.table.push(file).map_err(|error| failed(&path, &error))
     }
 
     fn read(&mut self, path: String) -> Result<Vec<u8>> {
-        self.roots.open(&path, OpenMode::Read, 0)?.read_all()
+        let file = self.roots.open(&path, OpenMode::Read, 0);
+        self.roots.heard(file)?.read_all()
     }
 
     fn write(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
-        self.roots
-            .open(&path, OpenMode::Create, mode)?
-            .write(0, &bytes)
+        let file = self.roots.open(&path, OpenMode::Create, mode);
+        self.roots.heard(file)?.write(0, &bytes)
     }
 
     fn replace(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
-        self.roots.replace(&path, &bytes, mode)
+        self.roots.heard(self.roots.replace(&path, &bytes, mode))
     }
 
     fn read_directory(&mut self, path: String) -> Result<Vec<Entry>> {
-        self.roots.read_directory(&path)
+        self.roots.heard(self.roots.read_directory(&path))
     }
 
     fn create_directory(&mut self, path: String, mode: u32) -> Result<()> {
-        self.roots.create_directory(&path, mode)
+        self.roots.heard(self.roots.create_directory(&path, mode))
     }
 
     fn stat(&mut self, path: String, follow: bool) -> Result<Metadata> {
-        self.roots.stat(&path, follow)
+        self.roots.heard(self.roots.stat(&path, follow))
     }
 
     fn read_link(&mut self, path: String) -> Result<String> {
-        self.roots.read_link(&path)
+        self.roots.heard(self.roots.read_link(&path))
     }
 
     fn symbolic_link(&mut self, text: String, path: String) -> Result<()> {
-        self.roots.symbolic_link(&text, &path)
+        self.roots.heard(self.roots.symbolic_link(&text, &path))
     }
 
     fn hard_link(&mut self, existing: String, path: String) -> Result<()> {
-        self.roots.hard_link(&existing, &path)
+        self.roots.heard(self.roots.hard_link(&existing, &path))
     }
 
     fn rename(&mut self, path: String, to: String) -> Result<()> {
-        self.roots.rename(&path, &to)
+        self.roots.heard(self.roots.rename(&path, &to))
     }
 
     fn remove(&mut self, path: String) -> Result<()> {
-        self.roots.remove(&path)
+        self.roots.heard(self.roots.remove(&path))
     }
 
     fn remove_all(&mut self, path: String) -> Result<()> {
-        self.roots.remove_all(&path)
+        self.roots.heard(self.roots.remove_all(&path))
     }
 
     fn set_mode(&mut self, path: String, mode: u32) -> Result<()> {
-        self.roots.set_mode(&path, mode)
+        self.roots.heard(self.roots.set_mode(&path, mode))
     }
 
     fn set_owner(
@@ -85,19 +90,21 @@ impl Host for State {
         gid: Option<u32>,
         follow: bool,
     ) -> Result<()> {
-        self.roots.set_owner(&path, uid, gid, follow)
+        self.roots
+            .heard(self.roots.set_owner(&path, uid, gid, follow))
     }
 
     fn set_modified(&mut self, path: String, time: Timestamp, follow: bool) -> Result<()> {
-        self.roots.set_modified(&path, time, follow)
+        self.roots
+            .heard(self.roots.set_modified(&path, time, follow))
     }
 
     fn list_xattrs(&mut self, path: String, follow: bool) -> Result<Vec<String>> {
-        self.roots.list_xattrs(&path, follow)
+        self.roots.heard(self.roots.list_xattrs(&path, follow))
     }
 
     fn get_xattr(&mut self, path: String, name: String, follow: bool) -> Result<Option<Vec<u8>>> {
-        self.roots.get_xattr(&path, &name, follow)
+        self.roots.heard(self.roots.get_xattr(&path, &name, follow))
     }
 
     fn set_xattr(
@@ -108,13 +115,15 @@ impl Host for State {
         follow: bool,
     ) -> Result<()> {
         let outcome = self.roots.set_xattr(&path, &name, &value, follow);
+        let outcome = self.roots.heard(outcome);
         self.or_by_helper(outcome, &name, |helpers| {
             helpers.set_xattr(&path, &name, &value, follow)
         })
     }
 
     fn remove_xattr(&mut self, path: String, name: String, follow: bool) -> Result<()> {
-        self.roots.remove_xattr(&path, &name, follow)
+        self.roots
+            .heard(self.roots.remove_xattr(&path, &name, follow))
     }
 
     fn create_node(
@@ -125,19 +134,20 @@ impl Host for State {
         major: u32,
         minor: u32,
     ) -> Result<()> {
-        self.roots.create_node(&path, kind, mode, (major, minor))
+        self.roots
+            .heard(self.roots.create_node(&path, kind, mode, (major, minor)))
     }
 
     fn get_immutable(&mut self, path: String) -> Result<bool> {
-        self.roots.get_immutable(&path)
+        self.roots.heard(self.roots.get_immutable(&path))
     }
 
     fn set_immutable(&mut self, path: String, immutable: bool) -> Result<()> {
-        self.roots.set_immutable(&path, immutable)
+        self.roots.heard(self.roots.set_immutable(&path, immutable))
     }
 
     fn copy(&mut self, source: String, to: String, options: CopyOptions) -> Result<()> {
-        self.roots.copy(&source, &to, options)
+        self.roots.heard(self.roots.copy(&source, &to, options))
     }
 }
 

@@ -1,16 +1,19 @@
 //! Verbs on names: directories, links, metadata, attributes, copies.
-use super::Result;
 use super::errors::{failed, from_errno, invalid};
-use super::roots::{Roots, Slot, link_of};
+use super::gate::Permit;
+use super::objects::set_mode;
+use super::roots::{Roots, link_of};
+use super::{OpenFile, Result};
+use crate::ErrorCode;
 use crate::bindings::tree::{Entry, FileType as Kind, Metadata, OpenMode, Timestamp};
+use osbuild_wasm_capability::{Coverage, Verb};
 use osbuild_wasm_files::remove_tree;
+use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, IFlags, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
-    chownat, fstat, ioctl_getflags, ioctl_setflags, linkat, mkdirat, mknodat, readlinkat, renameat,
-    symlinkat, unlinkat, utimensat,
+    chownat, fstat, ioctl_getflags, ioctl_setflags, mknodat, openat, renameat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
-use std::path::Path;
 
 /// Bytes of the largest extended attribute (XATTR_SIZE_MAX of the kernel).
 const XATTR_LIMIT: usize = 64 << 10;
@@ -20,37 +23,34 @@ impl Roots {
         let located = self.locate(path)?;
         located.writable()?;
         let slot = located.slot()?;
+        let permits = slot.permit_placing(Coverage::Path)?;
+        self.quota.take_inode(path)?;
+        let failed = |errno| from_errno(path, errno);
         let temporary = format!(".{:.200}.osbuild-new", slot.name);
-        let staged = path
-            .trim_end_matches('/')
-            .rsplit_once('/')
-            .map_or(String::new(), |(up, _)| format!("{up}/{temporary}"));
         _ = unlinkat(&slot.parent, &temporary, AtFlags::empty());
-        let written = self
-            .open(&staged, OpenMode::CreateNew, mode)
-            .and_then(|file| file.write(0, bytes));
-        let placed = written.and_then(|()| {
-            renameat(&slot.parent, &temporary, &slot.parent, slot.name)
-                .map_err(|errno| from_errno(path, errno))
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        let file = openat(&slot.parent, &temporary, flags, mode).map_err(failed)?;
+        let file = OpenFile::new(file, path, false, self.quota.clone());
+        let placed = file.write(0, bytes).and_then(|()| {
+            renameat(&slot.parent, &temporary, &slot.parent, slot.name).map_err(failed)
         });
         if placed.is_err() {
             _ = unlinkat(&slot.parent, &temporary, AtFlags::empty());
+        } else {
+            permits.into_iter().for_each(Permit::done);
         }
         placed
     }
 
     pub(super) fn read_directory(&self, path: &str) -> Result<Vec<Entry>> {
-        let located = self.locate(path)?;
         let failed = |errno| from_errno(path, errno);
-        let handle = located.path_fd(true).map_err(failed)?;
-        let directory = rustix::fs::openat(
-            &handle,
-            ".",
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        );
+        let directory = self.locate(path)?.look(true, |handle| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            openat(handle, ".", flags, Mode::empty())
+        })?;
         let mut entries = Vec::new();
-        for entry in Dir::read_from(directory.map_err(failed)?).map_err(failed)? {
+        for entry in Dir::read_from(directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry
                 .file_name()
@@ -68,104 +68,61 @@ impl Roots {
     }
 
     pub(super) fn create_directory(&self, path: &str, mode: u32) -> Result<()> {
-        let slot = self.new_slot(path)?;
-        mkdirat(&slot.parent, slot.name, Mode::from_raw_mode(mode & 0o777))
-            .map_err(|errno| from_errno(path, errno))?;
-        // mkdir(2) leaves set-id and sticky bits to the file system.
-        if mode & 0o7000 != 0 {
-            self.set_mode(path, mode)
-        } else {
-            Ok(())
-        }
+        self.locate(path)?.create_directory(mode)
     }
 
     pub(super) fn stat(&self, path: &str, follow: bool) -> Result<Metadata> {
-        let handle = self
-            .locate(path)?
-            .path_fd(follow)
-            .map_err(|errno| from_errno(path, errno))?;
-        let metadata = metadata_of(&fstat(&handle).map_err(|errno| from_errno(path, errno))?);
-        if metadata.kind == Kind::BlockDevice && self.is_granted_device(path) {
+        let located = self.locate(path)?;
+        let metadata = metadata_of(&located.examine(follow)?);
+        if metadata.kind == Kind::BlockDevice && located.rest == "." {
             return self.open(path, OpenMode::Read, 0)?.stat();
         }
         Ok(metadata)
     }
 
     pub(super) fn read_link(&self, path: &str) -> Result<String> {
-        let handle = self
-            .locate(path)?
-            .path_fd(false)
-            .map_err(|errno| from_errno(path, errno))?;
-        let text = readlinkat(&handle, "", Vec::new()).map_err(|errno| match errno {
-            Errno::NOENT => from_errno(path, Errno::INVAL),
-            other => from_errno(path, other),
-        })?;
-        text.into_string()
-            .map_err(|_| invalid(path, "the link's text is not UTF-8"))
+        self.locate(path)?.read_link()
     }
 
     pub(super) fn symbolic_link(&self, text: &str, path: &str) -> Result<()> {
-        let slot = self.new_slot(path)?;
-        symlinkat(text, &slot.parent, slot.name).map_err(|errno| from_errno(path, errno))
+        self.locate(path)?.symbolic_link(text)
     }
 
     pub(super) fn hard_link(&self, existing: &str, path: &str) -> Result<()> {
-        let from = self.locate(existing)?;
-        // Writing through the new name would change what was granted for reading only.
-        from.writable()?;
-        let from = from.slot()?;
-        let slot = self.new_slot(path)?;
-        linkat(
-            &from.parent,
-            from.name,
-            &slot.parent,
-            slot.name,
-            AtFlags::empty(),
-        )
-        .map_err(|errno| from_errno(path, errno))
+        self.locate(existing)?.hard_link(self.locate(path)?)
     }
 
     pub(super) fn rename(&self, path: &str, to: &str) -> Result<()> {
-        let from = self.locate(path)?;
-        from.writable()?;
-        let target = self.locate(to)?;
-        target.writable()?;
-        if !from.same_root(&target) {
-            return Err(from_errno(to, Errno::XDEV));
-        }
-        let (from, target) = (from.slot()?, target.slot()?);
-        renameat(&from.parent, from.name, &target.parent, target.name)
-            .map_err(|errno| from_errno(path, errno))
+        self.locate(path)?.rename(self.locate(to)?)
     }
 
     pub(super) fn remove(&self, path: &str) -> Result<()> {
-        let located = self.locate(path)?;
-        located.writable()?;
-        let slot = located.slot()?;
-        match unlinkat(&slot.parent, slot.name, AtFlags::empty()) {
-            Err(Errno::ISDIR) => unlinkat(&slot.parent, slot.name, AtFlags::REMOVEDIR),
+        match self.locate(path)?.remove_entry(false) {
+            Err(error) if error.code == ErrorCode::IsADirectory => {
+                self.locate(path)?.remove_entry(true)
+            }
             other => other,
         }
-        .map_err(|errno| from_errno(path, errno))
     }
 
     pub(super) fn remove_all(&self, path: &str) -> Result<()> {
         let located = self.locate(path)?;
         located.writable()?;
         let slot = match located.slot() {
-            Err(error) if error.code == crate::bindings::types::ErrorCode::NotFound => {
+            Err(error) if error.code == ErrorCode::NotFound => {
                 return Ok(());
             }
             other => other?,
         };
-        let target = Path::new(&link_of(&slot.parent)).join(slot.name);
-        remove_tree(&target).map_err(|error| failed(path, &error))
+        let permit = slot.permit_whole(Verb::Remove)?;
+        remove_tree(&slot.path()).map_err(|error| failed(path, &error))?;
+        permit.done();
+        Ok(())
     }
 
     pub(super) fn set_mode(&self, path: &str, mode: u32) -> Result<()> {
-        let handle = self.changeable(path, true)?;
-        rustix::fs::chmod(link_of(&handle), Mode::from_raw_mode(mode & 0o7777))
-            .map_err(|errno| from_errno(path, errno))
+        self.locate(path)?
+            .change(true, Verb::Chmod, |handle| set_mode(handle, mode))
     }
 
     pub(super) fn set_owner(
@@ -175,13 +132,13 @@ impl Roots {
         gid: Option<u32>,
         follow: bool,
     ) -> Result<()> {
-        let handle = self.changeable(path, follow)?;
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        chownat(&handle, "", uid, gid, AtFlags::EMPTY_PATH).map_err(|errno| from_errno(path, errno))
+        self.locate(path)?.change(follow, Verb::Chown, |handle| {
+            chownat(handle, "", uid, gid, AtFlags::EMPTY_PATH)
+        })
     }
 
     pub(super) fn set_modified(&self, path: &str, time: Timestamp, follow: bool) -> Result<()> {
-        let handle = self.changeable(path, follow)?;
         let time = Timespec {
             tv_sec: time.seconds,
             tv_nsec: time.nanoseconds.min(999_999_999).into(),
@@ -190,20 +147,20 @@ impl Roots {
             last_access: time,
             last_modification: time,
         };
-        utimensat(&handle, "", &times, AtFlags::EMPTY_PATH).map_err(|errno| from_errno(path, errno))
+        self.locate(path)?.change(follow, Verb::Replace, |handle| {
+            utimensat(handle, "", &times, AtFlags::EMPTY_PATH)
+        })
     }
 
     pub(super) fn list_xattrs(&self, path: &str, follow: bool) -> Result<Vec<String>> {
-        let handle = self
-            .locate(path)?
-            .path_fd(follow)
-            .map_err(|errno| from_errno(path, errno))?;
         let mut names = vec![0; XATTR_LIMIT];
-        match rustix::fs::listxattr(link_of(&handle), &mut names[..]) {
-            Ok(length) => names.truncate(length),
-            Err(Errno::NOTSUP) => names.clear(),
-            Err(errno) => return Err(from_errno(path, errno)),
-        }
+        let length = self.locate(path)?.look(follow, |handle| {
+            match rustix::fs::listxattr(link_of(handle), &mut names[..]) {
+                Err(Errno::NOTSUP) => Ok(0),
+                other => other,
+            }
+        })?;
+        names.truncate(length);
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         Ok(names
             .split(|byte| *byte == 0)
@@ -218,19 +175,18 @@ impl Roots {
         name: &str,
         follow: bool,
     ) -> Result<Option<Vec<u8>>> {
-        let handle = self
-            .locate(path)?
-            .path_fd(follow)
-            .map_err(|errno| from_errno(path, errno))?;
         let mut value = vec![0; XATTR_LIMIT];
-        match rustix::fs::getxattr(link_of(&handle), name, &mut value[..]) {
-            Ok(length) => {
-                value.truncate(length);
-                Ok(Some(value))
+        let length = self.locate(path)?.look(follow, |handle| {
+            match rustix::fs::getxattr(link_of(handle), name, &mut value[..]) {
+                Ok(length) => Ok(Some(length)),
+                Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
+                Err(errno) => Err(errno),
             }
-            Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
-            Err(errno) => Err(from_errno(path, errno)),
-        }
+        })?;
+        Ok(length.map(|length| {
+            value.truncate(length);
+            value
+        }))
     }
 
     pub(super) fn set_xattr(
@@ -240,14 +196,15 @@ impl Roots {
         value: &[u8],
         follow: bool,
     ) -> Result<()> {
-        let handle = self.changeable(path, follow)?;
-        rustix::fs::setxattr(link_of(&handle), name, value, XattrFlags::empty())
-            .map_err(|errno| from_errno(path, errno))
+        self.locate(path)?.change(follow, Verb::Xattr, |handle| {
+            rustix::fs::setxattr(link_of(handle), name, value, XattrFlags::empty())
+        })
     }
 
     pub(super) fn remove_xattr(&self, path: &str, name: &str, follow: bool) -> Result<()> {
-        let handle = self.changeable(path, follow)?;
-        rustix::fs::removexattr(link_of(&handle), name).map_err(|errno| from_errno(path, errno))
+        self.locate(path)?.change(follow, Verb::Xattr, |handle| {
+            rustix::fs::removexattr(link_of(handle), name)
+        })
     }
 
     pub(super) fn create_node(
@@ -269,80 +226,41 @@ impl Roots {
                 ));
             }
         };
-        let slot = self.new_slot(path)?;
         let mode = Mode::from_raw_mode(mode & 0o7777);
-        mknodat(
-            &slot.parent,
-            slot.name,
-            kind,
-            mode,
-            rustix::fs::makedev(major, minor),
-        )
-        .map_err(|errno| from_errno(path, errno))
+        let device = rustix::fs::makedev(major, minor);
+        self.locate(path)?.make(Verb::Node, |slot| {
+            mknodat(&slot.parent, slot.name, kind, mode, device)
+        })
     }
 
     pub(super) fn get_immutable(&self, path: &str) -> Result<bool> {
-        let flags =
-            ioctl_getflags(self.for_flags(path)?).map_err(|errno| from_errno(path, errno))?;
+        let flags = self
+            .locate(path)?
+            .look(true, |handle| ioctl_getflags(for_flags(handle)?))?;
         Ok(flags.contains(IFlags::IMMUTABLE))
     }
 
     pub(super) fn set_immutable(&self, path: &str, immutable: bool) -> Result<()> {
-        self.locate(path)?.writable()?;
-        let file = self.for_flags(path)?;
-        let mut flags = ioctl_getflags(&file).map_err(|errno| from_errno(path, errno))?;
-        flags.set(IFlags::IMMUTABLE, immutable);
-        ioctl_setflags(&file, flags).map_err(|errno| from_errno(path, errno))
-    }
-
-    fn is_granted_device(&self, path: &str) -> bool {
-        self.locate(path).is_ok_and(|located| located.rest == ".")
-    }
-
-    fn new_slot<'a>(&'a self, path: &'a str) -> Result<Slot<'a>> {
-        let located = self.locate(path)?;
-        located.writable()?;
-        self.quota.take_inode(path)?;
-        // The granted directory itself is there, whatever is to be made.
-        if located.rest == "." {
-            Err(from_errno(path, Errno::EXIST))
-        } else {
-            located.slot()
-        }
-    }
-
-    fn changeable(&self, path: &str, follow: bool) -> Result<rustix::fd::OwnedFd> {
-        let located = self.locate(path)?;
-        located.writable()?;
-        located
-            .path_fd(follow)
-            .map_err(|errno| from_errno(path, errno))
-    }
-
-    /// Inode flags need an open file or directory.
-    fn for_flags(&self, path: &str) -> Result<rustix::fd::OwnedFd> {
-        let handle = self
-            .locate(path)?
-            .path_fd(true)
-            .map_err(|errno| from_errno(path, errno))?;
-        let kind = FileType::from_raw_mode(
-            fstat(&handle)
-                .map_err(|errno| from_errno(path, errno))?
-                .st_mode,
-        );
-        if !matches!(kind, FileType::RegularFile | FileType::Directory) {
-            return Err(invalid(path, "only files and directories have inode flags"));
-        }
-        rustix::fs::open(
-            link_of(&handle),
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|errno| from_errno(path, errno))
+        self.locate(path)?.change(true, Verb::Chmod, |handle| {
+            let file = for_flags(handle)?;
+            let mut flags = ioctl_getflags(&file)?;
+            flags.set(IFlags::IMMUTABLE, immutable);
+            ioctl_setflags(&file, flags)
+        })
     }
 }
 
-pub(super) fn is_directory(fd: &rustix::fd::OwnedFd) -> bool {
+/// Inode flags need an open file or directory; nothing else has any.
+fn for_flags(handle: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+    let kind = FileType::from_raw_mode(fstat(handle)?.st_mode);
+    if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+        return Err(Errno::INVAL);
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::open(link_of(handle), flags, Mode::empty())
+}
+
+pub(super) fn is_directory(fd: &OwnedFd) -> bool {
     fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 

@@ -1,12 +1,17 @@
 //! Granted directories, and the resolution of paths inside them.
 use super::errors::{denied, from_errno, invalid};
+use super::gate::Gate;
 use super::{OpenFile, Result};
+use crate::ErrorCode;
 use crate::bindings::tree::OpenMode;
 use crate::failure::ComponentError;
-use osbuild_wasm_capability::{Access, Limits, Root};
+use osbuild_wasm_capability::{Access, Coverage, Limits, Root, Verb};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// could lead to other processes' files, are not followed.
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
+/// Paths of WASI: nothing leads out of the directory that they start from, and an absolute link does.
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+
 /// Contract path of the directory that a component's own mounts go into.
 const MOUNTS: &str = "/run/osbuild/mounts";
 
@@ -22,7 +30,8 @@ const MOUNTS: &str = "/run/osbuild/mounts";
 #[derive(Debug)]
 pub struct Roots {
     roots: Vec<OpenRoot>,
-    pub(super) quota: Arc<Quota>,
+    gate: Gate,
+    pub(crate) quota: Arc<Quota>,
 }
 
 /// What may still be written.
@@ -50,39 +59,52 @@ enum Anchor {
     AtEachCall(PathBuf),
 }
 
-/// A path that was cut into its granted directory and the rest.
-pub(super) struct Located<'a> {
-    anchor: Held<'a>,
-    contract: &'a str,
-    pub(super) rest: &'a str,
-    access: Access,
+/// A path that was cut into an open directory and the rest.
+pub(crate) struct Located<'a> {
+    pub(super) anchor: Held<'a>,
+    /// The directory's path of the contract; empty when nobody will ask for it.
+    pub(super) contract: Cow<'a, str>,
+    pub(crate) rest: &'a str,
+    pub(crate) access: Access,
     is_directory: bool,
-    path: &'a str,
+    resolve: ResolveFlags,
+    /// As it was asked for.
+    pub(crate) path: &'a str,
+    pub(super) gate: &'a Gate,
+    pub(crate) quota: &'a Arc<Quota>,
 }
 
-enum Held<'a> {
-    Open(&'a OwnedFd),
+pub(super) enum Held<'a> {
+    Open(BorrowedFd<'a>),
     JustOpened(OwnedFd),
 }
 
 impl AsFd for Held<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Open(fd) => fd.as_fd(),
+            Self::Open(fd) => *fd,
             Self::JustOpened(fd) => fd.as_fd(),
         }
     }
 }
 
 /// The directory that holds (or is to hold) a name.
-pub(super) struct Slot<'a> {
-    pub(super) parent: OwnedFd,
-    pub(super) name: &'a str,
+pub(crate) struct Slot<'a> {
+    pub(crate) parent: OwnedFd,
+    pub(crate) name: &'a str,
+    pub(crate) located: Located<'a>,
 }
+
+/// Links at the end of a path that are followed one after the other (MAXSYMLINKS of the kernel).
+const LINKS: u32 = 40;
 
 impl Roots {
     /// Opens the granted directories; what a later rename does to their host paths no longer matters.
-    pub fn open_all(roots: &[Root], limits: Limits) -> std::result::Result<Self, ComponentError> {
+    pub(crate) fn open_all(
+        roots: &[Root],
+        gate: Gate,
+        limits: Limits,
+    ) -> std::result::Result<Self, ComponentError> {
         let mut open = Vec::with_capacity(roots.len());
         for root in roots {
             let failed = |errno: Errno| ComponentError::Root {
@@ -112,8 +134,19 @@ impl Roots {
         };
         Ok(Self {
             roots: open,
+            gate,
             quota: Arc::new(quota),
         })
+    }
+
+    /// Tells of a refusal.
+    pub(crate) fn heard<T>(&self, outcome: Result<T>) -> Result<T> {
+        if let (Some(recorder), Err(error)) = (&self.gate.recorder, &outcome)
+            && error.code == ErrorCode::Denied
+        {
+            recorder.denied(&error.path, &error.detail);
+        }
+        outcome
     }
 
     /// Finds the granted directory of an absolute path.
@@ -129,50 +162,109 @@ impl Roots {
                 && (rest.is_empty() || rest.starts_with('/'))
             {
                 let rest = rest.trim_start_matches('/');
-                let rest = if rest.is_empty() { "." } else { rest };
-                let OpenRoot {
-                    anchor,
-                    access,
-                    is_directory,
-                    ..
-                } = root;
-                let anchor = match anchor {
-                    Anchor::Open(fd) => Held::Open(fd),
-                    Anchor::AtEachCall(host) => Held::JustOpened(
-                        open_anchor(host).map_err(|errno| from_errno(path, errno))?,
-                    ),
-                };
+                let anchor = root.held().map_err(|errno| from_errno(path, errno))?;
                 return Ok(Located {
                     anchor,
-                    contract: &root.contract,
-                    rest,
-                    access: *access,
-                    is_directory: *is_directory,
+                    contract: root.contract.as_str().into(),
+                    rest: if rest.is_empty() { "." } else { rest },
+                    access: root.access,
+                    is_directory: root.is_directory,
+                    resolve: INSIDE,
                     path,
+                    gate: &self.gate,
+                    quota: &self.quota,
                 });
             }
         }
         Err(denied(path, "outside of what this stage was granted"))
     }
 
+    /// A path of WASI: relative to an open directory, and never leading out of it.
+    pub(crate) fn beneath<'a>(
+        &'a self,
+        start: &'a std::fs::File,
+        access: Access,
+        path: &'a str,
+    ) -> Result<Located<'a>> {
+        let contract = match self.gate.is_open() {
+            true => "".into(),
+            false => self.place_of(start)?.into(),
+        };
+        Ok(Located {
+            anchor: Held::Open(start.as_fd()),
+            contract,
+            rest: path,
+            access,
+            is_directory: true,
+            resolve: BENEATH,
+            path,
+            gate: &self.gate,
+            quota: &self.quota,
+        })
+    }
+
+    /// Asks for a right to something that is open already.
+    pub(crate) fn permit_open(&self, verb: Verb, file: &std::fs::File) -> Result<()> {
+        let permit = self
+            .gate
+            .permit("", verb, Coverage::Path, || self.place_of(file))?;
+        permit.done();
+        Ok(())
+    }
+
+    /// Where an open object is, as a path of the contract: in the innermost granted directory that it is below.
+    fn place_of(&self, file: &std::fs::File) -> Result<String> {
+        let failed = |errno| from_errno("", errno);
+        let object = host_path(file).map_err(failed)?;
+        let mut found: Option<(usize, String)> = None;
+        for root in &self.roots {
+            let host = host_path(&root.held().map_err(failed)?).map_err(failed)?;
+            let depth = host.components().count();
+            if let Some(place) = place_below(&root.contract, &host, &object)
+                && found.as_ref().is_none_or(|(other, _)| depth > *other)
+            {
+                found = Some((depth, place));
+            }
+        }
+        found
+            .map(|(_, place)| place)
+            .ok_or_else(|| denied("", "lies outside of what this stage was granted"))
+    }
+
     /// Opens a regular file or a granted device. What else the tree holds (nodes of devices, pipes) is never opened.
     pub(super) fn open(&self, path: &str, how: OpenMode, mode: u32) -> Result<OpenFile> {
+        self.open_behind(path, how, mode, LINKS)
+    }
+
+    fn open_behind(&self, path: &str, how: OpenMode, mode: u32, links: u32) -> Result<OpenFile> {
         let located = self.locate(path)?;
         if how != OpenMode::Read {
             located.writable()?;
         }
-        let flags = open_flags(how);
         let existing = if how == OpenMode::CreateNew {
             Err(Errno::NOENT)
         } else {
             located.path_fd(true)
         };
         let file = match existing {
-            Ok(fd) => located.reopen(&fd, flags)?,
-            Err(Errno::NOENT) if creates(how) => {
-                self.quota.take_inode(path)?;
-                located.create(flags, mode)?
+            Ok(fd) => {
+                let permits = verbs_of(how).iter().map(|verb| located.permit(*verb, &fd));
+                let permits = permits.collect::<Result<Vec<_>>>()?;
+                let file = located.reopen(&fd, open_flags(how))?;
+                permits.into_iter().for_each(|permit| permit.done());
+                file
             }
+            Err(Errno::NOENT) if creates(how) && self.gate.is_open() => {
+                self.quota.take_inode(path)?;
+                located.create(open_flags(how), mode)?
+            }
+            Err(Errno::NOENT) if creates(how) => match self.create(located, how, mode)? {
+                Created::File(file) => file,
+                Created::Link(target) if links > 0 => {
+                    return self.open_behind(&target, how, mode, links - 1);
+                }
+                Created::Link(_) => return Err(from_errno(path, Errno::LOOP)),
+            },
             Err(errno) => return Err(from_errno(path, errno)),
         };
         Ok(OpenFile::new(
@@ -182,6 +274,65 @@ impl Roots {
             self.quota.clone(),
         ))
     }
+
+    /// Makes a file under a name that may be created; a link that leads nowhere is followed step by step, each step a path that is
+    /// looked up anew.
+    fn create(&self, located: Located<'_>, how: OpenMode, mode: u32) -> Result<Created> {
+        let path = located.path;
+        if located.rest.ends_with('/') {
+            return Err(from_errno(path, Errno::ISDIR));
+        }
+        let slot = located.slot()?;
+        if how != OpenMode::CreateNew
+            && let Ok(text) = readlinkat(&slot.parent, slot.name, Vec::new())
+        {
+            let text = text.to_string_lossy();
+            let from = match text.starts_with('/') {
+                true => slot.located.contract.as_ref().to_owned(),
+                false => slot.located.place(&slot.parent)?,
+            };
+            return Ok(Created::Link(format!("{from}/{text}")));
+        }
+        let permit = slot.permit(Verb::Create)?;
+        self.quota.take_inode(path)?;
+        let flags = open_flags(how) | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        let file = openat(&slot.parent, slot.name, flags, mode)
+            .map_err(|errno| from_errno(path, errno))?;
+        permit.done();
+        Ok(Created::File(file))
+    }
+}
+
+/// What became of a name that was to be made.
+enum Created {
+    File(OwnedFd),
+    /// It is a link, and leads to this path.
+    Link(String),
+}
+
+impl OpenRoot {
+    fn held(&self) -> std::result::Result<Held<'_>, Errno> {
+        Ok(match &self.anchor {
+            Anchor::Open(fd) => Held::Open(fd.as_fd()),
+            Anchor::AtEachCall(host) => Held::JustOpened(open_anchor(host)?),
+        })
+    }
+}
+
+/// Where the kernel says that an open object is now, on this machine.
+pub(super) fn host_path(handle: &impl AsFd) -> std::result::Result<PathBuf, Errno> {
+    let text = readlinkat(CWD, link_of(handle), Vec::new())?;
+    Ok(OsString::from_vec(text.into_bytes()).into())
+}
+
+/// The contract path of a host path below a directory.
+pub(super) fn place_below(contract: &str, directory: &Path, object: &Path) -> Option<String> {
+    let below = object.strip_prefix(directory).ok()?;
+    Some(match below.as_os_str().is_empty() {
+        true => contract.to_owned(),
+        false => format!("{contract}/{}", below.to_string_lossy()),
+    })
 }
 
 fn open_anchor(host: &Path) -> std::result::Result<OwnedFd, Errno> {
@@ -195,6 +346,15 @@ fn open_flags(how: OpenMode) -> OFlags {
         OpenMode::Create => OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC,
         OpenMode::CreateNew => OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
         OpenMode::Append => OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND,
+    }
+}
+
+/// What opening an existing file takes.
+fn verbs_of(how: OpenMode) -> &'static [Verb] {
+    match how {
+        OpenMode::Read => &[Verb::Read],
+        OpenMode::Update => &[Verb::Read, Verb::Replace],
+        OpenMode::Create | OpenMode::CreateNew | OpenMode::Append => &[Verb::Replace],
     }
 }
 
@@ -212,7 +372,7 @@ impl<'a> Located<'a> {
     }
 
     /// Refuses when the directory was granted for reading only.
-    pub(super) fn writable(&self) -> Result<()> {
+    pub(crate) fn writable(&self) -> Result<()> {
         match self.access {
             Access::Write => Ok(()),
             Access::Read => Err(denied(self.path, "granted for reading only")),
@@ -220,7 +380,7 @@ impl<'a> Located<'a> {
     }
 
     /// A handle of the object without opening it.
-    pub(super) fn path_fd(&self, follow: bool) -> std::result::Result<OwnedFd, Errno> {
+    pub(crate) fn path_fd(&self, follow: bool) -> std::result::Result<OwnedFd, Errno> {
         let last = if follow {
             OFlags::empty()
         } else {
@@ -245,8 +405,11 @@ impl<'a> Located<'a> {
         }
         // The kernel gives up with EAGAIN when something is renamed while it resolves.
         for _ in 0..64 {
-            match openat2(&self.anchor, rest, flags | OFlags::CLOEXEC, mode, INSIDE) {
+            let flags = flags | OFlags::CLOEXEC;
+            match openat2(&self.anchor, rest, flags, mode, self.resolve) {
                 Err(Errno::AGAIN) => {}
+                // The kernel's word for a path that leads out.
+                Err(Errno::XDEV) => return Err(Errno::PERM),
                 other => return other,
             }
         }
@@ -293,7 +456,7 @@ impl<'a> Located<'a> {
     }
 
     /// The parent directory, opened, and the last name. Trailing slashes do not count; `..` at the end has no name.
-    pub(super) fn slot(&self) -> Result<Slot<'a>> {
+    pub(crate) fn slot(self) -> Result<Slot<'a>> {
         let rest = self.rest.trim_end_matches('/');
         let (directory, name) = rest.rsplit_once('/').unwrap_or((".", rest));
         if name == "." || name == ".." || name.is_empty() {
@@ -303,23 +466,27 @@ impl<'a> Located<'a> {
         let parent = self
             .open_inside(directory, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
             .map_err(|errno| from_errno(self.path, errno))?;
-        Ok(Slot { parent, name })
+        Ok(Slot {
+            parent,
+            name,
+            located: self,
+        })
     }
 }
 
 /// The name by which the kernel reaches an open handle itself.
-pub(super) fn link_of(fd: &impl AsFd) -> String {
+pub(crate) fn link_of(fd: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
 }
 
 impl Quota {
-    pub(super) fn take_inode(&self, path: &str) -> Result<()> {
+    pub(crate) fn take_inode(&self, path: &str) -> Result<()> {
         take(&self.inodes, 1)
             .then_some(())
             .ok_or_else(|| spent(path, "inodes"))
     }
 
-    pub(super) fn take_bytes(&self, path: &str, bytes: u64) -> Result<()> {
+    pub(crate) fn take_bytes(&self, path: &str, bytes: u64) -> Result<()> {
         take(&self.bytes, bytes)
             .then_some(())
             .ok_or_else(|| spent(path, "bytes"))

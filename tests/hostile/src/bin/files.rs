@@ -1,9 +1,10 @@
 //! Does with files what it is told, through either door: `osbuild:stage/tree` or the standard library (`wasi:filesystem`).
 #![forbid(unsafe_code)]
 use osbuild_hostile::Attempts;
-use osbuild_stage::{Arguments, CopyOptions, Error, FileType, Result, Tree};
+use osbuild_stage::{Arguments, CopyOptions, Error, FileType, OpenMode, Result, Timestamp, Tree};
 use serde::Deserialize;
 use std::fs;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,11 @@ enum Door {
 
 /// What is written.
 const CONTENT: &str = "HOSTILE";
+/// The beginning of 1970.
+const EPOCH: Timestamp = Timestamp {
+    seconds: 0,
+    nanoseconds: 0,
+};
 /// How long a race is kept up.
 const RACE: Duration = Duration::from_millis(700);
 
@@ -76,6 +82,14 @@ fn by_tree(step: &Step) -> Result<String> {
         "hard-link" => files.hard_link(path, to),
         "rename" => files.rename(path, to),
         "copy" => files.copy(path, to, options),
+        "copy-links" => {
+            let follow = false;
+            files.copy(path, to, CopyOptions { follow, ..options })
+        }
+        "touch" => files.set_modified(path, EPOCH),
+        "set-xattr" => files.set_xattr(path, "user.hostile", CONTENT.as_bytes()),
+        "stat" => return Ok(format!("mode {:o}", files.stat(path)?.mode)),
+        "update" => files.open_as(path, OpenMode::Update).map(drop),
         "device" => node(FileType::CharacterDevice),
         "block-device" => node(FileType::BlockDevice),
         "fifo" => node(FileType::Fifo),
@@ -99,6 +113,17 @@ fn by_std(step: &Step) -> std::io::Result<String> {
         "remove" => fs::remove_file(path),
         "remove-all" => fs::remove_dir_all(path),
         "mkdir" => fs::create_dir(path),
+        "append" => fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(CONTENT.as_bytes())),
+        "read-link" => return Ok(fs::read_link(path)?.display().to_string()),
+        "stat" => return Ok(format!("{} bytes", fs::metadata(path)?.len())),
+        "touch" => fs::File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_modified(std::time::SystemTime::UNIX_EPOCH)),
         "hard-link" => fs::hard_link(path, to),
         "rename" => fs::rename(path, to),
         other => Err(std::io::Error::other(format!("no such verb: {other}"))),

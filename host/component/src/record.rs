@@ -1,0 +1,10 @@
+//! Word of what a component does.
+use osbuild_wasm_capability::Verb;
+
+/// Hears what a component does while it does it. Calls come from the component's thread.
+pub trait Recorder: Send + Sync {
+    /// `verb` was done to `path`, where the object really is, and to what is below it if `below`.
+    fn did(&self, verb: Verb, path: &str, below: bool);
+    /// Something was refused; `path` is as it was asked for.
+    fn denied(&self, path: &str, message: &str);
+}
