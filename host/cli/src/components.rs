@@ -1,4 +1,5 @@
 //! Which components this invocation has: the embedded ones, and plugins.
+use crate::exit::Exit;
 use osbuild_wasm_component::{Builtin, Cache, ComponentError, Engine, Kind, Registry};
 use osbuild_wasm_manifest::catalogue::{Catalogue, ModuleKind};
 use osbuild_wasm_manifest::json;
@@ -25,6 +26,14 @@ pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, ComponentEr
         }
     }
     Ok(registry)
+}
+
+/// What a program ends with that cannot have its registry: a directory that is not there is a mistake of the command line.
+pub(crate) fn exit_of(error: &ComponentError) -> Exit {
+    match error {
+        ComponentError::Unreadable { .. } => Exit::Invalid,
+        _ => Exit::Failed,
+    }
 }
 
 /// The schemas of all modules: the built-in ones, those of plugins, and of modules that osbuild has in `libdir` beside these.

@@ -1,5 +1,5 @@
 //! `osbuild-wasm inspect`.
-use crate::components::{catalogue, registry};
+use crate::components::{catalogue, exit_of, registry};
 use crate::document::{self, Style};
 use crate::exit::{Exit, fail, say};
 use clap::Args;
@@ -31,7 +31,11 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Exit {
     let registry = match registry(arguments.libdir.as_ref()) {
         Ok(registry) => registry,
         Err(error) => {
-            return fail(Exit::Invalid, style.json(), &Diagnostic::from_error(&error));
+            return fail(
+                exit_of(&error),
+                style.json(),
+                &Diagnostic::from_error(&error),
+            );
         }
     };
     let manifest = document::read(&arguments.manifest, style).and_then(|document| {

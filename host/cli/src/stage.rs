@@ -1,12 +1,12 @@
 //! `osbuild-wasm stage`: components alone.
-use crate::components::{catalogue, engine, kind, registry};
+use crate::components::{catalogue, engine, exit_of, kind, registry};
 use crate::document::{self, Style, runner_of_host};
 use crate::exit::{Exit, fail, say, table_text};
 use clap::{Args, Subcommand};
 use osbuild_wasm_build::{
     HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single,
 };
-use osbuild_wasm_component::{Cache, Kind, Module, Origin, Registry};
+use osbuild_wasm_component::{Cache, ComponentError, Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_report::Diagnostic;
@@ -104,13 +104,13 @@ fn failed(error: &dyn std::error::Error) -> Exit {
     fail(Exit::Failed, false, &Diagnostic::from_error(error))
 }
 
-/// A mistake in what was asked for.
-fn invalid(error: &dyn std::error::Error) -> Exit {
-    fail(Exit::Invalid, false, &Diagnostic::from_error(error))
+/// No registry.
+fn unusable(error: &ComponentError) -> Exit {
+    fail(exit_of(error), false, &Diagnostic::from_error(error))
 }
 
 fn list(arguments: &ListArguments) -> Result<Exit, Exit> {
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     for kind in [Kind::Stage, Kind::Assembler] {
@@ -142,7 +142,7 @@ fn module_kind(name: &str) -> ModuleKind {
 }
 
 fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let metadata = &module.metadata;
     println!(
@@ -203,7 +203,7 @@ impl Observer for LogToStdout {
 }
 
 fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let document: serde_json::Value =
         (&document::read(&arguments.args, Style::own(false))?.value).into();
@@ -264,7 +264,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
 
 fn validate(arguments: &ValidateArguments) -> Result<Exit, Exit> {
     let style = Style::own(arguments.json);
-    let registry = registry(arguments.libdir.as_ref()).map_err(|error| invalid(&error))?;
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
     let document = document::read(&arguments.args, style)?;
     let version = if arguments.schema_version == "1" {
         osbuild_wasm_manifest::model::Version::V1

@@ -1,5 +1,5 @@
 //! `osbuild-wasm validate`.
-use crate::components::{catalogue, registry};
+use crate::components::{catalogue, exit_of, registry};
 use crate::document::{self, Style, runner_of_host};
 use crate::exit::{Exit, fail, say};
 use clap::Args;
@@ -40,7 +40,7 @@ pub(crate) fn validate(arguments: &ValidateArguments) -> Exit {
         Ok(registry) => registry,
         Err(error) => {
             return fail(
-                Exit::Invalid,
+                exit_of(&error),
                 arguments.json,
                 &Diagnostic::from_error(&error),
             );

@@ -2,7 +2,7 @@
 mod outcome;
 mod plan;
 
-use crate::components::{catalogue, engine, registry};
+use crate::components::{catalogue, engine, exit_of, registry};
 use crate::document::{self, Style};
 use crate::exit::{Exit, fail, say};
 use crate::legacy::with_build_environment;
@@ -61,8 +61,13 @@ impl Job {
     /// The order of checks is osbuild's: document, its validity, exports, checkpoints, `--inspect`, output directory.
     fn attempt(&self) -> Result<Exit, Exit> {
         let order = &self.order;
-        let registry = registry(order.libdir.as_ref())
-            .map_err(|error| self.refused(&Diagnostic::from_error(&error)))?;
+        let registry = registry(order.libdir.as_ref()).map_err(|error| {
+            fail(
+                exit_of(&error),
+                self.order.json,
+                &Diagnostic::from_error(&error),
+            )
+        })?;
         let manifest = self.manifest(&registry)?;
         let plan = Plan::new(self, &manifest)?;
         if order.inspect {
