@@ -1,6 +1,7 @@
 //! A run from its options to its exit code; `osbuild-wasm run` and osbuild's own command line both end here.
 mod outcome;
 mod plan;
+mod record;
 
 use crate::components::{catalogue, engine, registry};
 use crate::document::{self, Style};
@@ -21,6 +22,7 @@ use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, Fanout, Summary};
 use osbuild_wasm_store::Store;
 use plan::Plan;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,8 @@ pub(crate) struct Job {
     pub(crate) build_env: Option<PathBuf>,
     /// Pipelines to build in a virtual machine.
     pub(crate) in_vm: Vec<String>,
+    /// File that takes the record of the run.
+    pub(crate) record: Option<PathBuf>,
 }
 
 impl Job {
@@ -60,7 +64,7 @@ impl Job {
     fn attempt(&self) -> Result<Exit, Exit> {
         let order = &self.order;
         let registry = registry(order.libdir.as_ref()).map_err(|error| self.failed(&error))?;
-        let manifest = self.manifest(&registry)?;
+        let (manifest, digest) = self.manifest(&registry)?;
         let plan = Plan::new(self, &manifest)?;
         if order.inspect {
             say(&format!("{}\n", to_python(&inspect(&manifest))));
@@ -83,6 +87,7 @@ impl Job {
             .map_err(|error| self.failed(&error))?;
         let interrupt = Interrupt::default();
         listen(&interrupt);
+        let recording = self.recording(digest)?;
         let summary = Arc::new(Summary::default());
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let settings = Settings {
@@ -94,6 +99,9 @@ impl Job {
             stage_timeout: order.stage_timeout.map(Duration::from_secs),
             checkpoints: plan.checkpoints.clone(),
             interrupt: interrupt.clone(),
+            records: recording
+                .as_ref()
+                .map(|recording| recording.records.clone()),
         };
         let request = Request {
             manifest: &manifest,
@@ -101,6 +109,11 @@ impl Job {
             exports,
         };
         let built = build(&settings, &store, &isolation, &request);
+        if let Some(recording) = recording {
+            recording
+                .write(&manifest, &built)
+                .map_err(|error| self.failed(&error))?;
+        }
         if interrupt.fired() {
             return Ok(self.interrupted(&manifest, built.ok()));
         }
@@ -129,13 +142,16 @@ impl Job {
         fail(Exit::Invalid, self.order.json, diagnostic)
     }
 
-    fn manifest(&self, registry: &Registry) -> Result<Manifest, Exit> {
+    /// The manifest, and the SHA-256 of the document.
+    fn manifest(&self, registry: &Registry) -> Result<(Manifest, String), Exit> {
         let mut document = document::read(&self.order.manifest, self.style())?;
+        let digest = hex::encode(Sha256::digest(&document.text));
         if let Some(file) = &self.build_env {
             document = with_build_environment(document, file, self.style())?;
         }
         let catalogue = catalogue(registry, self.order.libdir.as_deref());
-        document::manifest(&document, &catalogue, self.style())
+        let manifest = document::manifest(&document, &catalogue, self.style())?;
+        Ok((manifest, digest))
     }
 
     /// No option is taken and then not heeded.
