@@ -13,6 +13,7 @@ mod help;
 mod house;
 mod interruption;
 mod plugins;
+mod record;
 mod results;
 mod samples;
 mod sandbox;

@@ -5,6 +5,7 @@ use crate::isolation::Isolation;
 use crate::jobs;
 use crate::key::{kind_of, private_key};
 use crate::pipeline::{self, Site};
+use crate::record::Records;
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
 use osbuild_wasm_files::{CopyOptions, copy_tree};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub rundir: Option<PathBuf>,
     /// Ends everything early.
     pub interrupt: Interrupt,
+    /// Collects what each stage does, if somebody wants to know.
+    pub records: Option<Arc<Records>>,
 }
 
 impl std::fmt::Debug for Settings {

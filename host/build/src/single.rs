@@ -60,6 +60,7 @@ pub fn run_single(settings: &Settings, single: &SingleStage<'_>) -> Result<Outco
         arguments: document.to_string(),
         time: settings.stage_timeout,
         helpers: settings.helpers.clone(),
+        journal: None,
     };
     let ended = run_component(settings, job, &sandbox, &log, pipe);
     if ended.as_ref().is_ok_and(|ended| !ended.abandoned) {

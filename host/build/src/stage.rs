@@ -6,11 +6,12 @@ use crate::inputs::Origins;
 use crate::key::kind_of;
 use crate::log::StageLog;
 use crate::proxy::Proxy;
+use crate::record::{Journal, Noted};
 use crate::run::{Settings, Trees};
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::{arguments, devices, inputs, mounts, shell};
-use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits, Rights};
-use osbuild_wasm_component::{Module, Outcome, Run, Stopped};
+use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits, Rights, Root};
+use osbuild_wasm_component::{Compiled, Module, Outcome, Run, Stopped};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
 use osbuild_wasm_manifest::run::{Event, StageError, StageOutcome};
@@ -45,7 +46,9 @@ pub(crate) fn run(
         options,
     });
     let log = StageLog::new(&name, &module, &id, settings.observer.clone());
-    let ended = carry_out(settings, store, trees, pipeline, stage, tree, &log);
+    let journal = settings.records.as_ref().map(Journal::begin);
+    let site = (settings, store, trees);
+    let ended = carry_out(site, pipeline, stage, tree, &log, journal.as_ref());
     let mut outcome = outcome(
         ended,
         StageOutcome {
@@ -67,6 +70,9 @@ pub(crate) fn run(
                 store.path().display()
             ),
         );
+    }
+    if let Some(journal) = journal {
+        journal.finish(&outcome);
     }
     settings
         .observer
@@ -149,13 +155,12 @@ fn error_of(ended: &Outcome) -> Option<StageError> {
 }
 
 fn carry_out(
-    settings: &Settings,
-    store: &Store,
-    trees: &Trees,
+    (settings, store, trees): (&Settings, &Store, &Trees),
     pipeline: &Pipeline,
     stage: &Stage,
     tree: &Path,
     log: &Arc<StageLog>,
+    journal: Option<&Arc<Journal>>,
 ) -> Result<Outcome> {
     let module = settings.component(kind_of(stage), &stage.module)?;
     let scratch = store.scratch("stage")?;
@@ -182,6 +187,7 @@ fn carry_out(
         source_epoch: pipeline.source_epoch,
         time: settings.stage_timeout,
         helpers: settings.helpers.clone(),
+        journal: journal.cloned(),
     };
     let ended = run_component(settings, job, &sandbox, log, pipe);
     let released = held.release();
@@ -245,6 +251,8 @@ pub(crate) struct Job<'a> {
     pub(crate) source_epoch: Option<i64>,
     pub(crate) time: Option<Duration>,
     pub(crate) helpers: Arc<HelperProcesses>,
+    /// Notes what it does.
+    pub(crate) journal: Option<Arc<Journal>>,
 }
 
 /// Runs a component in its sandbox, with privileged calls carried out by helpers.
@@ -263,59 +271,47 @@ pub(crate) fn run_component(
         source_epoch,
         time,
         helpers,
+        journal,
     } = job;
     let compiled = settings.engine.prepare(module)?;
     let metadata = &module.metadata;
-    let mut grant = sandbox.helper_grant();
-    grant.programs.clone_from(&metadata.programs);
-    grant.capabilities.clone_from(&metadata.capabilities);
-    grant.source_epoch = source_epoch;
+    let mut helper_grant = sandbox.helper_grant();
+    helper_grant.programs.clone_from(&metadata.programs);
+    helper_grant.capabilities.clone_from(&metadata.capabilities);
+    helper_grant.source_epoch = source_epoch;
     let proxy = metadata
         .network
         .then(|| Proxy::start(&socket(settings, sandbox), options))
         .transpose()?;
-    grant.network = proxy.as_ref().map(|_| osbuild_wasm_protocol::Proxy {
+    helper_grant.network = proxy.as_ref().map(|_| osbuild_wasm_protocol::Proxy {
         socket: socket(settings, sandbox),
     });
     let cuts = Cuts::default();
-    let sessions = BTreeMap::new();
     let helpers = StageHelpers {
         processes: helpers,
-        grant,
+        grant: helper_grant,
         log: pipe,
         cuts: cuts.clone(),
-        sessions,
+        sessions: BTreeMap::new(),
     };
-    let mut roots = sandbox.roots.clone();
-    for path in &metadata.reads {
-        let host = sandbox.in_build_root(path);
-        if host.exists() {
-            roots.push(osbuild_wasm_capability::Root {
-                contract: path.clone(),
-                host,
-                access: Access::Read,
-            });
-        }
-    }
+    let limits = Limits {
+        time,
+        ..Limits::default()
+    };
+    let interfaces = module.request.interfaces.iter().copied();
+    let grant = Grant {
+        module: metadata.name.clone(),
+        roots: roots_of(module, sandbox),
+        rights: rights_of(module, options)?,
+        interfaces: interfaces.chain([Named::Types]).collect(),
+        limits,
+        source_epoch,
+        entropy: metadata.entropy,
+    };
+    let _watch = settings.interrupt.watch(cuts.clone());
+    let _timer = time.map(|time| Timer::start(time, cuts));
     let run = Run {
-        grant: Grant {
-            module: metadata.name.clone(),
-            roots,
-            rights: rights_of(module, options)?,
-            interfaces: module
-                .request
-                .interfaces
-                .iter()
-                .copied()
-                .chain([Named::Types])
-                .collect(),
-            limits: Limits {
-                time,
-                ..Limits::default()
-            },
-            source_epoch,
-            entropy: metadata.entropy,
-        },
+        grant,
         arguments,
         seed,
         log: log.clone(),
@@ -323,9 +319,43 @@ pub(crate) fn run_component(
         helpers: Box::new(helpers),
         cancel: settings.interrupt.cancel.clone(),
     };
-    let _watch = settings.interrupt.watch(cuts.clone());
-    let _timer = time.map(|time| Timer::start(time, cuts));
-    Ok(settings.engine.run(&compiled, run)?)
+    match journal {
+        None => Ok(settings.engine.run(&compiled, run)?),
+        Some(journal) => recorded(settings, module, &compiled, run, &journal, sandbox),
+    }
+}
+
+/// Runs a component and notes what it does.
+fn recorded(
+    settings: &Settings,
+    module: &Module,
+    compiled: &Compiled,
+    mut run: Run,
+    journal: &Arc<Journal>,
+    sandbox: &Sandbox,
+) -> Result<Outcome> {
+    let grant = run.grant.clone();
+    journal.granted(module, &grant);
+    run.recorder = Some(journal.clone());
+    run.helpers = Box::new(Noted {
+        helpers: run.helpers,
+        journal: journal.clone(),
+    });
+    let outcome = settings.engine.run(compiled, run)?;
+    journal.ended(&outcome, &grant, &sandbox.scratch);
+    Ok(outcome)
+}
+
+/// The directories of the sandbox, and the parts of the build root that the module's document names.
+fn roots_of(module: &Module, sandbox: &Sandbox) -> Vec<Root> {
+    let read = |path: &String| Root {
+        contract: path.clone(),
+        host: sandbox.in_build_root(path),
+        access: Access::Read,
+    };
+    let reads = module.metadata.reads.iter().map(read);
+    let there = reads.filter(|root| root.host.exists());
+    sandbox.roots.iter().cloned().chain(there).collect()
 }
 
 /// Where the stage's proxy listens.

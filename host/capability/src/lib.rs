@@ -8,6 +8,7 @@ mod grant;
 mod interface;
 mod metadata;
 mod pattern;
+pub mod record;
 mod request;
 mod rights;
 

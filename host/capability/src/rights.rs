@@ -171,6 +171,56 @@ impl Rights {
     pub fn layers(&self) -> impl Iterator<Item = Vec<Right>> + '_ {
         self.layers.iter().map(|layer| layer.rights().collect())
     }
+
+    /// Whose each layer is, in the order of [`Rights::layers`].
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|layer| layer.origin.as_str())
+    }
+
+    /// The verbs and patterns that none of these accesses needed; when nothing was narrowed, the verbs on `/**`. An access is a verb, a
+    /// path of the contract, and whether it reached below the path.
+    pub fn unused(&self, accesses: &[(Verb, &str, bool)]) -> Vec<Right> {
+        if self.is_everything() {
+            let used = |verb: &Verb| accesses.iter().any(|(other, ..)| other == verb);
+            let verbs: BTreeSet<_> = Verb::ALL.into_iter().filter(|verb| !used(verb)).collect();
+            let paths = vec!["/**".to_owned()];
+            return Vec::from_iter((!verbs.is_empty()).then_some(Right { verbs, paths }));
+        }
+        let rules = self.layers.iter().flat_map(|layer| &layer.rules);
+        rules.flat_map(|rule| rule.unused(accesses)).collect()
+    }
+}
+
+impl Rule {
+    /// Patterns that share their unused verbs are one right.
+    fn unused(&self, accesses: &[(Verb, &str, bool)]) -> Vec<Right> {
+        let mut unused: Vec<Right> = Vec::new();
+        for pattern in &self.patterns {
+            let needs = |(_, path, below): &&(Verb, &str, bool)| {
+                let least = if *below {
+                    Coverage::Above
+                } else {
+                    Coverage::Path
+                };
+                pattern.covers(path) >= least
+            };
+            let used: BTreeSet<_> = accesses
+                .iter()
+                .filter(needs)
+                .map(|access| access.0)
+                .collect();
+            let verbs: BTreeSet<_> = self.verbs.difference(&used).copied().collect();
+            match unused.iter_mut().find(|right| right.verbs == verbs) {
+                _ if verbs.is_empty() => {}
+                Some(right) => right.paths.push(pattern.to_string()),
+                None => unused.push(Right {
+                    verbs,
+                    paths: vec![pattern.to_string()],
+                }),
+            }
+        }
+        unused
+    }
 }
 
 impl Layer {
@@ -303,5 +353,31 @@ mod tests {
             refused(Verb::Create, "/run/osbuild/tree/etc", Coverage::Below),
             "may not create /etc and all below it: its rights allow create, replace on /etc/x/*"
         );
+    }
+
+    #[test]
+    fn what_no_access_needed_is_unused() {
+        let own = rights(
+            &[Verb::Create, Verb::Replace],
+            &["/etc/x", "/etc/y", "/usr/**"],
+        );
+        let narrow = Rights::everything()
+            .narrowed(&[own], &json!({}))
+            .expect("patterns");
+        let accesses = [
+            (Verb::Create, "/run/osbuild/tree/etc/x", false),
+            (Verb::Create, "/run/osbuild/tree/usr/bin", false),
+            (Verb::Replace, "/run/osbuild/tree/usr/bin", false),
+        ];
+        assert_eq!(
+            narrow.unused(&accesses),
+            [
+                rights(&[Verb::Replace], &["/etc/x"]),
+                rights(&[Verb::Create, Verb::Replace], &["/etc/y"]),
+            ]
+        );
+        let everything = Rights::everything().unused(&accesses);
+        assert_eq!(everything[0].paths, ["/**"]);
+        assert!(!everything[0].verbs.contains(&Verb::Create));
     }
 }

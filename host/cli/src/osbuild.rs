@@ -61,6 +61,7 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         jobs: None,
         output: None,
         build_env: None,
+        record: None,
         in_vm: arguments.in_vm,
         rundir: arguments.rundir,
     };

@@ -33,6 +33,9 @@ pub(crate) struct RunArguments {
     /// File with the build environment (object with `pipeline` and `runner`) for a manifest that has none
     #[arg(long, value_name = "FILE")]
     build_env: Option<PathBuf>,
+    /// Write what every stage really did to FILE, as JSON: paths, files with digests, programs, what was refused and what was not used
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Exit {
@@ -44,6 +47,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         build_env: arguments.build_env,
         in_vm: Vec::new(),
         rundir: None,
+        record: arguments.record,
     };
     job.run()
 }

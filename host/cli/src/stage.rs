@@ -240,6 +240,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         stage_timeout: arguments.stage_timeout.map(Duration::from_secs),
         checkpoints: Default::default(),
         interrupt: interrupt.clone(),
+        records: None,
     };
     let single = SingleStage {
         module: &module,

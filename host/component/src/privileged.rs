@@ -1,5 +1,5 @@
 //! Interfaces that a helper process carries out; here they are only passed on, and only when granted.
-use crate::bindings::command::{self, Outcome, Request};
+use crate::bindings::command::{self, Input, Outcome, Output, Request};
 use crate::bindings::grub::{self, Core};
 use crate::bindings::loopback::{self, HostDevice, Options};
 use crate::bindings::mount::{self, FileSystem, HostMounted};
@@ -8,7 +8,7 @@ use crate::bindings::rpm::{self, Database, InstalledPackage, Transaction};
 use crate::bindings::types::Error;
 use crate::run::State;
 use crate::tree::{denied, failed};
-use osbuild_wasm_capability::Interface;
+use osbuild_wasm_capability::{Interface, Verb};
 use wasmtime::component::Resource;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -130,9 +130,14 @@ pub struct Mounted(Option<MountPoint>);
 impl State {
     fn allow(&mut self, interface: Interface, path: &str) -> Result<&mut dyn Helpers> {
         if !self.interfaces.contains(&interface) {
-            return Err(no_helper(interface, path));
+            return self.roots.heard(Err(no_helper(interface, path)));
         }
         Ok(self.helpers.as_mut())
+    }
+
+    /// A helper does not do to a path what the component may not do itself. Verb `replace` is `create` where nothing is yet.
+    fn may_pass(&self, path: &str, verb: Verb) -> Result<()> {
+        self.roots.heard(self.roots.permit_call(path, verb))
     }
 
     /// Passes a `tree` call on to the helper when the kernel refused it to the host for lack of a capability.
@@ -154,6 +159,10 @@ impl State {
 
 impl loopback::Host for State {
     fn attach(&mut self, path: String, options: Options) -> Result<Resource<Attached>> {
+        self.may_pass(&path, Verb::Read)?;
+        if !options.read_only {
+            self.may_pass(&path, Verb::Replace)?;
+        }
         let attachment = self
             .allow(Interface::Loopback, &path)?
             .attach(&path, options)?;
@@ -292,6 +301,8 @@ impl grub::Host for State {
 
 impl qemu_img::Host for State {
     fn convert(&mut self, source: String, to: String, conversion: Conversion) -> Result<()> {
+        self.may_pass(&source, Verb::Read)?;
+        self.may_pass(&to, Verb::Replace)?;
         self.allow(Interface::QemuImg, &source)?
             .convert(&source, &to, conversion)
     }
@@ -303,17 +314,25 @@ impl qemu_img::Host for State {
         size: u64,
         options: Vec<String>,
     ) -> Result<()> {
+        self.may_pass(&path, Verb::Replace)?;
         self.allow(Interface::QemuImg, &path)?
             .create(&path, format, size, options)
     }
 
     fn info(&mut self, path: String) -> Result<ImageInfo> {
+        self.may_pass(&path, Verb::Read)?;
         self.allow(Interface::QemuImg, &path)?.info(&path)
     }
 }
 
 impl command::Host for State {
     fn run(&mut self, request: Request) -> Result<Outcome> {
+        if let Input::File(path) = &request.input {
+            self.may_pass(path, Verb::Read)?;
+        }
+        if let Output::File(path) = &request.output {
+            self.may_pass(path, Verb::Replace)?;
+        }
         self.allow(Interface::Command, &request.program)?
             .run(request)
     }

@@ -90,6 +90,8 @@ pub struct Outcome {
     pub stopped: Option<Stopped>,
     /// It was stopped but did not end: its thread and what it holds stay until the process ends.
     pub abandoned: bool,
+    /// Limits of writing that it reached, as messages.
+    pub limits: Vec<String>,
     /// What the stage published as its metadata: the text of a JSON object.
     pub metadata: Option<String>,
     /// What the stage gave as reason of its failure: kind, message, details.
@@ -130,6 +132,7 @@ impl types::Host for State {}
 
 impl report::Host for State {
     fn metadata(&mut self, json: String) -> Result<(), Error> {
+        self.roots.used(Interface::Report);
         match serde_json::from_str(&json) {
             Ok(serde_json::Value::Object(_)) => {
                 self.metadata = Some(json);
@@ -144,6 +147,7 @@ impl report::Host for State {
     }
 
     fn failure(&mut self, kind: String, message: String, details: String) {
+        self.roots.used(Interface::Report);
         self.failure = Some((kind, message, details));
     }
 }
@@ -255,6 +259,7 @@ fn conclude(
     interrupted: Option<Stopped>,
 ) -> Outcome {
     let mut outcome = Outcome {
+        limits: state.roots.quota.reached(),
         metadata: state.metadata,
         failure: state.failure,
         ..Outcome::default()

@@ -4,6 +4,7 @@
 //! anywhere else. The store and the host's side of `osbuild:stage/tree` share this room.
 #![forbid(unsafe_code)]
 
+mod changed;
 mod copy;
 pub mod dirs;
 mod error;
@@ -11,6 +12,7 @@ mod remove;
 mod size;
 mod times;
 
+pub use changed::changed_files;
 pub use copy::{
     CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_tree,
 };

@@ -1,6 +1,7 @@
 //! A run from its options to its exit code; `osbuild-wasm run` and osbuild's own command line both end here.
 mod outcome;
 mod plan;
+mod record;
 
 use crate::components::{catalogue, engine, exit_of, registry};
 use crate::document::{self, Style};
@@ -21,6 +22,7 @@ use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, Fanout, Summary};
 use osbuild_wasm_store::Store;
 use plan::Plan;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
@@ -51,6 +53,8 @@ pub(crate) struct Job {
     pub(crate) in_vm: Vec<String>,
     /// Directory for sockets.
     pub(crate) rundir: Option<PathBuf>,
+    /// File that takes the record of the run.
+    pub(crate) record: Option<PathBuf>,
 }
 
 impl Job {
@@ -68,7 +72,7 @@ impl Job {
                 &Diagnostic::from_error(&error),
             )
         })?;
-        let manifest = self.manifest(&registry)?;
+        let (manifest, digest) = self.manifest(&registry)?;
         let plan = Plan::new(self, &manifest)?;
         if order.inspect {
             say(&format!("{}\n", to_python(&inspect(&manifest))));
@@ -94,6 +98,7 @@ impl Job {
             .map_err(|error| self.failed(&error))?;
         let interrupt = Interrupt::default();
         listen(&interrupt);
+        let recording = self.recording(digest)?;
         let summary = Arc::new(Summary::default());
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let settings = Settings {
@@ -111,6 +116,9 @@ impl Job {
             break_at: order.break_at.clone(),
             rundir,
             interrupt: interrupt.clone(),
+            records: recording
+                .as_ref()
+                .map(|recording| recording.records.clone()),
         };
         let request = Request {
             manifest: &manifest,
@@ -118,6 +126,11 @@ impl Job {
             exports,
         };
         let built = build(&settings, &store, &isolation, &request);
+        if let Some(recording) = recording {
+            recording
+                .write(&manifest, &built)
+                .map_err(|error| self.failed(&error))?;
+        }
         if interrupt.fired() {
             return Ok(self.interrupted(&manifest, built.ok()));
         }
@@ -146,13 +159,16 @@ impl Job {
         fail(Exit::Invalid, self.order.json, diagnostic)
     }
 
-    fn manifest(&self, registry: &Registry) -> Result<Manifest, Exit> {
+    /// The manifest, and the SHA-256 of the document.
+    fn manifest(&self, registry: &Registry) -> Result<(Manifest, String), Exit> {
         let mut document = document::read(&self.order.manifest, self.style())?;
+        let digest = hex::encode(Sha256::digest(&document.text));
         if let Some(file) = &self.build_env {
             document = with_build_environment(document, file, self.style())?;
         }
         let catalogue = catalogue(registry, self.order.libdir.as_deref());
-        document::manifest(&document, &catalogue, self.style())
+        let manifest = document::manifest(&document, &catalogue, self.style())?;
+        Ok((manifest, digest))
     }
 
     /// No option is taken and then not heeded.

@@ -2,7 +2,7 @@
 use super::Result;
 use super::errors::{from_errno, invalid};
 use super::names::metadata_of;
-use super::roots::Quota;
+use super::quota::Quota;
 use crate::bindings::tree::Metadata;
 use rustix::fd::OwnedFd;
 use rustix::fs::{copy_file_range, fstat, fsync, ftruncate};

@@ -5,13 +5,16 @@ mod errors;
 mod gate;
 mod names;
 mod objects;
+mod open;
+mod quota;
 mod roots;
 
 pub use bytes::OpenFile;
 pub(crate) use errors::{denied, failed, from_errno, invalid};
 pub(crate) use gate::Gate;
+pub(crate) use quota::Quota;
 pub use roots::Roots;
-pub(crate) use roots::{Located, Quota, link_of};
+pub(crate) use roots::{Located, link_of};
 
 use crate::bindings::tree::{
     CopyOptions, Entry, FileType, Host, HostFile, Metadata, OpenMode, Timestamp,

@@ -1,20 +1,19 @@
 //! Granted directories, and the resolution of paths inside them.
+use super::Result;
 use super::errors::{denied, from_errno, invalid};
 use super::gate::Gate;
-use super::{OpenFile, Result};
+use super::quota::Quota;
 use crate::ErrorCode;
-use crate::bindings::tree::OpenMode;
 use crate::failure::ComponentError;
-use osbuild_wasm_capability::{Access, Coverage, Limits, Root, Verb};
+use osbuild_wasm_capability::{Access, Coverage, Interface, Limits, Root, Verb};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 use rustix::io::Errno;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every path is resolved as if the granted directory were `/`: links, absolute ones too, and `..` stay inside. Links of /proc, which
 /// could lead to other processes' files, are not followed.
@@ -30,15 +29,8 @@ const MOUNTS: &str = "/run/osbuild/mounts";
 #[derive(Debug)]
 pub struct Roots {
     roots: Vec<OpenRoot>,
-    gate: Gate,
+    pub(super) gate: Gate,
     pub(crate) quota: Arc<Quota>,
-}
-
-/// What may still be written.
-#[derive(Debug)]
-pub(crate) struct Quota {
-    bytes: AtomicU64,
-    inodes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -66,7 +58,7 @@ pub(crate) struct Located<'a> {
     pub(super) contract: Cow<'a, str>,
     pub(crate) rest: &'a str,
     pub(crate) access: Access,
-    is_directory: bool,
+    pub(super) is_directory: bool,
     resolve: ResolveFlags,
     /// As it was asked for.
     pub(crate) path: &'a str,
@@ -94,9 +86,6 @@ pub(crate) struct Slot<'a> {
     pub(crate) name: &'a str,
     pub(crate) located: Located<'a>,
 }
-
-/// Links at the end of a path that are followed one after the other (MAXSYMLINKS of the kernel).
-const LINKS: u32 = 40;
 
 impl Roots {
     /// Opens the granted directories; what a later rename does to their host paths no longer matters.
@@ -128,14 +117,10 @@ impl Roots {
         }
         // The longest name that fits decides.
         open.sort_by_key(|root| std::cmp::Reverse(root.contract.len()));
-        let quota = Quota {
-            bytes: limits.written_bytes.into(),
-            inodes: limits.created_inodes.into(),
-        };
         Ok(Self {
             roots: open,
             gate,
-            quota: Arc::new(quota),
+            quota: Arc::new(Quota::new(limits)),
         })
     }
 
@@ -147,6 +132,13 @@ impl Roots {
             recorder.denied(&error.path, &error.detail);
         }
         outcome
+    }
+
+    /// Tells of the use of another interface.
+    pub(crate) fn used(&self, interface: Interface) {
+        if let Some(recorder) = &self.gate.recorder {
+            recorder.used(interface);
+        }
     }
 
     /// Finds the granted directory of an absolute path.
@@ -212,6 +204,24 @@ impl Roots {
         Ok(())
     }
 
+    /// Asks for a right to a path that a helper is going to use. What is not in a granted directory is for the helper to refuse.
+    pub(crate) fn permit_call(&self, path: &str, verb: Verb) -> Result<()> {
+        if self.gate.is_open() {
+            return Ok(());
+        }
+        let Ok(located) = self.locate(path) else {
+            return Ok(());
+        };
+        match located.path_fd(true) {
+            Ok(handle) => located.permit(verb, &handle)?.done(),
+            Err(Errno::NOENT) if verb == Verb::Replace => {
+                located.slot()?.permit(Verb::Create)?.done();
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
     /// Where an open object is, as a path of the contract: in the innermost granted directory that it is below.
     fn place_of(&self, file: &std::fs::File) -> Result<String> {
         let failed = |errno| from_errno("", errno);
@@ -230,85 +240,6 @@ impl Roots {
             .map(|(_, place)| place)
             .ok_or_else(|| denied("", "lies outside of what this stage was granted"))
     }
-
-    /// Opens a regular file or a granted device. What else the tree holds (nodes of devices, pipes) is never opened.
-    pub(super) fn open(&self, path: &str, how: OpenMode, mode: u32) -> Result<OpenFile> {
-        self.open_behind(path, how, mode, LINKS)
-    }
-
-    fn open_behind(&self, path: &str, how: OpenMode, mode: u32, links: u32) -> Result<OpenFile> {
-        let located = self.locate(path)?;
-        if how != OpenMode::Read {
-            located.writable()?;
-        }
-        let existing = if how == OpenMode::CreateNew {
-            Err(Errno::NOENT)
-        } else {
-            located.path_fd(true)
-        };
-        let file = match existing {
-            Ok(fd) => {
-                let permits = verbs_of(how).iter().map(|verb| located.permit(*verb, &fd));
-                let permits = permits.collect::<Result<Vec<_>>>()?;
-                let file = located.reopen(&fd, open_flags(how))?;
-                permits.into_iter().for_each(|permit| permit.done());
-                file
-            }
-            Err(Errno::NOENT) if creates(how) && self.gate.is_open() => {
-                self.quota.take_inode(path)?;
-                located.create(open_flags(how), mode)?
-            }
-            Err(Errno::NOENT) if creates(how) => match self.create(located, how, mode)? {
-                Created::File(file) => file,
-                Created::Link(target) if links > 0 => {
-                    return self.open_behind(&target, how, mode, links - 1);
-                }
-                Created::Link(_) => return Err(from_errno(path, Errno::LOOP)),
-            },
-            Err(errno) => return Err(from_errno(path, errno)),
-        };
-        Ok(OpenFile::new(
-            file,
-            path,
-            how == OpenMode::Append,
-            self.quota.clone(),
-        ))
-    }
-
-    /// Makes a file under a name that may be created; a link that leads nowhere is followed step by step, each step a path that is
-    /// looked up anew.
-    fn create(&self, located: Located<'_>, how: OpenMode, mode: u32) -> Result<Created> {
-        let path = located.path;
-        if located.rest.ends_with('/') {
-            return Err(from_errno(path, Errno::ISDIR));
-        }
-        let slot = located.slot()?;
-        if how != OpenMode::CreateNew
-            && let Ok(text) = readlinkat(&slot.parent, slot.name, Vec::new())
-        {
-            let text = text.to_string_lossy();
-            let from = match text.starts_with('/') {
-                true => slot.located.contract.as_ref().to_owned(),
-                false => slot.located.place(&slot.parent)?,
-            };
-            return Ok(Created::Link(format!("{from}/{text}")));
-        }
-        let permit = slot.permit(Verb::Create)?;
-        self.quota.take_inode(path)?;
-        let flags = open_flags(how) | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode & 0o7777);
-        let file = openat(&slot.parent, slot.name, flags, mode)
-            .map_err(|errno| from_errno(path, errno))?;
-        permit.done();
-        Ok(Created::File(file))
-    }
-}
-
-/// What became of a name that was to be made.
-enum Created {
-    File(OwnedFd),
-    /// It is a link, and leads to this path.
-    Link(String),
 }
 
 impl OpenRoot {
@@ -339,32 +270,6 @@ fn open_anchor(host: &Path) -> std::result::Result<OwnedFd, Errno> {
     rustix::fs::open(host, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn open_flags(how: OpenMode) -> OFlags {
-    match how {
-        OpenMode::Read => OFlags::RDONLY,
-        OpenMode::Update => OFlags::RDWR,
-        OpenMode::Create => OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC,
-        OpenMode::CreateNew => OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
-        OpenMode::Append => OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND,
-    }
-}
-
-/// What opening an existing file takes.
-fn verbs_of(how: OpenMode) -> &'static [Verb] {
-    match how {
-        OpenMode::Read => &[Verb::Read],
-        OpenMode::Update => &[Verb::Read, Verb::Replace],
-        OpenMode::Create | OpenMode::CreateNew | OpenMode::Append => &[Verb::Replace],
-    }
-}
-
-fn creates(how: OpenMode) -> bool {
-    matches!(
-        how,
-        OpenMode::Create | OpenMode::CreateNew | OpenMode::Append
-    )
-}
-
 impl<'a> Located<'a> {
     /// Whether both lie in one granted directory.
     pub(super) fn same_root(&self, other: &Self) -> bool {
@@ -389,7 +294,7 @@ impl<'a> Located<'a> {
         self.open_inside(self.rest, OFlags::PATH | last, Mode::empty())
     }
 
-    fn open_inside(
+    pub(super) fn open_inside(
         &self,
         rest: &str,
         flags: OFlags,
@@ -416,45 +321,6 @@ impl<'a> Located<'a> {
         Err(Errno::AGAIN)
     }
 
-    /// Opens what the handle names, if that is a regular file or the granted device itself.
-    fn reopen(&self, handle: &OwnedFd, flags: OFlags) -> Result<OwnedFd> {
-        let metadata = fstat(handle).map_err(|errno| from_errno(self.path, errno))?;
-        match FileType::from_raw_mode(metadata.st_mode) {
-            FileType::RegularFile => {}
-            FileType::Directory => return Err(from_errno(self.path, Errno::ISDIR)),
-            FileType::BlockDevice if !self.is_directory => {}
-            _ => {
-                return Err(denied(
-                    self.path,
-                    "neither a regular file nor a granted device",
-                ));
-            }
-        }
-        let flags =
-            flags.difference(OFlags::CREATE | OFlags::EXCL) | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        rustix::fs::open(link_of(handle), flags, Mode::empty())
-            .map_err(|errno| from_errno(self.path, errno))
-    }
-
-    fn create(&self, flags: OFlags, mode: u32) -> Result<OwnedFd> {
-        if self.rest.ends_with('/') {
-            return Err(from_errno(self.path, Errno::ISDIR));
-        }
-        let mode = Mode::from_raw_mode(mode & 0o7777);
-        let fd = self
-            .open_inside(self.rest, flags | OFlags::NONBLOCK, mode)
-            .map_err(|errno| from_errno(self.path, errno))?;
-        let metadata = fstat(&fd).map_err(|errno| from_errno(self.path, errno))?;
-        // Something may have come into being meanwhile.
-        if FileType::from_raw_mode(metadata.st_mode) != FileType::RegularFile {
-            return Err(denied(
-                self.path,
-                "neither a regular file nor a granted device",
-            ));
-        }
-        Ok(fd)
-    }
-
     /// The parent directory, opened, and the last name. Trailing slashes do not count; `..` at the end has no name.
     pub(crate) fn slot(self) -> Result<Slot<'a>> {
         let rest = self.rest.trim_end_matches('/');
@@ -477,33 +343,4 @@ impl<'a> Located<'a> {
 /// The name by which the kernel reaches an open handle itself.
 pub(crate) fn link_of(fd: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
-}
-
-impl Quota {
-    pub(crate) fn take_inode(&self, path: &str) -> Result<()> {
-        take(&self.inodes, 1)
-            .then_some(())
-            .ok_or_else(|| spent(path, "inodes"))
-    }
-
-    pub(crate) fn take_bytes(&self, path: &str, bytes: u64) -> Result<()> {
-        take(&self.bytes, bytes)
-            .then_some(())
-            .ok_or_else(|| spent(path, "bytes"))
-    }
-}
-
-fn take(left: &AtomicU64, amount: u64) -> bool {
-    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-        left.checked_sub(amount)
-    })
-    .is_ok()
-}
-
-fn spent(path: &str, what: &str) -> crate::bindings::types::Error {
-    crate::bindings::types::Error {
-        code: crate::bindings::types::ErrorCode::NoSpace,
-        path: path.to_owned(),
-        detail: format!("the stage's limit of written {what} is used up"),
-    }
 }

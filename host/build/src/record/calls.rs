@@ -1,0 +1,242 @@
+//! Helper calls, noted on their way.
+use super::{Journal, lock};
+use osbuild_wasm_capability::Interface;
+use osbuild_wasm_capability::record::{CallRecord, ProgramRecord};
+use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
+use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint, Recorder};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+type Call<T> = Result<T, CallError>;
+
+/// Passes calls on and notes them.
+pub(crate) struct Noted {
+    pub(crate) helpers: Box<dyn Helpers>,
+    pub(crate) journal: Arc<Journal>,
+}
+
+impl Noted {
+    fn call<T>(
+        &mut self,
+        (interface, name): (Interface, &str),
+        arguments: Value,
+        call: impl FnOnce(&mut dyn Helpers) -> Call<T>,
+    ) -> Call<T> {
+        let started = Instant::now();
+        let outcome = call(self.helpers.as_mut());
+        let error = self.journal.heard(interface, &outcome);
+        lock(&self.journal.notes).calls.push(CallRecord {
+            interface: interface.to_string(),
+            call: name.to_owned(),
+            arguments,
+            duration: seconds(started.elapsed()),
+            error,
+        });
+        outcome
+    }
+}
+
+impl Journal {
+    /// Notes the use of an interface and its refusal; an error's text.
+    fn heard<T>(&self, interface: Interface, outcome: &Call<T>) -> Option<String> {
+        self.used(interface);
+        let error = outcome.as_ref().err()?;
+        if error.code == ErrorCode::Denied {
+            self.denied(&error.path, &error.detail);
+        }
+        Some(match error.path.is_empty() {
+            true => error.detail.clone(),
+            false => format!("{}: {}", error.path, error.detail),
+        })
+    }
+}
+
+/// To the microsecond: more is noise.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e6
+}
+
+/// A case of an enum, as WIT spells it.
+fn word(case: impl std::fmt::Debug) -> String {
+    let text = format!("{case:?}").to_lowercase();
+    text.rsplit("::").next().unwrap_or_default().to_owned()
+}
+
+fn database(of: &rpm::Database) -> Value {
+    json!({ "root": of.root, "path": of.path, "keys-program": of.keys_program })
+}
+
+impl Helpers for Noted {
+    fn attach(&mut self, path: &str, options: loopback::Options) -> Call<Attachment> {
+        let arguments = json!({
+            "path": path,
+            "offset": options.offset,
+            "size": options.size,
+            "sector-size": options.sector_size,
+            "read-only": options.read_only,
+        });
+        self.call((Interface::Loopback, "attach"), arguments, |helpers| {
+            helpers.attach(path, options)
+        })
+    }
+
+    fn detach(&mut self, handle: u64) -> Call<()> {
+        self.call((Interface::Loopback, "detach"), json!({}), |helpers| {
+            helpers.detach(handle)
+        })
+    }
+
+    fn mount(
+        &mut self,
+        device: &str,
+        target: &str,
+        kind: mount::FileSystem,
+        read_only: bool,
+        options: Vec<String>,
+    ) -> Call<MountPoint> {
+        let arguments = json!({
+            "device": device,
+            "target": target,
+            "kind": word(kind),
+            "read-only": read_only,
+            "options": options,
+        });
+        self.call((Interface::Mount, "mount"), arguments, |helpers| {
+            helpers.mount(device, target, kind, read_only, options)
+        })
+    }
+
+    fn unmount(&mut self, handle: u64) -> Call<()> {
+        self.call((Interface::Mount, "unmount"), json!({}), |helpers| {
+            helpers.unmount(handle)
+        })
+    }
+
+    fn set_xattr(&mut self, path: &str, name: &str, value: &[u8], follow: bool) -> Call<()> {
+        let arguments =
+            json!({ "path": path, "name": name, "bytes": value.len(), "follow": follow });
+        self.call((Interface::Tree, "set-xattr"), arguments, |helpers| {
+            helpers.set_xattr(path, name, value, follow)
+        })
+    }
+
+    fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
+        let arguments = json!({ "database": database(&of), "bytes": key.len() });
+        self.call((Interface::Rpm, "import-key"), arguments, |helpers| {
+            helpers.import_key(of, key)
+        })
+    }
+
+    fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
+        let arguments = json!({ "database": database(&of), "package": package });
+        self.call((Interface::Rpm, "verify"), arguments, |helpers| {
+            helpers.verify(of, package)
+        })
+    }
+
+    fn install(&mut self, of: rpm::Database, transaction: rpm::Transaction) -> Call<()> {
+        let arguments = json!({
+            "database": database(&of),
+            "packages": transaction.packages,
+            "exclude-docs": transaction.exclude_docs,
+            "no-dependencies": transaction.no_dependencies,
+            "ignore-architecture": transaction.ignore_architecture,
+            "install-langs": transaction.install_langs,
+            "environment": transaction.environment,
+        });
+        self.call((Interface::Rpm, "install"), arguments, |helpers| {
+            helpers.install(of, transaction)
+        })
+    }
+
+    fn query(&mut self, of: rpm::Database) -> Call<Vec<rpm::InstalledPackage>> {
+        let arguments = json!({ "database": database(&of) });
+        self.call((Interface::Rpm, "query"), arguments, |helpers| {
+            helpers.query(of)
+        })
+    }
+
+    fn core_image(&mut self, core: grub::Core) -> Call<Vec<u8>> {
+        let arguments = json!({
+            "program": core.program,
+            "platform": core.platform,
+            "format": core.format,
+            "prefix": core.prefix,
+            "modules": core.modules,
+        });
+        self.call((Interface::Grub, "core-image"), arguments, |helpers| {
+            helpers.core_image(core)
+        })
+    }
+
+    fn boot_image(&mut self, platform: &str) -> Call<Vec<u8>> {
+        let arguments = json!({ "platform": platform });
+        self.call((Interface::Grub, "boot-image"), arguments, |helpers| {
+            helpers.boot_image(platform)
+        })
+    }
+
+    fn environment_block(&mut self, variables: Vec<(String, String)>) -> Call<Vec<u8>> {
+        let arguments = json!({ "variables": variables });
+        let name = (Interface::Grub, "environment-block");
+        self.call(name, arguments, |helpers| {
+            helpers.environment_block(variables)
+        })
+    }
+
+    fn convert(&mut self, source: &str, to: &str, conversion: qemu_img::Conversion) -> Call<()> {
+        let arguments = json!({
+            "source": source,
+            "to": to,
+            "format": word(conversion.format),
+            "compress": conversion.compress,
+            "options": conversion.options,
+            "coroutines": conversion.coroutines,
+        });
+        self.call((Interface::QemuImg, "convert"), arguments, |helpers| {
+            helpers.convert(source, to, conversion)
+        })
+    }
+
+    fn create(
+        &mut self,
+        path: &str,
+        format: qemu_img::Format,
+        size: u64,
+        options: Vec<String>,
+    ) -> Call<()> {
+        let arguments = json!({
+            "path": path,
+            "format": word(format),
+            "size": size,
+            "options": options,
+        });
+        self.call((Interface::QemuImg, "create"), arguments, |helpers| {
+            helpers.create(path, format, size, options)
+        })
+    }
+
+    fn info(&mut self, path: &str) -> Call<qemu_img::ImageInfo> {
+        let arguments = json!({ "path": path });
+        self.call((Interface::QemuImg, "info"), arguments, |helpers| {
+            helpers.info(path)
+        })
+    }
+
+    fn run(&mut self, request: command::Request) -> Call<command::Outcome> {
+        let mut record = ProgramRecord {
+            program: request.program.clone(),
+            arguments: request.arguments.clone(),
+            in_tree: matches!(request.root, command::Root::Tree),
+            ..ProgramRecord::default()
+        };
+        let started = Instant::now();
+        let outcome = self.helpers.run(request);
+        record.duration = seconds(started.elapsed());
+        record.status = outcome.as_ref().ok().map(|outcome| outcome.status);
+        record.error = self.journal.heard(Interface::Command, &outcome);
+        lock(&self.journal.notes).programs.push(record);
+        outcome
+    }
+}

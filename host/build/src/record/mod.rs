@@ -1,0 +1,225 @@
+//! What stages really do, noted while they do it.
+mod calls;
+mod written;
+
+pub(crate) use calls::Noted;
+
+use osbuild_wasm_capability::record::{
+    AccessRecord, CallRecord, ComponentRecord, DenialRecord, DirectoryRecord, GrantRecord,
+    LayerRecord, ProgramRecord, StageRecord, UnusedRecord, WrittenRecord,
+};
+use osbuild_wasm_capability::{Access, Grant, Interface, Verb, shown};
+use osbuild_wasm_component::{Module, Origin, Outcome, Recorder, Stopped};
+use osbuild_wasm_manifest::run::StageOutcome;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Collects the records of all stages of a run.
+#[derive(Debug)]
+pub struct Records {
+    started: Instant,
+    stages: Mutex<Vec<(String, StageRecord)>>,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            stages: Mutex::default(),
+        }
+    }
+}
+
+impl Records {
+    /// The stages that ended so far, each with the name of its pipeline, in the order in which they ended.
+    pub fn take(&self) -> Vec<(String, StageRecord)> {
+        std::mem::take(&mut *lock(&self.stages))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes what one stage does. Equal accesses are counted, so that the notes stay small.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    records: Arc<Records>,
+    started: Instant,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    accesses: BTreeMap<Verb, HashMap<String, Seen>>,
+    denials: BTreeMap<(String, String), u64>,
+    used: BTreeSet<Interface>,
+    calls: Vec<CallRecord>,
+    programs: Vec<ProgramRecord>,
+    written: Vec<WrittenRecord>,
+    component: Option<ComponentRecord>,
+    granted: GrantRecord,
+    unused: UnusedRecord,
+    limits: Vec<String>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    count: u64,
+    below: bool,
+}
+
+impl Journal {
+    pub(crate) fn begin(records: &Arc<Records>) -> Arc<Self> {
+        Arc::new(Self {
+            records: records.clone(),
+            started: Instant::now(),
+            notes: Mutex::default(),
+        })
+    }
+
+    /// The component is about to run.
+    pub(crate) fn granted(&self, module: &Module, grant: &Grant) {
+        let mut notes = lock(&self.notes);
+        notes.component = Some(ComponentRecord {
+            sha256: module.digest.clone(),
+            origin: match &module.origin {
+                Origin::Builtin => "built in".into(),
+                Origin::File(path) => path.display().to_string(),
+            },
+        });
+        let layers = grant.rights.origins().zip(grant.rights.layers());
+        let layer = |(origin, rights): (&str, _)| LayerRecord {
+            origin: origin.to_owned(),
+            rights,
+        };
+        let directory = |root: &osbuild_wasm_capability::Root| DirectoryRecord {
+            path: shown(&root.contract),
+            writable: root.access == Access::Write,
+        };
+        notes.granted = GrantRecord {
+            interfaces: grant.interfaces.iter().map(ToString::to_string).collect(),
+            rights: layers.map(layer).collect(),
+            programs: module.metadata.programs.clone(),
+            capabilities: module.metadata.capabilities.clone(),
+            directories: grant.roots.iter().map(directory).collect(),
+        };
+    }
+
+    /// The component has ended; what it wrote is still where it was. `scratch` was made when the stage began.
+    pub(crate) fn ended(&self, outcome: &Outcome, grant: &Grant, scratch: &Path) {
+        let mut notes = lock(&self.notes);
+        notes.limits.clone_from(&outcome.limits);
+        if let Some(stopped @ (Stopped::Time(_) | Stopped::Output(_) | Stopped::Memory(_))) =
+            &outcome.stopped
+        {
+            notes.limits.push(stopped.to_string());
+        }
+        notes.written = written::files(&notes.accesses, &grant.roots, scratch);
+        notes.unused = notes.unused(grant);
+    }
+
+    /// The stage is over, whatever came of it.
+    pub(crate) fn finish(&self, outcome: &StageOutcome) {
+        let notes = std::mem::take(&mut *lock(&self.notes));
+        let since = self.started.duration_since(self.records.started);
+        let denial = |((path, message), count)| DenialRecord {
+            path,
+            message,
+            count,
+        };
+        let record = StageRecord {
+            module: outcome.module.clone(),
+            id: outcome.id.clone(),
+            started: since.as_secs_f64(),
+            duration: outcome.duration.as_secs_f64(),
+            success: outcome.success,
+            error: outcome.error.as_ref().map(|error| error.message.clone()),
+            log_bytes: outcome.output.len() as u64,
+            accesses: notes.accesses(),
+            component: notes.component,
+            granted: notes.granted,
+            limits: notes.limits,
+            written: notes.written,
+            calls: notes.calls,
+            programs: notes.programs,
+            denials: notes.denials.into_iter().map(denial).collect(),
+            unused: notes.unused,
+        };
+        lock(&self.records.stages).push((outcome.pipeline.clone(), record));
+    }
+}
+
+impl Notes {
+    fn accesses(&self) -> Vec<AccessRecord> {
+        let all = self.accesses.iter().flat_map(|(verb, paths)| {
+            paths.iter().map(|(path, seen)| AccessRecord {
+                path: shown(path),
+                verb: *verb,
+                count: seen.count,
+                below: seen.below,
+            })
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by(|a, b| (&a.path, a.verb).cmp(&(&b.path, b.verb)));
+        all
+    }
+
+    fn unused(&self, grant: &Grant) -> UnusedRecord {
+        let accesses: Vec<_> = self
+            .accesses
+            .iter()
+            .flat_map(|(verb, paths)| {
+                paths
+                    .iter()
+                    .map(|(path, seen)| (*verb, path.as_str(), seen.below))
+            })
+            .collect();
+        let used = |interface: &Interface| match interface {
+            Interface::Types => true,
+            Interface::Tree => !accesses.is_empty(),
+            other => self.used.contains(other),
+        };
+        let ran = |program: &&String| self.programs.iter().any(|run| run.is(program));
+        UnusedRecord {
+            rights: grant.rights.unused(&accesses),
+            interfaces: grant
+                .interfaces
+                .iter()
+                .filter(|interface| !used(interface))
+                .map(ToString::to_string)
+                .collect(),
+            programs: self
+                .granted
+                .programs
+                .iter()
+                .filter(|program| !ran(program))
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+impl Recorder for Journal {
+    fn did(&self, verb: Verb, path: &str, below: bool) {
+        let mut notes = lock(&self.notes);
+        let paths = notes.accesses.entry(verb).or_default();
+        if let Some(seen) = paths.get_mut(path) {
+            seen.count += 1;
+            seen.below |= below;
+        } else {
+            paths.insert(path.to_owned(), Seen { count: 1, below });
+        }
+    }
+
+    fn used(&self, interface: Interface) {
+        lock(&self.notes).used.insert(interface);
+    }
+
+    fn denied(&self, path: &str, message: &str) {
+        let place = (path.to_owned(), message.to_owned());
+        *lock(&self.notes).denials.entry(place).or_default() += 1;
+    }
+}

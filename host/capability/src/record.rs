@@ -1,0 +1,275 @@
+//! The record of a run: what each stage really did. `schemas/record.json` describes the document.
+//!
+//! Paths are written as in rights: those of the tree as they are (`/etc/passwd`), others with a scheme (`input://`, `mount://`, ...).
+use crate::rights::{Right, Verb};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The value of `format` in documents of this form.
+pub const RECORD_FORMAT: &str = "osbuild-wasm-record-1";
+
+/// One run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Always [`RECORD_FORMAT`].
+    pub format: String,
+    /// Version of the program.
+    pub version: String,
+    /// What was built.
+    pub manifest: ManifestRecord,
+    /// When the run began: RFC 3339, UTC.
+    pub started: String,
+    /// Seconds from there to its end.
+    pub duration: f64,
+    /// Whether everything succeeded.
+    pub success: bool,
+    /// Why it did not, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// In the order of the manifest.
+    pub sources: Vec<SourceRecord>,
+    /// Those that were built or found in the store, in the order of the manifest.
+    pub pipelines: Vec<PipelineRecord>,
+}
+
+/// The manifest of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestRecord {
+    /// As it was named on the command line.
+    pub name: String,
+    /// SHA-256 of the document as it was read.
+    pub sha256: String,
+}
+
+/// One source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRecord {
+    /// Full module name.
+    pub module: String,
+    /// Id of the source.
+    pub id: String,
+    /// Whether all its items are there.
+    pub success: bool,
+    /// Seconds.
+    pub duration: f64,
+    /// Hosts that its items name.
+    pub hosts: Vec<String>,
+    /// Its items.
+    pub items: Vec<SourceItemRecord>,
+}
+
+/// One item of a source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceItemRecord {
+    /// Its key: the digest.
+    pub digest: String,
+    /// The host it comes from, if the manifest names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// It was in the store before.
+    pub cached: bool,
+    /// Why it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One pipeline.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineRecord {
+    /// Name.
+    pub name: String,
+    /// Id; none when it has no stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The store had it, so nothing ran.
+    pub cached: bool,
+    /// The stages that ran now, in order.
+    pub stages: Vec<StageRecord>,
+}
+
+/// One stage or assembler.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageRecord {
+    /// Full module name.
+    pub module: String,
+    /// Id of the stage.
+    pub id: String,
+    /// The component that ran; none when it never got so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<ComponentRecord>,
+    /// What it was allowed.
+    pub granted: GrantRecord,
+    /// Seconds from the begin of the run to that of the stage.
+    pub started: f64,
+    /// Seconds that the stage took.
+    pub duration: f64,
+    /// Whether it succeeded.
+    pub success: bool,
+    /// Why it did not, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Limits that it reached, as messages.
+    pub limits: Vec<String>,
+    /// What it did to which paths, each once, in the order of paths.
+    pub accesses: Vec<AccessRecord>,
+    /// Regular files that it made or changed itself and that were there at its end; what its programs wrote is not among them.
+    pub written: Vec<WrittenRecord>,
+    /// Calls of privileged interfaces but `command`, in order.
+    pub calls: Vec<CallRecord>,
+    /// Programs that it ran, in order.
+    pub programs: Vec<ProgramRecord>,
+    /// What was refused.
+    pub denials: Vec<DenialRecord>,
+    /// What it was allowed and did not use.
+    pub unused: UnusedRecord,
+    /// Bytes of log.
+    pub log_bytes: u64,
+}
+
+/// A component.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentRecord {
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// `built in`, or the file.
+    pub origin: String,
+}
+
+/// What a stage was allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRecord {
+    /// Interfaces of the contract.
+    pub interfaces: Vec<String>,
+    /// Layers that must all allow what is done; none: everything in the directories.
+    pub rights: Vec<LayerRecord>,
+    /// Programs that `command` may run.
+    pub programs: Vec<String>,
+    /// Linux capabilities of its programs beyond the usual ones.
+    pub capabilities: Vec<String>,
+    /// Directories and devices.
+    pub directories: Vec<DirectoryRecord>,
+}
+
+/// One layer of rights.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerRecord {
+    /// Whose: a plural, as messages use it.
+    pub origin: String,
+    /// What it allows.
+    pub rights: Vec<Right>,
+}
+
+/// A granted directory or device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryRecord {
+    /// Its path.
+    pub path: String,
+    /// Not for reading only.
+    pub writable: bool,
+}
+
+/// A verb done to a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessRecord {
+    /// Where the object really is.
+    pub path: String,
+    /// What was done.
+    pub verb: Verb,
+    /// How often.
+    pub count: u64,
+    /// Also to what is below it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub below: bool,
+}
+
+/// A file as a stage left it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRecord {
+    /// Where it is.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the content.
+    pub sha256: String,
+}
+
+/// A call of a privileged interface.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallRecord {
+    /// Interface, e.g. `loopback`.
+    pub interface: String,
+    /// Function, e.g. `attach`.
+    pub call: String,
+    /// What it was called with; of bytes only how many there were.
+    pub arguments: Value,
+    /// Seconds.
+    pub duration: f64,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A program that ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramRecord {
+    /// As the stage named it.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// It ran with the tree as its root, not in the build root.
+    pub in_tree: bool,
+    /// Exit status; none when it did not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+    /// Why it did not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Seconds.
+    pub duration: f64,
+}
+
+impl ProgramRecord {
+    /// Whether this was a run of a program with that name or path.
+    pub fn is(&self, program: &str) -> bool {
+        let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        self.error.is_none() && base(&self.program) == base(program)
+    }
+}
+
+/// Something that was refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DenialRecord {
+    /// As it was asked for.
+    pub path: String,
+    /// Who refused it, and why.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// What was allowed and not used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnusedRecord {
+    /// Verbs that no access needed, on the patterns that allow them; `/**` when nothing was narrowed.
+    pub rights: Vec<Right>,
+    /// Interfaces never called.
+    pub interfaces: Vec<String>,
+    /// Programs never run.
+    pub programs: Vec<String>,
+}

@@ -1,0 +1,162 @@
+//! `run --record`: from what the stages did and how the run ended to one document.
+use super::Job;
+use crate::exit::Exit;
+use osbuild_wasm_build::{BuildError, Records};
+use osbuild_wasm_capability::record::{
+    ManifestRecord, PipelineRecord, RECORD_FORMAT, Record, SourceItemRecord, SourceRecord,
+    StageRecord,
+};
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::{Manifest, Source};
+use osbuild_wasm_manifest::run::{RunOutcome, SourceOutcome};
+use osbuild_wasm_report::Diagnostic;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A record in the making.
+pub(super) struct Recording {
+    /// Takes what the stages do.
+    pub(super) records: Arc<Records>,
+    path: PathBuf,
+    file: File,
+    manifest: ManifestRecord,
+    started: jiff::Timestamp,
+    clock: Instant,
+}
+
+impl Job {
+    /// Begins to record, if that was asked for. The file is made at once, so that nothing is built for a record that cannot be kept.
+    pub(super) fn recording(&self, sha256: String) -> Result<Option<Recording>, Exit> {
+        let Some(path) = self.record.clone() else {
+            return Ok(None);
+        };
+        let file = File::create(&path).map_err(|error| {
+            let diagnostic = Diagnostic::new(format!("--record {}", path.display()));
+            self.refused(&diagnostic.cause(error.to_string()))
+        })?;
+        Ok(Some(Recording {
+            records: Arc::default(),
+            path,
+            file,
+            manifest: ManifestRecord {
+                name: self.order.manifest.display().to_string(),
+                sha256,
+            },
+            started: jiff::Timestamp::now(),
+            clock: Instant::now(),
+        }))
+    }
+}
+
+impl Recording {
+    /// Writes the document; the run may have failed.
+    pub(super) fn write(
+        self,
+        manifest: &Manifest,
+        built: &Result<RunOutcome, BuildError>,
+    ) -> io::Result<()> {
+        let place = format!("--record {}", self.path.display());
+        let failed = |error: io::Error| io::Error::new(error.kind(), format!("{place}: {error}"));
+        let error = match built {
+            Ok(outcome) => Diagnostic::of_failure(manifest, outcome).map(|error| error.message),
+            Err(error) => Some(error.to_string()),
+        };
+        let outcome = built.as_ref().ok();
+        let sources = outcome.map_or(&[][..], |outcome| &outcome.sources);
+        let record = Record {
+            format: RECORD_FORMAT.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            manifest: self.manifest,
+            started: self.started.to_string(),
+            duration: self.clock.elapsed().as_secs_f64(),
+            success: outcome.is_some_and(|outcome| outcome.success),
+            error,
+            sources: sources.iter().map(|of| source(manifest, of)).collect(),
+            pipelines: pipelines(manifest, outcome, self.records.take()),
+        };
+        let mut file = BufWriter::new(self.file);
+        serde_json::to_writer_pretty(&mut file, &record).map_err(|error| failed(error.into()))?;
+        writeln!(file).and_then(|()| file.flush()).map_err(failed)
+    }
+}
+
+/// The pipelines that were built or found in the store, in the order of the manifest.
+fn pipelines(
+    manifest: &Manifest,
+    outcome: Option<&RunOutcome>,
+    mut stages: Vec<(String, StageRecord)>,
+) -> Vec<PipelineRecord> {
+    let mut pipelines = Vec::new();
+    for pipeline in &manifest.pipelines {
+        let of_it: Vec<_> = stages
+            .extract_if(.., |(name, _)| *name == pipeline.name)
+            .map(|(_, stage)| stage)
+            .collect();
+        let mut built = outcome.iter().flat_map(|outcome| &outcome.pipelines);
+        let built = built.find(|built| built.name == pipeline.name);
+        if built.is_some() || !of_it.is_empty() {
+            pipelines.push(PipelineRecord {
+                name: pipeline.name.clone(),
+                id: pipeline.id.clone(),
+                cached: built.is_some_and(|built| built.cached),
+                stages: of_it,
+            });
+        }
+    }
+    pipelines
+}
+
+fn source(manifest: &Manifest, outcome: &SourceOutcome) -> SourceRecord {
+    let model = manifest.sources.iter().find(|of| of.id == outcome.id);
+    let items = outcome.items.iter().map(|item| {
+        let digest = item.checksum.clone().unwrap_or_default();
+        let described = model.and_then(|model| model.items.as_object()?.get(digest.as_str()));
+        let mut hosts = BTreeSet::new();
+        described
+            .into_iter()
+            .for_each(|of| hosts_in(of, &mut hosts));
+        SourceItemRecord {
+            host: hosts.into_iter().next(),
+            digest,
+            cached: item.cached.unwrap_or(false),
+            error: item.error.clone(),
+        }
+    });
+    SourceRecord {
+        module: outcome.module.clone(),
+        id: outcome.id.clone(),
+        success: outcome.success,
+        duration: outcome.duration.as_secs_f64(),
+        hosts: model.map(hosts).unwrap_or_default(),
+        items: items.collect(),
+    }
+}
+
+/// All hosts that a source names: in its items, in its options (mirrors).
+fn hosts(source: &Source) -> Vec<String> {
+    let mut hosts = BTreeSet::new();
+    hosts_in(&source.items, &mut hosts);
+    hosts_in(&source.options, &mut hosts);
+    hosts.into_iter().collect()
+}
+
+fn hosts_in(value: &Value, hosts: &mut BTreeSet<String>) {
+    let json: serde_json::Value = value.into();
+    collect_hosts(&json, hosts);
+}
+
+fn collect_hosts(value: &serde_json::Value, hosts: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::String(text) => {
+            let url = url::Url::parse(text).ok();
+            hosts.extend(url.and_then(|url| url.host_str().map(str::to_owned)));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|of| collect_hosts(of, hosts)),
+        serde_json::Value::Object(map) => map.values().for_each(|of| collect_hosts(of, hosts)),
+        _ => {}
+    }
+}

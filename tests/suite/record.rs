@@ -1,0 +1,218 @@
+//! `run --record`: what every stage really did.
+use osbuild_wasm_tests::manifest::{self, HELLO, hostname, stage};
+use osbuild_wasm_tests::text::steady;
+use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, paths};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Runs a manifest with `--record` and returns how that ended and the record, which is a document of its schema.
+#[track_caller]
+fn record(scratch: &Scratch, library: &Path, document: &Value, options: &[&str]) -> (Ended, Value) {
+    let file = scratch.path("record.json");
+    let ended = Program::new("run --export tree")
+        .args(options)
+        .option("--libdir", library)
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .option("--record", &file)
+        .arg(scratch.json("manifest", document))
+        .run();
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{}", ended.all()));
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    let schema = std::fs::read_to_string(paths::workspace().join("schemas/record.json"));
+    let schema = serde_json::from_str(&schema.expect("the schema")).expect("JSON");
+    let schema = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<_> = schema.iter_errors(&record).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{text}");
+    (ended, record)
+}
+
+/// A stage of module `test.NAME` with these steps.
+fn steps(module: &str, steps: &[&str]) -> Value {
+    let steps: Vec<_> = steps.iter().map(|text| hostile::step(text)).collect();
+    stage(module, json!({ "steps": steps }))
+}
+
+/// The document without what differs from run to run and from build to build.
+fn constant(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let pair = |(key, value): (&String, &Value)| {
+                let value = match key.as_str() {
+                    "duration" | "started" | "version" => format!("[{key}]").into(),
+                    "component" => json!({ "origin": value["origin"] }),
+                    _ => constant(value),
+                };
+                (key.clone(), value)
+            };
+            map.iter().map(pair).collect()
+        }
+        Value::Array(items) => items.iter().map(constant).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn a_record_says_what_each_stage_did() {
+    let scratch = Scratch::new();
+    let rights = json!([
+        { "verbs": ["create", "replace", "chmod"], "paths": ["/etc/*", "/usr/**"] },
+        { "verbs": ["read"], "paths": ["/**"] },
+    ]);
+    let library = hostile::with_rights(&scratch, "files", &rights);
+    let tree = "/run/osbuild/tree";
+    let narrow = steps(
+        "test.narrow",
+        &[
+            &format!("tree read {tree}/etc/hostname"),
+            &format!("tree read {tree}/etc/hostname"),
+            &format!("std read {tree}/etc/hostname"),
+            &format!("tree write {tree}/etc/new"),
+            &format!("std append {tree}/etc/appended"),
+        ],
+    );
+    let mut document = manifest::tree(json!([hostname("noted"), narrow]));
+    document["sources"] = manifest::hello_source();
+    let (ended, record) = record(&scratch, &library, &document, &[]);
+    ended.expect(0);
+    let text = format!("{:#}", constant(&record));
+    insta::assert_snapshot!(steady(&text, Some(&scratch)));
+    assert_eq!(record["sources"][0]["items"][0]["digest"], HELLO);
+}
+
+fn stage_of(record: &Value, index: usize) -> &Value {
+    &record["pipelines"][0]["stages"][index]
+}
+
+#[test]
+fn written_files_are_recorded_with_the_digest_of_their_last_content() {
+    let scratch = Scratch::new();
+    let tree = "/run/osbuild/tree";
+    let first = steps(
+        "test.files",
+        &[
+            &format!("tree mkdir {tree}/from"),
+            &format!("tree write {tree}/from/a"),
+        ],
+    );
+    let second = steps(
+        "test.files",
+        &[
+            &format!("tree copy-links {tree}/from {tree}/to"),
+            &format!("tree write {tree}/gone"),
+            &format!("tree remove {tree}/gone"),
+            &format!("tree write {tree}/from/b"),
+            &format!("tree rename {tree}/from/b {tree}/from/c"),
+        ],
+    );
+    let document = manifest::tree(json!([first, second]));
+    let (ended, record) = record(&scratch, hostile::library(), &document, &[]);
+    ended.expect(0);
+    let written = stage_of(&record, 1)["written"].as_array().expect("a list");
+    let paths: Vec<_> = written.iter().map(|file| &file["path"]).collect();
+    assert_eq!(paths, ["/from/c", "/to/a"]);
+    let program = std::process::Command::new("sha256sum")
+        .arg(scratch.path("out/tree/to/a"))
+        .output()
+        .expect("sha256sum");
+    let digest = String::from_utf8_lossy(&program.stdout);
+    for file in written {
+        assert_eq!(file["size"], 7);
+        assert_eq!(
+            Some(file["sha256"].as_str().expect("text")),
+            digest.get(..64)
+        );
+    }
+}
+
+#[test]
+fn a_failing_run_leaves_its_record_too() {
+    let scratch = Scratch::new();
+    let document = manifest::tree(json!([hostname("noted"), manifest::error(3)]));
+    let (ended, record) = record(&scratch, hostile::library(), &document, &[]);
+    ended.expect(1);
+    assert_eq!(record["success"], false);
+    assert!(
+        record["error"]
+            .as_str()
+            .is_some_and(|text| text.contains("org.osbuild.error"))
+    );
+    let stages = &record["pipelines"][0]["stages"];
+    assert_eq!(stages[0]["success"], true);
+    assert_eq!(stages[0]["written"][0]["path"], "/etc/hostname");
+    assert_eq!(stages[1]["success"], false);
+}
+
+#[test]
+fn what_was_refused_and_what_was_not_used_is_recorded() {
+    let scratch = Scratch::new();
+    let rights = json!([{ "verbs": ["create", "replace"], "paths": ["/etc/x/*", "/never/**"] }]);
+    let library = hostile::with_rights(&scratch, "files", &rights);
+    let tree = "/run/osbuild/tree";
+    let narrow = steps(
+        "test.narrow",
+        &[
+            &format!("tree mkdir {tree}/etc"),
+            &format!("tree mkdir {tree}/etc/x"),
+            &format!("tree write {tree}/etc/x/a"),
+            &format!("tree write {tree}/etc/passwd"),
+            &format!("std write {tree}/etc/passwd"),
+            &format!("tree read {tree}/etc/x/a"),
+        ],
+    );
+    let (ended, record) = record(&scratch, &library, &manifest::tree(json!([narrow])), &[]);
+    ended.expect(1);
+    let stage = stage_of(&record, 0);
+    insta::assert_snapshot!(format!("{:#}\n{:#}", stage["denials"], stage["unused"]));
+}
+
+#[test]
+fn programs_are_recorded_with_arguments_and_status() {
+    if !machine::offers(&["bwrap"]) {
+        return;
+    }
+    let runs = json!([
+        { "program": "true", "arguments": ["--an-argument"] },
+        { "program": "cat", "arguments": ["/is/not/there"] },
+        { "program": "sh" },
+    ]);
+    let scratch = Scratch::new();
+    let document = manifest::tree(json!([stage("test.programs", json!({ "runs": runs }))]));
+    let (ended, record) = record(&scratch, hostile::library(), &document, &[]);
+    ended.expect(1);
+    let stage = constant(stage_of(&record, 0));
+    insta::assert_snapshot!(format!(
+        "{:#}\n{:#}\n{:#}",
+        stage["programs"], stage["denials"], stage["unused"]["programs"]
+    ));
+}
+
+#[test]
+fn a_limit_that_was_reached_is_recorded() {
+    let scratch = Scratch::new();
+    let document = manifest::tree(json!([stage("test.resources", json!({ "take": "time" }))]));
+    let (ended, record) = record(
+        &scratch,
+        hostile::library(),
+        &document,
+        &["--stage-timeout", "1"],
+    );
+    ended.expect(1);
+    let limit = stage_of(&record, 0)["limits"][0].as_str().expect("a limit");
+    assert!(limit.contains("stopped after 1 s"), "{limit}");
+}
+
+#[test]
+fn a_record_that_cannot_be_kept_is_said_before_anything_is_built() {
+    let scratch = Scratch::new();
+    Program::new("run --export tree")
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .option("--record", scratch.path("no/such/directory/record"))
+        .arg(scratch.json("manifest", &manifest::tree(json!([hostname("x")]))))
+        .run()
+        .expect(2)
+        .says("--record")
+        .says("No such file or directory");
+    assert!(!scratch.path("out").exists());
+}
