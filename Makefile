@@ -29,7 +29,7 @@ lint: components
 
 test: tools lint programs
 	$(CARGO) test --release
-	$(CARGO) test -p osbuild-stage -p osbuild-stage-common
+	$(CARGO) test -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers
 
 demo: tools programs
 	samples/demo

@@ -23,6 +23,7 @@ mod sandbox;
 mod shell;
 mod single;
 mod stage;
+mod trees;
 
 pub use failure::BuildError;
 pub use helpers::{HelperProcesses, helper_program, needed_by, needed_by_stage, scopes_of};

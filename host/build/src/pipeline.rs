@@ -1,8 +1,9 @@
 //! One pipeline: from the newest object that is there to its finished tree.
 use crate::failure::{BuildError, Result};
 use crate::key::private_key;
-use crate::run::{Settings, Tree, Trees};
+use crate::run::Settings;
 use crate::stage;
+use crate::trees::{Tree, Trees};
 use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
 use osbuild_wasm_manifest::model::{Manifest, Pipeline};
 use osbuild_wasm_manifest::run::{Event, PipelineOutcome, StageOutcome};

@@ -6,6 +6,7 @@ use crate::jobs;
 use crate::key::{kind_of, private_key};
 use crate::pipeline::{self, Site};
 use crate::record::Records;
+use crate::trees::{Tree, Trees};
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
 use osbuild_wasm_files::{CopyOptions, copy_tree};
@@ -14,13 +15,12 @@ use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source, Stage, sc
 use osbuild_wasm_manifest::run::{
     Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome, StageOutcome,
 };
-use osbuild_wasm_protocol::BuildRoot;
 use osbuild_wasm_source::{Environment, FetchContext};
-use osbuild_wasm_store::{Object, Scratch, Store};
-use std::collections::{BTreeSet, HashMap};
+use osbuild_wasm_store::Store;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Everything that stays the same during a run.
@@ -145,84 +145,6 @@ pub struct Export {
     pub path: PathBuf,
 }
 
-/// A finished tree.
-pub(crate) enum Tree {
-    /// In the store.
-    Stored(Object),
-    /// For this run only.
-    Floating {
-        /// Owns the directory.
-        _scratch: Scratch,
-        /// The tree.
-        path: PathBuf,
-        /// What the stages reported, by stage id.
-        metadata: serde_json::Value,
-    },
-}
-
-/// Finished trees by pipeline id.
-pub(crate) struct Trees {
-    trees: Mutex<HashMap<String, Tree>>,
-    runners: Scratch,
-}
-
-impl Trees {
-    fn all(&self) -> MutexGuard<'_, HashMap<String, Tree>> {
-        self.trees.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn path(&self, id: &str) -> Option<PathBuf> {
-        Some(match self.all().get(id)? {
-            Tree::Stored(object) => object.tree().to_owned(),
-            Tree::Floating { path, .. } => path.clone(),
-        })
-    }
-
-    fn metadata(&self, id: &str) -> Option<serde_json::Value> {
-        Some(match self.all().get(id)? {
-            Tree::Stored(object) => object.metadata().clone(),
-            Tree::Floating { metadata, .. } => metadata.clone(),
-        })
-    }
-
-    pub(crate) fn known(&self, pipeline: &Pipeline) -> bool {
-        pipeline
-            .id
-            .as_ref()
-            .is_some_and(|id| self.all().contains_key(id))
-    }
-
-    pub(crate) fn insert(&self, id: &str, tree: Tree) {
-        self.all().insert(id.to_owned(), tree);
-    }
-
-    /// Where the programs of a pipeline's stages come from.
-    pub(crate) fn build_root(&self, pipeline: &Pipeline) -> Result<BuildRoot> {
-        let Some(id) = pipeline.build.as_deref().filter(|id| !id.is_empty()) else {
-            return Ok(BuildRoot::Host);
-        };
-        let missing = || {
-            BuildError::manifest(
-                format!("pipeline {}", pipeline.name),
-                format!("its build pipeline {id} is not built"),
-            )
-        };
-        self.path(id).map(BuildRoot::Directory).ok_or_else(missing)
-    }
-
-    /// Where the runner's preparation of one build root is kept during the run.
-    pub(crate) fn runner_cache(&self, pipeline: &Pipeline) -> PathBuf {
-        let name = pipeline
-            .build
-            .as_deref()
-            .filter(|id| !id.is_empty())
-            .unwrap_or("host");
-        self.runners
-            .path()
-            .join(format!("{}-{}", pipeline.runner.exec, name))
-    }
-}
-
 /// Carries a request out. An error means that the run could not even begin; everything later is in the outcome.
 pub fn run(
     settings: &Settings,
@@ -232,10 +154,7 @@ pub fn run(
 ) -> Result<RunOutcome> {
     let started = Instant::now();
     let manifest = request.manifest;
-    let trees = Trees {
-        trees: Mutex::default(),
-        runners: store.scratch("runners")?,
-    };
+    let trees = Trees::new(store.scratch("runners")?);
     let targets = targets(manifest, &request.exports);
     load_stored(settings, store, manifest, &trees)?;
     let known = |id: &str| {
@@ -519,7 +438,7 @@ fn export(
     })?;
     let parent = path.parent().unwrap_or(path);
     std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
-    let movable = last_use && matches!(trees.all().get(id), Some(Tree::Floating { .. }));
+    let movable = last_use && trees.is_floating(id);
     if movable && !path.exists() && move_out(isolation, store, &tree, path) {
         // Its metadata is still wanted, its path no more.
         return Ok(());

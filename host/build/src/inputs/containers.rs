@@ -1,7 +1,7 @@
 //! `org.osbuild.containers`: container images from sources and from pipelines.
 use super::{Mapped, checked_key, finished, link_from_tree, wrong};
 use crate::failure::{BuildError, Result};
-use crate::run::Trees;
+use crate::trees::Trees;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Input, Reference};
 use osbuild_wasm_store::Store;

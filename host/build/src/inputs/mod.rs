@@ -6,8 +6,8 @@ pub(crate) mod storage;
 
 use crate::failure::{BuildError, Result};
 use crate::held::Helpers;
-use crate::run::Trees;
 use crate::sandbox::{INPUTS, Sandbox};
+use crate::trees::Trees;
 use osbuild_wasm_capability::Access;
 use osbuild_wasm_manifest::model::{Input, Origin, Reference};
 use osbuild_wasm_protocol::Interface;
