@@ -1,9 +1,9 @@
 //! Container images in archives of the OCI layout.
+use crate::clock;
 use crate::compress::{Compressor, Method};
 use crate::digest::{self, Summed};
 use crate::tar::{self, Format, Transform, header::Member, output::Output, pax::Records};
 use crate::temporary::Temporary;
-use crate::clock;
 use osbuild_stage::{Context, Result, Tree, json};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -85,8 +85,7 @@ impl Image {
             &self.description(&created, &diff_ids, &history),
             "config.v1+json",
         );
-        let mut manifest =
-            json!({ "schemaVersion": 2, "config": config, "layers": descriptors });
+        let mut manifest = json!({ "schemaVersion": 2, "config": config, "layers": descriptors });
         if !self.annotations.is_empty() {
             manifest["annotations"] = self.annotations.clone().into();
         }
@@ -96,7 +95,10 @@ impl Image {
             modified: i64::try_from(now.as_secs()).unwrap_or_default(),
             output: Output::at(tree.create(&self.filename)?, 0),
         };
-        archive.write(blobs, &json!({ "schemaVersion": 2, "manifests": [manifest] }))
+        archive.write(
+            blobs,
+            &json!({ "schemaVersion": 2, "manifests": [manifest] }),
+        )
     }
 
     fn description(&self, created: &str, diff_ids: &[String], history: &[Value]) -> Value {
@@ -250,7 +252,9 @@ impl Archive<'_> {
         match content {
             None => {}
             Some(Blob::Text(text)) => self.output.put(text.as_bytes())?,
-            Some(Blob::File(path, size)) => self.output.put_file(&self.tree.open(&path)?, 0, size)?,
+            Some(Blob::File(path, size)) => {
+                self.output.put_file(&self.tree.open(&path)?, 0, size)?
+            }
         }
         self.output.fill_block()
     }
@@ -266,9 +270,14 @@ mod tests {
 
     #[test]
     fn a_config_has_defaults_and_what_is_given() {
-        assert_eq!(config("{}"), format!(r#"{{"Env": ["{PATH}"], "Cmd": ["sh"]}}"#));
         assert_eq!(
-            config(r#"{"Env": [], "Cmd": ["a"], "User": "u", "Volumes": ["/v"], "StopSiganl": "9", "Entrypoint": []}"#),
+            config("{}"),
+            format!(r#"{{"Env": ["{PATH}"], "Cmd": ["sh"]}}"#)
+        );
+        assert_eq!(
+            config(
+                r#"{"Env": [], "Cmd": ["a"], "User": "u", "Volumes": ["/v"], "StopSiganl": "9", "Entrypoint": []}"#
+            ),
             r#"{"Env": [], "Cmd": ["a"], "User": "u", "StopSignal": "9", "Volumes": {"/v": {}}}"#
         );
     }
