@@ -1,7 +1,8 @@
 //! Every stage on small trees: `tests/cases/STAGE/CASE.json` says what is there before, what the stage is asked, what must come out.
 //!
 //! `tree` and `expect.tree` map paths to `{"content"}`, `{"link"}` or `{"dir": true}`, each with an optional octal `mode`; what
-//! `expect.tree` does not name is not looked at. `expect.log` is a part of what the stage says.
+//! `expect.tree` does not name is not looked at; `expect.absent` lists what may not be there. `expect.log` is a part of what the stage says.
+//! `inputs` maps names to `{"tree", "data"}`: what is in the input's directory and what its module says about it.
 use osbuild_wasm_tests::{Program, Scratch};
 use serde_json::{Value, json};
 use std::fs;
@@ -73,6 +74,13 @@ fn problems(case: &Value) -> Vec<String> {
         make(&tree, name, entry);
     }
     let mut arguments = json!({ "tree": tree, "inputs": {}, "devices": {}, "mounts": {}, "meta": { "id": "0".repeat(64) } });
+    for (name, input) in case["inputs"].as_object().into_iter().flatten() {
+        let directory = scratch.directory(&format!("input-{name}"));
+        for (path, entry) in input["tree"].as_object().into_iter().flatten() {
+            make(&directory, path, entry);
+        }
+        arguments["inputs"][name] = json!({ "path": directory, "data": input["data"] });
+    }
     for (key, value) in case["arguments"].as_object().unwrap() {
         arguments[key] = value.clone();
     }
@@ -98,6 +106,10 @@ fn problems(case: &Value) -> Vec<String> {
     }
     let wanted = expect["tree"].as_object().into_iter().flatten();
     problems.extend(wanted.filter_map(|(name, entry)| differs(&tree, name, entry)));
+    let absent = expect["absent"].as_array().into_iter().flatten();
+    let absent = absent.filter_map(Value::as_str);
+    let present = absent.filter(|name| tree.join(name.trim_start_matches('/')).exists());
+    problems.extend(present.map(|name| format!("{name} is there")));
     problems
 }
 

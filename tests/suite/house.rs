@@ -1,4 +1,5 @@
 //! Rules of the house: what depends on what, and what lies where. There is no list of files to extend by hand.
+use osbuild_wasm_capability::Right;
 use osbuild_wasm_tests::paths::workspace;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -352,6 +353,25 @@ fn every_document_has_the_name_of_its_file_and_says_what_the_module_does() {
                     .is_some_and(|summary| !summary.is_empty()),
                 "{file}: no summary"
             );
+        }
+    }
+}
+
+#[test]
+fn every_component_says_what_it_may_do_to_which_paths() {
+    for kind in ["stages", "assemblers"] {
+        for stem in stems(&format!("schemas/{kind}"), "json") {
+            let file = format!("schemas/{kind}/{stem}.json");
+            let text = fs::read_to_string(workspace().join(&file)).expect("a document");
+            let document: Value = serde_json::from_str(&text).expect("JSON");
+            let rights = document["rights"].as_array();
+            let rights = rights.unwrap_or_else(|| panic!("{file}: `rights` is missing"));
+            for right in rights {
+                let right: Right = serde_json::from_value(right.clone())
+                    .unwrap_or_else(|error| panic!("{file}: rights: {error}"));
+                let empty = right.verbs.is_empty() || right.paths.is_empty();
+                assert!(!empty, "{file}: a right without verbs or paths");
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The time that goes into a tree.
-use osbuild_stage::Meta;
+use osbuild_stage::{Error, Meta, Result};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Time since 1970: the manifest's source epoch, which makes builds repeatable, or else now.
@@ -11,6 +11,14 @@ pub fn now(meta: &Meta) -> Duration {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default(),
     }
+}
+
+/// The time in UTC, as strftime(3) writes it.
+pub fn format(time: Duration, format: &str) -> Result<String> {
+    let wrong = |error: jiff::Error| Error::new(format!("the time of the build: {error}"));
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_second(seconds).map_err(wrong)?;
+    Ok(time.strftime(format).to_string())
 }
 
 #[cfg(test)]

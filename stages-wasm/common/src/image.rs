@@ -1,7 +1,7 @@
 //! Raw images: files that are attached as devices, mounted and filled.
 use crate::mkfs::Kind;
 use osbuild_stage::loopback::{Device, Options};
-use osbuild_stage::mount::Mounted;
+use osbuild_stage::mount::{FileSystem, Mounted};
 use osbuild_stage::{Context, CopyOptions, Result, Tree, path};
 
 /// Bytes of a sector in partition tables.
@@ -57,6 +57,28 @@ pub fn fill(
         device.detach()?;
     }
     Ok(())
+}
+
+/// Attaches a file, lets `make` make a file system on the device, and `fill` fill it.
+pub fn with_file_system(
+    image: &str,
+    kind: FileSystem,
+    options: &[String],
+    make: impl FnOnce(&str) -> Result<()>,
+    fill: impl FnOnce(&Tree) -> Result<()>,
+) -> Result<()> {
+    let whole = Options {
+        offset: 0,
+        size: None,
+        sector_size: 512,
+        read_only: false,
+    };
+    let device = Device::attach(image, whole)?;
+    make(&device.path())?;
+    let mounted = Mounted::new(&device.path(), ROOT, kind, false, options)?;
+    fill(&mounted.tree())?;
+    mounted.unmount()?;
+    device.detach()
 }
 
 impl Volume {

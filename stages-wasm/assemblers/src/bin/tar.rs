@@ -26,7 +26,10 @@ fn main() -> ExitCode {
                 .map_or(Ok(Method::None), Method::named)?,
             acls: options.acls.unwrap_or(true),
             selinux: options.selinux.unwrap_or(true),
-            xattrs: options.xattrs.unwrap_or(true),
+            xattrs: match options.xattrs {
+                Some(false) => &[],
+                _ => tar::ALL_XATTRS,
+            },
             sparse: false,
             numeric_owner: false,
             transform: Transform::default(),

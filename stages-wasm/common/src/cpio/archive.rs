@@ -4,7 +4,6 @@
     reason = "standard error of a component is its log"
 )]
 use super::header::{Format, Member, TRAILER};
-use crate::compress::Method;
 use crate::tar::header::{self as tar, Member as TarMember};
 use crate::tar::output::Output;
 use crate::tar::pax::Records;
@@ -45,7 +44,7 @@ pub fn create(tree: &Tree, to: &Tree, name: &str, options: Options) -> Result<()
     let mut writer = Writer {
         tree,
         options,
-        output: Output::new(open(to, name, options.append)?, Method::None)?,
+        output: Output::at(open(to, name, options.append)?, 0),
         inodes: 0,
         numbers: HashMap::new(),
         waiting: HashMap::new(),
@@ -110,7 +109,7 @@ fn tar_member_length(bytes: &[u8]) -> Result<Option<u64>> {
 struct Writer<'a> {
     tree: &'a Tree,
     options: Options,
-    output: Output,
+    output: Output<'a>,
     /// The last number given to an inode.
     inodes: u64,
     /// Numbers of inodes with several names.

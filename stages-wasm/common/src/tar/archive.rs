@@ -9,9 +9,10 @@ use super::pax::{Records, Wanted};
 use super::transform::{Scope, Transform};
 use super::{Format, sparse};
 use crate::accounts::Table;
-use crate::compress::Method;
+use crate::compress::{Compressor, Method};
 use osbuild_stage::{Context, File, FileType, Metadata, Result, Tree, bail};
 use std::collections::HashMap;
+use std::io::{BufWriter, Write};
 
 /// How an archive is made.
 #[derive(Debug, Clone)]
@@ -24,8 +25,8 @@ pub struct Options {
     pub acls: bool,
     /// Store SELinux labels.
     pub selinux: bool,
-    /// Store extended attributes.
-    pub xattrs: bool,
+    /// Store extended attributes whose names begin with one of these.
+    pub xattrs: &'static [&'static str],
     /// Leave holes out.
     pub sparse: bool,
     /// Store no names of users and groups.
@@ -36,6 +37,31 @@ pub struct Options {
 
 /// Archives `members` of `tree`, each with all below it, into `file`. Names of users and groups are those of the tree.
 pub fn create(tree: &Tree, members: &[String], file: File, options: &Options) -> Result<()> {
+    if options.compression == Method::None {
+        return write(tree, members, Output::at(file, 0), options);
+    }
+    let file = BufWriter::with_capacity(256 << 10, file);
+    let mut stream = Compressor::new(options.compression, file)?;
+    write(tree, members, Output::through(&mut stream), options)?;
+    Ok(stream.finish()?.flush()?)
+}
+
+/// As [`create`], into a stream, without the compression of `options`.
+pub fn create_through(
+    tree: &Tree,
+    members: &[String],
+    stream: &mut dyn Write,
+    options: &Options,
+) -> Result<()> {
+    write(tree, members, Output::through(stream), options)
+}
+
+fn write<'a>(
+    tree: &'a Tree,
+    members: &[String],
+    output: Output<'a>,
+    options: &'a Options,
+) -> Result<()> {
     let wanted = Wanted {
         acls: options.acls,
         selinux: options.selinux,
@@ -57,7 +83,7 @@ pub fn create(tree: &Tree, members: &[String], file: File, options: &Options) ->
         users: names(tree, "etc/passwd")?,
         groups: names(tree, "etc/group")?,
         links: HashMap::new(),
-        output: Output::new(file, options.compression)?,
+        output,
     };
     for member in members {
         if member.starts_with('/') || member.split('/').any(|part| part == "..") {
@@ -83,7 +109,7 @@ struct Writer<'a> {
     groups: Table,
     /// Where the first name of an inode with several went.
     links: HashMap<(u64, u64), String>,
-    output: Output,
+    output: Output<'a>,
 }
 
 impl Writer<'_> {

@@ -8,7 +8,10 @@ pub(crate) mod pax;
 mod sparse;
 mod transform;
 
-pub use archive::{Options, create};
+pub use archive::{Options, create, create_through};
 pub use extract::extract;
 pub use header::Format;
 pub use transform::Transform;
+
+/// Every name of an extended attribute begins with this.
+pub const ALL_XATTRS: &[&str] = &[""];

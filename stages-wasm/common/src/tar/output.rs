@@ -1,6 +1,5 @@
-//! Where an archive goes: a file as it is, so that the host copies contents, or through a compressor.
+//! Where an archive goes: a file as it is, so that the host copies contents, or a stream.
 use super::header::BLOCK;
-use crate::compress::{Compressor, Method};
 use osbuild_stage::{Error, File, Result};
 use std::io::Write;
 
@@ -12,8 +11,7 @@ const PENDING: usize = 256 << 10;
 const SMALL: u64 = 64 << 10;
 
 /// An archive being written.
-#[derive(Debug)]
-pub enum Output {
+pub enum Output<'a> {
     /// As it is.
     Plain {
         /// The archive.
@@ -23,33 +21,22 @@ pub enum Output {
         /// Bytes not yet written.
         pending: Vec<u8>,
     },
-    /// Compressed.
-    Compressed {
-        /// The stream into the archive.
-        stream: Box<Compressor<std::io::BufWriter<File>>>,
-        /// Bytes before compression.
+    /// Through something else, such as a compressor.
+    Stream {
+        /// Who takes the bytes.
+        stream: &'a mut dyn Write,
+        /// Bytes so far.
         written: u64,
     },
 }
 
-impl Output {
-    /// An archive in `file`.
-    pub fn new(file: File, method: Method) -> Result<Self> {
-        if method == Method::None {
-            return Ok(Self::Plain {
-                file,
-                written: 0,
-                pending: Vec::with_capacity(PENDING),
-            });
-        }
-        let stream = Compressor::new(method, std::io::BufWriter::with_capacity(PENDING, file))?;
-        Ok(Self::Compressed {
-            stream: Box::new(stream),
-            written: 0,
-        })
+impl<'a> Output<'a> {
+    /// An archive in `stream`.
+    pub fn through(stream: &'a mut dyn Write) -> Self {
+        Self::Stream { stream, written: 0 }
     }
 
-    /// An uncompressed archive that is continued in `file` from byte `offset`.
+    /// An archive in `file` from byte `offset`.
     pub fn at(file: File, offset: u64) -> Self {
         Self::Plain {
             file,
@@ -58,13 +45,13 @@ impl Output {
         }
     }
 
-    /// Bytes of the archive so far, before compression.
+    /// Bytes of the archive so far.
     fn length(&self) -> u64 {
         match self {
             Self::Plain {
                 written, pending, ..
             } => written + pending.len() as u64,
-            Self::Compressed { written, .. } => *written,
+            Self::Stream { written, .. } => *written,
         }
     }
 
@@ -72,7 +59,7 @@ impl Output {
     pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Plain { pending, .. } => pending.extend_from_slice(bytes),
-            Self::Compressed { stream, written } => {
+            Self::Stream { stream, written } => {
                 stream.write_all(bytes)?;
                 *written += bytes.len() as u64;
             }
@@ -143,11 +130,7 @@ impl Output {
     /// Fills up to a multiple of `unit` and writes what is left.
     pub fn end(mut self, unit: u64) -> Result<()> {
         self.fill(unit)?;
-        self.flush(0)?;
-        if let Self::Compressed { stream, .. } = self {
-            stream.finish()?.flush()?;
-        }
-        Ok(())
+        self.flush(0)
     }
 }
 

@@ -73,14 +73,14 @@ pub struct Wanted {
     pub acls: bool,
     /// The SELinux label.
     pub selinux: bool,
-    /// All attributes, as they are.
-    pub xattrs: bool,
+    /// Attributes whose names begin with one of these, as they are.
+    pub xattrs: &'static [&'static str],
 }
 
 impl Wanted {
     /// Whether anything is.
     pub fn any(self) -> bool {
-        self.acls || self.selinux || self.xattrs
+        self.acls || self.selinux || !self.xattrs.is_empty()
     }
 
     /// Adds the records for an object of the tree.
@@ -110,10 +110,10 @@ impl Wanted {
             }
             plain.push((name, value));
         }
-        if self.xattrs {
-            plain
-                .iter()
-                .for_each(|(name, value)| records.push(format!("SCHILY.xattr.{name}"), value));
+        for (name, value) in plain {
+            if self.xattrs.iter().any(|start| name.starts_with(start)) {
+                records.push(format!("SCHILY.xattr.{name}"), &value);
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Write the .buildstamp file of an installer tree.
 #![forbid(unsafe_code)]
 use osbuild_stage::ini::{Ini, Style};
-use osbuild_stage::{Arguments, Error, Result};
+use osbuild_stage::{Arguments, Result};
 use osbuild_stage_common::clock;
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -25,8 +25,9 @@ fn main() -> ExitCode {
     })
 }
 
+/// The id of the build begins with its time, year to minute without separators, in UTC.
 fn text(options: &Options, now: Duration) -> Result<String> {
-    let uuid = format!("{}.{}", minute(now)?, options.arch);
+    let uuid = format!("{}.{}", clock::format(now, "%Y%m%d%H%M")?, options.arch);
     let is_final = if options.is_final { "True" } else { "False" };
     let mut file = Ini::new(Style {
         separator: " = ",
@@ -52,14 +53,6 @@ fn text(options: &Options, now: Duration) -> Result<String> {
 
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
-}
-
-/// Year to minute without separators, in UTC.
-fn minute(time: Duration) -> Result<String> {
-    let wrong = |error: jiff::Error| Error::new(format!("the time of the build: {error}"));
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    let time = jiff::Timestamp::from_second(seconds).map_err(wrong)?;
-    Ok(time.strftime("%Y%m%d%H%M").to_string())
 }
 
 #[cfg(test)]

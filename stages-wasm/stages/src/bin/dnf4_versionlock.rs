@@ -1,6 +1,6 @@
 //! Append entries to the dnf4 versionlock list.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Error, Result};
+use osbuild_stage::{Arguments, Result};
 use osbuild_stage_common::clock;
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -22,9 +22,7 @@ fn main() -> ExitCode {
 
 /// The locks, each with the time (since 1970) as asctime(3) writes it, in UTC.
 fn lines(locks: &[String], now: Duration) -> Result<String> {
-    let now = jiff::SignedDuration::try_from(now).and_then(jiff::Timestamp::from_duration);
-    let now = now.map_err(|error| Error::new(format!("the time: {error}")))?;
-    let time = now.strftime("%a %b %e %H:%M:%S %Y");
+    let time = clock::format(now, "%a %b %e %H:%M:%S %Y")?;
     let lock = |lock: &String| format!("\n# Added lock on {time}\n{lock}\n");
     Ok(locks.iter().map(lock).collect())
 }

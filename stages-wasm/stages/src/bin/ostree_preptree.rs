@@ -1,23 +1,11 @@
 //! Convert a plain tree to the ostree layout and let rpm-ostree finish it.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, FileType, Result, Tree};
+use osbuild_stage_common::commit;
 use osbuild_stage_common::temporary::Temporary;
 use osbuild_stage_common::treefile::{MACHINE_ID, PostProcess};
 use serde::Deserialize;
 use std::process::ExitCode;
-
-const DIRECTORIES: [&str; 6] = ["dev", "proc", "run", "sys", "sysroot", "var"];
-const LINKS: [(&str, &str); 7] = [
-    ("home", "var/home"),
-    ("media", "run/media"),
-    ("mnt", "var/mnt"),
-    ("opt", "var/opt"),
-    ("ostree", "sysroot/ostree"),
-    ("root", "var/roothome"),
-    ("srv", "var/srv"),
-];
-/// What of the old root may be missing.
-const USR_LINKS: [&str; 5] = ["bin", "lib", "lib32", "lib64", "sbin"];
 
 #[derive(Deserialize)]
 struct Options {
@@ -33,7 +21,7 @@ fn main() -> ExitCode {
         let has_machine_id = tree.exists(MACHINE_ID)?;
         tree.rename("etc", "usr/etc")?;
         let old = set_aside(tree)?;
-        new_root(tree, options.tmp_is_dir.unwrap_or(true))?;
+        commit::new_root(tree, "/", options.tmp_is_dir.unwrap_or(true))?;
         move_back(tree, &old)?;
         drop(old);
         options.post_process.run(tree, has_machine_id)
@@ -51,24 +39,9 @@ fn set_aside(tree: &Tree) -> Result<Temporary> {
     Ok(old)
 }
 
-fn new_root(tree: &Tree, tmp_is_directory: bool) -> Result<()> {
-    tree.set_mode("/", 0o755)?;
-    DIRECTORIES
-        .iter()
-        .try_for_each(|name| tree.create_dir(name))?;
-    LINKS
-        .iter()
-        .try_for_each(|(name, text)| tree.symlink(text, name))?;
-    if tmp_is_directory {
-        tree.create_dir_with_mode("tmp", 0o1777)
-    } else {
-        tree.symlink("sysroot/tmp", "tmp")
-    }
-}
-
 /// What is not moved back goes away with the old root.
 fn move_back(tree: &Tree, old: &Temporary) -> Result<()> {
-    for name in ["usr", "boot", "var"] {
+    for name in commit::PARTS {
         tree.rename(&old.path(name), name)?;
     }
     let home = old.path("home");
@@ -76,7 +49,7 @@ fn move_back(tree: &Tree, old: &Temporary) -> Result<()> {
     if is_home && !tree.list(&home)?.is_empty() {
         tree.rename(&home, "var/home")?;
     }
-    for name in USR_LINKS {
+    for name in commit::OF_USR {
         if tree.exists_itself(&old.path(name))? {
             tree.rename(&old.path(name), name)?;
         }

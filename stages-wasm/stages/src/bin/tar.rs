@@ -47,7 +47,10 @@ fn main() -> ExitCode {
             compression,
             acls: options.acls.unwrap_or(true),
             selinux: options.selinux.unwrap_or(true),
-            xattrs: options.xattrs.unwrap_or(true),
+            xattrs: match options.xattrs {
+                Some(false) => &[],
+                _ => tar::ALL_XATTRS,
+            },
             sparse: options.sparse,
             numeric_owner: options.numeric_owner,
             transform: Transform::parse(options.transform.as_deref().unwrap_or_default())?,
