@@ -18,7 +18,6 @@ mod monitor;
 mod order;
 mod osbuild;
 mod run;
-mod size;
 mod stage;
 mod validate;
 

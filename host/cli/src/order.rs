@@ -1,6 +1,6 @@
 //! What a run is asked for: the options that `osbuild-wasm run` and osbuild's own command line share.
 use crate::monitor::Monitor;
-use crate::size::Size;
+use osbuild_wasm_capability::Size;
 use clap::Args;
 use std::path::PathBuf;
 
