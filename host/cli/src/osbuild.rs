@@ -64,6 +64,8 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         record: None,
         in_vm: arguments.in_vm,
         rundir: arguments.rundir,
+        policy: None,
+        locked: None,
     };
     job.run()
 }
