@@ -52,9 +52,12 @@ impl Lock {
         }
         for planned in plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages) {
             let ask = &planned.ask;
-            lock.inputs.extend(ask.inputs.iter().map(|part| part.module.clone()));
-            lock.devices.extend(ask.devices.iter().map(|part| part.module.clone()));
-            lock.mounts.extend(ask.mounts.iter().map(|part| part.module.clone()));
+            lock.inputs
+                .extend(ask.inputs.iter().map(|part| part.module.clone()));
+            lock.devices
+                .extend(ask.devices.iter().map(|part| part.module.clone()));
+            lock.mounts
+                .extend(ask.mounts.iter().map(|part| part.module.clone()));
             if !ask.hosts.is_empty() {
                 add_hosts(&mut lock.networks, planned);
             }

@@ -329,7 +329,11 @@ mod tests {
             ("/etc/*", "/etc/a/b", false),
             ("/**", "mount://**", false),
         ] {
-            assert_eq!(one(larger).contains(&one(smaller)), expected, "{larger} {smaller}");
+            assert_eq!(
+                one(larger).contains(&one(smaller)),
+                expected,
+                "{larger} {smaller}"
+            );
         }
     }
 

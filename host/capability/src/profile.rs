@@ -109,7 +109,11 @@ impl Profile {
         profile.add_imports(graph.imports.iter().map(String::as_str));
         match metadata {
             Some(metadata) => profile.add_metadata(metadata),
-            None => origin.rsplit('/').next().unwrap_or_default().clone_into(&mut profile.name),
+            None => origin
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut profile.name),
         }
         profile
     }
@@ -117,10 +121,13 @@ impl Profile {
     fn add_imports<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         for name in names {
             let (path, version) = name.split_once('@').unwrap_or((name, ""));
-            let stage = path.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/'));
+            let stage = path
+                .strip_prefix(PACKAGE)
+                .and_then(|rest| rest.strip_prefix('/'));
             match stage {
                 Some(interface) => {
-                    self.interfaces.insert(interface.to_owned(), version.to_owned());
+                    self.interfaces
+                        .insert(interface.to_owned(), version.to_owned());
                 }
                 None if path.starts_with("wasi:") => {
                     self.wasi.insert(path.to_owned(), version.to_owned());
@@ -147,24 +154,37 @@ impl Profile {
 
     /// Whether one of its interfaces starts programs of the build root.
     pub fn runs_programs(&self) -> bool {
-        let runs = [Interface::Command, Interface::Rpm, Interface::Grub, Interface::QemuImg];
-        self.known_interfaces().any(|interface| runs.contains(&interface))
+        let runs = [
+            Interface::Command,
+            Interface::Rpm,
+            Interface::Grub,
+            Interface::QemuImg,
+        ];
+        self.known_interfaces()
+            .any(|interface| runs.contains(&interface))
     }
 
     /// The interfaces that this program has too.
     pub fn known_interfaces(&self) -> impl Iterator<Item = Interface> + '_ {
-        self.interfaces.keys().filter_map(|name| Interface::from_name(name))
+        self.interfaces
+            .keys()
+            .filter_map(|name| Interface::from_name(name))
     }
 
     /// Interfaces of WASI that are imported and refused, or not there at all.
     pub fn asked_in_vain(&self) -> impl Iterator<Item = &str> {
         let granted = |name: &&str| standing(name) == Standing::Granted;
-        self.wasi.keys().map(String::as_str).filter(move |name| !granted(name))
+        self.wasi
+            .keys()
+            .map(String::as_str)
+            .filter(move |name| !granted(name))
     }
 
     /// Whether it sees directories through `wasi:filesystem` too.
     pub fn has_wasi_files(&self) -> bool {
-        self.wasi.keys().any(|name| name.starts_with("wasi:filesystem/"))
+        self.wasi
+            .keys()
+            .any(|name| name.starts_with("wasi:filesystem/"))
     }
 
     /// Whether it is part of the program.

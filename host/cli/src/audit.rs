@@ -3,9 +3,9 @@ use crate::components::{BUILTINS, registry};
 use crate::exit::{Exit, fail};
 use crate::format::Format;
 use clap::{Args, Subcommand};
+use osbuild_wasm_capability::BUILT_IN;
 use osbuild_wasm_capability::audit::{Audit, Audited, audit as look_at};
 use osbuild_wasm_capability::diff::{Diff, Document};
-use osbuild_wasm_capability::BUILT_IN;
 use osbuild_wasm_component::{Builtin, Origin, Registry};
 use osbuild_wasm_manifest::nearest::nearest;
 use osbuild_wasm_report::{Diagnostic, audit_sheet, diff_sheet};
@@ -86,14 +86,24 @@ fn invalid(message: impl Into<String>) -> Exit {
 fn compare(arguments: &DiffArguments) -> Result<Exit, Exit> {
     let read = |path: &Path| {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
         Document::read(&name, &bytes).map_err(invalid)
     };
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     let diff = Diff::of(&old, &new).map_err(invalid)?;
-    let (old, new) = (arguments.old.display().to_string(), arguments.new.display().to_string());
-    arguments.format.print(&diff, || diff_sheet(&old, &new, &diff));
-    Ok(if diff.grew.is_empty() { Exit::Done } else { Exit::Failed })
+    let (old, new) = (
+        arguments.old.display().to_string(),
+        arguments.new.display().to_string(),
+    );
+    arguments
+        .format
+        .print(&diff, || diff_sheet(&old, &new, &diff));
+    Ok(if diff.grew.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 fn examine(arguments: &AuditArguments) -> Result<Exit, Exit> {
@@ -107,13 +117,17 @@ fn examine(arguments: &AuditArguments) -> Result<Exit, Exit> {
 }
 
 fn plugins(arguments: &AuditArguments) -> Result<Registry, Exit> {
-    registry(arguments.libdir.as_ref()).map_err(|error| fail(Exit::Failed, false, &Diagnostic::from_error(&error)))
+    registry(arguments.libdir.as_ref())
+        .map_err(|error| fail(Exit::Failed, false, &Diagnostic::from_error(&error)))
 }
 
 fn named(arguments: &AuditArguments) -> Result<Vec<Audited>, Exit> {
     let mut components = Vec::new();
     for name in &arguments.component {
-        let is_file = name.contains('/') || Path::new(name).extension().is_some_and(|extension| extension == "wasm");
+        let is_file = name.contains('/')
+            || Path::new(name)
+                .extension()
+                .is_some_and(|extension| extension == "wasm");
         if is_file {
             components.push(file(Path::new(name))?);
         } else {
@@ -125,30 +139,45 @@ fn named(arguments: &AuditArguments) -> Result<Vec<Audited>, Exit> {
 
 fn file(path: &Path) -> Result<Audited, Exit> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
     look_at(&name, &name, &bytes).map_err(|error| invalid(error.to_string()))
 }
 
 /// A stage and an assembler may have the same name.
 fn modules(name: &str, registry: &Registry) -> Result<Vec<Audited>, Exit> {
-    let builtins: Vec<_> = BUILTINS.iter().filter(|builtin| builtin.name == name).collect();
-    let plugins = registry.plugins().filter(|plugin| plugin.metadata.name == name);
+    let builtins: Vec<_> = BUILTINS
+        .iter()
+        .filter(|builtin| builtin.name == name)
+        .collect();
+    let plugins = registry
+        .plugins()
+        .filter(|plugin| plugin.metadata.name == name);
     let files = plugins.filter_map(|plugin| match &plugin.origin {
         Origin::File(path) => Some(file(path)),
         Origin::Builtin => None,
     });
-    let found: Vec<_> = builtins.into_iter().map(builtin).chain(files).collect::<Result<_, _>>()?;
+    let found: Vec<_> = builtins
+        .into_iter()
+        .map(builtin)
+        .chain(files)
+        .collect::<Result<_, _>>()?;
     if !found.is_empty() {
         return Ok(found);
     }
     let names = BUILTINS.iter().map(|builtin| builtin.name);
     let diagnostic = Diagnostic::new(format!("there is no component {name}"));
     let hint = nearest(name, names).map(|near| format!("did you mean {near}?"));
-    Err(fail(Exit::Invalid, false, &hint.into_iter().fold(diagnostic, Diagnostic::hint)))
+    Err(fail(
+        Exit::Invalid,
+        false,
+        &hint.into_iter().fold(diagnostic, Diagnostic::hint),
+    ))
 }
 
 fn builtin(builtin: &Builtin) -> Result<Audited, Exit> {
-    let failed = |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
+    let failed =
+        |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
     let bytes = builtin.unpack().map_err(|error| failed(&error))?;
     look_at(builtin.name, BUILT_IN, &bytes).map_err(|error| failed(&error))
 }
@@ -158,13 +187,20 @@ fn all(registry: &Registry) -> Result<Vec<Audited>, Exit> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = BUILTINS.len().div_ceil(threads).max(1);
     let parts: Vec<_> = std::thread::scope(|scope| {
-        let work = |part: &'static [Builtin]| scope.spawn(move || part.iter().map(builtin).collect::<Vec<_>>());
+        let work = |part: &'static [Builtin]| {
+            scope.spawn(move || part.iter().map(builtin).collect::<Vec<_>>())
+        };
         let running: Vec<_> = BUILTINS.chunks(share).map(work).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| vec![Err(Exit::Failed)])).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| vec![Err(Exit::Failed)]))
+            .collect()
     });
-    let plugins = registry.plugins().filter_map(|plugin| match &plugin.origin {
-        Origin::File(path) => Some(file(path)),
-        Origin::Builtin => None,
-    });
+    let plugins = registry
+        .plugins()
+        .filter_map(|plugin| match &plugin.origin {
+            Origin::File(path) => Some(file(path)),
+            Origin::Builtin => None,
+        });
     parts.into_iter().flatten().chain(plugins).collect()
 }

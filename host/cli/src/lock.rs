@@ -47,7 +47,8 @@ pub(crate) fn lock(arguments: &LockArguments) -> Exit {
 
 fn attempt(arguments: &LockArguments) -> Result<Exit, Exit> {
     let style = Style::own(false);
-    let failed = |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
+    let failed =
+        |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
     let document = document::read(&arguments.manifest, style)?;
     let catalogue = catalogue(&registry, arguments.libdir.as_deref());
@@ -77,7 +78,9 @@ fn beside(manifest: &Path) -> PathBuf {
 
 /// The file is there whole, or as it was.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let mut new = tempfile::Builder::new()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(directory.unwrap_or(Path::new(".")))?;
@@ -96,14 +99,21 @@ pub(crate) fn check(
 ) -> Result<(), Exit> {
     let file = match file.as_os_str().is_empty() {
         true if manifest_path == Path::new("-") => {
-            let diagnostic = Diagnostic::new("--locked: a manifest from standard input has no lock file beside it");
-            return Err(fail(Exit::Invalid, as_json, &diagnostic.hint("name one: --locked=FILE")));
+            let diagnostic = Diagnostic::new(
+                "--locked: a manifest from standard input has no lock file beside it",
+            );
+            return Err(fail(
+                Exit::Invalid,
+                as_json,
+                &diagnostic.hint("name one: --locked=FILE"),
+            ));
         }
         true => beside(manifest_path),
         false => file.to_owned(),
     };
     let locked = read(&file).map_err(|diagnostic| fail(Exit::Invalid, as_json, &diagnostic))?;
-    let present = make(registry, manifest).map_err(|error| fail(Exit::Failed, as_json, &Diagnostic::from_error(&error)))?;
+    let present = make(registry, manifest)
+        .map_err(|error| fail(Exit::Failed, as_json, &Diagnostic::from_error(&error)))?;
     if locked == present {
         return Ok(());
     }
@@ -117,18 +127,30 @@ fn read(file: &Path) -> Result<Lock, Diagnostic> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|error| {
         let diagnostic = Diagnostic::new(format!("cannot read lock file {name}"));
-        diagnostic.cause(error.to_string()).hint("`osbuild-wasm lock MANIFEST` writes one")
+        diagnostic
+            .cause(error.to_string())
+            .hint("`osbuild-wasm lock MANIFEST` writes one")
     })?;
     match Document::read(&name, &bytes) {
         Ok(Document::Lock(lock)) => Ok(*lock),
-        Ok(other) => Err(Diagnostic::new(format!("{name} is {}, not a lock file", other.kind()))),
+        Ok(other) => Err(Diagnostic::new(format!(
+            "{name} is {}, not a lock file",
+            other.kind()
+        ))),
         Err(error) => Err(Diagnostic::new(error)),
     }
 }
 
 fn changed(file: &Path, diff: &Diff) -> Diagnostic {
-    let mut diagnostic = Diagnostic::new(format!("what would run is not what {} pins", file.display()));
-    for (word, changes) in [("grew", &diff.grew), ("shrank", &diff.shrank), ("changed", &diff.changed)] {
+    let mut diagnostic = Diagnostic::new(format!(
+        "what would run is not what {} pins",
+        file.display()
+    ));
+    for (word, changes) in [
+        ("grew", &diff.grew),
+        ("shrank", &diff.shrank),
+        ("changed", &diff.changed),
+    ] {
         for change in changes {
             diagnostic = diagnostic.cause(format!("{word}: {}: {}", change.subject, change.what));
         }

@@ -57,25 +57,42 @@ pub(crate) fn plan(arguments: &PlanArguments) -> Exit {
 
 fn attempt(arguments: &PlanArguments) -> Result<Exit, Exit> {
     let style = Style::own(false);
-    let failed = |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
-    let policy = arguments.policy.as_deref().map(|path| PolicyFile::read(path, style)).transpose()?;
+    let failed =
+        |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
+    let policy = arguments
+        .policy
+        .as_deref()
+        .map(|path| PolicyFile::read(path, style))
+        .transpose()?;
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
     let document = document::read(&arguments.manifest, style)?;
     let catalogue = catalogue(&registry, arguments.libdir.as_deref());
     let manifest = document::manifest(&document, &catalogue, style)?;
-    if let Some(name) = arguments.export.iter().find(|name| manifest.find(name).is_none()) {
+    if let Some(name) = arguments
+        .export
+        .iter()
+        .find(|name| manifest.find(name).is_none())
+    {
         let names = manifest.pipelines.iter().map(|pipeline| &pipeline.name);
         let near = osbuild_wasm_manifest::nearest::nearest(name, names);
-        let diagnostic = Diagnostic::new(format!("--export {name}: the manifest has no such pipeline"));
+        let diagnostic = Diagnostic::new(format!(
+            "--export {name}: the manifest has no such pipeline"
+        ));
         let hint = near.map(|near| format!("did you mean {near}?"));
-        return Err(fail(Exit::Invalid, false, &hint.into_iter().fold(diagnostic, Diagnostic::hint)));
+        return Err(fail(
+            Exit::Invalid,
+            false,
+            &hint.into_iter().fold(diagnostic, Diagnostic::hint),
+        ));
     }
     let request = PlanRequest {
         registry: &registry,
         manifest: &manifest,
         name: document.name.clone(),
         exports: &arguments.export,
-        policy: policy.as_ref().map(|file| (file.name.as_str(), &file.policy)),
+        policy: policy
+            .as_ref()
+            .map(|file| (file.name.as_str(), &file.policy)),
     };
     let plan = make(&request).map_err(|error| failed(&error))?;
     arguments.format.print(&plan, || plan_sheet(&plan));

@@ -23,7 +23,11 @@ impl PolicyFile {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
             let diagnostic = Diagnostic::new(format!("cannot read policy {name}"));
-            fail(Exit::Invalid, style.json(), &diagnostic.cause(error.to_string()))
+            fail(
+                Exit::Invalid,
+                style.json(),
+                &diagnostic.cause(error.to_string()),
+            )
         })?;
         match Policy::parse(&text) {
             Ok(policy) => Ok(Self { name, policy }),
@@ -40,10 +44,16 @@ impl PolicyFile {
                 modules.push(module);
             }
         }
-        let messages: Vec<_> = modules.iter().map(|module| self.denial(plan, module)).collect();
+        let messages: Vec<_> = modules
+            .iter()
+            .map(|module| self.denial(plan, module))
+            .collect();
         if json {
             let first = messages.first().map_or("", |first| &first.message);
-            say(&format!("{}\n", to_python(&error_document(first, &messages))));
+            say(&format!(
+                "{}\n",
+                to_python(&error_document(first, &messages))
+            ));
         } else {
             for message in messages {
                 eprint!("{}", message.render(Colour::of(&std::io::stderr())));
@@ -83,21 +93,43 @@ impl PolicyFile {
             let signers = remedy.signers.join(" or ");
             return diagnostic.hint(format!("install a build of {module} that {signers} signed"));
         }
-        diagnostic.hint(format!("to allow it, append to {}:\n\n{}", self.name, remedy.lines))
+        diagnostic.hint(format!(
+            "to allow it, append to {}:\n\n{}",
+            self.name, remedy.lines
+        ))
     }
 }
 
 /// Shows what is wrong with a policy, with its line.
 fn wrong(name: &str, text: &str, error: &PolicyError, style: Style) -> Exit {
-    let near = error.unknown.as_ref().and_then(|word| nearest(word, error.known.iter()));
+    let near = error
+        .unknown
+        .as_ref()
+        .and_then(|word| nearest(word, error.known.iter()));
     let hint = near.map(|near| format!("did you mean `{near}`?"));
     let title = format!("policy {name}: {error}");
     if style.json() {
         let diagnostic = Diagnostic::new(title);
-        return fail(Exit::Invalid, true, &hint.into_iter().fold(diagnostic, Diagnostic::hint));
+        return fail(
+            Exit::Invalid,
+            true,
+            &hint.into_iter().fold(diagnostic, Diagnostic::hint),
+        );
     }
-    let source = Source { name, text: text.as_bytes() };
+    let source = Source {
+        name,
+        text: text.as_bytes(),
+    };
     let colour = Colour::of(&std::io::stderr());
-    eprint!("{}", source.point(title, error.offset, hint.as_deref(), colour, crate::document::width()));
+    eprint!(
+        "{}",
+        source.point(
+            title,
+            error.offset,
+            hint.as_deref(),
+            colour,
+            crate::document::width()
+        )
+    );
     Exit::Invalid
 }

@@ -10,7 +10,10 @@ const DEFAULT_REGISTRY: &str = "docker.io";
 
 /// The hosts that the proxy lets a stage's programs reach.
 pub(super) fn of_stage(module: &Profile, options: &Value) -> Vec<String> {
-    let hosts = module.network.then(|| hosts_of(options)).unwrap_or_default();
+    let hosts = module
+        .network
+        .then(|| hosts_of(options))
+        .unwrap_or_default();
     hosts.into_iter().collect()
 }
 
@@ -24,7 +27,11 @@ pub(super) fn of_source(source: &Source) -> Vec<String> {
     }
     let mirrors = source.options.get("mirrors").and_then(Value::as_object);
     let is_list = |mirror: &Value| mirror.get("type").and_then(Value::as_str) != Some("baseurl");
-    if mirrors.into_iter().flatten().any(|(_, mirror)| is_list(mirror)) {
+    if mirrors
+        .into_iter()
+        .flatten()
+        .any(|(_, mirror)| is_list(mirror))
+    {
         hosts.insert("*".into());
     }
     hosts.into_iter().collect()
@@ -41,7 +48,11 @@ fn registry(image: &Value) -> Option<String> {
     let is_host = first.contains(['.', ':']) || first == "localhost";
     let host = if is_host { first } else { DEFAULT_REGISTRY };
     let has_port = host.contains(':');
-    Some(if has_port { host.to_owned() } else { format!("{host}:443") })
+    Some(if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:443")
+    })
 }
 
 #[cfg(test)]
@@ -61,18 +72,33 @@ mod tests {
     #[test]
     fn urls_images_and_lists_of_mirrors_name_hosts() {
         let url = json!({"sha256:0": {"url": "https://a.example/x"}, "sha256:1": "http://b.example:8080/y"});
-        assert_eq!(hosts("org.osbuild.curl", url, json!({})), ["a.example:443", "b.example:8080"]);
-        let image = |name: &str| json!({"sha256:0": {"image": {"name": name, "digest": "sha256:1"}}});
+        assert_eq!(
+            hosts("org.osbuild.curl", url, json!({})),
+            ["a.example:443", "b.example:8080"]
+        );
+        let image =
+            |name: &str| json!({"sha256:0": {"image": {"name": name, "digest": "sha256:1"}}});
         for (name, host) in [
             ("quay.io/fedora/fedora", "quay.io:443"),
             ("localhost:5000/x", "localhost:5000"),
             ("library/debian", "docker.io:443"),
             ("debian", "docker.io:443"),
         ] {
-            assert_eq!(hosts("org.osbuild.skopeo", image(name), json!({})), [host], "{name}");
+            assert_eq!(
+                hosts("org.osbuild.skopeo", image(name), json!({})),
+                [host],
+                "{name}"
+            );
         }
-        let mirrors = |kind: &str| json!({"mirrors": {"m": {"url": "https://m.example/list", "type": kind}}});
-        assert_eq!(hosts("org.osbuild.librepo", json!({}), mirrors("baseurl")), ["m.example:443"]);
-        assert_eq!(hosts("org.osbuild.librepo", json!({}), mirrors("metalink")), ["*", "m.example:443"]);
+        let mirrors =
+            |kind: &str| json!({"mirrors": {"m": {"url": "https://m.example/list", "type": kind}}});
+        assert_eq!(
+            hosts("org.osbuild.librepo", json!({}), mirrors("baseurl")),
+            ["m.example:443"]
+        );
+        assert_eq!(
+            hosts("org.osbuild.librepo", json!({}), mirrors("metalink")),
+            ["*", "m.example:443"]
+        );
     }
 }

@@ -5,9 +5,9 @@ use crate::failure::{BuildError, Result};
 use crate::key::kind_of;
 use osbuild_wasm_capability::audit::Graph;
 use osbuild_wasm_capability::lock::Lock;
-use osbuild_wasm_capability::plan::{Ask, Part, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_capability::plan::{Ask, Bounds, Part, Plan, Planned, PlannedPipeline};
 use osbuild_wasm_capability::policy::Decision;
-use osbuild_wasm_capability::{BUILT_IN, Policy, Profile, Rights, VERSION};
+use osbuild_wasm_capability::{BUILT_IN, Limits, Policy, Profile, Rights, VERSION};
 use osbuild_wasm_component::{ComponentError, Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{
@@ -43,14 +43,20 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan> {
         known: BTreeMap::new(),
     };
     let policy = request.policy.map(|(_, policy)| policy);
-    let pipelines = order.into_iter().map(|index| pipeline(manifest, index, &mut profiles, policy));
+    let pipelines = order
+        .into_iter()
+        .map(|index| pipeline(manifest, index, &mut profiles, policy));
     Ok(Plan {
         kind: Plan::TYPE.into(),
         version: 1,
         contract: VERSION.to_string(),
         manifest: request.name.clone(),
         policy: request.policy.map(|(name, _)| name.to_owned()),
-        sources: manifest.sources.iter().map(|source| decided(source_ask(source), policy)).collect(),
+        sources: manifest
+            .sources
+            .iter()
+            .map(|source| decided(source_ask(source), policy))
+            .collect(),
         pipelines: pipelines.collect::<Result<_>>()?,
     })
 }
@@ -68,7 +74,11 @@ pub fn lock(registry: &Registry, manifest: &Manifest) -> Result<Lock> {
         registry,
         known: BTreeMap::new(),
     };
-    for stage in manifest.pipelines.iter().flat_map(|pipeline| &pipeline.stages) {
+    for stage in manifest
+        .pipelines
+        .iter()
+        .flat_map(|pipeline| &pipeline.stages)
+    {
         profiles.get(stage)?;
     }
     Ok(Lock::of(&plan(&request)?, profiles.known.into_values()))
@@ -84,7 +94,12 @@ fn profile(module: &Module) -> Result<Profile> {
         name: module.metadata.name.clone(),
         cause,
     })?;
-    Ok(Profile::of(&module.bytes, &graph, Some(&module.metadata), &origin))
+    Ok(Profile::of(
+        &module.bytes,
+        &graph,
+        Some(&module.metadata),
+        &origin,
+    ))
 }
 
 /// Profiles of the components that were met already.
@@ -117,12 +132,19 @@ fn pipeline(
     let stages = pipeline.stages.iter().enumerate().map(|(position, stage)| {
         let ask = Ask {
             place: place(manifest, index, position),
-            inputs: stage.inputs.iter().map(|input| input_part(manifest, input)).collect(),
+            inputs: stage
+                .inputs
+                .iter()
+                .map(|input| input_part(manifest, input))
+                .collect(),
             ..ask(stage, profiles.get(stage)?)?
         };
         Ok(decided(ask, policy))
     });
-    let build = pipeline.build.as_deref().and_then(|id| manifest.pipelines.get(manifest.find_id(id)?));
+    let build = pipeline
+        .build
+        .as_deref()
+        .and_then(|id| manifest.pipelines.get(manifest.find_id(id)?));
     Ok(PlannedPipeline {
         name: pipeline.name.clone(),
         id: pipeline.id.clone(),
@@ -137,7 +159,10 @@ fn pipeline(
 fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
     match manifest.version {
         Version::V2 => format!(".pipelines[{pipeline}].stages[{stage}]"),
-        Version::V1 => format!("pipeline {}, stage {stage}", manifest.pipelines[pipeline].name),
+        Version::V1 => format!(
+            "pipeline {}, stage {stage}",
+            manifest.pipelines[pipeline].name
+        ),
     }
 }
 
@@ -154,14 +179,28 @@ pub(crate) fn decide(stage: &Stage, module: &Module, policy: &Policy) -> Result<
     Ok(policy.decide(&ask(stage, profile(module)?)?))
 }
 
+/// What a component gets where there is no policy.
+pub(crate) fn as_asked(module: &Module) -> Decision {
+    Decision {
+        interfaces: module.request.interfaces.clone(),
+        wasi_filesystem: true,
+        programs: module.metadata.programs.clone(),
+        linux_capabilities: module.metadata.capabilities.clone(),
+        limits: Bounds::from(&Limits::default()),
+        ..Decision::default()
+    }
+}
+
 /// What a stage asks for; its inputs and its place are no matter of policy.
 fn ask(stage: &Stage, mut module: Profile) -> Result<Ask> {
     let options: serde_json::Value = (&stage.options).into();
     if let Some(rights) = &module.rights {
-        let filled = Rights::everything().narrowed(rights, &options).map_err(|error| {
-            let place = format!("module {}: rights", module.name);
-            BuildError::manifest(place, error.to_string())
-        })?;
+        let filled = Rights::everything()
+            .narrowed(rights, &options)
+            .map_err(|error| {
+                let place = format!("module {}: rights", module.name);
+                BuildError::manifest(place, error.to_string())
+            })?;
         let mut rights = filled.layers().next().unwrap_or_default();
         rights.retain(|right| !right.paths.is_empty());
         module.rights = Some(rights);
@@ -193,12 +232,18 @@ fn source_ask(source: &Source) -> Ask {
 
 fn input_part(manifest: &Manifest, input: &Input) -> Part {
     let pipeline = |id: &str| Some(manifest.pipelines.get(manifest.find_id(id)?)?.name.clone());
-    let names = input.references.iter().filter_map(|reference| pipeline(reference.id.as_deref()?));
+    let names = input
+        .references
+        .iter()
+        .filter_map(|reference| pipeline(reference.id.as_deref()?));
     Part {
         name: input.name.clone(),
         module: input.module.clone(),
         of: match input.origin {
-            From::Pipeline => names.map(|name| format!("pipeline {name}")).collect::<Vec<_>>().join(", "),
+            From::Pipeline => names
+                .map(|name| format!("pipeline {name}"))
+                .collect::<Vec<_>>()
+                .join(", "),
             From::Source => format!("{} items of sources", input.references.len()),
         },
     }
@@ -206,8 +251,12 @@ fn input_part(manifest: &Manifest, input: &Input) -> Part {
 
 fn device_part(device: &Device) -> Part {
     let option = |name: &str| device.options.get(name);
-    let file = option("filename").or(option("volume")).and_then(Value::as_str);
-    let start = option("start").and_then(Value::as_u64).filter(|start| *start > 0);
+    let file = option("filename")
+        .or(option("volume"))
+        .and_then(Value::as_str);
+    let start = option("start")
+        .and_then(Value::as_u64)
+        .filter(|start| *start > 0);
     let words = [
         file.map(str::to_owned),
         start.map(|start| format!("from sector {start}")),
@@ -223,7 +272,10 @@ fn device_part(device: &Device) -> Part {
 fn mount_part(mount: &Mount) -> Part {
     let words = [
         mount.source.clone(),
-        mount.partition.as_ref().map(|partition| format!("partition {}", partition.as_f64())),
+        mount
+            .partition
+            .as_ref()
+            .map(|partition| format!("partition {}", partition.as_f64())),
         mount.target.as_ref().map(|target| format!("on {target}")),
     ];
     Part {

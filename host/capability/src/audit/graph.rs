@@ -62,7 +62,12 @@ impl<'a> Graph<'a> {
         for payload in Parser::new(0).parse_all(bytes) {
             // The parser adds a dump of the bytes.
             let first_line = |error: wasmparser::BinaryReaderError| {
-                error.to_string().lines().next().unwrap_or_default().to_owned()
+                error
+                    .to_string()
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
             };
             payload
                 .map_err(first_line)
@@ -107,7 +112,12 @@ impl<'a> Reader<'a> {
             Payload::End(_) => _ = self.frames.pop(),
             Payload::CustomSection(custom) => self.section(custom.name(), custom.data())?,
             payload => self.definitions(payload).map_err(|error| {
-                error.to_string().lines().next().unwrap_or_default().to_owned()
+                error
+                    .to_string()
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
             })?,
         }
         Ok(())
@@ -211,7 +221,10 @@ impl<'a> Reader<'a> {
         }
         // Types are no capability: they come with the interface that they are of.
         let counts = kind != ComponentExternalKind::Type;
-        match frame.index.and_then(|index| self.graph.inner.get_mut(index)) {
+        match frame
+            .index
+            .and_then(|index| self.graph.inner.get_mut(index))
+        {
             Some(inner) if counts => inner.imports.push(InnerImport {
                 name: name.to_owned(),
                 supplied: BTreeSet::new(),

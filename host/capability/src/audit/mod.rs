@@ -94,7 +94,9 @@ pub fn audit(name: &str, origin: &str, bytes: &[u8]) -> Result<Audited, NoCompon
         .chain(missing)
         .collect();
     Ok(Audited {
-        summary: metadata.map(|metadata| metadata.summary).unwrap_or_default(),
+        summary: metadata
+            .map(|metadata| metadata.summary)
+            .unwrap_or_default(),
         size: bytes.len() as u64,
         problems,
         inner: graph.inner,

@@ -25,15 +25,25 @@ pub(super) struct Facts {
 
 pub(super) fn of_audit(audit: &Audit) -> BTreeMap<Subject, Facts> {
     let subject = |audited: &Audited| subject(&audited.profile);
-    audit.components.iter().map(|audited| (subject(audited), of_audited(audited))).collect()
+    audit
+        .components
+        .iter()
+        .map(|audited| (subject(audited), of_audited(audited)))
+        .collect()
 }
 
 pub(super) fn of_audited(audited: &Audited) -> Facts {
     let mut facts = of_profile(&audited.profile);
     for inner in &audited.inner {
-        let unsatisfied = inner.imports.iter().filter(|import| import.supplied.is_empty());
+        let unsatisfied = inner
+            .imports
+            .iter()
+            .filter(|import| import.supplied.is_empty());
         facts.words.extend(unsatisfied.map(|import| {
-            format!("import {} of inner component {}, which nothing satisfies", import.name, inner.place)
+            format!(
+                "import {} of inner component {}, which nothing satisfies",
+                import.name, inner.place
+            )
         }));
     }
     facts
@@ -41,18 +51,34 @@ pub(super) fn of_audited(audited: &Audited) -> Facts {
 
 pub(super) fn of_lock(lock: &Lock) -> BTreeMap<Subject, Facts> {
     let components = lock.components.iter();
-    let mut all: BTreeMap<_, _> = components.map(|(name, profile)| (name.clone(), of_profile(profile))).collect();
+    let mut all: BTreeMap<_, _> = components
+        .map(|(name, profile)| (name.clone(), of_profile(profile)))
+        .collect();
     for (kind, hosts) in [("source", &lock.sources), ("stage", &lock.networks)] {
         for (module, hosts) in hosts {
             let facts: &mut Facts = all.entry(format!("{kind} {module}")).or_default();
-            facts.words.extend(hosts.iter().map(|host| format!("host {host}")));
+            facts
+                .words
+                .extend(hosts.iter().map(|host| format!("host {host}")));
         }
     }
-    let kinds = [("input", &lock.inputs), ("device", &lock.devices), ("mount", &lock.mounts)];
-    let modules = kinds.into_iter().flat_map(|(kind, modules)| modules.iter().map(move |module| format!("{kind} {module}")));
+    let kinds = [
+        ("input", &lock.inputs),
+        ("device", &lock.devices),
+        ("mount", &lock.mounts),
+    ];
+    let modules = kinds
+        .into_iter()
+        .flat_map(|(kind, modules)| modules.iter().map(move |module| format!("{kind} {module}")));
     all.extend(modules.map(|subject| (subject, Facts::default())));
     let identity = [("contract".to_owned(), lock.contract.clone())].into();
-    all.insert("this program".into(), Facts { identity, ..Facts::default() });
+    all.insert(
+        "this program".into(),
+        Facts {
+            identity,
+            ..Facts::default()
+        },
+    );
     all
 }
 
@@ -61,22 +87,35 @@ pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Subject, Facts> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let sources = plan.sources.iter().map(|planned| (None, planned));
     let stages = plan.pipelines.iter().flat_map(|pipeline| {
-        pipeline.stages.iter().map(move |planned| (Some(pipeline.name.as_str()), planned))
+        pipeline
+            .stages
+            .iter()
+            .map(move |planned| (Some(pipeline.name.as_str()), planned))
     });
     let mut all = BTreeMap::new();
     for (pipeline, planned) in sources.chain(stages) {
         let module = subject(&planned.ask.module);
-        let name = pipeline.map_or(module.clone(), |pipeline| format!("pipeline {pipeline}, {module}"));
+        let name = pipeline.map_or(module.clone(), |pipeline| {
+            format!("pipeline {pipeline}, {module}")
+        });
         let count = seen.entry(name.clone()).or_default();
         *count += 1;
-        let name = if *count == 1 { name } else { format!("{name} #{count}") };
+        let name = if *count == 1 {
+            name
+        } else {
+            format!("{name} #{count}")
+        };
         all.insert(name, of_planned(planned));
     }
     all
 }
 
 fn subject(profile: &Profile) -> Subject {
-    let kind = if profile.kind.is_empty() { "component" } else { &profile.kind };
+    let kind = if profile.kind.is_empty() {
+        "component"
+    } else {
+        &profile.kind
+    };
     format!("{kind} {}", profile.name)
 }
 
@@ -87,14 +126,42 @@ fn of_profile(profile: &Profile) -> Facts {
         ..Facts::default()
     };
     let words = &mut facts.words;
-    words.extend(profile.interfaces.keys().map(|name| format!("interface {name}")));
+    words.extend(
+        profile
+            .interfaces
+            .keys()
+            .map(|name| format!("interface {name}")),
+    );
     words.extend(profile.wasi.keys().cloned());
     words.extend(profile.foreign.iter().map(|name| format!("import {name}")));
-    words.extend(profile.reads.iter().map(|path| format!("read build://{path}")));
-    words.extend(profile.programs.iter().map(|name| format!("program {name}")));
-    words.extend(profile.linux_capabilities.iter().map(|name| format!("Linux capability {name}")));
-    words.extend(profile.network.then(|| "network: the hosts of its options".to_owned()));
-    words.extend(profile.entropy.then(|| "random numbers that are not seeded".to_owned()));
+    words.extend(
+        profile
+            .reads
+            .iter()
+            .map(|path| format!("read build://{path}")),
+    );
+    words.extend(
+        profile
+            .programs
+            .iter()
+            .map(|name| format!("program {name}")),
+    );
+    words.extend(
+        profile
+            .linux_capabilities
+            .iter()
+            .map(|name| format!("Linux capability {name}")),
+    );
+    words.extend(
+        profile
+            .network
+            .then(|| "network: the hosts of its options".to_owned()),
+    );
+    words.extend(
+        profile
+            .entropy
+            .then(|| "random numbers that are not seeded".to_owned()),
+    );
     facts
 }
 
@@ -106,8 +173,18 @@ fn identity(profile: &Profile) -> BTreeMap<String, String> {
         }
     };
     add("digest".into(), &profile.digest);
-    add("contract".into(), profile.contract.as_deref().unwrap_or_default());
-    add("origin".into(), if profile.is_built_in() { &profile.origin } else { "" });
+    add(
+        "contract".into(),
+        profile.contract.as_deref().unwrap_or_default(),
+    );
+    add(
+        "origin".into(),
+        if profile.is_built_in() {
+            &profile.origin
+        } else {
+            ""
+        },
+    );
     for (name, version) in profile.interfaces.iter().chain(&profile.wasi) {
         add(format!("version of {name}"), version);
     }
@@ -124,15 +201,51 @@ fn of_planned(planned: &Planned) -> Facts {
         ..Facts::default()
     };
     let words = &mut facts.words;
-    words.extend(decision.interfaces.iter().map(|name| format!("interface {name}")));
-    words.extend(decision.wasi_filesystem.then(|| "wasi:filesystem".to_owned()));
-    words.extend(ask.module.reads.iter().map(|path| format!("read build://{path}")));
-    words.extend(decision.programs.iter().map(|name| format!("program {name}")));
-    words.extend(decision.linux_capabilities.iter().map(|name| format!("Linux capability {name}")));
+    words.extend(
+        decision
+            .interfaces
+            .iter()
+            .map(|name| format!("interface {name}")),
+    );
+    words.extend(
+        decision
+            .wasi_filesystem
+            .then(|| "wasi:filesystem".to_owned()),
+    );
+    words.extend(
+        ask.module
+            .reads
+            .iter()
+            .map(|path| format!("read build://{path}")),
+    );
+    words.extend(
+        decision
+            .programs
+            .iter()
+            .map(|name| format!("program {name}")),
+    );
+    words.extend(
+        decision
+            .linux_capabilities
+            .iter()
+            .map(|name| format!("Linux capability {name}")),
+    );
     words.extend(decision.hosts.iter().map(|host| format!("host {host}")));
-    words.extend(ask.module.entropy.then(|| "random numbers that are not seeded".to_owned()));
-    for (kind, parts) in [("input", &ask.inputs), ("device", &ask.devices), ("mount", &ask.mounts)] {
-        words.extend(parts.iter().map(|part| format!("{kind} {} ({}): {}", part.name, part.module, part.of)));
+    words.extend(
+        ask.module
+            .entropy
+            .then(|| "random numbers that are not seeded".to_owned()),
+    );
+    for (kind, parts) in [
+        ("input", &ask.inputs),
+        ("device", &ask.devices),
+        ("mount", &ask.mounts),
+    ] {
+        words.extend(
+            parts
+                .iter()
+                .map(|part| format!("{kind} {} ({}): {}", part.name, part.module, part.of)),
+        );
     }
     facts
 }
@@ -160,21 +273,34 @@ fn rights_beyond(own: Option<&[Right]>, other: Option<&[Right]>) -> Vec<String> 
     let Some(own) = own else {
         return vec!["every verb on every path that is granted".into()];
     };
-    let pairs = own.iter().flat_map(|right| right.verbs.iter().flat_map(|verb| right.paths.iter().map(move |path| (*verb, path))));
+    let pairs = own.iter().flat_map(|right| {
+        right
+            .verbs
+            .iter()
+            .flat_map(|verb| right.paths.iter().map(move |path| (*verb, path)))
+    });
     let lacking = pairs.filter(|(verb, path)| !covered(*verb, path, other));
-    let lacking: BTreeSet<_> = lacking.map(|(verb, path)| format!("{verb} {path}")).collect();
+    let lacking: BTreeSet<_> = lacking
+        .map(|(verb, path)| format!("{verb} {path}"))
+        .collect();
     lacking.into_iter().collect()
 }
 
 /// Patterns with references into options can only be compared as text.
 fn covered(verb: Verb, path: &str, rights: &[Right]) -> bool {
-    let pattern = |text: &str| (!text.contains("${")).then(|| Pattern::parse(text).ok()).flatten();
+    let pattern = |text: &str| {
+        (!text.contains("${"))
+            .then(|| Pattern::parse(text).ok())
+            .flatten()
+    };
     let wanted = pattern(path);
     let fits = |text: &String| {
         let contained = || Some(pattern(text)?.contains(wanted.as_ref()?));
         text == path || contained().unwrap_or(false)
     };
-    rights.iter().any(|right| right.verbs.contains(&verb) && right.paths.iter().any(fits))
+    rights
+        .iter()
+        .any(|right| right.verbs.contains(&verb) && right.paths.iter().any(fits))
 }
 
 fn bounds_beyond(own: &Bounds, other: &Bounds) -> Vec<String> {
@@ -191,5 +317,13 @@ fn bounds_beyond(own: &Bounds, other: &Bounds) -> Vec<String> {
         number => number.to_string(),
     };
     let larger = pairs.into_iter().filter(|(_, own, other)| own > other);
-    larger.map(|(name, own, other)| format!("limit of {name}: {} instead of {}", shown(own), shown(other))).collect()
+    larger
+        .map(|(name, own, other)| {
+            format!(
+                "limit of {name}: {} instead of {}",
+                shown(own),
+                shown(other)
+            )
+        })
+        .collect()
 }

@@ -54,11 +54,16 @@ impl Document {
             format!("{name} is neither a component nor a JSON document of an audit, a lock file or a plan")
         })?;
         if value["version"] != 1 && kinds.iter().any(|kind| value["type"] == *kind) {
-            return Err(format!("{name}: version {} of this format is not known here", value["version"]));
+            return Err(format!(
+                "{name}: version {} of this format is not known here",
+                value["version"]
+            ));
         }
         match value["type"].as_str() {
             Some(Audit::TYPE) => serde_json::from_value(value).map(Self::Audit),
-            Some(Lock::TYPE) => serde_json::from_value(value).map(|lock| Self::Lock(Box::new(lock))),
+            Some(Lock::TYPE) => {
+                serde_json::from_value(value).map(|lock| Self::Lock(Box::new(lock)))
+            }
             Some(Plan::TYPE) => serde_json::from_value(value).map(Self::Plan),
             _ => return Err(format!("{name} has none of the types {kinds:?}")),
         }
@@ -87,10 +92,22 @@ impl Diff {
                 diff.compare(&subject, &of_audited(old), &of_audited(new));
                 diff
             }
-            (Document::Audit(old), Document::Audit(new)) => Self::between(&of_audit(old), &of_audit(new)),
-            (Document::Lock(old), Document::Lock(new)) => Self::between(&of_lock(old), &of_lock(new)),
-            (Document::Plan(old), Document::Plan(new)) => Self::between(&of_plan(old), &of_plan(new)),
-            (old, new) => return Err(format!("{} cannot be compared with {}", old.kind(), new.kind())),
+            (Document::Audit(old), Document::Audit(new)) => {
+                Self::between(&of_audit(old), &of_audit(new))
+            }
+            (Document::Lock(old), Document::Lock(new)) => {
+                Self::between(&of_lock(old), &of_lock(new))
+            }
+            (Document::Plan(old), Document::Plan(new)) => {
+                Self::between(&of_plan(old), &of_plan(new))
+            }
+            (old, new) => {
+                return Err(format!(
+                    "{} cannot be compared with {}",
+                    old.kind(),
+                    new.kind()
+                ));
+            }
         })
     }
 
@@ -122,7 +139,8 @@ impl Diff {
         self.shrank.extend(old.beyond(new).into_iter().map(change));
         for (name, value) in &new.identity {
             if let Some(before) = old.identity.get(name).filter(|before| *before != value) {
-                self.changed.push(change(format!("{name}: {before} -> {value}")));
+                self.changed
+                    .push(change(format!("{name}: {before} -> {value}")));
             }
         }
     }

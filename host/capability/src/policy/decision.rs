@@ -1,7 +1,7 @@
 //! What a policy decides about one use of a module.
+use super::Policy;
 use super::document::{Beyond, Rule, Tier};
 use super::value::NamePattern;
-use super::Policy;
 use crate::grant::Limits;
 use crate::interface::Interface;
 use crate::pattern::Pattern;
@@ -140,32 +140,50 @@ impl Review<'_> {
     /// Digest and signature cannot be withheld.
     fn identity(&mut self) {
         let profile = &self.ask.module;
-        let fits = |digests: &Vec<super::Sha256>| digests.iter().any(|digest| digest.is(&profile.digest));
+        let fits =
+            |digests: &Vec<super::Sha256>| digests.iter().any(|digest| digest.is(&profile.digest));
         if !profile.digest.is_empty() && !self.rule.digests.as_ref().is_none_or(fits) {
-            self.deny(format!("component sha256:{}", profile.digest), "pins other digests");
+            self.deny(
+                format!("component sha256:{}", profile.digest),
+                "pins other digests",
+            );
         }
         let Some(required) = &self.rule.signers else {
             return;
         };
         let signed = profile.signers.iter().any(|signer| {
-            let is = |text: &String| !text.is_empty() && (*text == signer.name || *text == signer.key);
+            let is =
+                |text: &String| !text.is_empty() && (*text == signer.name || *text == signer.key);
             required.iter().any(is)
         });
         if !(signed || profile.is_built_in() || profile.digest.is_empty()) {
-            self.deny(format!("component {}", profile.origin), &format!("requires a signature of {}", required.join(" or ")));
+            self.deny(
+                format!("component {}", profile.origin),
+                &format!("requires a signature of {}", required.join(" or ")),
+            );
         }
     }
 
     fn interfaces(&mut self) {
         for interface in self.ask.module.known_interfaces() {
             let tier = Tier::of(interface);
-            let listed = self.rule.interfaces.as_ref().is_none_or(|list| list.contains(&interface) || interface == Interface::Types);
+            let listed = self
+                .rule
+                .interfaces
+                .as_ref()
+                .is_none_or(|list| list.contains(&interface) || interface == Interface::Types);
             if tier > self.rule.tier {
-                self.beyond(format!("interface {interface}"), &format!("is of tier {}, and it needs tier {tier}", self.rule.tier));
+                self.beyond(
+                    format!("interface {interface}"),
+                    &format!("is of tier {}, and it needs tier {tier}", self.rule.tier),
+                );
             } else if listed {
                 self.decision.interfaces.insert(interface);
             } else {
-                self.beyond(format!("interface {interface}"), "does not list it in `interfaces`");
+                self.beyond(
+                    format!("interface {interface}"),
+                    "does not list it in `interfaces`",
+                );
             }
         }
     }
@@ -176,14 +194,20 @@ impl Review<'_> {
             if any(&rule.programs, program) {
                 self.decision.programs.push(program.clone());
             } else {
-                self.beyond(format!("program {program}"), "does not list it in `programs`");
+                self.beyond(
+                    format!("program {program}"),
+                    "does not list it in `programs`",
+                );
             }
         }
         for capability in &ask.module.linux_capabilities {
             if any(&rule.linux_capabilities, capability) {
                 self.decision.linux_capabilities.push(capability.clone());
             } else {
-                self.beyond(format!("Linux capability {capability}"), "does not list it in `linux-capabilities`");
+                self.beyond(
+                    format!("Linux capability {capability}"),
+                    "does not list it in `linux-capabilities`",
+                );
             }
         }
     }
@@ -198,9 +222,15 @@ impl Review<'_> {
             for part in parts {
                 let capability = format!("{word} {} ({})", part.name, part.module);
                 if rule.tier < Tier::Privileged {
-                    self.deny(capability, &format!("is of tier {}, and {key} need tier privileged", rule.tier));
+                    self.deny(
+                        capability,
+                        &format!("is of tier {}, and {key} need tier privileged", rule.tier),
+                    );
                 } else if !list.as_ref().is_none_or(|list| any(list, &part.module)) {
-                    self.deny(capability, &format!("does not list {} in `{key}`", part.module));
+                    self.deny(
+                        capability,
+                        &format!("does not list {} in `{key}`", part.module),
+                    );
                 }
             }
         }
@@ -231,8 +261,11 @@ impl Review<'_> {
             pairs.flat_map(move |verb| right.paths.iter().map(move |path| (verb, path)))
         }) {
             let covered = Pattern::parse(path).is_ok_and(|path| {
-                let fits = |text: &String| Pattern::parse(text).is_ok_and(|larger| larger.contains(&path));
-                filled.iter().any(|right| right.verbs.contains(verb) && right.paths.iter().any(fits))
+                let fits =
+                    |text: &String| Pattern::parse(text).is_ok_and(|larger| larger.contains(&path));
+                filled
+                    .iter()
+                    .any(|right| right.verbs.contains(verb) && right.paths.iter().any(fits))
             });
             if !covered {
                 self.beyond(format!("{verb} {path}"), "does not allow it in `rights`");
@@ -245,7 +278,10 @@ impl Review<'_> {
         let ask = self.ask;
         for name in ask.module.asked_in_vain() {
             match self.rule.asked_not_granted {
-                Some(Beyond::Error) => self.deny(name.to_owned(), "makes it an error to ask for what is not granted"),
+                Some(Beyond::Error) => self.deny(
+                    name.to_owned(),
+                    "makes it an error to ask for what is not granted",
+                ),
                 _ => self.decision.withheld.push(name.to_owned()),
             }
         }

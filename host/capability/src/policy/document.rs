@@ -25,9 +25,7 @@ struct Document {
 }
 
 /// How much of the machine a rule can give.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// Edits of the tree.
@@ -205,16 +203,37 @@ impl Rule {
         let beyond = |interface: &&Interface| Tier::of(**interface) > self.tier;
         if let Some(interface) = self.interfaces.iter().flatten().find(beyond) {
             let needed = Tier::of(*interface);
-            return Err(format!("interface {interface} needs `tier = \"{needed}\"`, and the rule is of tier {}", self.tier));
+            return Err(format!(
+                "interface {interface} needs `tier = \"{needed}\"`, and the rule is of tier {}",
+                self.tier
+            ));
         }
         let lists = [
             ("programs", Tier::Elevated, self.programs.is_empty()),
-            ("linux-capabilities", Tier::Elevated, self.linux_capabilities.is_empty()),
-            ("devices", Tier::Privileged, self.devices.iter().flatten().next().is_none()),
-            ("mounts", Tier::Privileged, self.mounts.iter().flatten().next().is_none()),
+            (
+                "linux-capabilities",
+                Tier::Elevated,
+                self.linux_capabilities.is_empty(),
+            ),
+            (
+                "devices",
+                Tier::Privileged,
+                self.devices.iter().flatten().next().is_none(),
+            ),
+            (
+                "mounts",
+                Tier::Privileged,
+                self.mounts.iter().flatten().next().is_none(),
+            ),
         ];
-        if let Some((key, tier, _)) = lists.iter().find(|(_, tier, empty)| !empty && self.tier < *tier) {
-            return Err(format!("`{key}` needs `tier = \"{tier}\"`, and the rule is of tier {}", self.tier));
+        if let Some((key, tier, _)) = lists
+            .iter()
+            .find(|(_, tier, empty)| !empty && self.tier < *tier)
+        {
+            return Err(format!(
+                "`{key}` needs `tier = \"{tier}\"`, and the rule is of tier {}",
+                self.tier
+            ));
         }
         for path in self.rights.iter().flatten().flat_map(|right| &right.paths) {
             Pattern::expand(path, &serde_json::Value::Null).map_err(|error| error.to_string())?;
@@ -229,14 +248,21 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         toml::from_str(text).map_err(|error| PolicyError::of_toml(text, &error))?;
     let version = document.version.get_ref();
     if *version != VERSION {
-        let message = format!("version {version} of policy files is not known here: write `version = {VERSION}`");
-        return Err(PolicyError::at(text, document.version.span().start, message));
+        let message = format!(
+            "version {version} of policy files is not known here: write `version = {VERSION}`"
+        );
+        return Err(PolicyError::at(
+            text,
+            document.version.span().start,
+            message,
+        ));
     }
     let mut rules = Vec::with_capacity(document.rule.len());
     for spanned in document.rule {
         let start = spanned.span().start;
         let mut rule = spanned.into_inner();
-        rule.check().map_err(|message| PolicyError::at(text, start, message))?;
+        rule.check()
+            .map_err(|message| PolicyError::at(text, start, message))?;
         rule.line = line_of(text, start);
         rules.push(rule);
     }

@@ -42,7 +42,13 @@ pub struct PolicyError {
 impl PolicyError {
     fn at(text: &str, offset: usize, message: String) -> Self {
         let before = text.get(..offset).unwrap_or_default();
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
         Self {
             line: document::line_of(text, offset),
             column,
@@ -56,10 +62,19 @@ impl PolicyError {
     /// The words of an unknown key or variant are in serde's message, in backticks.
     fn of_toml(text: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);
-        let message = error.message().lines().next().unwrap_or_default().to_owned();
+        let message = error
+            .message()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let mut words = message.split('`').skip(1).step_by(2).map(str::to_owned);
         let unknown = words.next().filter(|_| message.starts_with("unknown "));
-        let known = if unknown.is_some() { words.collect() } else { Vec::new() };
+        let known = if unknown.is_some() {
+            words.collect()
+        } else {
+            Vec::new()
+        };
         Self {
             unknown,
             known,
@@ -77,11 +92,19 @@ impl Policy {
     /// The rule that decides about a module.
     pub fn rule(&self, module: &str) -> Option<&Rule> {
         let specificity = |rule: &Rule| {
-            let matching = rule.modules.iter().filter(|pattern| pattern.matches(module));
+            let matching = rule
+                .modules
+                .iter()
+                .filter(|pattern| pattern.matches(module));
             matching.map(NamePattern::specificity).max()
         };
-        let matching = self.rules.iter().filter_map(|rule| Some((specificity(rule)?, rule)));
+        let matching = self
+            .rules
+            .iter()
+            .filter_map(|rule| Some((specificity(rule)?, rule)));
         // Of equals, `max_by_key` takes the last.
-        matching.max_by_key(|(specificity, _)| *specificity).map(|(_, rule)| rule)
+        matching
+            .max_by_key(|(specificity, _)| *specificity)
+            .map(|(_, rule)| rule)
     }
 }

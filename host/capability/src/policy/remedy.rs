@@ -1,7 +1,7 @@
 //! The rule that would allow what a policy denies.
+use super::Policy;
 use super::document::{Beyond, Rule, Tier};
 use super::value::{HostPattern, NamePattern, Sha256};
-use super::Policy;
 use crate::interface::Interface;
 use crate::plan::Ask;
 use crate::rights::Right;
@@ -28,11 +28,17 @@ impl Policy {
         let mut unsigned = false;
         for ask in asks {
             let denials = self.decide(ask).denials;
-            unsigned |= denials.iter().any(|denial| denial.reason.contains("requires a signature"));
+            unsigned |= denials
+                .iter()
+                .any(|denial| denial.reason.contains("requires a signature"));
             rule.widen(ask);
         }
         Remedy {
-            signers: rule.signers.clone().filter(|_| unsigned).unwrap_or_default(),
+            signers: rule
+                .signers
+                .clone()
+                .filter(|_| unsigned)
+                .unwrap_or_default(),
             lines: rule.to_toml(),
         }
     }
@@ -44,10 +50,17 @@ impl Rule {
         let module = &ask.module;
         self.widen_tier(ask);
         if let Some(interfaces) = &mut self.interfaces {
-            interfaces.extend(module.known_interfaces().filter(|interface| *interface != Interface::Types));
+            interfaces.extend(
+                module
+                    .known_interfaces()
+                    .filter(|interface| *interface != Interface::Types),
+            );
         }
         add_names(&mut self.programs, module.programs.iter());
-        add_names(&mut self.linux_capabilities, module.linux_capabilities.iter());
+        add_names(
+            &mut self.linux_capabilities,
+            module.linux_capabilities.iter(),
+        );
         if let Some(devices) = &mut self.devices {
             add_names(devices, ask.devices.iter().map(|part| &part.module));
         }
@@ -65,20 +78,27 @@ impl Rule {
             digests.push(Sha256::of(&module.digest));
         }
         if let (Some(rights), Some(asked)) = (&mut self.rights, &module.rights) {
-            let lacking = asked.iter().filter(|right| !right.paths.is_empty() && !rights.contains(right));
+            let lacking = asked
+                .iter()
+                .filter(|right| !right.paths.is_empty() && !rights.contains(right));
             let lacking: Vec<Right> = lacking.cloned().collect();
             rights.extend(lacking);
         }
-        if self.asked_not_granted == Some(Beyond::Error) && module.asked_in_vain().next().is_some() {
+        if self.asked_not_granted == Some(Beyond::Error) && module.asked_in_vain().next().is_some()
+        {
             self.asked_not_granted = Some(Beyond::Withhold);
         }
     }
 
     fn widen_tier(&mut self, ask: &Ask) {
         let of_interfaces = ask.module.known_interfaces().map(Tier::of).max();
-        let of_parts = (!ask.devices.is_empty() || !ask.mounts.is_empty()).then_some(Tier::Privileged);
+        let of_parts =
+            (!ask.devices.is_empty() || !ask.mounts.is_empty()).then_some(Tier::Privileged);
         let of_programs = (!ask.module.programs.is_empty()).then_some(Tier::Elevated);
-        let needed = of_interfaces.max(of_parts).max(of_programs).unwrap_or_default();
+        let needed = of_interfaces
+            .max(of_parts)
+            .max(of_programs)
+            .unwrap_or_default();
         self.tier = self.tier.max(needed);
     }
 
@@ -100,7 +120,10 @@ impl Rule {
         if let Some(rights) = &self.rights {
             line("rights", Value::Array(rights.iter().map(right).collect()));
         }
-        for (key, list) in [("programs", &self.programs), ("linux-capabilities", &self.linux_capabilities)] {
+        for (key, list) in [
+            ("programs", &self.programs),
+            ("linux-capabilities", &self.linux_capabilities),
+        ] {
             if !list.is_empty() {
                 line(key, texts(list));
             }
@@ -145,7 +168,9 @@ impl super::RuleLimits {
             ("created-inodes", self.created_inodes),
             ("log-bytes", self.log_bytes.map(|bytes| bytes.0)),
         ];
-        let set = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), number(value?))));
+        let set = entries
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), number(value?))));
         let table: toml::Table = set.collect();
         (!table.is_empty()).then_some(Value::Table(table))
     }
@@ -160,11 +185,19 @@ fn add_names<'a>(patterns: &mut Vec<NamePattern>, names: impl Iterator<Item = &'
 }
 
 fn texts<T: Display>(items: impl IntoIterator<Item = T>) -> Value {
-    Value::Array(items.into_iter().map(|item| item.to_string().into()).collect())
+    Value::Array(
+        items
+            .into_iter()
+            .map(|item| item.to_string().into())
+            .collect(),
+    )
 }
 
 fn right(right: &Right) -> Value {
     let verbs: BTreeSet<_> = right.verbs.iter().collect();
-    let entries = [("verbs".to_owned(), texts(verbs)), ("paths".to_owned(), texts(&right.paths))];
+    let entries = [
+        ("verbs".to_owned(), texts(verbs)),
+        ("paths".to_owned(), texts(&right.paths)),
+    ];
     Value::Table(entries.into_iter().collect())
 }

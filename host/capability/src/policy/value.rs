@@ -20,7 +20,10 @@ impl NamePattern {
     pub(crate) fn specificity(&self) -> (bool, usize) {
         let wild = |c: char| "*?[]".contains(c);
         let text = self.0.as_str();
-        (!text.contains(wild), text.chars().filter(|c| !wild(*c)).count())
+        (
+            !text.contains(wild),
+            text.chars().filter(|c| !wild(*c)).count(),
+        )
     }
 
     /// The pattern that means just this name.
@@ -38,7 +41,9 @@ impl TryFrom<String> for NamePattern {
             return Err("a name or pattern of names cannot be empty".into());
         }
         let pattern = glob::Pattern::new(&text);
-        pattern.map(Self).map_err(|error| format!("pattern {text:?}: {error}"))
+        pattern
+            .map(Self)
+            .map_err(|error| format!("pattern {text:?}: {error}"))
     }
 }
 
@@ -77,7 +82,9 @@ impl TryFrom<String> for HostPattern {
 
     fn try_from(text: String) -> Result<Self, String> {
         if text.contains("://") || text.contains('/') {
-            return Err(format!("{text:?} is not a host: write `example.org`, `example.org:8080` or `*.example.org`"));
+            return Err(format!(
+                "{text:?} is not a host: write `example.org`, `example.org:8080` or `*.example.org`"
+            ));
         }
         // The brackets of an IPv6 address are no pattern.
         let pattern = if text.starts_with('[') {
@@ -121,7 +128,9 @@ impl TryFrom<String> for Sha256 {
         if digits.len() == 64 && digits.bytes().all(hex) {
             return Ok(Self(digits.to_owned()));
         }
-        Err(format!("{text:?} is not a digest: write `sha256:` and 64 lower-case hex digits"))
+        Err(format!(
+            "{text:?} is not a digest: write `sha256:` and 64 lower-case hex digits"
+        ))
     }
 }
 
@@ -167,7 +176,9 @@ impl TryFrom<Amount> for Time {
     type Error = String;
 
     fn try_from(amount: Amount) -> Result<Self, String> {
-        let wrong = |text: &str| format!("{text:?} is not a time: write seconds, or `90s`, `10min`, `1h30min`");
+        let wrong = |text: &str| {
+            format!("{text:?} is not a time: write seconds, or `90s`, `10min`, `1h30min`")
+        };
         let time = match amount {
             Amount::Number(seconds) => Duration::from_secs(seconds),
             Amount::Text(text) => {
@@ -204,14 +215,22 @@ mod tests {
             ("*", "*", true),
             ("*.example.org", "*", false),
         ] {
-            assert_eq!(host(pattern).matches(address), expected, "{pattern} {address}");
+            assert_eq!(
+                host(pattern).matches(address),
+                expected,
+                "{pattern} {address}"
+            );
         }
         assert!(HostPattern::try_from("https://a/".to_owned()).is_err());
     }
 
     #[test]
     fn an_exact_name_is_more_specific_than_any_pattern() {
-        let of = |text: &str| NamePattern::try_from(text.to_owned()).expect(text).specificity();
+        let of = |text: &str| {
+            NamePattern::try_from(text.to_owned())
+                .expect(text)
+                .specificity()
+        };
         assert!(of("a") > of("org.osbuild.*"));
         assert!(of("org.osbuild.mkfs.*") > of("org.osbuild.*"));
         assert!(of("org.osbuild.*") > of("*"));

@@ -5,10 +5,12 @@ use osbuild_wasm_capability::diff::{Change, Diff};
 /// The tables of a comparison of two documents, by the names that the user gave.
 pub fn diff_sheet(old: &str, new: &str, diff: &Diff) -> Sheet {
     let part = |title: &str, changes: &[Change], mood: Mood| {
-        let row = |change: &Change| vec![
-            Cell::new([change.subject.clone()]),
-            Cell::new([change.what.clone()]).mood(mood),
-        ];
+        let row = |change: &Change| {
+            vec![
+                Cell::new([change.subject.clone()]),
+                Cell::new([change.what.clone()]).mood(mood),
+            ]
+        };
         Part {
             title: title.to_owned(),
             note: String::new(),
@@ -29,6 +31,9 @@ pub fn diff_sheet(old: &str, new: &str, diff: &Diff) -> Sheet {
     Sheet {
         title: format!("From {old} to {new}"),
         facts: vec![("result".to_owned(), result.to_owned())],
-        parts: parts.into_iter().filter(|part| !part.rows.is_empty()).collect(),
+        parts: parts
+            .into_iter()
+            .filter(|part| !part.rows.is_empty())
+            .collect(),
     }
 }

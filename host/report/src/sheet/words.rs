@@ -10,8 +10,13 @@ pub(super) fn component(profile: &Profile) -> [String; 3] {
     let contract = profile.contract.as_ref();
     [
         profile.origin.clone(),
-        format!("sha256:{}", profile.digest.get(..DIGITS).unwrap_or_default()),
-        contract.map(|version| format!("contract {version}")).unwrap_or_default(),
+        format!(
+            "sha256:{}",
+            profile.digest.get(..DIGITS).unwrap_or_default()
+        ),
+        contract
+            .map(|version| format!("contract {version}"))
+            .unwrap_or_default(),
     ]
 }
 
@@ -27,17 +32,25 @@ pub(super) fn list<T: ToString>(name: &str, items: impl IntoIterator<Item = T>) 
 /// What is asked for of WASI and refused, by package: single interfaces tell nobody more.
 pub(super) fn refused_wasi(profile: &Profile) -> String {
     let packages = |wanted: Standing| {
-        let names = profile.wasi.keys().filter(move |name| standing(name) == wanted);
-        let mut packages: Vec<_> = names.map(|name| name.split('/').next().unwrap_or(name)).collect();
+        let names = profile
+            .wasi
+            .keys()
+            .filter(move |name| standing(name) == wanted);
+        let mut packages: Vec<_> = names
+            .map(|name| name.split('/').next().unwrap_or(name))
+            .collect();
         packages.dedup();
         packages
     };
     let missing = list("not there", packages(Standing::Missing));
-    [list("asked and refused", packages(Standing::Refused)), missing]
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ")
+    [
+        list("asked and refused", packages(Standing::Refused)),
+        missing,
+    ]
+    .into_iter()
+    .filter(|text| !text.is_empty())
+    .collect::<Vec<_>>()
+    .join("; ")
 }
 
 /// One line for each right.
@@ -45,7 +58,11 @@ pub(super) fn rights(rights: Option<&[Right]>) -> Vec<String> {
     match rights {
         None => vec!["everything in the directories it is given".into()],
         Some(rights) if rights.iter().all(|right| right.paths.is_empty()) => vec!["no path".into()],
-        Some(rights) => rights.iter().filter(|right| !right.paths.is_empty()).map(right).collect(),
+        Some(rights) => rights
+            .iter()
+            .filter(|right| !right.paths.is_empty())
+            .map(right)
+            .collect(),
     }
 }
 
@@ -60,7 +77,9 @@ fn right(right: &Right) -> String {
 
 /// Bounds of a run.
 pub(super) fn bounds(bounds: &Bounds) -> String {
-    let time = bounds.seconds.map_or("no time limit".to_owned(), |seconds| format!("{seconds} s"));
+    let time = bounds
+        .seconds
+        .map_or("no time limit".to_owned(), |seconds| format!("{seconds} s"));
     format!(
         "{time}, {} of memory, {} and {} inodes written, {} of log",
         size(bounds.memory),
