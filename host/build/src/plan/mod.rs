@@ -244,7 +244,10 @@ fn input_part(manifest: &Manifest, input: &Input) -> Part {
                 .map(|name| format!("pipeline {name}"))
                 .collect::<Vec<_>>()
                 .join(", "),
-            From::Source => format!("{} items of sources", input.references.len()),
+            From::Source => match input.references.len() {
+                1 => "1 item of a source".into(),
+                count => format!("{count} items of sources"),
+            },
         },
     }
 }

@@ -1,5 +1,5 @@
 //! An audit as tables: the components, and what is inside of those that contain others.
-use super::words::{component, list, refused_wasi, rights, size};
+use super::words::{component, interfaces, list, refused_wasi, rights, size};
 use super::{Cell, Mood, Part, Sheet};
 use crate::text::count;
 use osbuild_wasm_capability::audit::{Audit, Audited, Inner, InnerImport, Supply};
@@ -86,7 +86,7 @@ fn row(audited: &Audited) -> Vec<Cell> {
                 .chain([size(audited.size)]),
         ),
         Cell::new([
-            list("interfaces", profile.interfaces.keys()),
+            interfaces(profile),
             if profile.has_wasi_files() {
                 "wasi:filesystem".into()
             } else {

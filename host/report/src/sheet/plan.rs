@@ -1,5 +1,5 @@
 //! A plan as tables: one for the sources, one for each pipeline.
-use super::words::{bounds, component, list, refused_wasi, rights};
+use super::words::{bounds, component, interfaces, list, refused_wasi, rights};
 use super::{Cell, Mood, Part, Sheet};
 use crate::text::count;
 use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline};
@@ -150,7 +150,7 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
     vec![
         Cell::new(std::iter::once(name).chain(component(module))),
         Cell::new([
-            list("interfaces", module.interfaces.keys()),
+            interfaces(module),
             if module.has_wasi_files() && granted.wasi_filesystem {
                 "wasi:filesystem".into()
             } else {

@@ -1,6 +1,6 @@
 //! Capabilities in words.
 use osbuild_wasm_capability::plan::Bounds;
-use osbuild_wasm_capability::{Profile, Right, Standing, Verb, standing};
+use osbuild_wasm_capability::{Interface, Profile, Right, Standing, Verb, standing};
 
 /// Hex digits of a digest that a table shows.
 const DIGITS: usize = 12;
@@ -27,6 +27,15 @@ pub(super) fn list<T: ToString>(name: &str, items: impl IntoIterator<Item = T>) 
         return String::new();
     }
     format!("{name}: {}", items.join(", "))
+}
+
+/// The interfaces of the contract that it imports; the shared types are no capability.
+pub(super) fn interfaces(profile: &Profile) -> String {
+    let names = profile
+        .interfaces
+        .keys()
+        .filter(|name| *name != Interface::Types.name());
+    list("interfaces", names)
 }
 
 /// What is asked for of WASI and refused, by package: single interfaces tell nobody more.
