@@ -110,7 +110,11 @@ impl Decision {
     pub fn narrow(&self, rights: Rights) -> Result<Rights, crate::PatternError> {
         match &self.rights {
             // References were filled in when this was decided.
-            Some(own) => rights.narrowed(own, &serde_json::Value::Null),
+            Some(own) => {
+                let rule = self.rule.as_deref().unwrap_or("a rule");
+                let origin = format!("the rights in {rule} of the policy");
+                rights.narrowed_by(&origin, own, &serde_json::Value::Null)
+            }
             None => Ok(rights),
         }
     }
