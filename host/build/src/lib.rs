@@ -29,7 +29,7 @@ mod trees;
 pub use failure::BuildError;
 pub use helpers::{HelperProcesses, helper_program, needed_by, needed_by_stage, scopes_of};
 pub use isolation::{Isolation, isolate};
-pub use record::Records;
 pub use plan::{PlanRequest, lock, plan};
+pub use record::Records;
 pub use run::{Export, Interrupt, Request, Settings, run};
 pub use single::{SingleStage, run_single};

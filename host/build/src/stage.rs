@@ -290,8 +290,10 @@ pub(crate) fn run_component(
     let compiled = settings.engine.prepare(module)?;
     let metadata = &module.metadata;
     let mut helper_grant = sandbox.helper_grant();
-    helper_grant.programs = decision.programs;
-    helper_grant.capabilities = decision.linux_capabilities;
+    helper_grant.programs.clone_from(&decision.programs);
+    helper_grant
+        .capabilities
+        .clone_from(&decision.linux_capabilities);
     helper_grant.source_epoch = source_epoch;
     let proxy = metadata
         .network
@@ -308,7 +310,7 @@ pub(crate) fn run_component(
         cuts: cuts.clone(),
         sessions: BTreeMap::new(),
     };
-    let interfaces = decision.interfaces.into_iter();
+    let interfaces = decision.interfaces.iter().copied();
     let grant = Grant {
         module: metadata.name.clone(),
         roots: roots_of(module, sandbox),
@@ -332,21 +334,22 @@ pub(crate) fn run_component(
     };
     match journal {
         None => Ok(settings.engine.run(&compiled, run)?),
-        Some(journal) => recorded(settings, module, &compiled, run, &journal, sandbox),
+        Some(journal) => {
+            journal.granted(module, &run.grant, &decision);
+            recorded(settings, &compiled, run, &journal, sandbox)
+        }
     }
 }
 
 /// Runs a component and notes what it does.
 fn recorded(
     settings: &Settings,
-    module: &Module,
     compiled: &Compiled,
     mut run: Run,
     journal: &Arc<Journal>,
     sandbox: &Sandbox,
 ) -> Result<Outcome> {
     let grant = run.grant.clone();
-    journal.granted(module, &grant);
     run.recorder = Some(journal.clone());
     run.helpers = Box::new(Noted {
         helpers: run.helpers,

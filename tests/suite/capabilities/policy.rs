@@ -254,6 +254,72 @@ fn a_plugin_without_the_signature_that_is_required_is_denied() {
         .says("that alice@example.org signed");
 }
 
+/// A run of the sample with these options in a store of its own.
+fn build(
+    scratch: &Scratch,
+    store: &str,
+    manifest: &std::path::Path,
+    options: &[&std::path::Path],
+) -> Ended {
+    Program::new("run --quiet --export archive")
+        .option("--store", scratch.path(store))
+        .option("--output-directory", scratch.path(&format!("out-{store}")))
+        .args(options)
+        .arg(manifest)
+        .run()
+}
+
+#[test]
+fn a_learned_policy_allows_the_run_that_it_was_learned_from_and_no_other() {
+    let scratch = Scratch::new();
+    let (manifest, policy) = (paths::sample("tar.json"), scratch.path("learned.toml"));
+    let (learn, by_policy) = (
+        std::path::Path::new("--learn"),
+        std::path::Path::new("--policy"),
+    );
+    build(&scratch, "a", &manifest, &[learn, &policy]).expect(0);
+    let text = scratch.read("learned.toml");
+    Policy::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    insta::assert_snapshot!(text.replace(&*paths::workspace().to_string_lossy(), "[WORKSPACE]"));
+    build(&scratch, "b", &manifest, &[by_policy, &policy]).expect(0);
+    let other = std::fs::read_to_string(&manifest)
+        .expect("the sample")
+        .replace("/srv/www", "/srv/other");
+    let other = scratch.write("other.json", other);
+    build(&scratch, "c", &other, &[by_policy, &policy])
+        .expect(1)
+        .says("may not create /srv/other");
+}
+
+#[test]
+fn a_learned_policy_has_programs_devices_and_mounts_that_were_used() {
+    if !osbuild_wasm_tests::machine::offers(&["bwrap", "sfdisk", "mkfs.ext4"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let manifest = scratch.json("disk.json", &manifest::disk());
+    let run = |store: &str, option: &str| {
+        Program::new("run --quiet --export image")
+            .option("--store", scratch.path(store))
+            .option("--output-directory", scratch.path(&format!("out-{store}")))
+            .option(option, scratch.path("learned.toml"))
+            .arg(&manifest)
+            .run()
+            .expect(0)
+    };
+    run("a", "--learn");
+    let text = scratch.read("learned.toml");
+    for part in [
+        "programs = [\"sfdisk\"]",
+        "programs = [\"mkfs.ext4\"]",
+        "devices = [\"org.osbuild.loopback\"]",
+        "mounts = [\"org.osbuild.ext4\"]",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    run("b", "--policy");
+}
+
 #[test]
 fn every_sample_policy_fits_the_schema() {
     for name in SAMPLES {

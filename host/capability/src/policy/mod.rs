@@ -4,11 +4,13 @@
 //! alone: a name without wildcards before patterns, of patterns the one with more letters, and of equals the last in the file.
 mod decision;
 mod document;
+mod learn;
 mod remedy;
 mod value;
 
 pub use decision::{Decision, Denial};
 pub use document::{Beyond, Rule, RuleLimits, Tier};
+pub use learn::learn;
 pub use remedy::Remedy;
 pub use value::{Bytes, HostPattern, NamePattern, Sha256, Time};
 

@@ -1,4 +1,5 @@
 //! A run from its options to its exit code; `osbuild-wasm run` and osbuild's own command line both end here.
+mod learn;
 mod outcome;
 mod plan;
 mod record;
@@ -12,8 +13,8 @@ use crate::monitor::{self, Monitor};
 use crate::order::Order;
 use crate::policy::PolicyFile;
 use osbuild_wasm_build::{
-    BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Request, Settings, isolate,
-    needed_by, needed_by_stage, plan as make_plan, run as build, scopes_of,
+    BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request, Settings,
+    isolate, needed_by, needed_by_stage, plan as make_plan, run as build, scopes_of,
 };
 use osbuild_wasm_capability::Policy;
 use osbuild_wasm_component::{Kind, Registry};
@@ -58,6 +59,8 @@ pub(crate) struct Job {
     pub(crate) rundir: Option<PathBuf>,
     /// File that takes the record of the run.
     pub(crate) record: Option<PathBuf>,
+    /// File that takes the policy that the run needed.
+    pub(crate) learn: Option<PathBuf>,
     /// File with the policy.
     pub(crate) policy: Option<PathBuf>,
     /// Lock file; empty: that beside the manifest.
@@ -91,6 +94,7 @@ impl Job {
             lock::check(file, &order.manifest, &registry, &manifest, order.json)?;
         }
         let policy = self.policy(&registry, &manifest)?;
+        let learning = self.learning(&registry, &manifest)?;
         let directory = self.make_store()?;
         let isolation = isolate(&directory).map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
@@ -110,6 +114,8 @@ impl Job {
         let interrupt = Interrupt::default();
         listen(&interrupt);
         let recording = self.recording(digest)?;
+        let wanted = recording.is_some() || learning.is_some();
+        let records: Option<Arc<Records>> = wanted.then(Arc::default);
         let summary = Arc::new(Summary::default());
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let settings = Settings {
@@ -128,9 +134,7 @@ impl Job {
             rundir,
             policy,
             interrupt: interrupt.clone(),
-            records: recording
-                .as_ref()
-                .map(|recording| recording.records.clone()),
+            records: records.clone(),
         };
         let request = Request {
             manifest: &manifest,
@@ -138,9 +142,14 @@ impl Job {
             exports,
         };
         let built = build(&settings, &store, &isolation, &request);
+        let stages = records.map(|records| records.take()).unwrap_or_default();
+        if let Some(learning) = learning {
+            let success = built.as_ref().is_ok_and(|built| built.success);
+            learning.write(&stages, success, order.json)?;
+        }
         if let Some(recording) = recording {
             recording
-                .write(&manifest, &built)
+                .write(&manifest, &built, stages)
                 .map_err(|error| self.failed(&error))?;
         }
         if interrupt.fired() {
