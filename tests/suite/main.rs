@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod cache;
+mod capabilities;
 mod cases;
 mod content;
 mod help;

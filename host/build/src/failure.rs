@@ -1,5 +1,5 @@
 //! Errors of this room.
-use osbuild_wasm_component::ComponentError;
+use osbuild_wasm_component::{ComponentError, Kind};
 use osbuild_wasm_protocol::Failure;
 use osbuild_wasm_store::StoreError;
 use std::path::PathBuf;
@@ -60,6 +60,15 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// There is no component for a module.
+    pub(crate) fn no_component(kind: Kind, name: &str) -> Self {
+        Self::NoComponent {
+            kind: kind.name(),
+            name: name.to_owned(),
+            hint: ": this version does not carry it; put a plugin of that name into a directory of --libdir or OSBUILD_WASM_PATH".into(),
+        }
+    }
+
     /// An error of the manifest at `place`.
     pub(crate) fn manifest(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Manifest {

@@ -93,7 +93,7 @@ impl Address {
 }
 
 /// `host:port` of every http and https URL anywhere in the options.
-fn hosts_of(options: &Value) -> BTreeSet<String> {
+pub(crate) fn hosts_of(options: &Value) -> BTreeSet<String> {
     let mut hosts = BTreeSet::new();
     collect(options, &mut hosts);
     hosts
@@ -109,7 +109,7 @@ fn collect(value: &Value, hosts: &mut BTreeSet<String>) {
 }
 
 /// `host:port` of a URL.
-fn authority_of(url: &str) -> Option<String> {
+pub(crate) fn authority_of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let default = match scheme {
         "http" => 80,

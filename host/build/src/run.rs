@@ -7,7 +7,7 @@ use crate::key::{kind_of, private_key};
 use crate::pipeline::{self, Site};
 use crate::record::Records;
 use crate::trees::{Tree, Trees};
-use osbuild_wasm_capability::Interface as Named;
+use osbuild_wasm_capability::{Interface as Named, Policy};
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
 use osbuild_wasm_files::{CopyOptions, copy_tree};
 use osbuild_wasm_manifest::json::Value;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub break_at: Option<String>,
     /// Where sockets are made; none: in each stage's scratch directory.
     pub rundir: Option<PathBuf>,
+    /// What stages may do; none: what they ask for.
+    pub policy: Option<Policy>,
     /// Ends everything early.
     pub interrupt: Interrupt,
     /// Collects what each stage does, if somebody wants to know.
@@ -60,13 +62,7 @@ impl std::fmt::Debug for Settings {
 impl Settings {
     /// The component of a module, or an error that suggests a near name.
     pub(crate) fn component(&self, kind: Kind, name: &str) -> Result<Arc<Module>> {
-        let missing = || {
-            BuildError::NoComponent {
-            kind: kind.name(),
-            name: name.to_owned(),
-            hint: ": this version does not carry it; put a plugin of that name into a directory of --libdir or OSBUILD_WASM_PATH".into(),
-        }
-        };
+        let missing = || BuildError::no_component(kind, name);
         Ok(self.registry.get(kind, name).ok_or_else(missing)??)
     }
 

@@ -1,6 +1,7 @@
 //! One stage on a directory of the host, without manifest and store.
 use crate::failure::{BuildError, Result};
 use crate::log::StageLog;
+use crate::plan::as_asked;
 use crate::run::Settings;
 use crate::sandbox::{DEVICES, INPUTS, MOUNTS, Sandbox, TREE};
 use crate::stage::{Job, run_component};
@@ -59,6 +60,7 @@ pub fn run_single(settings: &Settings, single: &SingleStage<'_>) -> Result<Outco
             .and_then(Value::as_i64),
         arguments: document.to_string(),
         time: settings.stage_timeout,
+        decision: as_asked(single.module),
         helpers: settings.helpers.clone(),
         journal: None,
     };

@@ -10,7 +10,8 @@ use crate::record::{Journal, Noted};
 use crate::run::Settings;
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::trees::Trees;
-use crate::{arguments, devices, inputs, mounts, shell};
+use crate::{arguments, devices, inputs, mounts, plan, shell};
+use osbuild_wasm_capability::policy::Decision;
 use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits, Rights, Root};
 use osbuild_wasm_component::{Compiled, Module, Outcome, Run, Stopped};
 use osbuild_wasm_manifest::json::Value;
@@ -187,6 +188,10 @@ fn carry_out(
         seed: stage.id.clone(),
         source_epoch: pipeline.source_epoch,
         time: settings.stage_timeout,
+        decision: match &settings.policy {
+            Some(policy) => plan::decide(stage, &module, policy)?,
+            None => plan::as_asked(&module),
+        },
         helpers: settings.helpers.clone(),
         journal: journal.cloned(),
     };
@@ -251,6 +256,8 @@ pub(crate) struct Job<'a> {
     pub(crate) seed: String,
     pub(crate) source_epoch: Option<i64>,
     pub(crate) time: Option<Duration>,
+    /// What it gets.
+    pub(crate) decision: Decision,
     pub(crate) helpers: Arc<HelperProcesses>,
     /// Notes what it does.
     pub(crate) journal: Option<Arc<Journal>>,
@@ -271,14 +278,22 @@ pub(crate) fn run_component(
         seed,
         source_epoch,
         time,
+        decision,
         helpers,
         journal,
     } = job;
+    let mut limits = Limits::from(decision.limits);
+    limits.time = limits.time.into_iter().chain(time).min();
+    let rights = decision
+        .narrow(rights_of(module, options)?)
+        .map_err(|error| BuildError::manifest("rights of the policy", error.to_string()))?;
     let compiled = settings.engine.prepare(module)?;
     let metadata = &module.metadata;
     let mut helper_grant = sandbox.helper_grant();
-    helper_grant.programs.clone_from(&metadata.programs);
-    helper_grant.capabilities.clone_from(&metadata.capabilities);
+    helper_grant.programs.clone_from(&decision.programs);
+    helper_grant
+        .capabilities
+        .clone_from(&decision.linux_capabilities);
     helper_grant.source_epoch = source_epoch;
     let proxy = metadata
         .network
@@ -295,22 +310,19 @@ pub(crate) fn run_component(
         cuts: cuts.clone(),
         sessions: BTreeMap::new(),
     };
-    let limits = Limits {
-        time,
-        ..Limits::default()
-    };
-    let interfaces = module.request.interfaces.iter().copied();
+    let interfaces = decision.interfaces.iter().copied();
     let grant = Grant {
         module: metadata.name.clone(),
         roots: roots_of(module, sandbox),
-        rights: rights_of(module, options)?,
+        rights,
         interfaces: interfaces.chain([Named::Types]).collect(),
+        wasi_filesystem: decision.wasi_filesystem,
         limits,
         source_epoch,
         entropy: metadata.entropy,
     };
     let _watch = settings.interrupt.watch(cuts.clone());
-    let _timer = time.map(|time| Timer::start(time, cuts));
+    let _timer = limits.time.map(|time| Timer::start(time, cuts));
     let run = Run {
         grant,
         arguments,
@@ -322,21 +334,22 @@ pub(crate) fn run_component(
     };
     match journal {
         None => Ok(settings.engine.run(&compiled, run)?),
-        Some(journal) => recorded(settings, module, &compiled, run, &journal, sandbox),
+        Some(journal) => {
+            journal.granted(module, &run.grant, &decision);
+            recorded(settings, &compiled, run, &journal, sandbox)
+        }
     }
 }
 
 /// Runs a component and notes what it does.
 fn recorded(
     settings: &Settings,
-    module: &Module,
     compiled: &Compiled,
     mut run: Run,
     journal: &Arc<Journal>,
     sandbox: &Sandbox,
 ) -> Result<Outcome> {
     let grant = run.grant.clone();
-    journal.granted(module, &grant);
     run.recorder = Some(journal.clone());
     run.helpers = Box::new(Noted {
         helpers: run.helpers,

@@ -63,6 +63,8 @@ pub struct Grant {
     pub rights: Rights,
     /// Interfaces that may be used.
     pub interfaces: BTreeSet<Interface>,
+    /// The directories are there through `wasi:filesystem` too.
+    pub wasi_filesystem: bool,
     /// Bounds.
     pub limits: Limits,
     /// Seconds since 1970 that the wall clock shows instead of the real time.

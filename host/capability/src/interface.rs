@@ -1,4 +1,5 @@
 //! Interfaces of `osbuild:stage`.
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Name of the WIT package that is the contract.
@@ -47,7 +48,8 @@ impl Version {
 }
 
 /// An interface of the contract: one capability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Interface {
     /// Shared types; no capability by itself.
     Types,

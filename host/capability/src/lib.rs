@@ -3,19 +3,29 @@
 //! Pure: nothing here touches the machine. The words are those of `wit/` and of the module documents in `schemas/`.
 #![forbid(unsafe_code)]
 
+pub mod audit;
+pub mod diff;
 mod embed;
 mod grant;
 mod interface;
+pub mod lock;
 mod metadata;
 mod pattern;
+pub mod plan;
+pub mod policy;
+mod profile;
 pub mod record;
 mod request;
 mod rights;
+mod size;
 
 pub use embed::embed;
 pub use grant::{Access, Grant, Limits, Root};
 pub use interface::{Interface, PACKAGE, VERSION, Version};
 pub use metadata::{MetadataError, ModuleMetadata, SECTION};
 pub use pattern::{Coverage, Pattern, PatternError, shown};
+pub use policy::{Policy, PolicyError};
+pub use profile::{BUILT_IN, Profile, Signer, Standing, standing};
 pub use request::{Import, ImportProblem, Request};
 pub use rights::{Refusal, Right, Rights, Verb};
+pub use size::Size;

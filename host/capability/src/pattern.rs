@@ -82,7 +82,8 @@ impl Pattern {
             .collect()
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// A pattern without references.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let path = match SCHEMES.iter().find(|(scheme, _)| text.starts_with(scheme)) {
             Some((scheme, root)) => format!("{root}{}", &text[scheme.len()..]),
             None if text.contains("://") => {
@@ -103,6 +104,11 @@ impl Pattern {
             });
         }
         Ok(Self { parts })
+    }
+
+    /// Whether every path of `other` is surely in this set too. What cannot be told (`/a?` and `/a*`) counts as not.
+    pub fn contains(&self, other: &Self) -> bool {
+        contains(&self.parts, &other.parts)
     }
 
     /// How much of `path` is in the set.
@@ -146,6 +152,40 @@ fn skip_any(parts: &[Part], reached: &mut [bool]) {
     for (index, part) in parts.iter().enumerate() {
         reached[index + 1] |= reached[index] && *part == Part::Any;
     }
+}
+
+/// All ways to match are followed at once; a `**` is only ever matched by another one.
+fn contains(parts: &[Part], others: &[Part]) -> bool {
+    let skip = |states: &mut Vec<bool>| {
+        for (index, part) in parts.iter().enumerate() {
+            states[index + 1] |= states[index] && *part == Part::Any;
+        }
+    };
+    let mut states = vec![false; parts.len() + 1];
+    states[0] = true;
+    skip(&mut states);
+    for other in others {
+        let mut next = vec![false; parts.len() + 1];
+        for (index, part) in parts.iter().enumerate().filter(|(index, _)| states[*index]) {
+            match (part, other) {
+                (Part::Any, _) => next[index] = true,
+                (Part::Name(pattern), Part::Name(name)) => {
+                    next[index + 1] |= contains_name(pattern, name);
+                }
+                (Part::Name(_), Part::Any) => {}
+            }
+        }
+        skip(&mut next);
+        states = next;
+    }
+    states[parts.len()]
+}
+
+fn contains_name(pattern: &glob::Pattern, name: &glob::Pattern) -> bool {
+    let is_literal = |name: &str| !name.contains(['*', '?', '[']);
+    pattern == name
+        || pattern.as_str() == "*"
+        || is_literal(name.as_str()) && pattern.matches(name.as_str())
 }
 
 /// As a document writes it.
@@ -269,6 +309,31 @@ mod tests {
             ("build:///etc/os-release", "/etc/os-release", Coverage::Path),
         ] {
             assert_eq!(one(pattern).covers(path), coverage, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn containment_is_never_claimed_wrongly() {
+        for (larger, smaller, expected) in [
+            ("/etc/**", "/etc/a/b", true),
+            ("/etc/**", "/etc/*.conf", true),
+            ("/**", "/etc/**", true),
+            ("/etc/*", "/etc/*.conf", true),
+            ("/etc/*.conf", "/etc/a.conf", true),
+            ("/etc/a[*]", "/etc/a[*]", true),
+            ("/usr/**/x", "/usr/a/x", true),
+            ("/etc/?", "/etc/*", false),
+            ("/etc/a?", "/etc/a*", false),
+            ("/etc/*", "/etc/**", false),
+            ("/etc/a", "/etc/**", false),
+            ("/etc/*", "/etc/a/b", false),
+            ("/**", "mount://**", false),
+        ] {
+            assert_eq!(
+                one(larger).contains(&one(smaller)),
+                expected,
+                "{larger} {smaller}"
+            );
         }
     }
 

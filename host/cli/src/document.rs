@@ -163,7 +163,7 @@ fn colour() -> Colour {
 }
 
 /// Columns that lines of a document may take.
-fn width() -> usize {
+pub(crate) fn width() -> usize {
     const ELSEWHERE: usize = 140;
     let terminal = terminal_size::terminal_size_of(std::io::stderr());
     terminal.map_or(ELSEWHERE, |(width, _)| width.0.into())

@@ -6,19 +6,23 @@
     reason = "this is the room that talks to the user"
 )]
 
+mod audit;
 mod components;
 mod doctor;
 mod document;
 mod exit;
+mod format;
 mod generate;
 mod inspect;
 mod job;
 mod legacy;
+mod lock;
 mod monitor;
 mod order;
 mod osbuild;
+mod plan;
+mod policy;
 mod run;
-mod size;
 mod stage;
 mod validate;
 
@@ -34,6 +38,9 @@ Examples:
   # Is the manifest good? Then build its pipeline `image` into ./out/image
   osbuild-wasm validate manifest.json
   osbuild-wasm run --export image --output-directory out manifest.json
+
+  # Who would do what to which files, and does the policy allow it?
+  osbuild-wasm plan --policy policy.toml manifest.json
 
   # What may this stage do?
   osbuild-wasm stage show org.osbuild.mkfs.ext4
@@ -64,6 +71,9 @@ enum Command {
     Run(run::RunArguments),
     Inspect(inspect::InspectArguments),
     Validate(validate::ValidateArguments),
+    Plan(plan::PlanArguments),
+    Audit(audit::AuditArguments),
+    Lock(lock::LockArguments),
     #[command(subcommand)]
     Stage(stage::StageCommand),
     Doctor(doctor::DoctorArguments),
@@ -93,6 +103,9 @@ fn carry_out() -> Exit {
         Command::Run(arguments) => run::run(arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
+        Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Audit(arguments) => audit::audit(&arguments),
+        Command::Lock(arguments) => lock::lock(&arguments),
         Command::Stage(command) => stage::stage(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),

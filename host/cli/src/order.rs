@@ -1,7 +1,7 @@
 //! What a run is asked for: the options that `osbuild-wasm run` and osbuild's own command line share.
 use crate::monitor::Monitor;
-use crate::size::Size;
 use clap::Args;
+use osbuild_wasm_capability::Size;
 use std::path::PathBuf;
 
 /// Options of a run.

@@ -64,6 +64,9 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         record: None,
         in_vm: arguments.in_vm,
         rundir: arguments.rundir,
+        learn: None,
+        policy: None,
+        locked: None,
     };
     job.run()
 }

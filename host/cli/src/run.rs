@@ -13,6 +13,12 @@ Examples:
   # The same as a program does it: manifest on standard input, progress on descriptor 3, the result as JSON
   osbuild-wasm run --export image --output-directory out --json --monitor JSONSeqMonitor --monitor-fd 3 - 3>progress < manifest.json
 
+  # Only what a policy allows, with nothing but the components that the lock file pins; refused before anything runs
+  osbuild-wasm run --policy ci.toml --locked --export image --output-directory out manifest.json
+
+  # Begin with a policy that allows what one run needed, and no more
+  osbuild-wasm run --learn ci.toml --export image --output-directory out manifest.json
+
   # Keep what the pipelines `build` and `os` made, so that the next run begins there
   osbuild-wasm run --checkpoint build --checkpoint os --export image --output-directory out manifest.json
 
@@ -36,6 +42,15 @@ pub(crate) struct RunArguments {
     /// Write what every stage really did to FILE, as JSON: paths, files with digests, programs, what was refused and what was not used
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Grant only what this policy (TOML) allows; what it denies is said before anything runs
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Write the narrowest policy (TOML) that this run needed to FILE, when it succeeds; a run with --policy FILE then passes
+    #[arg(long, value_name = "FILE")]
+    learn: Option<PathBuf>,
+    /// Refuse to run with anything else than the lock file pins; without FILE that is MANIFEST.lock
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    locked: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Exit {
@@ -48,6 +63,9 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         in_vm: Vec::new(),
         rundir: None,
         record: arguments.record,
+        learn: arguments.learn,
+        policy: arguments.policy,
+        locked: arguments.locked,
     };
     job.run()
 }

@@ -239,6 +239,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         jobs: 1,
         stage_timeout: arguments.stage_timeout.map(Duration::from_secs),
         checkpoints: Default::default(),
+        policy: None,
         interrupt: interrupt.clone(),
         records: None,
     };

@@ -50,6 +50,13 @@ pub struct Builtin {
     pub compressed: &'static [u8],
 }
 
+impl Builtin {
+    /// The component itself.
+    pub fn unpack(&self) -> Result<Vec<u8>, ComponentError> {
+        unpack(self.name, self.compressed)
+    }
+}
+
 /// All components that a run can use.
 #[derive(Debug, Default)]
 pub struct Registry {
@@ -158,6 +165,7 @@ impl Registry {
             Entry::Builtin(compressed, module) => match module.get() {
                 Some(module) => Ok(module.clone()),
                 None => unpack(name, compressed)
+                    .and_then(|bytes| Module::read(name, bytes, Origin::Builtin))
                     .map(|unpacked| module.get_or_init(|| Arc::new(unpacked)).clone()),
             },
         })
@@ -180,10 +188,9 @@ impl Registry {
     }
 }
 
-fn unpack(name: &str, compressed: &[u8]) -> Result<Module, ComponentError> {
-    let bytes = zstd::decode_all(compressed).map_err(|error| ComponentError::NotAComponent {
+fn unpack(name: &str, compressed: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    zstd::decode_all(compressed).map_err(|error| ComponentError::NotAComponent {
         name: name.into(),
         cause: error.to_string(),
-    })?;
-    Module::read(name, bytes, Origin::Builtin)
+    })
 }

@@ -356,7 +356,8 @@ fn wasi(run: &Run, log: Log) -> Result<WasiCtx, ComponentError> {
             u64::try_from(epoch).unwrap_or(0),
         )));
     }
-    for root in run.grant.roots.iter().filter(|root| root.host.is_dir()) {
+    let directories = run.grant.roots.iter().filter(|root| root.host.is_dir());
+    for root in directories.filter(|_| run.grant.wasi_filesystem) {
         let permissions = if root.access == Access::Write {
             FsPerms::ReadWrite
         } else {

@@ -10,6 +10,7 @@ pub mod monitor;
 mod place;
 mod reasons;
 pub mod result;
+pub mod sheet;
 mod style;
 pub mod summary;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use monitor::{
     for_people,
 };
 pub use result::{error_document, result, result_v1, result_v2};
+pub use sheet::{Sheet, audit_sheet, diff_sheet, plan_sheet};
 pub use style::Colour;
 pub use summary::Summary;
 pub use trailer::{Checkpoint, trailer};

@@ -4,6 +4,7 @@ mod written;
 
 pub(crate) use calls::Noted;
 
+use osbuild_wasm_capability::policy::Decision;
 use osbuild_wasm_capability::record::{
     AccessRecord, CallRecord, ComponentRecord, DenialRecord, DirectoryRecord, GrantRecord,
     LayerRecord, ProgramRecord, StageRecord, UnusedRecord, WrittenRecord,
@@ -81,7 +82,7 @@ impl Journal {
     }
 
     /// The component is about to run.
-    pub(crate) fn granted(&self, module: &Module, grant: &Grant) {
+    pub(crate) fn granted(&self, module: &Module, grant: &Grant, decision: &Decision) {
         let mut notes = lock(&self.notes);
         notes.component = Some(ComponentRecord {
             sha256: module.digest.clone(),
@@ -102,8 +103,8 @@ impl Journal {
         notes.granted = GrantRecord {
             interfaces: grant.interfaces.iter().map(ToString::to_string).collect(),
             rights: layers.map(layer).collect(),
-            programs: module.metadata.programs.clone(),
-            capabilities: module.metadata.capabilities.clone(),
+            programs: decision.programs.clone(),
+            capabilities: decision.linux_capabilities.clone(),
             directories: grant.roots.iter().map(directory).collect(),
         };
     }

@@ -1,4 +1,5 @@
 //! A run from its options to its exit code; `osbuild-wasm run` and osbuild's own command line both end here.
+mod learn;
 mod outcome;
 mod plan;
 mod record;
@@ -7,12 +8,15 @@ use crate::components::{catalogue, engine, exit_of, registry};
 use crate::document::{self, Style};
 use crate::exit::{Exit, fail, say};
 use crate::legacy::with_build_environment;
+use crate::lock;
 use crate::monitor::{self, Monitor};
 use crate::order::Order;
+use crate::policy::PolicyFile;
 use osbuild_wasm_build::{
-    BuildError, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate, needed_by,
-    needed_by_stage, run as build, scopes_of,
+    BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request, Settings,
+    isolate, needed_by, needed_by_stage, plan as make_plan, run as build, scopes_of,
 };
+use osbuild_wasm_capability::Policy;
 use osbuild_wasm_component::{Kind, Registry};
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::to_python;
@@ -55,6 +59,12 @@ pub(crate) struct Job {
     pub(crate) rundir: Option<PathBuf>,
     /// File that takes the record of the run.
     pub(crate) record: Option<PathBuf>,
+    /// File that takes the policy that the run needed.
+    pub(crate) learn: Option<PathBuf>,
+    /// File with the policy.
+    pub(crate) policy: Option<PathBuf>,
+    /// Lock file; empty: that beside the manifest.
+    pub(crate) locked: Option<PathBuf>,
 }
 
 impl Job {
@@ -80,6 +90,11 @@ impl Job {
         }
         let exports = plan.exports(self, &manifest)?;
         self.refuse_what_is_not_there(&manifest)?;
+        if let Some(file) = &self.locked {
+            lock::check(file, &order.manifest, &registry, &manifest, order.json)?;
+        }
+        let policy = self.policy(&registry, &manifest)?;
+        let learning = self.learning(&registry, &manifest)?;
         let directory = self.make_store()?;
         let isolation = isolate(&directory).map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
@@ -99,6 +114,8 @@ impl Job {
         let interrupt = Interrupt::default();
         listen(&interrupt);
         let recording = self.recording(digest)?;
+        let wanted = recording.is_some() || learning.is_some();
+        let records: Option<Arc<Records>> = wanted.then(Arc::default);
         let summary = Arc::new(Summary::default());
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let settings = Settings {
@@ -115,10 +132,9 @@ impl Job {
             checkpoints: plan.checkpoints.clone(),
             break_at: order.break_at.clone(),
             rundir,
+            policy,
             interrupt: interrupt.clone(),
-            records: recording
-                .as_ref()
-                .map(|recording| recording.records.clone()),
+            records: records.clone(),
         };
         let request = Request {
             manifest: &manifest,
@@ -126,9 +142,14 @@ impl Job {
             exports,
         };
         let built = build(&settings, &store, &isolation, &request);
+        let stages = records.map(|records| records.take()).unwrap_or_default();
+        if let Some(learning) = learning {
+            let success = built.as_ref().is_ok_and(|built| built.success);
+            learning.write(&stages, success, order.json)?;
+        }
         if let Some(recording) = recording {
             recording
-                .write(&manifest, &built)
+                .write(&manifest, &built, stages)
                 .map_err(|error| self.failed(&error))?;
         }
         if interrupt.fired() {
@@ -187,6 +208,26 @@ impl Job {
             )));
         }
         Ok(())
+    }
+
+    /// The policy, when it allows all that the run needs.
+    fn policy(&self, registry: &Registry, manifest: &Manifest) -> Result<Option<Policy>, Exit> {
+        let Some(path) = &self.policy else {
+            return Ok(None);
+        };
+        let file = PolicyFile::read(path, self.style())?;
+        let request = PlanRequest {
+            registry,
+            manifest,
+            name: self.order.manifest.display().to_string(),
+            exports: &self.order.export,
+            policy: Some((&file.name, &file.policy)),
+        };
+        let plan = make_plan(&request).map_err(|error| self.failed(&error))?;
+        match plan.granted() {
+            true => Ok(Some(file.policy)),
+            false => Err(file.denied(&plan, self.order.json)),
+        }
     }
 
     fn make_store(&self) -> Result<PathBuf, Exit> {

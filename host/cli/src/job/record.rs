@@ -1,7 +1,7 @@
 //! `run --record`: from what the stages did and how the run ended to one document.
 use super::Job;
 use crate::exit::Exit;
-use osbuild_wasm_build::{BuildError, Records};
+use osbuild_wasm_build::BuildError;
 use osbuild_wasm_capability::record::{
     ManifestRecord, PipelineRecord, RECORD_FORMAT, Record, SourceItemRecord, SourceRecord,
     StageRecord,
@@ -14,13 +14,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// A record in the making.
 pub(super) struct Recording {
-    /// Takes what the stages do.
-    pub(super) records: Arc<Records>,
     path: PathBuf,
     file: File,
     manifest: ManifestRecord,
@@ -39,7 +36,6 @@ impl Job {
             self.refused(&diagnostic.cause(error.to_string()))
         })?;
         Ok(Some(Recording {
-            records: Arc::default(),
             path,
             file,
             manifest: ManifestRecord {
@@ -58,6 +54,7 @@ impl Recording {
         self,
         manifest: &Manifest,
         built: &Result<RunOutcome, BuildError>,
+        stages: Vec<(String, StageRecord)>,
     ) -> io::Result<()> {
         let place = format!("--record {}", self.path.display());
         let failed = |error: io::Error| io::Error::new(error.kind(), format!("{place}: {error}"));
@@ -76,7 +73,7 @@ impl Recording {
             success: outcome.is_some_and(|outcome| outcome.success),
             error,
             sources: sources.iter().map(|of| source(manifest, of)).collect(),
-            pipelines: pipelines(manifest, outcome, self.records.take()),
+            pipelines: pipelines(manifest, outcome, stages),
         };
         let mut file = BufWriter::new(self.file);
         serde_json::to_writer_pretty(&mut file, &record).map_err(|error| failed(error.into()))?;

@@ -80,6 +80,25 @@ impl Source<'_> {
         self.render(&finding, colour, width) + "\n"
     }
 
+    /// What is wrong at an offset of a document of another format.
+    pub fn point(
+        &self,
+        title: String,
+        offset: usize,
+        hint: Option<&str>,
+        colour: Colour,
+        width: usize,
+    ) -> String {
+        let finding = Finding {
+            title,
+            places: std::iter::once(offset..offset).collect(),
+            label: Some("here"),
+            place: None,
+            hint,
+        };
+        self.render(&finding, colour, width) + "\n"
+    }
+
     fn shown_name(&self) -> &str {
         match self.name {
             "-" => "standard input",

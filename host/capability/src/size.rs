@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 /// A number of bytes, or no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Size {
+pub enum Size {
     /// No limit.
     Unlimited,
     /// So many bytes.
@@ -25,7 +25,7 @@ const UNITS: [(&str, u64); 9] = [
 
 impl Size {
     /// The limit in bytes, if there is one.
-    pub(crate) fn limit(self) -> Option<u64> {
+    pub fn limit(self) -> Option<u64> {
         match self {
             Self::Unlimited => None,
             Self::Bytes(bytes) => Some(bytes),

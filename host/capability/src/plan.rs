@@ -1,0 +1,148 @@
+//! Plans: what every module of a manifest would get, before anything runs.
+use crate::grant::Limits;
+use crate::policy::Decision;
+use crate::profile::Profile;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A plan, as `osbuild-wasm plan --format json` prints it; schemas/plan.json.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Always [`Plan::TYPE`].
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Version of this format: 1.
+    pub version: u64,
+    /// Version of the contract that this program offers.
+    pub contract: String,
+    /// How the user calls the manifest.
+    pub manifest: String,
+    /// How the user calls the policy; none: everything that is asked for is granted.
+    pub policy: Option<String>,
+    /// What is fetched before the first stage.
+    pub sources: Vec<Planned>,
+    /// What is built, dependencies first.
+    pub pipelines: Vec<PlannedPipeline>,
+}
+
+/// A pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPipeline {
+    /// Its name.
+    pub name: String,
+    /// The id of its last stage; none when it has no stages.
+    pub id: Option<String>,
+    /// The pipeline whose tree the programs of its stages come from; none: they come from this machine.
+    pub build: Option<String>,
+    /// What prepares the build root.
+    pub runner: String,
+    /// What its stages see as the time, in seconds since 1970.
+    pub source_epoch: Option<i64>,
+    /// Its stages.
+    pub stages: Vec<Planned>,
+}
+
+/// A stage, assembler or source with what it asks for and what it gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// What is asked for.
+    #[serde(flatten)]
+    pub ask: Ask,
+    /// What is granted.
+    pub decision: Decision,
+}
+
+/// What a module asks for at one place of a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ask {
+    /// JSON path in the manifest.
+    pub place: String,
+    /// Id of the stage or source.
+    pub id: String,
+    /// The module with its rights, the options filled in.
+    pub module: Profile,
+    /// What it reads beside its tree.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Part>,
+    /// Device nodes that it gets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Part>,
+    /// File systems that are mounted while it runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Part>,
+    /// Hosts (with port) that it reaches; `*` stands for those that a list of mirrors names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// The options of the stage, which rights of a policy may refer to.
+    #[serde(skip)]
+    pub options: serde_json::Value,
+}
+
+/// An input, device or mount of a stage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Name within the stage.
+    pub name: String,
+    /// Module name.
+    pub module: String,
+    /// What it is made of, e.g. `disk.img from sector 2048`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
+}
+
+/// The bounds of a run in JSON.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Bytes of linear memory.
+    pub memory: u64,
+    /// Bytes of log.
+    pub log_bytes: u64,
+    /// Bytes written through `tree`.
+    pub written_bytes: u64,
+    /// Inodes made through `tree`.
+    pub created_inodes: u64,
+    /// Wall-clock time; none: unlimited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+impl From<&Limits> for Bounds {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            memory: limits.memory as u64,
+            log_bytes: limits.output,
+            written_bytes: limits.written_bytes,
+            created_inodes: limits.created_inodes,
+            seconds: limits.time.map(|time| time.as_secs().max(1)),
+        }
+    }
+}
+
+impl From<Bounds> for Limits {
+    fn from(bounds: Bounds) -> Self {
+        Self {
+            memory: usize::try_from(bounds.memory).unwrap_or(usize::MAX),
+            output: bounds.log_bytes,
+            written_bytes: bounds.written_bytes,
+            created_inodes: bounds.created_inodes,
+            time: bounds.seconds.map(Duration::from_secs),
+        }
+    }
+}
+
+impl Plan {
+    /// What `type` says.
+    pub const TYPE: &'static str = "osbuild-wasm plan";
+
+    /// Sources and stages, in the order in which they come about.
+    pub fn all(&self) -> impl Iterator<Item = &Planned> {
+        let stages = self.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        self.sources.iter().chain(stages)
+    }
+
+    /// Whether everything may run.
+    pub fn granted(&self) -> bool {
+        self.all().all(|planned| planned.decision.granted())
+    }
+}

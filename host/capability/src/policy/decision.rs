@@ -1,0 +1,302 @@
+//! What a policy decides about one use of a module.
+use super::Policy;
+use super::document::{Beyond, Rule, Tier};
+use super::value::NamePattern;
+use crate::grant::Limits;
+use crate::interface::Interface;
+use crate::pattern::Pattern;
+use crate::plan::{Ask, Bounds};
+use crate::rights::{Right, Rights};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What one use of a module gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Decision {
+    /// The rule that decided; none: there is no policy, or no rule matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Interfaces of the contract that may be called.
+    pub interfaces: BTreeSet<Interface>,
+    /// The granted directories are there through `wasi:filesystem` too.
+    pub wasi_filesystem: bool,
+    /// Programs that may be run.
+    pub programs: Vec<String>,
+    /// Linux capabilities of these programs beyond osbuild's default set.
+    pub linux_capabilities: Vec<String>,
+    /// Hosts that may be reached.
+    pub hosts: Vec<String>,
+    /// Verbs on paths that the policy allows, beside the module's own limits; none: it does not narrow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rights: Option<Vec<Right>>,
+    /// Bounds.
+    pub limits: Bounds,
+    /// What was asked for and is refused when it is used.
+    pub withheld: Vec<String>,
+    /// What was asked for and is an error: the module does not run.
+    pub denials: Vec<Denial>,
+}
+
+/// One thing that a policy denies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// What was asked for, e.g. `program rpm` or `create /etc/hostname`.
+    pub capability: String,
+    /// Why it is denied, with the rule.
+    pub reason: String,
+}
+
+impl Policy {
+    /// What a use of a module gets under this policy.
+    pub fn decide(&self, ask: &Ask) -> Decision {
+        let name = &ask.module.name;
+        let Some(rule) = self.rule(name) else {
+            let denial = Denial {
+                capability: format!("{} {name}", ask.module.kind),
+                reason: "no rule matches it".into(),
+            };
+            return Decision {
+                limits: Bounds::from(&Limits::default()),
+                denials: vec![denial],
+                ..Decision::default()
+            };
+        };
+        let mut limits = Limits::default();
+        self.limits.apply(&mut limits);
+        rule.limits.apply(&mut limits);
+        let mut review = Review {
+            rule,
+            ask,
+            decision: Decision {
+                rule: Some(rule.label()),
+                limits: Bounds::from(&limits),
+                ..Decision::default()
+            },
+        };
+        review.identity();
+        review.interfaces();
+        review.programs();
+        review.parts();
+        review.hosts();
+        review.rights();
+        review.wasi();
+        review.decision
+    }
+}
+
+impl Decision {
+    /// Without a policy a module gets what it asks for.
+    pub fn without_policy(ask: &Ask) -> Self {
+        let profile = &ask.module;
+        Self {
+            interfaces: profile.known_interfaces().collect(),
+            wasi_filesystem: profile.has_wasi_files(),
+            programs: profile.programs.clone(),
+            linux_capabilities: profile.linux_capabilities.clone(),
+            hosts: ask.hosts.clone(),
+            limits: Bounds::from(&Limits::default()),
+            withheld: profile.asked_in_vain().map(str::to_owned).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the module may run.
+    pub fn granted(&self) -> bool {
+        self.denials.is_empty()
+    }
+
+    /// The rights with those of the policy as one more layer.
+    pub fn narrow(&self, rights: Rights) -> Result<Rights, crate::PatternError> {
+        match &self.rights {
+            // References were filled in when this was decided.
+            Some(own) => {
+                let rule = self.rule.as_deref().unwrap_or("a rule");
+                let origin = format!("the rights in {rule} of the policy");
+                rights.narrowed_by(&origin, own, &serde_json::Value::Null)
+            }
+            None => Ok(rights),
+        }
+    }
+}
+
+/// One decision in the making.
+struct Review<'a> {
+    rule: &'a Rule,
+    ask: &'a Ask,
+    decision: Decision,
+}
+
+impl Review<'_> {
+    /// Something that is asked for and not in the rule.
+    fn beyond(&mut self, capability: String, reason: &str) {
+        match self.rule.asked_not_granted {
+            Some(Beyond::Withhold) => self.decision.withheld.push(capability),
+            _ => self.deny(capability, reason),
+        }
+    }
+
+    fn deny(&mut self, capability: String, reason: &str) {
+        let reason = format!("{} {reason}", self.rule.label());
+        self.decision.denials.push(Denial { capability, reason });
+    }
+
+    /// Digest and signature cannot be withheld.
+    fn identity(&mut self) {
+        let profile = &self.ask.module;
+        let fits =
+            |digests: &Vec<super::Sha256>| digests.iter().any(|digest| digest.is(&profile.digest));
+        if !profile.digest.is_empty() && !self.rule.digests.as_ref().is_none_or(fits) {
+            self.deny(
+                format!("component sha256:{}", profile.digest),
+                "pins other digests",
+            );
+        }
+        let Some(required) = &self.rule.signers else {
+            return;
+        };
+        let signed = profile.signers.iter().any(|signer| {
+            let is =
+                |text: &String| !text.is_empty() && (*text == signer.name || *text == signer.key);
+            required.iter().any(is)
+        });
+        if !(signed || profile.is_built_in() || profile.digest.is_empty()) {
+            self.deny(
+                format!("component {}", profile.origin),
+                &format!("requires a signature of {}", required.join(" or ")),
+            );
+        }
+    }
+
+    fn interfaces(&mut self) {
+        for interface in self.ask.module.known_interfaces() {
+            let tier = Tier::of(interface);
+            let listed = self
+                .rule
+                .interfaces
+                .as_ref()
+                .is_none_or(|list| list.contains(&interface) || interface == Interface::Types);
+            if tier > self.rule.tier {
+                self.beyond(
+                    format!("interface {interface}"),
+                    &format!("is of tier {}, and it needs tier {tier}", self.rule.tier),
+                );
+            } else if listed {
+                self.decision.interfaces.insert(interface);
+            } else {
+                self.beyond(
+                    format!("interface {interface}"),
+                    "does not list it in `interfaces`",
+                );
+            }
+        }
+    }
+
+    fn programs(&mut self) {
+        let (ask, rule) = (self.ask, self.rule);
+        for program in &ask.module.programs {
+            if any(&rule.programs, program) {
+                self.decision.programs.push(program.clone());
+            } else {
+                self.beyond(
+                    format!("program {program}"),
+                    "does not list it in `programs`",
+                );
+            }
+        }
+        for capability in &ask.module.linux_capabilities {
+            if any(&rule.linux_capabilities, capability) {
+                self.decision.linux_capabilities.push(capability.clone());
+            } else {
+                self.beyond(
+                    format!("Linux capability {capability}"),
+                    "does not list it in `linux-capabilities`",
+                );
+            }
+        }
+    }
+
+    /// Devices and mounts are of the manifest: without them the stage would do something else, so they are never withheld.
+    fn parts(&mut self) {
+        let (ask, rule) = (self.ask, self.rule);
+        for (word, key, parts, list) in [
+            ("device", "devices", &ask.devices, &rule.devices),
+            ("mount", "mounts", &ask.mounts, &rule.mounts),
+        ] {
+            for part in parts {
+                let capability = format!("{word} {} ({})", part.name, part.module);
+                if rule.tier < Tier::Privileged {
+                    self.deny(
+                        capability,
+                        &format!("is of tier {}, and {key} need tier privileged", rule.tier),
+                    );
+                } else if !list.as_ref().is_none_or(|list| any(list, &part.module)) {
+                    self.deny(
+                        capability,
+                        &format!("does not list {} in `{key}`", part.module),
+                    );
+                }
+            }
+        }
+    }
+
+    fn hosts(&mut self) {
+        for host in &self.ask.hosts {
+            if self.rule.hosts.iter().any(|pattern| pattern.matches(host)) {
+                self.decision.hosts.push(host.clone());
+            } else {
+                // What a source cannot reach, it cannot fetch.
+                self.deny(format!("host {host}"), "does not list it in `hosts`");
+            }
+        }
+    }
+
+    fn rights(&mut self) {
+        let Some(allowed) = &self.rule.rights else {
+            return;
+        };
+        // The patterns were checked when the policy was read; options that fit none of them are no path.
+        let filled = Rights::everything().narrowed(allowed, &self.ask.options);
+        let filled = filled.map(|rights| rights.layers().next().unwrap_or_default());
+        let filled = filled.unwrap_or_default();
+        let asked = self.ask.module.rights.as_deref().unwrap_or_default();
+        for (verb, path) in asked.iter().flat_map(|right| {
+            let pairs = right.verbs.iter();
+            pairs.flat_map(move |verb| right.paths.iter().map(move |path| (verb, path)))
+        }) {
+            let covered = Pattern::parse(path).is_ok_and(|path| {
+                let fits =
+                    |text: &String| Pattern::parse(text).is_ok_and(|larger| larger.contains(&path));
+                filled
+                    .iter()
+                    .any(|right| right.verbs.contains(verb) && right.paths.iter().any(fits))
+            });
+            if !covered {
+                self.beyond(format!("{verb} {path}"), "does not allow it in `rights`");
+            }
+        }
+        self.decision.rights = Some(filled);
+    }
+
+    fn wasi(&mut self) {
+        let ask = self.ask;
+        for name in ask.module.asked_in_vain() {
+            match self.rule.asked_not_granted {
+                Some(Beyond::Error) => self.deny(
+                    name.to_owned(),
+                    "makes it an error to ask for what is not granted",
+                ),
+                _ => self.decision.withheld.push(name.to_owned()),
+            }
+        }
+        let has = ask.module.has_wasi_files();
+        self.decision.wasi_filesystem = has && self.rule.wasi_filesystem;
+        if has && !self.rule.wasi_filesystem {
+            self.decision.withheld.push("wasi:filesystem".into());
+        }
+    }
+}
+
+fn any(patterns: &[NamePattern], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
+}

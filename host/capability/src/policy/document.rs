@@ -1,0 +1,278 @@
+//! What a policy file says.
+use super::value::{Bytes, HostPattern, NamePattern, Sha256, Time};
+use super::{Policy, PolicyError};
+use crate::grant::Limits;
+use crate::interface::Interface;
+use crate::pattern::Pattern;
+use crate::rights::Right;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use toml::Spanned;
+
+/// The version of policy files that this program reads.
+const VERSION: u64 = 1;
+
+/// A policy file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: Spanned<u64>,
+    #[serde(default)]
+    limits: RuleLimits,
+    #[serde(default)]
+    rule: Vec<Spanned<Rule>>,
+}
+
+/// How much of the machine a rule can give.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Edits of the tree.
+    #[default]
+    Basic,
+    /// Programs too, which the rule names.
+    Elevated,
+    /// Devices and mounts too.
+    Privileged,
+}
+
+impl Tier {
+    /// The first tier that gives an interface.
+    pub fn of(interface: Interface) -> Self {
+        match interface {
+            Interface::Types | Interface::Tree | Interface::Report => Self::Basic,
+            Interface::Rpm | Interface::Grub | Interface::QemuImg | Interface::Command => {
+                Self::Elevated
+            }
+            Interface::Loopback | Interface::Mount => Self::Privileged,
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Basic => "basic",
+            Self::Elevated => "elevated",
+            Self::Privileged => "privileged",
+        })
+    }
+}
+
+/// What happens to a module that asks for more than its rule gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Beyond {
+    /// It is denied before anything runs.
+    Error,
+    /// It runs without; using it is refused.
+    Withhold,
+}
+
+/// Bounds that a policy sets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RuleLimits {
+    /// Linear memory.
+    pub memory: Option<Bytes>,
+    /// Wall-clock time.
+    pub time: Option<Time>,
+    /// Bytes written through `tree`.
+    pub written_bytes: Option<Bytes>,
+    /// Inodes made through `tree`.
+    pub created_inodes: Option<u64>,
+    /// Bytes of log.
+    pub log_bytes: Option<Bytes>,
+}
+
+impl RuleLimits {
+    /// The limits with these set.
+    pub(super) fn apply(&self, limits: &mut Limits) {
+        if let Some(Bytes(memory)) = self.memory {
+            limits.memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        }
+        if let Some(Time(time)) = self.time {
+            limits.time = Some(time);
+        }
+        if let Some(Bytes(bytes)) = self.written_bytes {
+            limits.written_bytes = bytes;
+        }
+        if let Some(inodes) = self.created_inodes {
+            limits.created_inodes = inodes;
+        }
+        if let Some(Bytes(bytes)) = self.log_bytes {
+            limits.output = bytes;
+        }
+    }
+}
+
+/// What the modules that match it may do.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rule {
+    /// What messages call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The modules that it is about.
+    pub modules: Vec<NamePattern>,
+    /// The most it can give.
+    #[serde(default)]
+    pub tier: Tier,
+    /// Interfaces; none: those of the tier.
+    #[serde(default)]
+    pub interfaces: Option<BTreeSet<Interface>>,
+    /// Verbs on paths; none: what the module itself asks for.
+    #[serde(default)]
+    pub rights: Option<Vec<Right>>,
+    /// Programs of the build root.
+    #[serde(default)]
+    pub programs: Vec<NamePattern>,
+    /// Linux capabilities of these programs beyond osbuild's default set.
+    #[serde(default)]
+    pub linux_capabilities: Vec<NamePattern>,
+    /// Types of devices; none: all, where the tier has devices.
+    #[serde(default)]
+    pub devices: Option<Vec<NamePattern>>,
+    /// Types of mounts; none: all, where the tier has mounts.
+    #[serde(default)]
+    pub mounts: Option<Vec<NamePattern>>,
+    /// Hosts that sources, and programs of modules with network, may reach.
+    #[serde(default)]
+    pub hosts: Vec<HostPattern>,
+    /// The component must be one of these.
+    #[serde(default)]
+    pub digests: Option<Vec<Sha256>>,
+    /// A plugin must be signed by one of these: names or keys.
+    #[serde(default)]
+    pub signers: Option<Vec<String>>,
+    /// Whether the granted directories are there through `wasi:filesystem` too.
+    #[serde(default = "yes")]
+    pub wasi_filesystem: bool,
+    /// What becomes of requests that are not granted; none: an error, but interfaces of WASI are withheld.
+    #[serde(default)]
+    pub asked_not_granted: Option<Beyond>,
+    /// Bounds; what is not here is as in the file's own `limits`.
+    #[serde(default)]
+    pub limits: RuleLimits,
+    /// Line of the file, from 1.
+    #[serde(skip)]
+    pub line: usize,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Rule {
+    /// A rule for one module that gives nothing yet.
+    pub fn exactly(module: &str) -> Self {
+        Self {
+            name: None,
+            modules: vec![NamePattern::exactly(module)],
+            tier: Tier::Basic,
+            interfaces: None,
+            rights: None,
+            programs: Vec::new(),
+            linux_capabilities: Vec::new(),
+            devices: None,
+            mounts: None,
+            hosts: Vec::new(),
+            digests: None,
+            signers: None,
+            wasi_filesystem: true,
+            asked_not_granted: None,
+            limits: RuleLimits::default(),
+            line: 0,
+        }
+    }
+
+    /// How messages name it.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("rule {name:?} (line {})", self.line),
+            None => format!("the rule of line {}", self.line),
+        }
+    }
+
+    /// What serde cannot check.
+    fn check(&self) -> Result<(), String> {
+        if self.modules.is_empty() {
+            return Err("`modules` is empty: the rule is about nothing".into());
+        }
+        let beyond = |interface: &&Interface| Tier::of(**interface) > self.tier;
+        if let Some(interface) = self.interfaces.iter().flatten().find(beyond) {
+            let needed = Tier::of(*interface);
+            return Err(format!(
+                "interface {interface} needs `tier = \"{needed}\"`, and the rule is of tier {}",
+                self.tier
+            ));
+        }
+        let lists = [
+            ("programs", Tier::Elevated, self.programs.is_empty()),
+            (
+                "linux-capabilities",
+                Tier::Elevated,
+                self.linux_capabilities.is_empty(),
+            ),
+            (
+                "devices",
+                Tier::Privileged,
+                self.devices.iter().flatten().next().is_none(),
+            ),
+            (
+                "mounts",
+                Tier::Privileged,
+                self.mounts.iter().flatten().next().is_none(),
+            ),
+        ];
+        if let Some((key, tier, _)) = lists
+            .iter()
+            .find(|(_, tier, empty)| !empty && self.tier < *tier)
+        {
+            return Err(format!(
+                "`{key}` needs `tier = \"{tier}\"`, and the rule is of tier {}",
+                self.tier
+            ));
+        }
+        for path in self.rights.iter().flatten().flat_map(|right| &right.paths) {
+            Pattern::expand(path, &serde_json::Value::Null).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a policy file.
+pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
+    let document: Document =
+        toml::from_str(text).map_err(|error| PolicyError::of_toml(text, &error))?;
+    let version = document.version.get_ref();
+    if *version != VERSION {
+        let message = format!(
+            "version {version} of policy files is not known here: write `version = {VERSION}`"
+        );
+        return Err(PolicyError::at(
+            text,
+            document.version.span().start,
+            message,
+        ));
+    }
+    let mut rules = Vec::with_capacity(document.rule.len());
+    for spanned in document.rule {
+        let start = spanned.span().start;
+        let mut rule = spanned.into_inner();
+        rule.check()
+            .map_err(|message| PolicyError::at(text, start, message))?;
+        rule.line = line_of(text, start);
+        rules.push(rule);
+    }
+    Ok(Policy {
+        limits: document.limits,
+        rules,
+    })
+}
+
+/// The line of an offset, from 1.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    text.get(..offset).unwrap_or(text).matches('\n').count() + 1
+}

@@ -1,0 +1,175 @@
+//! The narrowest policy that a run needed.
+use super::document::{Beyond, Rule, Tier};
+use super::value::NamePattern;
+use crate::interface::Interface;
+use crate::plan::{Ask, Plan};
+use crate::record::{AccessRecord, StageRecord};
+use crate::rights::{Right, Verb};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// Interfaces whose programs are started on behalf of the stage, so that no record of its own names them.
+const STARTING: [&str; 3] = ["rpm", "grub", "qemu-img"];
+
+/// A policy (TOML) with one rule for each module of the plan: what its stages did, and for one that did not run now what it asks for.
+pub fn learn(plan: &Plan, stages: &[StageRecord]) -> String {
+    let mut text = format!(
+        "# What a run of {} needed. Written by `run --learn`; docs/security.md says how to read it.\nversion = 1\n",
+        plan.manifest.escape_default()
+    );
+    let mut modules: BTreeMap<&str, Vec<&Ask>> = BTreeMap::new();
+    for planned in plan.all() {
+        let ask = &planned.ask;
+        modules.entry(&ask.module.name).or_default().push(ask);
+    }
+    for (module, asks) in modules {
+        let (rule, unknown) = rule(module, &asks, stages);
+        text.push('\n');
+        if unknown {
+            text += "# It did not run now, because the store has what it made: everything that it asks for.\n";
+        }
+        // Writing to a string cannot fail.
+        _ = write!(text, "{}", rule.to_toml());
+    }
+    text
+}
+
+/// The rule of one module, and whether some stage of it did not run.
+fn rule(module: &str, asks: &[&Ask], stages: &[StageRecord]) -> (Rule, bool) {
+    let mut rule = Rule::exactly(module);
+    let mut unknown = false;
+    let mut used = Used::default();
+    for ask in asks {
+        let is_source = ask.module.kind == "source";
+        // Stages that are the same in two pipelines have one id and may have run twice.
+        let records: Vec<_> = stages.iter().filter(|record| record.id == ask.id).collect();
+        if is_source || records.is_empty() {
+            rule.widen(ask);
+            unknown |= !is_source;
+            continue;
+        }
+        for record in records {
+            used.add(ask, record);
+        }
+    }
+    if !unknown && asks.iter().any(|ask| ask.module.kind != "source") {
+        used.narrow(&mut rule);
+    }
+    (rule, unknown)
+}
+
+/// What all stages of one module used.
+#[derive(Default)]
+struct Used {
+    interfaces: BTreeSet<Interface>,
+    programs: BTreeSet<String>,
+    linux_capabilities: BTreeSet<String>,
+    devices: BTreeSet<String>,
+    mounts: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    verbs: BTreeMap<String, BTreeSet<Verb>>,
+}
+
+impl Used {
+    fn add(&mut self, ask: &Ask, record: &StageRecord) {
+        let granted = record
+            .granted
+            .interfaces
+            .iter()
+            .filter(|name| !record.unused.interfaces.contains(name));
+        self.interfaces
+            .extend(granted.filter_map(|name| Interface::from_name(name)));
+        let starts = record
+            .calls
+            .iter()
+            .any(|call| STARTING.contains(&call.interface.as_str()));
+        let programs = ask.module.programs.iter();
+        let ran: Vec<_> = programs
+            .filter(|program| starts || record.programs.iter().any(|ran| ran.is(program)))
+            .collect();
+        if !ran.is_empty() {
+            self.linux_capabilities
+                .extend(ask.module.linux_capabilities.iter().cloned());
+        }
+        self.programs.extend(ran.into_iter().cloned());
+        self.devices
+            .extend(ask.devices.iter().map(|part| part.module.clone()));
+        self.mounts
+            .extend(ask.mounts.iter().map(|part| part.module.clone()));
+        self.hosts.extend(ask.hosts.iter().cloned());
+        for access in &record.accesses {
+            self.verbs
+                .entry(pattern(access))
+                .or_default()
+                .insert(access.verb);
+        }
+    }
+
+    fn narrow(mut self, rule: &mut Rule) {
+        let names = |names: BTreeSet<String>| {
+            names
+                .iter()
+                .map(|name| NamePattern::exactly(name))
+                .collect::<Vec<_>>()
+        };
+        let parts = !self.devices.is_empty() || !self.mounts.is_empty();
+        let tier = self
+            .interfaces
+            .iter()
+            .map(|interface| Tier::of(*interface))
+            .max();
+        let needed = [
+            tier.unwrap_or_default(),
+            if parts { Tier::Privileged } else { Tier::Basic },
+            if self.programs.is_empty() {
+                Tier::Basic
+            } else {
+                Tier::Elevated
+            },
+        ];
+        rule.tier = needed.into_iter().max().unwrap_or_default();
+        // Metadata and errors are no capability that anybody would want to withhold.
+        self.interfaces.insert(Interface::Report);
+        rule.interfaces = Some(
+            self.interfaces
+                .into_iter()
+                .filter(|interface| *interface != Interface::Types)
+                .collect(),
+        );
+        rule.programs = names(self.programs);
+        rule.linux_capabilities = names(self.linux_capabilities);
+        if rule.tier == Tier::Privileged {
+            rule.devices = Some(names(self.devices));
+            rule.mounts = Some(names(self.mounts));
+        }
+        rule.hosts = self
+            .hosts
+            .into_iter()
+            .filter_map(|host| host.try_into().ok())
+            .collect();
+        rule.rights = Some(grouped(self.verbs));
+        rule.asked_not_granted = Some(Beyond::Withhold);
+    }
+}
+
+/// The pattern that means just the path of an access.
+fn pattern(access: &AccessRecord) -> String {
+    let path = glob::Pattern::escape(&access.path);
+    if access.below {
+        format!("{}/**", path.trim_end_matches('/'))
+    } else {
+        path
+    }
+}
+
+/// Paths with the same verbs are one right.
+fn grouped(verbs: BTreeMap<String, BTreeSet<Verb>>) -> Vec<Right> {
+    let mut rights: BTreeMap<BTreeSet<Verb>, Vec<String>> = BTreeMap::new();
+    for (path, verbs) in verbs {
+        rights.entry(verbs).or_default().push(path);
+    }
+    rights
+        .into_iter()
+        .map(|(verbs, paths)| Right { verbs, paths })
+        .collect()
+}

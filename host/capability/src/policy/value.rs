@@ -1,0 +1,238 @@
+//! Values that a policy writes as text.
+use crate::size::Size;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// A shell pattern of module names, e.g. `org.osbuild.*`; also of devices, mounts and programs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct NamePattern(glob::Pattern);
+
+impl NamePattern {
+    /// Whether it means the name.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.matches(name)
+    }
+
+    /// How closely it describes what it means: one name without wildcards most, then by the number of letters.
+    pub(crate) fn specificity(&self) -> (bool, usize) {
+        let wild = |c: char| "*?[]".contains(c);
+        let text = self.0.as_str();
+        (
+            !text.contains(wild),
+            text.chars().filter(|c| !wild(*c)).count(),
+        )
+    }
+
+    /// The pattern that means just this name.
+    pub fn exactly(name: &str) -> Self {
+        let escaped = glob::Pattern::escape(name);
+        Self(glob::Pattern::new(&escaped).unwrap_or_default())
+    }
+}
+
+impl TryFrom<String> for NamePattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("a name or pattern of names cannot be empty".into());
+        }
+        let pattern = glob::Pattern::new(&text);
+        pattern
+            .map(Self)
+            .map_err(|error| format!("pattern {text:?}: {error}"))
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+/// A host, or a shell pattern of hosts, with or without port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HostPattern(NamePattern);
+
+impl HostPattern {
+    /// Whether it means `host:port`; without a port of its own, at every port.
+    pub fn matches(&self, host: &str) -> bool {
+        let (name, _) = split_port(host);
+        let text = self.0.to_string();
+        text == host || text == name || self.0.matches(host) || self.0.matches(name)
+    }
+}
+
+/// Host and port of `host:port`.
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit()) => {
+            (name, Some(port))
+        }
+        _ => (host, None),
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.contains("://") || text.contains('/') {
+            return Err(format!(
+                "{text:?} is not a host: write `example.org`, `example.org:8080` or `*.example.org`"
+            ));
+        }
+        // The brackets of an IPv6 address are no pattern.
+        let pattern = if text.starts_with('[') {
+            Ok(NamePattern::exactly(&text))
+        } else {
+            text.to_ascii_lowercase().try_into()
+        };
+        pattern.map(Self)
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// SHA-256 of a component, written `sha256:` and 64 hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Sha256(String);
+
+impl Sha256 {
+    /// Whether it is this digest (lower-case hex).
+    pub fn is(&self, digest: &str) -> bool {
+        self.0 == digest
+    }
+
+    /// That of these hex digits.
+    pub fn of(digest: &str) -> Self {
+        Self(digest.to_owned())
+    }
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.strip_prefix("sha256:").unwrap_or_default();
+        let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        if digits.len() == 64 && digits.bytes().all(hex) {
+            return Ok(Self(digits.to_owned()));
+        }
+        Err(format!(
+            "{text:?} is not a digest: write `sha256:` and 64 lower-case hex digits"
+        ))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.0)
+    }
+}
+
+/// Bytes: a number, or text with a unit such as `512 MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Amount")]
+pub struct Bytes(pub u64);
+
+/// Time: seconds, or text such as `90s` and `10min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Amount")]
+pub struct Time(pub Duration);
+
+/// A number, or text with a unit.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(untagged, expecting = "a number, or text with a unit")]
+enum Amount {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<Amount> for Bytes {
+    type Error = String;
+
+    fn try_from(amount: Amount) -> Result<Self, String> {
+        match amount {
+            Amount::Number(bytes) => Ok(Self(bytes)),
+            Amount::Text(text) => match text.parse()? {
+                Size::Bytes(bytes) => Ok(Self(bytes)),
+                Size::Unlimited => Err("a policy cannot lift a limit: write a size".into()),
+            },
+        }
+    }
+}
+
+impl TryFrom<Amount> for Time {
+    type Error = String;
+
+    fn try_from(amount: Amount) -> Result<Self, String> {
+        let wrong = |text: &str| {
+            format!("{text:?} is not a time: write seconds, or `90s`, `10min`, `1h30min`")
+        };
+        let time = match amount {
+            Amount::Number(seconds) => Duration::from_secs(seconds),
+            Amount::Text(text) => {
+                let time: SignedDuration = text.parse().map_err(|_| wrong(&text))?;
+                Duration::try_from(time).map_err(|_| wrong(&text))?
+            }
+        };
+        if time.is_zero() {
+            return Err("a time limit of nothing lets no stage run".into());
+        }
+        Ok(Self(time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(pattern: &str) -> HostPattern {
+        pattern.to_owned().try_into().expect(pattern)
+    }
+
+    #[test]
+    fn hosts_match_with_and_without_port() {
+        for (pattern, address, expected) in [
+            ("example.org", "example.org:443", true),
+            ("example.org:443", "example.org:443", true),
+            ("example.org:80", "example.org:443", false),
+            ("*.example.org", "a.example.org:80", true),
+            ("*.example.org", "example.org:80", false),
+            ("*.example.org", "example.org.evil.net:80", false),
+            ("[::1]", "[::1]:8080", true),
+            ("[::1]", "1:8080", false),
+            ("*", "*", true),
+            ("*.example.org", "*", false),
+        ] {
+            assert_eq!(
+                host(pattern).matches(address),
+                expected,
+                "{pattern} {address}"
+            );
+        }
+        assert!(HostPattern::try_from("https://a/".to_owned()).is_err());
+    }
+
+    #[test]
+    fn an_exact_name_is_more_specific_than_any_pattern() {
+        let of = |text: &str| {
+            NamePattern::try_from(text.to_owned())
+                .expect(text)
+                .specificity()
+        };
+        assert!(of("a") > of("org.osbuild.*"));
+        assert!(of("org.osbuild.mkfs.*") > of("org.osbuild.*"));
+        assert!(of("org.osbuild.*") > of("*"));
+    }
+}

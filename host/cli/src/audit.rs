@@ -1,0 +1,206 @@
+//! `osbuild-wasm audit`.
+use crate::components::{BUILTINS, registry};
+use crate::exit::{Exit, fail};
+use crate::format::Format;
+use clap::{Args, Subcommand};
+use osbuild_wasm_capability::BUILT_IN;
+use osbuild_wasm_capability::audit::{Audit, Audited, audit as look_at};
+use osbuild_wasm_capability::diff::{Diff, Document};
+use osbuild_wasm_component::{Builtin, Origin, Registry};
+use osbuild_wasm_manifest::nearest::nearest;
+use osbuild_wasm_report::{Diagnostic, audit_sheet, diff_sheet};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  # What could this file do, whatever it says of itself? It is not executed
+  osbuild-wasm audit plugin.wasm
+
+  # Which of the built-in modules reach the network?
+  osbuild-wasm audit --all --format json | jq -r '.components[] | select(.network) | .name'
+
+  # Has a new version more rights than the old one? The exit status is 1 when it has
+  osbuild-wasm audit diff plugin-1.0.wasm plugin-1.1.wasm
+
+Interfaces and WASI packages are the import list of the binary, which nothing can understate; paths and programs are its module
+document, which the host enforces. Of a component that contains others, the import list of the outermost is all that gets in.";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  # Fail a CI job when the components that a manifest uses got more rights
+  osbuild-wasm lock --output new.lock manifest.json
+  osbuild-wasm audit diff manifest.json.lock new.lock
+
+Exit status: 0 nothing grew, 1 something grew, 2 one of them cannot be read.";
+
+/// Show what components can do, without executing anything; `diff` compares
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct AuditArguments {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
+    /// Component (`*.wasm`), or name of a module
+    #[arg(required_unless_present = "all")]
+    component: Vec<String>,
+    /// All built-in components and all plugins
+    #[arg(long, conflicts_with = "component")]
+    all: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    Diff(DiffArguments),
+}
+
+/// Show what grew and what shrank from one component, lock file, plan or audit to another of its kind
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_EXAMPLES)]
+struct DiffArguments {
+    /// Component (`*.wasm`), lock file, or JSON of `plan` or `audit`
+    old: PathBuf,
+    /// The same of a later time
+    new: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+pub(crate) fn audit(arguments: &AuditArguments) -> Exit {
+    let ended = match &arguments.command {
+        Some(AuditCommand::Diff(arguments)) => compare(arguments),
+        None => examine(arguments),
+    };
+    ended.unwrap_or_else(|exit| exit)
+}
+
+fn invalid(message: impl Into<String>) -> Exit {
+    fail(Exit::Invalid, false, &Diagnostic::new(message))
+}
+
+fn compare(arguments: &DiffArguments) -> Result<Exit, Exit> {
+    let read = |path: &Path| {
+        let name = path.display().to_string();
+        let bytes =
+            std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
+        Document::read(&name, &bytes).map_err(invalid)
+    };
+    let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
+    let diff = Diff::of(&old, &new).map_err(invalid)?;
+    let (old, new) = (
+        arguments.old.display().to_string(),
+        arguments.new.display().to_string(),
+    );
+    arguments
+        .format
+        .print(&diff, || diff_sheet(&old, &new, &diff));
+    Ok(if diff.grew.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn examine(arguments: &AuditArguments) -> Result<Exit, Exit> {
+    let components = match arguments.all {
+        true => all(&plugins(arguments)?)?,
+        false => named(arguments)?,
+    };
+    let audit = Audit::of(components);
+    arguments.format.print(&audit, || audit_sheet(&audit));
+    Ok(Exit::Done)
+}
+
+fn plugins(arguments: &AuditArguments) -> Result<Registry, Exit> {
+    registry(arguments.libdir.as_ref())
+        .map_err(|error| fail(Exit::Failed, false, &Diagnostic::from_error(&error)))
+}
+
+fn named(arguments: &AuditArguments) -> Result<Vec<Audited>, Exit> {
+    let mut components = Vec::new();
+    for name in &arguments.component {
+        let is_file = name.contains('/')
+            || Path::new(name)
+                .extension()
+                .is_some_and(|extension| extension == "wasm");
+        if is_file {
+            components.push(file(Path::new(name))?);
+        } else {
+            components.extend(modules(name, &plugins(arguments)?)?);
+        }
+    }
+    Ok(components)
+}
+
+fn file(path: &Path) -> Result<Audited, Exit> {
+    let name = path.display().to_string();
+    let bytes =
+        std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
+    look_at(&name, &name, &bytes).map_err(|error| invalid(error.to_string()))
+}
+
+/// A stage and an assembler may have the same name.
+fn modules(name: &str, registry: &Registry) -> Result<Vec<Audited>, Exit> {
+    let builtins: Vec<_> = BUILTINS
+        .iter()
+        .filter(|builtin| builtin.name == name)
+        .collect();
+    let plugins = registry
+        .plugins()
+        .filter(|plugin| plugin.metadata.name == name);
+    let files = plugins.filter_map(|plugin| match &plugin.origin {
+        Origin::File(path) => Some(file(path)),
+        Origin::Builtin => None,
+    });
+    let found: Vec<_> = builtins
+        .into_iter()
+        .map(builtin)
+        .chain(files)
+        .collect::<Result<_, _>>()?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names = BUILTINS.iter().map(|builtin| builtin.name);
+    let diagnostic = Diagnostic::new(format!("there is no component {name}"));
+    let hint = nearest(name, names).map(|near| format!("did you mean {near}?"));
+    Err(fail(
+        Exit::Invalid,
+        false,
+        &hint.into_iter().fold(diagnostic, Diagnostic::hint),
+    ))
+}
+
+fn builtin(builtin: &Builtin) -> Result<Audited, Exit> {
+    let failed =
+        |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
+    let bytes = builtin.unpack().map_err(|error| failed(&error))?;
+    look_at(builtin.name, BUILT_IN, &bytes).map_err(|error| failed(&error))
+}
+
+/// Unpacking and hashing is most of the work, so each processor takes a part.
+fn all(registry: &Registry) -> Result<Vec<Audited>, Exit> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = BUILTINS.len().div_ceil(threads).max(1);
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let work = |part: &'static [Builtin]| {
+            scope.spawn(move || part.iter().map(builtin).collect::<Vec<_>>())
+        };
+        let running: Vec<_> = BUILTINS.chunks(share).map(work).collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| vec![Err(Exit::Failed)]))
+            .collect()
+    });
+    let plugins = registry
+        .plugins()
+        .filter_map(|plugin| match &plugin.origin {
+            Origin::File(path) => Some(file(path)),
+            Origin::Builtin => None,
+        });
+    parts.into_iter().flatten().chain(plugins).collect()
+}

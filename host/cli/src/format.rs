@@ -1,0 +1,40 @@
+//! How reports are printed.
+use crate::exit::say;
+use clap::ValueEnum;
+use osbuild_wasm_report::Sheet;
+use serde::Serialize;
+
+/// The forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a terminal
+    Table,
+    /// For programs; the schema is in schemas/
+    Json,
+    /// One page that needs nothing else
+    Html,
+}
+
+/// Columns where no terminal says so.
+const WIDTH: u16 = 140;
+
+impl Format {
+    /// Prints a document, or the sheet that shows it.
+    pub(crate) fn print(self, document: &impl Serialize, sheet: impl FnOnce() -> Sheet) {
+        match self {
+            Self::Table => say(&sheet().text(width())),
+            Self::Json => say(&json(document)),
+            Self::Html => say(&sheet().html()),
+        }
+    }
+}
+
+/// A document as JSON for people and programs.
+pub(crate) fn json(document: &impl Serialize) -> String {
+    // Documents of strings, numbers and lists can always be written.
+    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
+}
+
+fn width() -> u16 {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(WIDTH, |(width, _)| width.0)
+}

@@ -1,0 +1,159 @@
+//! `osbuild-wasm lock`, and the comparison that `run --locked` makes.
+use crate::components::{catalogue, registry};
+use crate::document::{self, Style};
+use crate::exit::{Exit, fail, say};
+use crate::format::json;
+use clap::Args;
+use osbuild_wasm_build::lock as make;
+use osbuild_wasm_capability::diff::{Diff, Document};
+use osbuild_wasm_capability::lock::Lock;
+use osbuild_wasm_component::Registry;
+use osbuild_wasm_manifest::model::Manifest;
+use osbuild_wasm_report::Diagnostic;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  # Pin what the manifest uses into manifest.json.lock, and keep that file beside it
+  osbuild-wasm lock manifest.json
+
+  # From now on build with nothing else
+  osbuild-wasm run --locked --export image --output-directory out manifest.json
+
+  # What changes when the lock is made again? The exit status is 1 when some right grew
+  osbuild-wasm lock --output new.lock manifest.json
+  osbuild-wasm audit diff manifest.json.lock new.lock
+
+Exit status: 0 written, 1 a component is missing or the file cannot be written, 2 the manifest or the command line is wrong.";
+
+/// Write digests, interface versions and capabilities of everything that a manifest uses into a lock file
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct LockArguments {
+    /// The manifest; `-` reads standard input
+    manifest: PathBuf,
+    /// The lock file; default: MANIFEST.lock, and standard output for a manifest from standard input
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+pub(crate) fn lock(arguments: &LockArguments) -> Exit {
+    attempt(arguments).unwrap_or_else(|exit| exit)
+}
+
+fn attempt(arguments: &LockArguments) -> Result<Exit, Exit> {
+    let style = Style::own(false);
+    let failed =
+        |error: &dyn std::error::Error| fail(Exit::Failed, false, &Diagnostic::from_error(error));
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| failed(&error))?;
+    let document = document::read(&arguments.manifest, style)?;
+    let catalogue = catalogue(&registry, arguments.libdir.as_deref());
+    let manifest = document::manifest(&document, &catalogue, style)?;
+    let text = json(&make(&registry, &manifest).map_err(|error| failed(&error))?);
+    let path = match &arguments.output {
+        Some(path) => path.clone(),
+        None if arguments.manifest == Path::new("-") => {
+            say(&text);
+            return Ok(Exit::Done);
+        }
+        None => beside(&arguments.manifest),
+    };
+    write(&path, &text).map_err(|error| {
+        let diagnostic = Diagnostic::new(format!("cannot write lock file {}", path.display()));
+        fail(Exit::Failed, false, &diagnostic.cause(error.to_string()))
+    })?;
+    Ok(Exit::Done)
+}
+
+/// `MANIFEST.lock`.
+fn beside(manifest: &Path) -> PathBuf {
+    let mut path = manifest.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
+/// The file is there whole, or as it was.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let mut new = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    new.write_all(text.as_bytes())?;
+    new.persist(path)?;
+    Ok(())
+}
+
+/// Refuses a run that would use something else than the lock file says; an empty path stands for the file beside the manifest.
+pub(crate) fn check(
+    file: &Path,
+    manifest_path: &Path,
+    registry: &Registry,
+    manifest: &Manifest,
+    as_json: bool,
+) -> Result<(), Exit> {
+    let file = match file.as_os_str().is_empty() {
+        true if manifest_path == Path::new("-") => {
+            let diagnostic = Diagnostic::new(
+                "--locked: a manifest from standard input has no lock file beside it",
+            );
+            return Err(fail(
+                Exit::Invalid,
+                as_json,
+                &diagnostic.hint("name one: --locked=FILE"),
+            ));
+        }
+        true => beside(manifest_path),
+        false => file.to_owned(),
+    };
+    let locked = read(&file).map_err(|diagnostic| fail(Exit::Invalid, as_json, &diagnostic))?;
+    let present = make(registry, manifest)
+        .map_err(|error| fail(Exit::Failed, as_json, &Diagnostic::from_error(&error)))?;
+    if locked == present {
+        return Ok(());
+    }
+    let documents = [locked, present].map(|lock| Document::Lock(Box::new(lock)));
+    // Both are lock files, so they can be compared.
+    let diff = Diff::of(&documents[0], &documents[1]).unwrap_or_default();
+    Err(fail(Exit::Failed, as_json, &changed(&file, &diff)))
+}
+
+fn read(file: &Path) -> Result<Lock, Diagnostic> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|error| {
+        let diagnostic = Diagnostic::new(format!("cannot read lock file {name}"));
+        diagnostic
+            .cause(error.to_string())
+            .hint("`osbuild-wasm lock MANIFEST` writes one")
+    })?;
+    match Document::read(&name, &bytes) {
+        Ok(Document::Lock(lock)) => Ok(*lock),
+        Ok(other) => Err(Diagnostic::new(format!(
+            "{name} is {}, not a lock file",
+            other.kind()
+        ))),
+        Err(error) => Err(Diagnostic::new(error)),
+    }
+}
+
+fn changed(file: &Path, diff: &Diff) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(format!(
+        "what would run is not what {} pins",
+        file.display()
+    ));
+    for (word, changes) in [
+        ("grew", &diff.grew),
+        ("shrank", &diff.shrank),
+        ("changed", &diff.changed),
+    ] {
+        for change in changes {
+            diagnostic = diagnostic.cause(format!("{word}: {}: {}", change.subject, change.what));
+        }
+    }
+    diagnostic.hint("if that is meant, write it again with `osbuild-wasm lock MANIFEST`")
+}

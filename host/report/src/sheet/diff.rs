@@ -1,0 +1,39 @@
+//! A comparison as tables.
+use super::{Cell, Mood, Part, Sheet};
+use osbuild_wasm_capability::diff::{Change, Diff};
+
+/// The tables of a comparison of two documents, by the names that the user gave.
+pub fn diff_sheet(old: &str, new: &str, diff: &Diff) -> Sheet {
+    let part = |title: &str, changes: &[Change], mood: Mood| {
+        let row = |change: &Change| {
+            vec![
+                Cell::new([change.subject.clone()]),
+                Cell::new([change.what.clone()]).mood(mood),
+            ]
+        };
+        Part {
+            title: title.to_owned(),
+            note: String::new(),
+            header: vec!["Who", "What"],
+            rows: changes.iter().map(row).collect(),
+        }
+    };
+    let parts = [
+        part("Grew", &diff.grew, Mood::Bad),
+        part("Shrank", &diff.shrank, Mood::Good),
+        part("Changed", &diff.changed, Mood::Plain),
+    ];
+    let result = match (diff.is_empty(), diff.grew.is_empty()) {
+        (true, _) => "nothing differs",
+        (false, true) => "nothing grew",
+        (false, false) => "something grew",
+    };
+    Sheet {
+        title: format!("From {old} to {new}"),
+        facts: vec![("result".to_owned(), result.to_owned())],
+        parts: parts
+            .into_iter()
+            .filter(|part| !part.rows.is_empty())
+            .collect(),
+    }
+}

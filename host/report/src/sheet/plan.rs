@@ -1,0 +1,200 @@
+//! A plan as tables: one for the sources, one for each pipeline.
+use super::words::{bounds, component, interfaces, list, refused_wasi, rights};
+use super::{Cell, Mood, Part, Sheet};
+use crate::text::count;
+use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_capability::policy::Decision;
+
+/// The tables of a plan.
+pub fn plan_sheet(plan: &Plan) -> Sheet {
+    let denied = plan
+        .all()
+        .filter(|planned| !planned.decision.granted())
+        .count();
+    let mut facts = vec![
+        (
+            "policy".to_owned(),
+            plan.policy
+                .clone()
+                .unwrap_or("none: everything that is asked for is granted".into()),
+        ),
+        (
+            "contract".to_owned(),
+            format!("osbuild:stage {}", plan.contract),
+        ),
+        (
+            "decision".to_owned(),
+            match denied {
+                0 => "granted".to_owned(),
+                denied => format!("denied: {} cannot run", count(denied, "module")),
+            },
+        ),
+    ];
+    let limits = plan
+        .pipelines
+        .iter()
+        .flat_map(|pipeline| &pipeline.stages)
+        .next();
+    if let (None, Some(stage)) = (&plan.policy, limits) {
+        facts.push((
+            "limits of each stage".into(),
+            bounds(&stage.decision.limits),
+        ));
+    }
+    let with_policy = plan.policy.is_some();
+    let mut parts: Vec<_> = (!plan.sources.is_empty())
+        .then(|| sources(plan, with_policy))
+        .into_iter()
+        .collect();
+    parts.extend(
+        plan.pipelines
+            .iter()
+            .map(|built| pipeline(built, with_policy)),
+    );
+    Sheet {
+        title: format!("Plan of {}", shown(&plan.manifest)),
+        facts,
+        parts,
+    }
+}
+
+fn shown(manifest: &str) -> &str {
+    if manifest == "-" {
+        "standard input"
+    } else {
+        manifest
+    }
+}
+
+fn sources(plan: &Plan, with_policy: bool) -> Part {
+    let row = |planned: &Planned| {
+        let module = Cell::new([planned.ask.module.name.clone()]);
+        vec![
+            module,
+            network(&planned.ask),
+            decision(&planned.decision, with_policy, false),
+        ]
+    };
+    Part {
+        title: "Sources".into(),
+        note: "fetched by this program before the first stage, each item with its checksum".into(),
+        header: vec!["Source", "Network", "Policy"],
+        rows: plan.sources.iter().map(row).collect(),
+    }
+}
+
+fn pipeline(pipeline: &PlannedPipeline, with_policy: bool) -> Part {
+    let programs = match &pipeline.build {
+        Some(build) => format!("programs come from pipeline {build}"),
+        None => "programs come from this machine".into(),
+    };
+    let epoch = pipeline
+        .source_epoch
+        .map(|epoch| format!("; the time is {epoch}"));
+    let rows = pipeline.stages.iter().enumerate();
+    Part {
+        title: format!("Pipeline {}", pipeline.name),
+        note: format!(
+            "{programs}, prepared by {}{}",
+            pipeline.runner,
+            epoch.unwrap_or_default()
+        ),
+        header: vec![
+            "Stage",
+            "May call",
+            "May touch",
+            "Is given",
+            "Network",
+            "Policy",
+        ],
+        rows: rows
+            .map(|(index, planned)| stage(index, planned, with_policy))
+            .collect(),
+    }
+}
+
+fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
+    let (ask, granted) = (&planned.ask, &planned.decision);
+    let module = &ask.module;
+    let name = format!("{} {}", index + 1, module.name);
+    let mut touch = rights(module.rights.as_deref());
+    touch.extend(
+        module
+            .reads
+            .iter()
+            .map(|path| format!("read: build://{path}")),
+    );
+    if let Some(policy) = &granted.rights {
+        touch.extend(
+            rights(Some(policy))
+                .into_iter()
+                .map(|line| format!("policy: {line}")),
+        );
+    }
+    let parts = [
+        ("input", &ask.inputs),
+        ("device", &ask.devices),
+        ("mount", &ask.mounts),
+    ];
+    let parts = parts.into_iter().flat_map(|(kind, parts)| {
+        parts.iter().map(move |part| {
+            let of = if part.of.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", part.of)
+            };
+            format!("{kind} {} ({}){of}", part.name, part.module)
+        })
+    });
+    let entropy = module.entropy.then(|| "real random numbers".to_owned());
+    vec![
+        Cell::new(std::iter::once(name).chain(component(module))),
+        Cell::new([
+            interfaces(module),
+            if module.has_wasi_files() && granted.wasi_filesystem {
+                "wasi:filesystem".into()
+            } else {
+                String::new()
+            },
+            list("programs", &module.programs),
+            list("Linux capabilities", &module.linux_capabilities),
+            refused_wasi(module),
+        ]),
+        Cell::new(touch),
+        Cell::new(parts.chain(entropy)),
+        network(ask),
+        decision(granted, with_policy, true),
+    ]
+}
+
+fn network(ask: &Ask) -> Cell {
+    match ask.hosts.is_empty() {
+        true => Cell::new(["none".into()]),
+        false => Cell::new(ask.hosts.iter().map(|host| match host.as_str() {
+            "*" => "any host that a list of mirrors names".to_owned(),
+            host => host.to_owned(),
+        })),
+    }
+}
+
+fn decision(decision: &Decision, with_policy: bool, is_stage: bool) -> Cell {
+    if !with_policy {
+        return Cell::new(["no policy".into()]);
+    }
+    if !decision.granted() {
+        let denials = decision
+            .denials
+            .iter()
+            .map(|denial| format!("{}: {}", denial.capability, denial.reason));
+        return Cell::new(std::iter::once("denied".to_owned()).chain(denials)).mood(Mood::Bad);
+    }
+    let rule = decision.rule.as_ref();
+    let limits = is_stage.then(|| bounds(&decision.limits));
+    Cell::new([
+        rule.map(|rule| format!("granted by {rule}"))
+            .unwrap_or_default(),
+        list("withheld", &decision.withheld),
+        limits.unwrap_or_default(),
+    ])
+    .mood(Mood::Good)
+}
