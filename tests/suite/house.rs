@@ -360,7 +360,7 @@ fn every_document_has_the_name_of_its_file_and_says_what_the_module_does() {
 #[test]
 fn every_component_says_what_it_may_do_to_which_paths() {
     for kind in ["stages", "assemblers"] {
-        for stem in stems(&format!("schemas/{kind}"), "json") {
+        for stem in stems(&format!("stages-wasm/{kind}/src/bin"), "rs") {
             let file = format!("schemas/{kind}/{stem}.json");
             let text = fs::read_to_string(workspace().join(&file)).expect("a document");
             let document: Value = serde_json::from_str(&text).expect("JSON");

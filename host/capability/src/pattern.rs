@@ -18,7 +18,8 @@ const SCHEMES: [(&str, &str); 5] = [
 /// - `/usr/share/**`: a directory and everything below it;
 /// - `input://NAME/**`, `mount://**`, `device://*`, `build:///etc/os-release`: outside of the tree;
 /// - `${/items/~}`, `${/paths/*/path}`: the keys or values at a JSON pointer of the stage's options, `*` standing for every member. A value
-///   may name a scheme itself, and a relative one lies in the tree. What the options do not have is no path.
+///   may name a scheme itself, and a relative one lies in the tree; `..` in it is resolved in the text, as stages do. What the options do
+///   not have is no path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     parts: Vec<Part>,
@@ -233,11 +234,36 @@ fn resolve(pointer: &str, options: &Value) -> Result<Vec<String>, String> {
             .collect();
     }
     let text = |value: Value| match value {
-        Value::String(text) => Some(text),
+        Value::String(text) => Some(meaning(&text)),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
     Ok(found.into_iter().filter_map(text).collect())
+}
+
+/// What a stage takes a path or a location for: `..` does not lead above the root, and locations are URLs.
+fn meaning(value: &str) -> String {
+    let (start, path) = match value.split_once("://") {
+        None => (String::new(), value),
+        Some((scheme, rest)) => {
+            let rest = rest.split(['?', '#']).next().unwrap_or_default();
+            let (name, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let scheme = scheme.to_ascii_lowercase();
+            // The tree has no name.
+            let name = if scheme == "tree" { "" } else { name };
+            (format!("{scheme}://{name}"), path)
+        }
+    };
+    let mut names = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    let slash = if path.starts_with('/') { "/" } else { "" };
+    format!("{start}{slash}{}", names.join("/"))
 }
 
 fn members(value: &Value, step: &str) -> Vec<Value> {
@@ -348,6 +374,22 @@ mod tests {
         assert_eq!(shown("${/items/~}/**"), ["/d/**"]);
         assert_eq!(shown("/etc/${/paths/0/path}.d"), ["/etc/a[*].d"]);
         assert!(shown("/x/${/missing}").is_empty());
+    }
+
+    #[test]
+    fn a_value_means_what_a_stage_takes_it_for() {
+        for (value, expected) in [
+            ("/a/../../b", "/b"),
+            ("../c/./d", "/c/d"),
+            ("tree:///../a/../c.cfg?x#y", "/c.cfg"),
+            ("TREE://host/a/", "/a"),
+            ("mount://r/../x", "mount://r/x"),
+            ("input://i", "input://i"),
+        ] {
+            let options = json!({ "path": value });
+            let patterns = Pattern::expand("${/path}", &options).expect(value);
+            assert_eq!(patterns[0].to_string(), expected, "{value}");
+        }
     }
 
     #[test]
