@@ -6,10 +6,12 @@
 
 mod arguments;
 mod devices;
+mod export;
 mod failure;
 mod held;
 mod helpers;
 mod inputs;
+mod inventory;
 mod isolation;
 mod jobs;
 mod key;
@@ -29,5 +31,5 @@ pub use failure::BuildError;
 pub use helpers::{HelperProcesses, helper_program, needed_by, needed_by_stage, scopes_of};
 pub use isolation::{Isolation, isolate};
 pub use record::Records;
-pub use run::{Export, Interrupt, Request, Settings, run};
+pub use run::{Account, Export, Interrupt, Request, Settings, run};
 pub use single::{SingleStage, run_single};

@@ -10,8 +10,8 @@ use crate::legacy::with_build_environment;
 use crate::monitor::{self, Monitor};
 use crate::order::Order;
 use osbuild_wasm_build::{
-    BuildError, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate, needed_by,
-    needed_by_stage, run as build, scopes_of,
+    Account, BuildError, HelperProcesses, Interrupt, Isolation, Request, Settings, isolate,
+    needed_by, needed_by_stage, run as build, scopes_of,
 };
 use osbuild_wasm_component::{Kind, Registry};
 use osbuild_wasm_manifest::inspect::inspect;
@@ -124,6 +124,7 @@ impl Job {
             manifest: &manifest,
             name: order.manifest.display().to_string(),
             exports,
+            account: Account::default(),
         };
         let built = build(&settings, &store, &isolation, &request);
         if let Some(recording) = recording {
