@@ -20,6 +20,7 @@ mod osbuild;
 mod run;
 mod size;
 mod stage;
+mod statements;
 mod validate;
 
 use clap::{Parser, Subcommand};

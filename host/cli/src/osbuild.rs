@@ -2,6 +2,7 @@
 use crate::exit::Exit;
 use crate::job::{Job, Manner};
 use crate::order::Order;
+use crate::statements::Statements;
 use clap::{ArgAction, Parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,7 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         record: None,
         in_vm: arguments.in_vm,
         rundir: arguments.rundir,
+        statements: Statements::default(),
     };
     job.run()
 }

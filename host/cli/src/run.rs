@@ -2,6 +2,7 @@
 use crate::exit::Exit;
 use crate::job::{Job, Manner};
 use crate::order::Order;
+use crate::statements::Statements;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -15,6 +16,9 @@ Examples:
 
   # Keep what the pipelines `build` and `os` made, so that the next run begins there
   osbuild-wasm run --checkpoint build --checkpoint os --export image --output-directory out manifest.json
+
+  # Say where the image comes from, and which packages are in it
+  osbuild-wasm run --export image --output-directory out --provenance out/image.intoto.json --sbom out/image.spdx.json manifest.json
 
 Exit status: 0 built, 1 a source or stage failed, 2 the manifest or the command line is wrong, 130 interrupted.";
 
@@ -36,6 +40,8 @@ pub(crate) struct RunArguments {
     /// Write what every stage really did to FILE, as JSON: paths, files with digests, programs, what was refused and what was not used
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    statements: Statements,
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Exit {
@@ -48,6 +54,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         in_vm: Vec::new(),
         rundir: None,
         record: arguments.record,
+        statements: arguments.statements,
     };
     job.run()
 }

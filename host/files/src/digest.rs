@@ -19,6 +19,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -123,13 +124,27 @@ fn file(found: &Found<'_>, buffer: &mut [u8]) -> Result<String, FilesError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file =
         rustix::fs::openat(found.dir, found.name, flags, Mode::empty()).at("open", found.path)?;
+    content_of(&file, buffer).at("read", found.path)
+}
+
+/// The SHA-256 of a file's content, lower-case hex; links in the path are followed.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn digest_file(path: &Path) -> Result<String, FilesError> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let digest = file.and_then(|file| content_of(&file, &mut vec![0; BLOCK]));
+    digest.at("read", path)
+}
+
+fn content_of(file: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<String> {
     let mut hash = Sha256::new();
     loop {
-        match rustix::io::read(&file, &mut *buffer) {
+        match rustix::io::read(file, &mut *buffer) {
             Ok(0) => return Ok(hex::encode(hash.finalize())),
             Ok(count) => hash.update(buffer.get(..count).unwrap_or_default()),
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error).at("read", found.path),
+            Err(error) => return Err(error),
         }
     }
 }

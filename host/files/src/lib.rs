@@ -17,7 +17,7 @@ pub use changed::changed_files;
 pub use copy::{
     CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_tree,
 };
-pub use digest::{FileDigest, TreeDigest, digest_tree};
+pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};
 pub use remove::remove_tree;
 pub use size::disk_usage;

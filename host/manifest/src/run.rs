@@ -189,7 +189,7 @@ pub struct Inventory {
 }
 
 /// What the os-release file of a tree says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Distribution {
     /// `ID`, e.g. `fedora`.
     pub id: String,
@@ -200,7 +200,7 @@ pub struct Distribution {
 }
 
 /// An installed RPM package; the fields are rpm's tags of the same names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the fields are rpm's tags of the same names")]
 pub struct Package {
     pub name: String,
