@@ -18,7 +18,7 @@ const DIRECTIONS: [(&str, &[&str]); 17] = [
         &["host/manifest", "host/store", "host/files"],
     ),
     ("host/component", &["host/capability", "host/files"]),
-    ("host/report", &["host/manifest"]),
+    ("host/report", &["host/manifest", "host/capability"]),
     (
         "host/build",
         &[

@@ -17,6 +17,8 @@ mod legacy;
 mod monitor;
 mod order;
 mod osbuild;
+mod output;
+mod report;
 mod run;
 mod size;
 mod stage;
@@ -67,6 +69,7 @@ enum Command {
     Validate(validate::ValidateArguments),
     #[command(subcommand)]
     Stage(stage::StageCommand),
+    Report(report::ReportArguments),
     Doctor(doctor::DoctorArguments),
     Completions(generate::CompletionsArguments),
     Man(generate::ManArguments),
@@ -95,6 +98,7 @@ fn carry_out() -> Exit {
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Stage(command) => stage::stage(&command),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man(&arguments),

@@ -1,5 +1,6 @@
 //! What `run` writes about a build that succeeded: where the exports come from, and what is in them.
 use crate::job::Asked;
+use crate::output;
 use clap::Args;
 use osbuild_wasm_build::{Account, helper_program};
 use osbuild_wasm_component::{Kind, Registry};
@@ -12,9 +13,7 @@ use osbuild_wasm_report::sbom::{Bill, Format};
 use osbuild_wasm_report::{Diagnostic, Findings};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 /// Options of `run`.
@@ -62,7 +61,7 @@ impl Statements {
             return Err(Diagnostic::new(message));
         }
         for path in self.files() {
-            new_file(path).map_err(|error| cannot_write(path, &error))?;
+            output::check(path)?;
         }
         Ok(())
     }
@@ -74,12 +73,13 @@ impl Statements {
         }
         let run = Uuid::new_v4().to_string();
         if let Some(path) = &self.provenance {
-            write(path, &statement(build(asked, &run)?, findings))?;
+            let statement = statement(build(asked, &run)?, findings);
+            output::write(path, &json(&statement)?)?;
         }
         let version = env!("CARGO_PKG_VERSION");
         for (path, format) in &self.sbom {
             let bill = Bill::new(&asked.name, &run, version, asked.manifest, findings);
-            write(path, &bill.document(*format))?;
+            output::write(path, &json(&bill.document(*format))?)?;
         }
         Ok(())
     }
@@ -201,32 +201,9 @@ fn of_file(path: &Path) -> Result<Descriptor, Diagnostic> {
     ))
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Diagnostic {
-    Diagnostic::new(format!("cannot write {}", path.display())).cause(error.to_string())
-}
-
-/// An unnamed file in the directory of `path`, which appears there all at once.
-fn new_file(path: &Path) -> io::Result<NamedTempFile> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    tempfile::Builder::new()
-        .prefix(".osbuild-wasm-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(directory.unwrap_or(Path::new(".")))
-}
-
-fn write(path: &Path, document: &impl Serialize) -> Result<(), Diagnostic> {
-    let written = || {
-        let mut file = new_file(path)?;
-        serde_json::to_writer_pretty(io::BufWriter::new(&mut file), document)?;
-        file.write_all(b"\n")?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    written()
-        .map(drop)
-        .map_err(|error| cannot_write(path, &error))
+fn json(document: &impl Serialize) -> Result<Vec<u8>, Diagnostic> {
+    let mut text =
+        serde_json::to_vec_pretty(document).map_err(|error| Diagnostic::from_error(&error))?;
+    text.push(b'\n');
+    Ok(text)
 }

@@ -11,6 +11,7 @@ pub mod monitor;
 mod place;
 pub mod provenance;
 mod reasons;
+pub mod record;
 pub mod result;
 pub mod sbom;
 mod style;

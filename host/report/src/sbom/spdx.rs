@@ -144,7 +144,9 @@ fn installed(index: usize, listed: &Listed, licenses: &References<'_>) -> Value 
         package.insert("sourceInfo".into(), one_line(&digests.join(", ")).into());
     }
     if let Some(file) = &listed.file {
-        if let Some(url) = &file.uri {
+        // Other schemes are no download locations of SPDX.
+        let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
+        if let Some(url) = file.uri.as_ref().filter(is_web) {
             package.insert("downloadLocation".into(), url.as_str().into());
         }
         if let Some((algorithm, digest)) = file.digest.first_key_value() {
