@@ -1,7 +1,7 @@
 //! What each stage was allowed, did, and was refused, side by side.
 
-use osbuild_wasm_capability::Verb;
 use osbuild_wasm_capability::record::{Record, StageRecord};
+use osbuild_wasm_capability::{Interface, Verb};
 
 /// One field of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(super) fn columns(record: &Record) -> (Vec<&str>, Vec<&'static str>) {
     let mut interfaces: Vec<&str> = super::stages(record)
         .flat_map(|(_, stage)| &stage.granted.interfaces)
         .map(String::as_str)
+        // Everybody has the types that the other interfaces share.
+        .filter(|name| *name != Interface::Types.name())
         .collect();
     interfaces.sort_unstable();
     interfaces.dedup();

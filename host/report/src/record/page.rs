@@ -2,6 +2,7 @@
 
 use super::matrix::{self, Field};
 use super::{command_line, facts, part, shown, size, stages, time};
+use crate::text::count;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use osbuild_wasm_capability::Right;
 use osbuild_wasm_capability::record::{PipelineRecord, Record, StageRecord};
@@ -153,7 +154,7 @@ fn details(number: usize, pipeline: &str, stage: &StageRecord) -> Markup {
             summary {
                 span class=(verdict(stage.success)) { (if stage.success { "✓" } else { "✗" }) } " "
                 span.faint { (shown(pipeline)) " / " } (shown(&stage.module))
-                span.faint { " " (time(stage.duration)) ", " (stage.written.len()) " files, " (stage.programs.len()) " programs" }
+                span.faint { " " (time(stage.duration)) ", " (count(stage.written.len(), "file")) ", " (count(stage.programs.len(), "program")) }
             }
             @if let Some(error) = &stage.error { p.bad { (shown(error)) } }
             @for limit in &stage.limits { p.bad { "Limit: " (shown(limit)) } }
