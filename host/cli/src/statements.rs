@@ -108,7 +108,7 @@ fn build<'a>(asked: &Asked<'a>, run: &str) -> Result<Build<'a>, Diagnostic> {
         ],
         version: env!("CARGO_PKG_VERSION").into(),
         invocation: format!("urn:uuid:{run}"),
-        byproducts: Vec::new(),
+        byproducts: asked.record.map(of_file).transpose()?.into_iter().collect(),
     })
 }
 
