@@ -55,7 +55,9 @@ fn every_option_is_explained() {
                 || lines
                     .get(index + 1)
                     .is_some_and(|next| next.starts_with("          "));
-            assert!(!text.starts_with('-') || explained, "{command}: {text}");
+            // A value of an option stands behind a dash and a blank.
+            let is_option = text.starts_with('-') && !text.starts_with("- ");
+            assert!(!is_option || explained, "{command}: {text}");
         }
     }
 }

@@ -6,10 +6,12 @@
 
 mod arguments;
 mod devices;
+mod export;
 mod failure;
 mod held;
 mod helpers;
 mod inputs;
+mod inventory;
 mod isolation;
 mod jobs;
 mod key;
@@ -31,5 +33,5 @@ pub use helpers::{HelperProcesses, helper_program, needed_by, needed_by_stage, s
 pub use isolation::{Isolation, isolate};
 pub use plan::{PlanRequest, lock, plan};
 pub use record::Records;
-pub use run::{Export, Interrupt, Request, Settings, run};
+pub use run::{Account, Export, Interrupt, Request, Settings, run};
 pub use single::{SingleStage, run_single};

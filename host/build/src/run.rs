@@ -1,4 +1,5 @@
 //! A whole run: sources, the pipelines that the exports need, exports.
+use crate::export::{export_all, targets};
 use crate::failure::{BuildError, Result};
 use crate::helpers::{Cuts, HelperProcesses};
 use crate::isolation::Isolation;
@@ -9,7 +10,6 @@ use crate::record::Records;
 use crate::trees::{Tree, Trees};
 use osbuild_wasm_capability::{Interface as Named, Policy};
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
-use osbuild_wasm_files::{CopyOptions, copy_tree};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source, Stage, schedule};
 use osbuild_wasm_manifest::run::{
@@ -130,6 +130,17 @@ pub struct Request<'a> {
     pub name: String,
     /// What to export.
     pub exports: Vec<Export>,
+    /// What to tell about the exports.
+    pub account: Account,
+}
+
+/// What a run tells about its exports beside making them: for statements of provenance and lists of materials.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Account {
+    /// Digests, as [`Event::Digested`].
+    pub digests: bool,
+    /// Packages in the trees that the exports are made of, as [`Event::Installed`]. Such a tree is built for it when the store lacks it.
+    pub packages: bool,
 }
 
 /// A pipeline whose tree goes out of the store.
@@ -151,7 +162,7 @@ pub fn run(
     let started = Instant::now();
     let manifest = request.manifest;
     let trees = Trees::new(store.scratch("runners")?);
-    let targets = targets(manifest, &request.exports);
+    let targets = targets(request);
     load_stored(settings, store, manifest, &trees)?;
     let known = |id: &str| {
         let at = manifest
@@ -193,7 +204,10 @@ pub fn run(
     if let Some(failed) = outcome.sources.iter().find(|source| !source.success) {
         outcome.failure = Some(Failure::Source(failed.clone()));
     } else if let Err(error) = build_all(settings, store, manifest, &order, &trees, &mut outcome)
-        .and_then(|()| export_all(settings, isolation, store, request, &outcome, &trees))
+        .and_then(|()| match outcome.failure {
+            Some(_) => Ok(()),
+            None => export_all(settings, isolation, store, request, &trees),
+        })
     {
         let kind = if matches!(error, BuildError::Interrupted) {
             "interrupted"
@@ -213,13 +227,6 @@ pub fn run(
         duration: started.elapsed(),
     });
     Ok(outcome)
-}
-
-fn targets(manifest: &Manifest, exports: &[Export]) -> Vec<String> {
-    exports
-        .iter()
-        .filter_map(|export| manifest.pipeline(&export.name)?.id.clone())
-        .collect()
 }
 
 /// Says which of the pipelines that are wanted, or that something wanted needs, the store has already.
@@ -384,70 +391,6 @@ fn needed_by(pipeline: &Pipeline) -> impl Iterator<Item = &str> {
         .flat_map(|input| &input.references)
         .filter_map(|reference| reference.id.as_deref());
     pipeline.build.as_deref().into_iter().chain(inputs)
-}
-
-fn export_all(
-    settings: &Settings,
-    isolation: &Isolation,
-    store: &Store,
-    request: &Request<'_>,
-    outcome: &RunOutcome,
-    trees: &Trees,
-) -> Result<()> {
-    if outcome.failure.is_some() {
-        return Ok(());
-    }
-    for (index, Export { name, path }) in request.exports.iter().enumerate() {
-        let pipeline = request.manifest.pipeline(name);
-        let Some(id) = pipeline.and_then(|pipeline| pipeline.id.as_deref()) else {
-            return Err(BuildError::manifest(
-                format!("export {name}"),
-                "the pipeline has no stages, so there is nothing to export",
-            ));
-        };
-        let last_use = !targets(request.manifest, &request.exports[index + 1..])
-            .iter()
-            .any(|other| other == id);
-        export(isolation, store, trees, id, path, last_use).map_err(|error| {
-            let place = format!("cannot export {name} to {}", path.display());
-            BuildError::manifest(place, error.to_string())
-        })?;
-        settings.observer.event(&Event::Exported {
-            name: name.clone(),
-            path: path.clone(),
-        });
-    }
-    Ok(())
-}
-
-/// Moves a tree out that nobody needs any more; copies it otherwise.
-fn export(
-    isolation: &Isolation,
-    store: &Store,
-    trees: &Trees,
-    id: &str,
-    path: &Path,
-    last_use: bool,
-) -> Result<()> {
-    let tree = trees.path(id).ok_or_else(|| {
-        BuildError::manifest(format!("export {}", path.display()), "is not built")
-    })?;
-    let parent = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
-    let movable = last_use && trees.is_floating(id);
-    if movable && !path.exists() && move_out(isolation, store, &tree, path) {
-        // Its metadata is still wanted, its path no more.
-        return Ok(());
-    }
-    copy_tree(&tree, path, CopyOptions::default())?;
-    Ok(())
-}
-
-fn move_out(isolation: &Isolation, store: &Store, tree: &Path, path: &Path) -> bool {
-    let (Some(outside), Ok(inside)) = (&isolation.outside, tree.strip_prefix(store.path())) else {
-        return false;
-    };
-    rustix::fs::renameat(outside, inside, rustix::fs::CWD, path).is_ok()
 }
 
 /// What the stages of each available pipeline reported, merged by stage type.

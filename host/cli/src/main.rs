@@ -20,10 +20,13 @@ mod lock;
 mod monitor;
 mod order;
 mod osbuild;
+mod output;
 mod plan;
 mod policy;
+mod report;
 mod run;
 mod stage;
+mod statements;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -76,6 +79,7 @@ enum Command {
     Lock(lock::LockArguments),
     #[command(subcommand)]
     Stage(stage::StageCommand),
+    Report(report::ReportArguments),
     Doctor(doctor::DoctorArguments),
     Completions(generate::CompletionsArguments),
     Man(generate::ManArguments),
@@ -107,6 +111,7 @@ fn carry_out() -> Exit {
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::Lock(arguments) => lock::lock(&arguments),
         Command::Stage(command) => stage::stage(&command),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man(&arguments),

@@ -2,6 +2,7 @@
 use crate::exit::Exit;
 use crate::job::{Job, Manner};
 use crate::order::Order;
+use crate::statements::Statements;
 use clap::{ArgAction, Parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,7 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         learn: None,
         policy: None,
         locked: None,
+        statements: Statements::default(),
     };
     job.run()
 }

@@ -2,6 +2,7 @@
 use crate::exit::Exit;
 use crate::job::{Job, Manner};
 use crate::order::Order;
+use crate::statements::Statements;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ Examples:
 
   # Keep what the pipelines `build` and `os` made, so that the next run begins there
   osbuild-wasm run --checkpoint build --checkpoint os --export image --output-directory out manifest.json
+
+  # Say where the image comes from, and which packages are in it
+  osbuild-wasm run --export image --output-directory out --provenance out/image.intoto.json --sbom out/image.spdx.json manifest.json
 
 Exit status: 0 built, 1 a source or stage failed, 2 the manifest or the command line is wrong, 130 interrupted.";
 
@@ -51,6 +55,8 @@ pub(crate) struct RunArguments {
     /// Refuse to run with anything else than the lock file pins; without FILE that is MANIFEST.lock
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     locked: Option<PathBuf>,
+    #[command(flatten)]
+    statements: Statements,
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Exit {
@@ -66,6 +72,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         learn: arguments.learn,
         policy: arguments.policy,
         locked: arguments.locked,
+        statements: arguments.statements,
     };
     job.run()
 }

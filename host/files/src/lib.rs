@@ -1,4 +1,4 @@
-//! Whole trees of files: copied, removed, measured, their times clamped.
+//! Whole trees of files: copied, removed, measured, digested, their times clamped.
 //!
 //! Everything is relative to open directories and follows no link that a tree contains, so that a hostile tree cannot lead
 //! anywhere else. The store and the host's side of `osbuild:stage/tree` share this room.
@@ -6,6 +6,7 @@
 
 mod changed;
 mod copy;
+mod digest;
 pub mod dirs;
 mod error;
 mod remove;
@@ -16,6 +17,7 @@ pub use changed::changed_files;
 pub use copy::{
     CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_tree,
 };
+pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};
 pub use remove::remove_tree;
 pub use size::disk_usage;

@@ -142,6 +142,10 @@ pub enum Event {
         /// Where it is now.
         path: PathBuf,
     },
+    /// What an export consists of, when the run was asked to tell.
+    Digested(ExportDigest),
+    /// What is installed in the trees that exports are made of, when the run was asked to tell.
+    Installed(Inventory),
     /// The run is over.
     RunFinished {
         /// Did everything succeed?
@@ -149,6 +153,66 @@ pub enum Event {
         /// How long it took.
         duration: Duration,
     },
+}
+
+/// What an export consists of, taken from the tree that the pipeline made, before it left the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportDigest {
+    /// The export as it was named in the request.
+    pub export: String,
+    /// SHA-256 of the listing of the tree, lower-case hex; `osbuild-wasm-files` says what the listing is.
+    pub tree: String,
+    /// The regular files by path in the tree, sorted; empty when the tree has more of them than can be shown one by one.
+    pub files: Vec<FileDigest>,
+}
+
+/// A regular file of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileDigest {
+    /// Path in the tree.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the content, lower-case hex.
+    pub sha256: String,
+}
+
+/// What is installed in the tree of a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// What the tree says it is.
+    pub distribution: Option<Distribution>,
+    /// Its packages, sorted by name, version and architecture.
+    pub packages: Vec<Package>,
+}
+
+/// What the os-release file of a tree says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Distribution {
+    /// `ID`, e.g. `fedora`.
+    pub id: String,
+    /// `VERSION_ID`, e.g. `42`.
+    pub version: Option<String>,
+    /// `PRETTY_NAME`, for people.
+    pub pretty_name: Option<String>,
+}
+
+/// An installed RPM package; the fields are rpm's tags of the same names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the fields are rpm's tags of the same names")]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub release: String,
+    pub epoch: Option<String>,
+    pub arch: Option<String>,
+    pub license: Option<String>,
+    pub vendor: Option<String>,
+    pub source_rpm: Option<String>,
+    pub sigmd5: Option<String>,
+    pub sha256header: Option<String>,
 }
 
 /// How a stage ended.

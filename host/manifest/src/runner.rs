@@ -71,12 +71,7 @@ pub fn resolve(requested: &str) -> Result<Runner, UnknownRunner> {
 ///
 /// On a distribution that no runner is made for this is the generic one, so that such a host can at least inspect a manifest.
 pub fn host_runner(os_release: &str) -> Runner {
-    let value = |key: &str| {
-        os_release
-            .lines()
-            .rev()
-            .find_map(|line| assignment(line, key))
-    };
+    let value = |key: &str| os_release_value(os_release, key);
     let id = value("ID").unwrap_or_else(|| "linux".to_owned());
     let version = value("VERSION_ID").unwrap_or_default().replace('.', "");
     let exec = match resolve(&format!("{PREFIX}{id}{version}")) {
@@ -87,6 +82,14 @@ pub fn host_runner(os_release: &str) -> Runner {
         requested: exec.clone(),
         exec,
     }
+}
+
+/// The value that the text of an os-release file gives to `key`; the last assignment counts.
+pub fn os_release_value(os_release: &str, key: &str) -> Option<String> {
+    os_release
+        .lines()
+        .rev()
+        .find_map(|line| assignment(line, key))
 }
 
 /// The runner whose steps this one carries out, without prefix: `org.osbuild.debian` does what `ubuntu1804` does.

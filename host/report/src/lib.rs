@@ -5,11 +5,15 @@
 #![forbid(unsafe_code)]
 
 pub mod diagnostic;
+mod findings;
 mod members;
 pub mod monitor;
 mod place;
+pub mod provenance;
 mod reasons;
+pub mod record;
 pub mod result;
+pub mod sbom;
 pub mod sheet;
 mod style;
 pub mod summary;
@@ -19,6 +23,7 @@ mod text;
 pub mod trailer;
 
 pub use diagnostic::{Diagnostic, Source, failure_text};
+pub use findings::{Findings, Gatherer};
 pub use monitor::{
     Fanout, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,
     for_people,

@@ -21,7 +21,7 @@ const FIELD: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
 
 /// Tags of a query, in the order of [`package`]; the first three every package has.
-const TAGS: [&str; 11] = [
+const TAGS: [&str; 14] = [
     "NAME",
     "VERSION",
     "RELEASE",
@@ -33,6 +33,9 @@ const TAGS: [&str; 11] = [
     "SHA3_256HEADER",
     "SIGPGP",
     "SIGGPG",
+    "LICENSE",
+    "VENDOR",
+    "SOURCERPM",
 ];
 
 /// Imports a public key.
@@ -285,6 +288,9 @@ fn package(record: &str, root: &str) -> Result<Package, Failure> {
         sha3_256header,
         sigpgp,
         siggpg,
+        license,
+        vendor,
+        sourcerpm,
     ] = fields;
     Ok(Package {
         name: name.unwrap_or_default(),
@@ -298,6 +304,9 @@ fn package(record: &str, root: &str) -> Result<Package, Failure> {
         sha3_256header,
         sigpgp,
         siggpg,
+        license,
+        vendor,
+        sourcerpm,
     })
 }
 
@@ -328,7 +337,7 @@ mod tests {
             "{format}"
         );
         let package = package(
-            "=bash\u{1f}=5.2\u{1f}=1\u{1f}\u{1f}=x86_64\u{1f}=ab\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}",
+            "=bash\u{1f}=5.2\u{1f}=1\u{1f}\u{1f}=x86_64\u{1f}=ab\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}=MIT\u{1f}\u{1f}",
             "",
         )
         .unwrap();
@@ -336,9 +345,10 @@ mod tests {
             (
                 package.name.as_str(),
                 package.epoch,
-                package.arch.as_deref()
+                package.arch.as_deref(),
+                package.license.as_deref()
             ),
-            ("bash", None, Some("x86_64"))
+            ("bash", None, Some("x86_64"), Some("MIT"))
         );
         assert!(super::package("=bash", "/run/osbuild/tree").is_err());
     }

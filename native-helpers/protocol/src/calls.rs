@@ -139,6 +139,9 @@ pub struct Package {
     pub sha3_256header: Option<String>,
     pub sigpgp: Option<String>,
     pub siggpg: Option<String>,
+    pub license: Option<String>,
+    pub vendor: Option<String>,
+    pub sourcerpm: Option<String>,
 }
 
 /// Makes a GRUB core image.

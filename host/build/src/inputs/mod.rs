@@ -160,7 +160,7 @@ fn finished(input: &Input, trees: &Trees, reference: &Reference) -> Result<PathB
 }
 
 /// Opens a path of a finished tree; links on the way are resolved inside the tree.
-fn open_in_tree(tree: &Path, path: &str, flags: OFlags) -> std::io::Result<OwnedFd> {
+pub(crate) fn open_in_tree(tree: &Path, path: &str, flags: OFlags) -> std::io::Result<OwnedFd> {
     let root = rustix::fs::open(tree, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     Ok(openat2(

@@ -12,6 +12,7 @@ use crate::lock;
 use crate::monitor::{self, Monitor};
 use crate::order::Order;
 use crate::policy::PolicyFile;
+use crate::statements::Statements;
 use osbuild_wasm_build::{
     BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request, Settings,
     isolate, needed_by, needed_by_stage, plan as make_plan, run as build, scopes_of,
@@ -23,13 +24,13 @@ use osbuild_wasm_manifest::json::to_python;
 use osbuild_wasm_manifest::model::{Manifest, StageClass, Version};
 use osbuild_wasm_manifest::run::{Observer, RunOutcome};
 use osbuild_wasm_protocol::Interface;
-use osbuild_wasm_report::{Diagnostic, Fanout, Summary};
+use osbuild_wasm_report::{Diagnostic, Fanout, Gatherer, Summary};
 use osbuild_wasm_store::Store;
 use plan::Plan;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,27 @@ pub(crate) struct Job {
     pub(crate) policy: Option<PathBuf>,
     /// Lock file; empty: that beside the manifest.
     pub(crate) locked: Option<PathBuf>,
+    /// What is written about a build that succeeded.
+    pub(crate) statements: Statements,
+}
+
+/// What a run was asked for, for statements about it.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    /// How the user calls the manifest.
+    pub(crate) name: String,
+    /// SHA-256 of the document as it was read.
+    pub(crate) document: String,
+    /// The manifest.
+    pub(crate) manifest: &'a Manifest,
+    /// File with a build environment.
+    pub(crate) build_environment: Option<&'a Path>,
+    /// File with the record.
+    pub(crate) record: Option<&'a Path>,
+    /// The exports as they were named.
+    pub(crate) exports: Vec<String>,
+    /// The components.
+    pub(crate) registry: &'a Registry,
 }
 
 impl Job {
@@ -95,6 +117,9 @@ impl Job {
         }
         let policy = self.policy(&registry, &manifest)?;
         let learning = self.learning(&registry, &manifest)?;
+        self.statements
+            .check(exports.len())
+            .map_err(|diagnostic| self.refused(&diagnostic))?;
         let directory = self.make_store()?;
         let isolation = isolate(&directory).map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
@@ -113,16 +138,22 @@ impl Job {
             .map_err(|error| self.failed(&error))?;
         let interrupt = Interrupt::default();
         listen(&interrupt);
-        let recording = self.recording(digest)?;
+        let recording = self.recording(digest.clone())?;
         let wanted = recording.is_some() || learning.is_some();
         let records: Option<Arc<Records>> = wanted.then(Arc::default);
         let summary = Arc::new(Summary::default());
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let gatherer = Arc::new(Gatherer::default());
+        let registry = Arc::new(registry);
         let settings = Settings {
-            registry: Arc::new(registry),
+            registry: registry.clone(),
             engine: engine().map_err(|error| self.failed(&error))?,
             helpers: Arc::new(helpers),
-            observer: Arc::new(Fanout(vec![self.monitor()?, summary.clone()])),
+            observer: Arc::new(Fanout(vec![
+                self.monitor()?,
+                summary.clone(),
+                gatherer.clone(),
+            ])),
             jobs: match &order.break_at {
                 // Shells share one terminal.
                 Some(_) => 1,
@@ -140,6 +171,7 @@ impl Job {
             manifest: &manifest,
             name: order.manifest.display().to_string(),
             exports,
+            account: self.statements.account(),
         };
         let built = build(&settings, &store, &isolation, &request);
         let stages = records.map(|records| records.take()).unwrap_or_default();
@@ -156,6 +188,24 @@ impl Job {
             return Ok(self.interrupted(&manifest, built.ok()));
         }
         let built = built.map_err(|error| self.failed(&error))?;
+        if built.success {
+            let asked = Asked {
+                name: request.name.clone(),
+                document: digest,
+                manifest: &manifest,
+                build_environment: self.build_env.as_deref(),
+                record: self.record.as_deref(),
+                exports: request
+                    .exports
+                    .iter()
+                    .map(|export| export.name.clone())
+                    .collect(),
+                registry: &registry,
+            };
+            self.statements
+                .write(&asked, &gatherer.findings())
+                .map_err(|diagnostic| fail(Exit::Failed, order.json, &diagnostic))?;
+        }
         Ok(self.show(&manifest, &built, &plan.checkpoints, &store, &summary))
     }
 
@@ -287,6 +337,9 @@ impl Job {
         }
         if self.order.break_at.is_some() {
             interfaces.insert(Interface::Command, "--break".into());
+        }
+        if self.statements.account().packages {
+            interfaces.insert(Interface::Rpm, "--sbom".into());
         }
         let mut scopes: Vec<_> = directories.collect();
         scopes.extend(scopes_of(manifest));

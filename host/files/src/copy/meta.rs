@@ -59,7 +59,7 @@ impl Copy<'_> {
     }
 
     fn xattrs(&mut self, from: &Path, to: BorrowedFd<'_>) -> Result<(), FilesError> {
-        let Some(list) = read(|buffer| rustix::fs::listxattr(from, buffer))
+        let Some(list) = read_xattr(|buffer| rustix::fs::listxattr(from, buffer))
             .at("list the attributes of", from)?
         else {
             return Ok(());
@@ -69,7 +69,7 @@ impl Copy<'_> {
             .filter(|name| !name.is_empty())
             .map(OsStr::from_bytes)
         {
-            let value = read(|buffer| rustix::fs::getxattr(from, name, buffer));
+            let value = read_xattr(|buffer| rustix::fs::getxattr(from, name, buffer));
             match value.at("read an attribute of", &self.source())? {
                 Some(value) => self.xattr(to, name, &value)?,
                 None => continue, // Gone since it was listed.
@@ -116,7 +116,7 @@ fn refused(result: &std::io::Result<()>) -> bool {
 }
 
 /// Reads what the kernel gives in a buffer of unknown size; `None` if there is nothing of that kind.
-fn read(
+pub(crate) fn read_xattr(
     mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
 ) -> rustix::io::Result<Option<Vec<u8>>> {
     let mut buffer = vec![0; 256];

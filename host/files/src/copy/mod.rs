@@ -3,6 +3,7 @@
 
 mod content;
 mod meta;
+pub(crate) use meta::read_xattr;
 
 use crate::FilesError;
 use crate::dirs::{names, open_child, open_root};

@@ -1,6 +1,7 @@
 //! Tests on real directories. What needs root is skipped, visibly, for an ordinary user.
 
 mod copy;
+mod digest;
 mod remove;
 
 pub(crate) fn is_root() -> bool {

@@ -2,7 +2,7 @@
 
 mod schedule;
 
-pub use schedule::schedule;
+pub use schedule::{contents, schedule};
 
 use crate::json::{Number, Object, Value};
 use crate::problem::ValidationError;

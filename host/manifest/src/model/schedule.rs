@@ -1,6 +1,6 @@
 //! Which pipelines a build needs, in which order.
 
-use super::{Manifest, Origin};
+use super::{Manifest, Origin, Stage};
 use std::collections::HashSet;
 
 /// The pipelines (as indices) that must be built to get `targets`, dependencies first.
@@ -25,6 +25,38 @@ pub fn schedule(
         }
     }
     walk.order
+}
+
+/// The pipelines (as indices) whose trees `targets` are made of, the targets included, dependencies first: what their stages take in, and
+/// what goes into that. Build roots are not part of it: their files are used, and stay behind.
+pub fn contents(manifest: &Manifest, targets: &[&str]) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    let mut todo: Vec<usize> = targets
+        .iter()
+        .filter_map(|name| manifest.find(name))
+        .collect();
+    while let Some(index) = todo.pop() {
+        let Some(pipeline) = manifest.pipelines.get(index) else {
+            continue;
+        };
+        if found.contains(&index) {
+            continue;
+        }
+        found.push(index);
+        todo.extend(inputs(pipeline.stages.iter()).filter_map(|id| manifest.find_id(id)));
+    }
+    // References only go backwards.
+    found.sort_unstable();
+    found
+}
+
+/// Ids of the pipelines that stages take in.
+fn inputs<'a>(stages: impl Iterator<Item = &'a Stage>) -> impl Iterator<Item = &'a str> {
+    stages
+        .flat_map(|stage| &stage.inputs)
+        .filter(|input| input.origin == Origin::Pipeline)
+        .flat_map(|input| &input.references)
+        .filter_map(|reference| reference.id.as_deref())
 }
 
 /// A depth-first walk; the order of finishing is the order of building.
@@ -80,17 +112,11 @@ impl Walk<'_> {
             .iter()
             .rev()
             .take_while(|stage| !(self.is_cached)(&stage.id));
-        let inputs = to_run
-            .flat_map(|stage| &stage.inputs)
-            .filter(|input| input.origin == Origin::Pipeline);
-        let referred = inputs
-            .flat_map(|input| &input.references)
-            .filter_map(|reference| reference.id.as_deref());
         pipeline
             .build
             .as_deref()
             .into_iter()
-            .chain(referred)
+            .chain(inputs(to_run))
             .filter_map(|id| self.manifest.find_id(id))
             .collect()
     }

@@ -96,6 +96,8 @@ fn pipeline_of(event: &Event) -> Option<&String> {
         | Event::SourceLog { .. }
         | Event::SourceFinished(_)
         | Event::Exported { .. }
+        | Event::Digested(_)
+        | Event::Installed(_)
         | Event::RunFinished { .. } => None,
     }
 }

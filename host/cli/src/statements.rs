@@ -1,0 +1,209 @@
+//! What `run` writes about a build that succeeded: where the exports come from, and what is in them.
+use crate::job::Asked;
+use crate::output;
+use clap::Args;
+use osbuild_wasm_build::{Account, helper_program};
+use osbuild_wasm_component::{Kind, Registry};
+use osbuild_wasm_files::digest_file;
+use osbuild_wasm_manifest::model::{Manifest, Pipeline, Stage, StageClass, schedule};
+use osbuild_wasm_report::provenance::{
+    Build, Descriptor, ExternalParameters, Grant, Right, statement,
+};
+use osbuild_wasm_report::sbom::{Bill, Format};
+use osbuild_wasm_report::{Diagnostic, Findings};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// Options of `run`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Statements {
+    /// After a successful build write to FILE where the exports come from: an in-toto statement with SLSA v1 provenance
+    #[arg(long, value_name = "FILE", conflicts_with = "inspect")]
+    provenance: Option<PathBuf>,
+    /// After a successful build write to FILE which packages are in the exports: SPDX 2.3 when its name ends in `.spdx.json`,
+    /// CycloneDX 1.6 when it ends in `.cdx.json`; may be given several times
+    #[arg(long, value_name = "FILE", value_parser = bill_file, conflicts_with = "inspect")]
+    sbom: Vec<(PathBuf, Format)>,
+}
+
+fn bill_file(name: &str) -> Result<(PathBuf, Format), String> {
+    let format = Format::of_name(name)
+        .ok_or("the name must end in .spdx.json (SPDX) or .cdx.json (CycloneDX)")?;
+    Ok((name.into(), format))
+}
+
+impl Statements {
+    /// What the build is to tell.
+    pub(crate) fn account(&self) -> Account {
+        Account {
+            digests: self.provenance.is_some() || !self.sbom.is_empty(),
+            packages: !self.sbom.is_empty(),
+        }
+    }
+
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let sbom = self.sbom.iter().map(|(path, _)| path.as_path());
+        self.provenance.as_deref().into_iter().chain(sbom)
+    }
+
+    /// Finds out before the build what would make the statements fail after it.
+    pub(crate) fn check(&self, exports: usize) -> Result<(), Diagnostic> {
+        let Some(first) = self.files().next() else {
+            return Ok(());
+        };
+        if exports == 0 {
+            let message = format!(
+                "{} is about exports, and there are none: add --export NAME and --output-directory DIR",
+                first.display()
+            );
+            return Err(Diagnostic::new(message));
+        }
+        for path in self.files() {
+            output::check(path)?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything that was asked for.
+    pub(crate) fn write(&self, asked: &Asked<'_>, findings: &Findings) -> Result<(), Diagnostic> {
+        if self.files().next().is_none() {
+            return Ok(());
+        }
+        let run = Uuid::new_v4().to_string();
+        if let Some(path) = &self.provenance {
+            let statement = statement(build(asked, &run)?, findings);
+            output::write(path, &json(&statement)?)?;
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        for (path, format) in &self.sbom {
+            let bill = Bill::new(&asked.name, &run, version, asked.manifest, findings);
+            output::write(path, &json(&bill.document(*format))?)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the provenance says beside the findings.
+fn build<'a>(asked: &Asked<'a>, run: &str) -> Result<Build<'a>, Diagnostic> {
+    let stages = needed(asked.manifest, &asked.exports);
+    let build_environment = asked.build_environment.map(of_file).transpose()?;
+    Ok(Build {
+        manifest: asked.manifest,
+        asked: ExternalParameters {
+            manifest: Descriptor::named(&*asked.name, "sha256", &*asked.document),
+            build_environment,
+            exports: asked.exports.clone(),
+        },
+        policy: None,
+        grants: stages
+            .iter()
+            .filter_map(|(pipeline, stage)| grant(asked.registry, pipeline, stage))
+            .collect(),
+        components: components(asked.registry, &stages),
+        executables: vec![
+            of_file(Path::new("/proc/self/exe"))?.renamed("osbuild-wasm"),
+            of_file(&helper_program())?.renamed("osbuild-wasm-helper"),
+        ],
+        version: env!("CARGO_PKG_VERSION").into(),
+        invocation: format!("urn:uuid:{run}"),
+        byproducts: asked.record.map(of_file).transpose()?.into_iter().collect(),
+    })
+}
+
+/// Stages whose work is in the exports or was needed for it, whether done now or taken from the store.
+fn needed<'a>(manifest: &'a Manifest, exports: &[String]) -> Vec<(&'a Pipeline, &'a Stage)> {
+    let exports: Vec<_> = exports.iter().map(String::as_str).collect();
+    let mut order = schedule(manifest, &exports, &|_| false);
+    order.sort_unstable();
+    let pipelines = order.iter().map(|index| &manifest.pipelines[*index]);
+    pipelines
+        .flat_map(|pipeline| pipeline.stages.iter().map(move |stage| (pipeline, stage)))
+        .collect()
+}
+
+fn kind(stage: &Stage) -> Kind {
+    match stage.class {
+        StageClass::Assembler => Kind::Assembler,
+        StageClass::Stage => Kind::Stage,
+    }
+}
+
+/// What a stage may do: what its component asks for, which is what it gets.
+fn grant(registry: &Registry, pipeline: &Pipeline, stage: &Stage) -> Option<Grant> {
+    let module = registry.get(kind(stage), &stage.module)?.ok()?;
+    let metadata = &module.metadata;
+    let names = |names: Vec<(&String, &String)>| {
+        let shown = names
+            .iter()
+            .map(|(name, module)| format!("{name} ({module})"));
+        shown.collect()
+    };
+    let right = |right: &osbuild_wasm_capability::Right| Right {
+        verbs: right.verbs.iter().map(ToString::to_string).collect(),
+        paths: right.paths.clone(),
+    };
+    Some(Grant {
+        pipeline: pipeline.name.clone(),
+        stage: stage.requested_module().to_owned(),
+        id: stage.id.clone(),
+        component: module.digest.clone(),
+        interfaces: module
+            .request
+            .interfaces
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        rights: metadata
+            .rights
+            .as_ref()
+            .map(|rights| rights.iter().map(right).collect()),
+        reads: metadata.reads.clone(),
+        programs: metadata.programs.clone(),
+        linux_capabilities: metadata.capabilities.clone(),
+        devices: names(
+            stage
+                .devices
+                .iter()
+                .map(|device| (&device.name, &device.module))
+                .collect(),
+        ),
+        mounts: names(
+            stage
+                .mounts
+                .iter()
+                .map(|mount| (&mount.name, &mount.module))
+                .collect(),
+        ),
+        network: metadata.network,
+        entropy: metadata.entropy,
+    })
+}
+
+/// Each component once.
+fn components(registry: &Registry, stages: &[(&Pipeline, &Stage)]) -> Vec<Descriptor> {
+    let components = stages.iter().filter_map(|(_, stage)| {
+        let module = registry.get(kind(stage), &stage.module)?.ok()?;
+        let component = Descriptor::named(&module.metadata.name, "sha256", &module.digest);
+        Some(component.annotated("component", &*module.metadata.kind))
+    });
+    components.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// A file of this machine by its digest.
+fn of_file(path: &Path) -> Result<Descriptor, Diagnostic> {
+    let digest = digest_file(path).map_err(|error| Diagnostic::from_error(&error))?;
+    Ok(Descriptor::named(
+        path.display().to_string(),
+        "sha256",
+        digest,
+    ))
+}
+
+fn json(document: &impl Serialize) -> Result<Vec<u8>, Diagnostic> {
+    let mut text =
+        serde_json::to_vec_pretty(document).map_err(|error| Diagnostic::from_error(&error))?;
+    text.push(b'\n');
+    Ok(text)
+}

@@ -1,0 +1,283 @@
+//! The statement, as serde writes it.
+
+use super::materials;
+use crate::findings::Findings;
+use jiff::Timestamp;
+use osbuild_wasm_manifest::model::Manifest;
+use osbuild_wasm_manifest::run::ExportDigest;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// `_type` of a statement.
+pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// `predicateType` of a statement.
+pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
+/// `buildType`: an osbuild manifest, carried out by this program. schemas/provenance.json says what its parameters are.
+pub const BUILD_TYPE: &str = "urn:osbuild-wasm:build:v1";
+/// Who is said to have built: this program, wherever it ran.
+const BUILDER: &str = "urn:osbuild-wasm:builder:v1";
+/// Name of the digest of a whole tree among digests; `osbuild-wasm-files` says what it is of.
+pub const TREE_DIGEST: &str = "osbuildWasmTree1";
+
+/// An in-toto statement.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    /// [`STATEMENT_TYPE`].
+    #[serde(rename = "_type")]
+    pub kind: &'static str,
+    /// Each export with the digest of its tree, and its files where these are few.
+    pub subject: Vec<Descriptor>,
+    /// [`PREDICATE_TYPE`].
+    pub predicate_type: &'static str,
+    /// What is said of the subjects.
+    pub predicate: Provenance,
+}
+
+/// SLSA provenance.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provenance {
+    /// What went in.
+    pub build_definition: BuildDefinition,
+    /// This one run.
+    pub run_details: RunDetails,
+}
+
+/// Everything that decides what comes out.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildDefinition {
+    /// [`BUILD_TYPE`].
+    pub build_type: &'static str,
+    /// What the user asked for.
+    pub external_parameters: ExternalParameters,
+    /// What the one who runs this program decided.
+    pub internal_parameters: InternalParameters,
+    /// Sources and components.
+    pub resolved_dependencies: Vec<Descriptor>,
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalParameters {
+    /// The manifest as it was read.
+    pub manifest: Descriptor,
+    /// The file of `--build-env`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_environment: Option<Descriptor>,
+    /// The exported pipelines as they were named.
+    pub exports: Vec<String>,
+}
+
+/// What the one who runs this program decided.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InternalParameters {
+    /// The policy that was in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Descriptor>,
+    /// What each stage of the needed pipelines was granted, in the order of the manifest.
+    pub grants: Vec<Grant>,
+}
+
+/// What one stage may do.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Module name as the manifest has it.
+    pub stage: String,
+    /// Id of the stage.
+    pub id: String,
+    /// SHA-256 of the component.
+    pub component: String,
+    /// Interfaces of the contract.
+    pub interfaces: Vec<String>,
+    /// Verbs on paths; none: everything in the tree, inputs, devices and mounts of the stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rights: Option<Vec<Right>>,
+    /// Paths of the build root that may be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
+    /// Programs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<String>,
+    /// Linux capabilities of programs, beyond the default set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub linux_capabilities: Vec<String>,
+    /// Devices, as `NAME (MODULE)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+    /// Mounts, as `NAME (MODULE)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<String>,
+    /// Whether programs may reach the hosts that the options name.
+    pub network: bool,
+    /// Whether random numbers are random.
+    pub entropy: bool,
+}
+
+/// Verbs on paths.
+#[derive(Clone, Debug, Serialize)]
+pub struct Right {
+    /// What may be done.
+    pub verbs: Vec<String>,
+    /// Where.
+    pub paths: Vec<String>,
+}
+
+/// This one run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunDetails {
+    /// This program.
+    pub builder: Builder,
+    /// When it ran.
+    pub metadata: BuildMetadata,
+    /// What came out beside the exports: the record, when one was written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub byproducts: Vec<Descriptor>,
+}
+
+/// This program.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Builder {
+    /// A URI.
+    pub id: String,
+    /// Versions by name.
+    pub version: BTreeMap<String, String>,
+    /// The executables.
+    pub builder_dependencies: Vec<Descriptor>,
+}
+
+/// When the run took place.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildMetadata {
+    /// A URI that no other run has.
+    pub invocation_id: String,
+    /// RFC 3339, in UTC.
+    pub started_on: String,
+    /// RFC 3339, in UTC.
+    pub finished_on: String,
+}
+
+/// An in-toto resource descriptor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What it is called here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Digests by algorithm, lower-case hex.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub digest: BTreeMap<String, String>,
+    /// More about it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Descriptor {
+    /// Something with a name and a digest.
+    pub fn named(name: impl Into<String>, algorithm: &str, digest: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            digest: [(algorithm.to_owned(), digest.into())].into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn renamed(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// With one more annotation.
+    #[must_use]
+    pub fn annotated(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.annotations.insert(key.to_owned(), value.into());
+        self
+    }
+}
+
+/// What a statement is made from, beside the findings.
+#[derive(Clone, Debug)]
+pub struct Build<'a> {
+    /// The manifest, whose sources are materials.
+    pub manifest: &'a Manifest,
+    /// What the user asked for.
+    pub asked: ExternalParameters,
+    /// The policy in force.
+    pub policy: Option<Descriptor>,
+    /// What each stage was granted.
+    pub grants: Vec<Grant>,
+    /// The components of these stages.
+    pub components: Vec<Descriptor>,
+    /// The executables of the runtime.
+    pub executables: Vec<Descriptor>,
+    /// Version of the runtime.
+    pub version: String,
+    /// A URI that no other run has.
+    pub invocation: String,
+    /// What came out beside the exports.
+    pub byproducts: Vec<Descriptor>,
+}
+
+/// The statement about a successful run.
+pub fn statement(build: Build<'_>, findings: &Findings) -> Statement {
+    let mut resolved_dependencies = materials(build.manifest);
+    resolved_dependencies.extend(build.components);
+    Statement {
+        kind: STATEMENT_TYPE,
+        subject: findings.exports.iter().flat_map(subjects).collect(),
+        predicate_type: PREDICATE_TYPE,
+        predicate: Provenance {
+            build_definition: BuildDefinition {
+                build_type: BUILD_TYPE,
+                external_parameters: build.asked,
+                internal_parameters: InternalParameters {
+                    policy: build.policy,
+                    grants: build.grants,
+                },
+                resolved_dependencies,
+            },
+            run_details: RunDetails {
+                builder: Builder {
+                    id: BUILDER.into(),
+                    version: [("osbuild-wasm".to_owned(), build.version)].into(),
+                    builder_dependencies: build.executables,
+                },
+                metadata: BuildMetadata {
+                    invocation_id: build.invocation,
+                    started_on: seconds(findings.started),
+                    finished_on: seconds(findings.finished),
+                },
+                byproducts: build.byproducts,
+            },
+        },
+    }
+}
+
+/// The tree of an export, and its files.
+fn subjects(export: &ExportDigest) -> impl Iterator<Item = Descriptor> {
+    let tree = Descriptor::named(&export.export, TREE_DIGEST, &export.tree);
+    let files = export.files.iter().map(|file| {
+        let name = format!("{}/{}", export.export, file.path);
+        Descriptor::named(name, "sha256", &file.sha256)
+    });
+    std::iter::once(tree).chain(files)
+}
+
+/// RFC 3339 without fractions, which SPDX does not know.
+pub fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

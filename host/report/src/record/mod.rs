@@ -1,0 +1,125 @@
+//! The record of a run for people: an HTML page in one file, and a text for the terminal.
+//!
+//! Paths, arguments and messages of a record come out of trees and components, which are hostile: the page escapes them and forbids
+//! scripts and every load, and neither form shows a character that moves the cursor or turns the direction of writing.
+
+mod matrix;
+mod page;
+mod terminal;
+
+use crate::text::duration;
+use indicatif::HumanBytes;
+use osbuild_wasm_capability::record::{RECORD_FORMAT, Record, StageRecord};
+use std::time::Duration;
+
+pub use page::html;
+pub use terminal::text;
+
+/// Reads a record.
+///
+/// # Errors
+/// One line: it is no JSON, or not a record of this form.
+pub fn read(json: &[u8]) -> Result<Record, String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(json).map_err(|error| format!("it is not JSON: {error}"))?;
+    let format = value.get("format").and_then(serde_json::Value::as_str);
+    if format != Some(RECORD_FORMAT) {
+        return Err(format!(
+            "its `format` is not {RECORD_FORMAT:?}: `osbuild-wasm run --record FILE` writes such documents"
+        ));
+    }
+    serde_json::from_value(value).map_err(|error| format!("it is no {RECORD_FORMAT}: {error}"))
+}
+
+/// A text that may be shown on one line: what would move a cursor or turn the direction of writing is written as an escape.
+fn shown(text: &str) -> String {
+    let moves = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if moves(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// A span of time that a document gives as any number.
+fn time(seconds: f64) -> String {
+    duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+fn size(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
+}
+
+/// A command line, its arguments told apart by quotes where they need them.
+fn command_line(program: &str, arguments: &[String]) -> String {
+    let word = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word.to_owned()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    let words = std::iter::once(program).chain(arguments.iter().map(String::as_str));
+    shown(&words.map(word).collect::<Vec<_>>().join(" "))
+}
+
+/// The stages with their pipelines, in order.
+fn stages(record: &Record) -> impl Iterator<Item = (&str, &StageRecord)> {
+    let pipelines = record.pipelines.iter();
+    pipelines.flat_map(|pipeline| {
+        let stages = pipeline.stages.iter();
+        stages.map(|stage| (pipeline.name.as_str(), stage))
+    })
+}
+
+/// What is said of a run before everything else.
+fn facts(record: &Record) -> Vec<(&'static str, String)> {
+    let result = match (record.success, &record.error) {
+        (true, _) => "succeeded".to_owned(),
+        (false, None) => "failed".to_owned(),
+        (false, Some(error)) => format!("failed: {}", shown(error)),
+    };
+    let denials = |(_, stage): (&str, &StageRecord)| -> u64 {
+        stage.denials.iter().map(|denial| denial.count).sum()
+    };
+    let ran = stages(record).count();
+    let files: usize = stages(record).map(|(_, stage)| stage.written.len()).sum();
+    let programs: usize = stages(record).map(|(_, stage)| stage.programs.len()).sum();
+    vec![
+        ("Result", result),
+        ("Manifest", shown(&record.manifest.name)),
+        ("SHA-256", shown(&record.manifest.sha256)),
+        ("Started", shown(&record.started)),
+        ("Time", time(record.duration)),
+        ("Stages run", ran.to_string()),
+        ("Files written", files.to_string()),
+        ("Programs run", programs.to_string()),
+        (
+            "Refused",
+            stages(record).map(denials).sum::<u64>().to_string(),
+        ),
+        ("Version", shown(&record.version)),
+    ]
+}
+
+/// Where a span lies in the run: parts of its length from 0 to 1.
+fn part(record: &Record, start: f64, length: f64) -> (f64, f64) {
+    let whole = record.duration.max(f64::MIN_POSITIVE);
+    let clean = |value: f64| {
+        if value.is_finite() {
+            value.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    };
+    let from = clean(start / whole);
+    (from, clean(length / whole).min(1.0 - from))
+}

@@ -1,0 +1,285 @@
+//! One file that needs nothing else: no script, no picture, no network.
+
+use super::matrix::{self, Field};
+use super::{command_line, facts, part, shown, size, stages, time};
+use crate::text::count;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use osbuild_wasm_capability::Right;
+use osbuild_wasm_capability::record::{PipelineRecord, Record, StageRecord};
+
+/// A constant, so that nothing of a record can get into it.
+const STYLE: &str = include_str!("page.css");
+
+/// The record as an HTML page.
+pub fn html(record: &Record) -> String {
+    let title = format!("Build of {}", shown(&record.manifest.name));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 class=(verdict(record.success)) { (title) }
+                dl { @for (name, value) in facts(record) { dt { (name) } dd { (value) } } }
+                (sources(record))
+                (timeline(record))
+                (capabilities(record))
+                h2 { "Stages" }
+                @for (number, (pipeline, stage)) in stages(record).enumerate() { (details(number, pipeline, stage)) }
+            }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+fn verdict(success: bool) -> &'static str {
+    if success { "good" } else { "bad" }
+}
+
+fn sources(record: &Record) -> Markup {
+    html! {
+        @if !record.sources.is_empty() {
+            h2 { "Sources" }
+            table {
+                thead { tr { th { "Source" } th { "Items" } th { "From the store" } th { "Hosts" } th { "Time" } th { "Result" } } }
+                tbody {
+                    @for source in &record.sources {
+                        tr {
+                            td { (shown(&source.module)) }
+                            td.number { (source.items.len()) }
+                            td.number { (source.items.iter().filter(|item| item.cached).count()) }
+                            td { @for host in &source.hosts { div { (shown(host)) } } }
+                            td.number { (time(source.duration)) }
+                            td class=(verdict(source.success)) {
+                                @if source.success { "fetched" } @else { "failed" }
+                                @for error in source.items.iter().filter_map(|item| item.error.as_deref()) { div { (shown(error)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn timeline(record: &Record) -> Markup {
+    let mut number = 0;
+    html! {
+        h2 { "Timeline" }
+        table.timeline {
+            tbody { @for pipeline in &record.pipelines { (bars(record, pipeline, &mut number)) } }
+        }
+    }
+}
+
+fn bars(record: &Record, pipeline: &PipelineRecord, number: &mut usize) -> Markup {
+    html! {
+        tr.pipeline {
+            th colspan="3" {
+                (shown(&pipeline.name))
+                @if pipeline.cached { span.faint { " from the store" } }
+            }
+        }
+        @for stage in &pipeline.stages {
+            @let (from, length) = part(record, stage.started, stage.duration);
+            tr {
+                td.name { a href=(format!("#stage-{number}")) { (shown(&stage.module)) } }
+                td.number { (time(stage.duration)) }
+                td.track {
+                    span class=(format!("bar {}", verdict(stage.success)))
+                        style=(format!("left:{:.3}%;width:{:.3}%", from * 100.0, length * 100.0)) {}
+                }
+            }
+            @let () = *number += 1;
+        }
+    }
+}
+
+fn capabilities(record: &Record) -> Markup {
+    let (interfaces, verbs) = matrix::columns(record);
+    html! {
+        h2 { "Capabilities" }
+        p { "● granted and used, ○ granted and not used. What programs do to files is theirs, not the stage's." }
+        div.wide {
+            table.matrix {
+                thead {
+                    tr {
+                        th { "Stage" }
+                        @for name in &interfaces { th.turned { (shown(name)) } }
+                        @for name in &verbs { th.turned { (name) } }
+                        th { "Programs" }
+                        th { "Linux capabilities" }
+                        th { "Refused" }
+                    }
+                }
+                tbody {
+                    @for (number, (pipeline, stage)) in stages(record).enumerate() {
+                        tr {
+                            td.name { a href=(format!("#stage-{number}")) { span.faint { (shown(pipeline)) " / " } (shown(&stage.module)) } }
+                            @for name in &interfaces { (field(matrix::interface(stage, name))) }
+                            @for name in &verbs { (field(matrix::verb(stage, name))) }
+                            td {
+                                @for (name, state) in matrix::programs(stage) {
+                                    span class=(if state == Field::Used { "used" } else { "faint" }) { (shown(name)) } " "
+                                }
+                            }
+                            td { (shown(&stage.granted.capabilities.join(" "))) }
+                            @let refused = matrix::refused(stage);
+                            @if refused > 0 { td.number.bad { (refused) } } @else { td {} }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn field(field: Field) -> Markup {
+    let class = if field == Field::Used {
+        "mark used"
+    } else {
+        "mark faint"
+    };
+    html! { td class=(class) { (field.mark()) } }
+}
+
+fn details(number: usize, pipeline: &str, stage: &StageRecord) -> Markup {
+    html! {
+        details id=(format!("stage-{number}")) open[!stage.success || !stage.denials.is_empty()] {
+            summary {
+                span class=(verdict(stage.success)) { (if stage.success { "✓" } else { "✗" }) } " "
+                span.faint { (shown(pipeline)) " / " } (shown(&stage.module))
+                span.faint { " " (time(stage.duration)) ", " (count(stage.written.len(), "file")) ", " (count(stage.programs.len(), "program")) }
+            }
+            @if let Some(error) = &stage.error { p.bad { (shown(error)) } }
+            @for limit in &stage.limits { p.bad { "Limit: " (shown(limit)) } }
+            dl {
+                dt { "Id" } dd { code { (shown(&stage.id)) } }
+                @if let Some(component) = &stage.component {
+                    dt { "Component" } dd { code { (shown(&component.sha256)) } " " (shown(&component.origin)) }
+                }
+                dt { "Directories" }
+                dd { @for directory in &stage.granted.directories { code { (shown(&directory.path)) } (if directory.writable { " read-write " } else { " read-only " }) } }
+                @for layer in &stage.granted.rights { dt { "Limited by " (shown(&layer.origin)) } dd { (rights(&layer.rights)) } }
+            }
+            (denials(stage))
+            (programs(stage))
+            (calls(stage))
+            (files(stage))
+            (accesses(stage))
+            (unused(stage))
+        }
+    }
+}
+
+fn rights(rights: &[Right]) -> Markup {
+    html! {
+        @for right in rights {
+            @let verbs: Vec<_> = right.verbs.iter().map(|verb| verb.name()).collect();
+            div { (verbs.join(", ")) " " code { (shown(&right.paths.join(" "))) } }
+        }
+    }
+}
+
+fn denials(stage: &StageRecord) -> Markup {
+    html! {
+        @if !stage.denials.is_empty() {
+            h3 { "Refused" }
+            table { tbody { @for denial in &stage.denials {
+                tr { td.number { (denial.count) "×" } td { code { (shown(&denial.path)) } } td.bad { (shown(&denial.message)) } }
+            } } }
+        }
+    }
+}
+
+fn programs(stage: &StageRecord) -> Markup {
+    html! {
+        @if !stage.programs.is_empty() {
+            h3 { "Programs" }
+            table {
+                thead { tr { th { "Command" } th { "In" } th { "Status" } th { "Time" } } }
+                tbody { @for program in &stage.programs {
+                    tr {
+                        td { code { (command_line(&program.program, &program.arguments)) } }
+                        td { (if program.in_tree { "the tree" } else { "the build root" }) }
+                        @match (program.status, &program.error) {
+                            (Some(status), _) => td class=(format!("number {}", verdict(status == 0))) { (status) },
+                            (None, error) => td.bad { (shown(error.as_deref().unwrap_or("did not run"))) },
+                        }
+                        td.number { (time(program.duration)) }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+fn calls(stage: &StageRecord) -> Markup {
+    html! {
+        @if !stage.calls.is_empty() {
+            h3 { "Calls of helpers" }
+            table { tbody { @for call in &stage.calls {
+                tr {
+                    td { (shown(&call.interface)) "." (shown(&call.call)) }
+                    td { code { (shown(&call.arguments.to_string())) } }
+                    td.number { (time(call.duration)) }
+                    td.bad { (shown(call.error.as_deref().unwrap_or_default())) }
+                }
+            } } }
+        }
+    }
+}
+
+fn files(stage: &StageRecord) -> Markup {
+    html! {
+        @if !stage.written.is_empty() {
+            h3 { "Files written" }
+            table {
+                thead { tr { th { "Path" } th { "Size" } th { "SHA-256" } } }
+                tbody { @for file in &stage.written {
+                    tr { td { code { (shown(&file.path)) } } td.number { (size(file.size)) } td { code { (shown(&file.sha256)) } } }
+                } }
+            }
+        }
+    }
+}
+
+fn accesses(stage: &StageRecord) -> Markup {
+    html! {
+        @if !stage.accesses.is_empty() {
+            details {
+                summary { "Accesses (" (stage.accesses.len()) ")" }
+                table { tbody { @for access in &stage.accesses {
+                    tr {
+                        td { (access.verb.name()) }
+                        td { code { (shown(&access.path)) } @if access.below { " and below" } }
+                        td.number { (access.count) "×" }
+                    }
+                } } }
+            }
+        }
+    }
+}
+
+fn unused(stage: &StageRecord) -> Markup {
+    let unused = &stage.unused;
+    let any =
+        !unused.rights.is_empty() || !unused.interfaces.is_empty() || !unused.programs.is_empty();
+    html! {
+        @if any {
+            details {
+                summary { "Granted and not used" }
+                dl {
+                    @if !unused.interfaces.is_empty() { dt { "Interfaces" } dd { (shown(&unused.interfaces.join(" "))) } }
+                    @if !unused.programs.is_empty() { dt { "Programs" } dd { (shown(&unused.programs.join(" "))) } }
+                    @if !unused.rights.is_empty() { dt { "Rights" } dd { (rights(&unused.rights)) } }
+                }
+            }
+        }
+    }
+}
