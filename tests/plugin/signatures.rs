@@ -1,6 +1,7 @@
 //! Signatures are checked when a plugin is installed and whenever it is used.
 use crate::install::Place;
-use osbuild_wasm_tests::{Program, machine};
+use osbuild_wasm_tests::{Program, hostile, machine, manifest};
+use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 
@@ -207,4 +208,48 @@ fn openssl_makes_and_verifies_the_same_keys_and_signatures() {
         .option("--signer", place.scratch.path("theirs.pub"))
         .run()
         .expect(0);
+}
+
+#[test]
+fn a_policy_that_wants_a_signer_lets_only_what_that_one_signed_run() {
+    let (place, file) = signed();
+    let step = hostile::step("tree write /run/osbuild/tree/made");
+    let stages = json!([{ "type": "com.example.a", "options": { "steps": [step] } }]);
+    let document = place.scratch.json("manifest", &manifest::tree(stages));
+    let install = || {
+        let signer = place.scratch.path("key.pub");
+        place
+            .program("plugin install")
+            .arg(&file)
+            .option("--signer", signer)
+            .run()
+            .expect(0)
+    };
+    let key = install()
+        .stdout
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .trim()
+        .to_owned();
+    let run = |signer: &str| {
+        let rule = format!(
+            "version = 1\n[[rule]]\nname = \"ours\"\nmodules = [\"com.example.*\"]\ntier = \"basic\"\nsigners = [\"{signer}\"]\n"
+        );
+        place
+            .program("run --export tree --quiet")
+            .option("--policy", place.scratch.write("policy.toml", rule))
+            .option("--store", place.scratch.path("store"))
+            .option("--output-directory", place.scratch.path("out"))
+            .arg(&document)
+            .run()
+    };
+    run(&format!("ed25519:{}", "0".repeat(64)))
+        .expect(1)
+        .says("requires a signature of");
+    run(&key).expect(0);
+    // The same file, installed without its signature.
+    fs::remove_file(place.scratch.path("com.example.a.wasm.sig")).unwrap();
+    place.program("plugin install").arg(&file).run().expect(0);
+    run(&key).expect(1).says("requires a signature of");
 }

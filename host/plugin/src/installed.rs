@@ -247,7 +247,15 @@ impl Directory {
         if let Some(signer) = &plugin.signer {
             self.verify_signature(&path, &bytes, signer)?;
         }
-        let module = Module::read(&name, bytes, From::File(path))?;
+        let mut module = Module::read(&name, bytes, From::File(path))?;
+        let verified = plugin
+            .signer
+            .iter()
+            .map(|signer| osbuild_wasm_capability::Signer {
+                key: signer.key.clone(),
+                ..Default::default()
+            });
+        module.signers = verified.collect();
         if (&module.metadata.name, &module.metadata.kind) != (&plugin.name, &plugin.kind) {
             return Err(PluginError::Document {
                 path: self.path.join(INDEX),
