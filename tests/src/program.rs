@@ -47,6 +47,9 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .env_remove("OSBUILD_WASM_PATH")
+            // Nothing of what the user of this machine has installed or trusts.
+            .env("OSBUILD_WASM_PLUGINS", "/nonexistent/plugins")
+            .env("OSBUILD_WASM_KEYS", "/nonexistent/keys")
             // The width of help texts.
             .env_remove("COLUMNS")
             .env("NO_COLOR", "1")

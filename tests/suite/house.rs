@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may be used by nobody and use nobody.
-const DIRECTIONS: [(&str, &[&str]); 17] = [
+const DIRECTIONS: [(&str, &[&str]); 19] = [
     ("host/manifest", &[]),
     ("host/capability", &[]),
     ("host/files", &[]),
@@ -32,8 +32,19 @@ const DIRECTIONS: [(&str, &[&str]); 17] = [
         ],
     ),
     (
+        "host/plugin",
+        &[
+            "host/capability",
+            "host/component",
+            "host/manifest",
+            "stages-wasm/sdk-test",
+        ],
+    ),
+    (
         "host/cli",
         &[
+            "host/plugin",
+            "stages-wasm/sdk-test",
             "host/manifest",
             "host/capability",
             "host/files",
@@ -52,6 +63,7 @@ const DIRECTIONS: [(&str, &[&str]); 17] = [
         &["native-helpers/sys", "native-helpers/protocol"],
     ),
     ("stages-wasm/sdk", &[]),
+    ("stages-wasm/sdk-test", &[]),
     ("stages-wasm/common", &["stages-wasm/sdk"]),
     (
         "stages-wasm/stages",
@@ -62,15 +74,11 @@ const DIRECTIONS: [(&str, &[&str]); 17] = [
         &["stages-wasm/sdk", "stages-wasm/common"],
     ),
     // These run what was built. Of the host only the pure room that packs components is used.
-    ("tests", &["host/capability"]),
+    ("tests", &["host/capability", "stages-wasm/sdk-test"]),
 ];
 
-/// Rooms of later times whose dependencies are those of their neighbours.
-const LIKE: [(&str, &str); 3] = [
-    ("tests/hostile", "stages-wasm/stages"),
-    ("stages-wasm/template", "stages-wasm/stages"),
-    ("stages-wasm/sdk-test", "tests"),
-];
+/// Rooms whose dependencies are those of their neighbours.
+const LIKE: [(&str, &str); 1] = [("tests/hostile", "stages-wasm/stages")];
 
 fn metadata() -> Value {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

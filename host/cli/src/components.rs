@@ -3,6 +3,7 @@ use crate::exit::Exit;
 use osbuild_wasm_component::{Builtin, Cache, ComponentError, Engine, Kind, Registry};
 use osbuild_wasm_manifest::catalogue::{Catalogue, ModuleKind};
 use osbuild_wasm_manifest::json;
+use osbuild_wasm_plugin::PluginError;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +13,12 @@ pub(crate) const BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/comp
 /// Directories with plugins beside --libdir, separated by colons.
 const PATH_VARIABLE: &str = "OSBUILD_WASM_PATH";
 
-/// The registry with plugins of `libdir` and of the environment.
-pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, ComponentError> {
+/// The registry with installed plugins, those of `libdir` and those of the environment.
+pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, PluginError> {
     let mut registry = Registry::new(BUILTINS);
+    if let Some(installed) = crate::plugin::directory(None) {
+        installed.load(&mut registry)?;
+    }
     let path = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
     for directory in libdir
         .cloned()
@@ -29,9 +33,9 @@ pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, ComponentEr
 }
 
 /// What a program ends with that cannot have its registry: a directory that is not there is a mistake of the command line.
-pub(crate) fn exit_of(error: &ComponentError) -> Exit {
+pub(crate) fn exit_of(error: &PluginError) -> Exit {
     match error {
-        ComponentError::Unreadable { .. } => Exit::Invalid,
+        PluginError::Component(ComponentError::Unreadable { .. }) => Exit::Invalid,
         _ => Exit::Failed,
     }
 }

@@ -22,6 +22,7 @@ mod order;
 mod osbuild;
 mod output;
 mod plan;
+mod plugin;
 mod policy;
 mod report;
 mod run;
@@ -51,8 +52,9 @@ Examples:
 Linked as `osbuild`, the program takes osbuild's command line.
 
 Environment:
-  OSBUILD_WASM_PATH   directories with plugins, separated by colons
-  NO_COLOR            no colours when set";
+  OSBUILD_WASM_PATH     directories with plugins, separated by colons
+  OSBUILD_WASM_PLUGINS  directory of installed plugins (see `osbuild-wasm plugin --help`)
+  NO_COLOR              no colours when set";
 
 /// Builds operating-system images from osbuild manifests; every stage is a WebAssembly component that can touch nothing it was not
 /// granted.
@@ -80,6 +82,8 @@ enum Command {
     #[command(subcommand)]
     Stage(stage::StageCommand),
     Report(report::ReportArguments),
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     Doctor(doctor::DoctorArguments),
     Completions(generate::CompletionsArguments),
     Man(generate::ManArguments),
@@ -112,6 +116,7 @@ fn carry_out() -> Exit {
         Command::Lock(arguments) => lock::lock(&arguments),
         Command::Stage(command) => stage::stage(&command),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Plugin(command) => plugin::plugin(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man(&arguments),

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use osbuild_wasm_build::{
     HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single,
 };
-use osbuild_wasm_component::{Cache, ComponentError, Kind, Module, Origin, Registry};
+use osbuild_wasm_component::{Cache, Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_plugin::PluginError;
 use osbuild_wasm_report::Diagnostic;
 use osbuild_wasm_store::Store;
 use std::io::Write;
@@ -105,7 +106,7 @@ fn failed(error: &dyn std::error::Error) -> Exit {
 }
 
 /// No registry.
-fn unusable(error: &ComponentError) -> Exit {
+fn unusable(error: &PluginError) -> Exit {
     fail(exit_of(error), false, &Diagnostic::from_error(error))
 }
 

@@ -1,6 +1,6 @@
 //! A component with its module document.
 use crate::failure::ComponentError;
-use osbuild_wasm_capability::{ModuleMetadata, Request, SECTION};
+use osbuild_wasm_capability::{ModuleMetadata, Request, SECTION, Signer};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Module {
     pub digest: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// Whose signatures of it were verified, by whoever keeps signatures beside components.
+    pub signers: Vec<Signer>,
     /// The binary.
     pub bytes: Arc<[u8]>,
 }
@@ -62,6 +64,7 @@ impl Module {
             request,
             digest,
             origin,
+            signers: Vec::new(),
             bytes: bytes.clone(),
         })
     }

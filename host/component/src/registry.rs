@@ -135,27 +135,33 @@ impl Registry {
             bytes,
             Origin::File(path.to_owned()),
         )?);
+        self.add(module.clone(), false)?;
+        Ok(module)
+    }
+
+    /// Adds a component that was read from a file; with `shadow` it takes the place of a built-in module of its name.
+    pub fn add(&mut self, module: Arc<Module>, shadow: bool) -> Result<(), ComponentError> {
         let kind = if module.metadata.kind == "assembler" {
             Kind::Assembler
         } else {
             Kind::Stage
         };
         let key = (kind, module.metadata.name.clone());
-        let path = path.to_owned();
-        match self.entries.get(&key).map(Entry::origin) {
-            Some(Origin::Builtin) => return Err(ComponentError::Shadows { path, name: key.1 }),
-            // The same directory may be named twice.
-            Some(Origin::File(other)) if other != path => {
-                return Err(ComponentError::Twice {
-                    path,
-                    other,
-                    name: key.1,
-                });
+        if let (Some(present), Origin::File(path)) =
+            (self.entries.get(&key).map(Entry::origin), &module.origin)
+        {
+            let (path, name) = (path.clone(), key.1.clone());
+            match present {
+                Origin::Builtin if !shadow => return Err(ComponentError::Shadows { path, name }),
+                // The same directory may be named twice.
+                Origin::File(other) if other != path => {
+                    return Err(ComponentError::Twice { path, other, name });
+                }
+                _ => {}
             }
-            _ => {}
         }
-        self.entries.insert(key, Entry::Plugin(module.clone()));
-        Ok(module)
+        self.entries.insert(key, Entry::Plugin(module));
+        Ok(())
     }
 
     /// The component of a module; none when there is no such.

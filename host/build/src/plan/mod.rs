@@ -94,12 +94,10 @@ fn profile(module: &Module) -> Result<Profile> {
         name: module.metadata.name.clone(),
         cause,
     })?;
-    Ok(Profile::of(
-        &module.bytes,
-        &graph,
-        Some(&module.metadata),
-        &origin,
-    ))
+    Ok(Profile {
+        signers: module.signers.clone(),
+        ..Profile::of(&module.bytes, &graph, Some(&module.metadata), &origin)
+    })
 }
 
 /// Profiles of the components that were met already.

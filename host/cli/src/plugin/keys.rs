@@ -1,0 +1,75 @@
+//! Keys, signatures, publishing.
+use crate::exit::Exit;
+use clap::Args;
+use osbuild_wasm_plugin::{Origin, PluginError, PrivateKey, Result, push as push_plugin};
+use std::path::{Path, PathBuf};
+
+/// Make a key pair for signatures (Ed25519): FILE and FILE.pub
+#[derive(Debug, Args)]
+pub(crate) struct KeygenArguments {
+    /// Where the private key goes (PEM, PKCS #8); it is not overwritten
+    #[arg(value_name = "FILE")]
+    key: PathBuf,
+}
+
+/// Sign a plugin: writes FILE.sig beside it
+#[derive(Debug, Args)]
+pub(crate) struct SignArguments {
+    /// The plugin
+    #[arg(value_name = "FILE")]
+    plugin: PathBuf,
+    /// Private key (PEM, PKCS #8)
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+/// Publish a plugin in a container registry, with FILE.sig when there is one
+#[derive(Debug, Args)]
+pub(crate) struct PushArguments {
+    /// The plugin
+    #[arg(value_name = "FILE")]
+    plugin: PathBuf,
+    /// oci://HOST/REPOSITORY:TAG
+    #[arg(value_name = "TO")]
+    target: String,
+}
+
+pub(super) fn keygen(arguments: &KeygenArguments) -> Result<Exit> {
+    let key = PrivateKey::generate()?;
+    let public = key.write(&arguments.key)?;
+    println!("{}: {}", public.display(), key.public());
+    Ok(Exit::Done)
+}
+
+pub(super) fn sign(arguments: &SignArguments) -> Result<Exit> {
+    let key = PrivateKey::read(&arguments.key)?;
+    let bytes = std::fs::read(&arguments.plugin).map_err(io(&arguments.plugin))?;
+    let mut path = arguments.plugin.clone().into_os_string();
+    path.push(".sig");
+    let path = PathBuf::from(path);
+    std::fs::write(&path, key.sign(&bytes)).map_err(io(&path))?;
+    println!("{}: signed by {}", path.display(), key.public());
+    Ok(Exit::Done)
+}
+
+pub(super) fn push(arguments: &PushArguments) -> Result<Exit> {
+    let path = &arguments.plugin;
+    let fetched = Origin::File(path.clone()).fetch()?;
+    // What nobody could install is not published.
+    let origin = osbuild_wasm_component::Origin::File(path.clone());
+    osbuild_wasm_component::Module::read(
+        &path.display().to_string(),
+        fetched.bytes.as_slice(),
+        origin,
+    )?;
+    println!(
+        "{}",
+        push_plugin(&arguments.target, fetched.bytes, fetched.signature)?
+    );
+    Ok(Exit::Done)
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> PluginError {
+    let path = path.to_owned();
+    move |cause| PluginError::Io { path, cause }
+}

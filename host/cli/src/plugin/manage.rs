@@ -1,0 +1,220 @@
+//! Installed plugins.
+use super::{failed, print_table};
+use crate::components::BUILTINS;
+use crate::exit::Exit;
+use clap::Args;
+use osbuild_wasm_component::Module;
+use osbuild_wasm_plugin::{Directory, Installed, Order, Origin, PluginError, Result};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Install a plugin from a file, a URL, or a container registry
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    /// File, https://HOST/PATH#sha256:DIGEST, or oci://HOST/REPOSITORY@sha256:DIGEST
+    #[arg(value_name = "FROM")]
+    origin: String,
+    /// Digest of a URL that has none
+    #[arg(long, value_name = "sha256:HEX")]
+    digest: Option<String>,
+    /// Public key that must have signed it, trusted or not
+    #[arg(long, value_name = "FILE")]
+    signer: Option<PathBuf>,
+    /// Signature; default: FROM.sig, in a registry the layer beside the component
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+    /// Refuse it without the signature of a trusted key
+    #[arg(long)]
+    require_signature: bool,
+    /// It may take the place of a built-in module of its name
+    #[arg(long)]
+    allow_shadow: bool,
+    /// Directory of installed plugins, instead of this user's
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+}
+
+/// List the installed plugins
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Print the index as JSON
+    #[arg(long)]
+    json: bool,
+    /// Directory of installed plugins, instead of this user's
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+}
+
+/// Remove an installed plugin
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    /// Module name
+    name: String,
+    /// Directory of installed plugins, instead of this user's
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+}
+
+/// Check installed plugins: digest, document, signature
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Module names; default: all
+    names: Vec<String>,
+    /// Fail for a plugin without the signature of a trusted key
+    #[arg(long)]
+    require_signature: bool,
+    /// Directory of installed plugins, instead of this user's
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+}
+
+/// The directory of installed plugins: the one that was named, that of the environment, or this user's. None without a home.
+pub(crate) fn directory(named: Option<&Path>) -> Option<Directory> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let place = |own: &str, base: &str, home: &str, name: &str| -> Option<PathBuf> {
+        let below = |base: OsString| PathBuf::from(base).join("osbuild-wasm").join(name);
+        let in_home = || {
+            Some(
+                PathBuf::from(variable("HOME")?)
+                    .join(home)
+                    .join("osbuild-wasm")
+                    .join(name),
+            )
+        };
+        let from_base = || {
+            variable(base)
+                .filter(|base| Path::new(base).is_absolute())
+                .map(below)
+        };
+        variable(own)
+            .map(PathBuf::from)
+            .or_else(from_base)
+            .or_else(in_home)
+    };
+    let plugins = place(
+        "OSBUILD_WASM_PLUGINS",
+        "XDG_DATA_HOME",
+        ".local/share",
+        "plugins",
+    );
+    let keys = place("OSBUILD_WASM_KEYS", "XDG_CONFIG_HOME", ".config", "keys");
+    let path = named.map(Path::to_owned).or(plugins)?;
+    // Without a home nobody is trusted.
+    let keys = keys.unwrap_or_else(|| path.join("keys"));
+    Some(Directory::new(path, keys))
+}
+
+fn required(named: Option<&Path>) -> Result<Directory> {
+    directory(named).ok_or_else(|| {
+        PluginError::Usage(
+            "there is no place for plugins: give --plugins DIR, or set OSBUILD_WASM_PLUGINS or HOME".into(),
+        )
+    })
+}
+
+fn is_builtin(module: &Module) -> bool {
+    BUILTINS.iter().any(|builtin| {
+        (builtin.name, builtin.kind.name()) == (&module.metadata.name, &module.metadata.kind)
+    })
+}
+
+pub(super) fn install(arguments: &InstallArguments) -> Result<Exit> {
+    let directory = required(arguments.plugins.as_deref())?;
+    let origin = Origin::parse(&arguments.origin, arguments.digest.as_deref())?;
+    let plugin = directory.install(&Order {
+        origin: &origin,
+        signature: arguments.signature.as_deref(),
+        signer: arguments.signer.as_deref(),
+        require_signature: arguments.require_signature,
+        allow_shadow: arguments.allow_shadow,
+        is_builtin,
+    })?;
+    let instead = if plugin.shadows {
+        ", instead of the built-in one"
+    } else {
+        ""
+    };
+    println!(
+        "installed {} {}{instead}, {}, {}",
+        plugin.kind,
+        plugin.name,
+        plugin.digest,
+        signer(&plugin)
+    );
+    Ok(Exit::Done)
+}
+
+fn signer(plugin: &Installed) -> String {
+    match &plugin.signer {
+        Some(signer) => format!("signed by {}", signer.key),
+        None => "not signed by anybody trusted".into(),
+    }
+}
+
+pub(super) fn list(arguments: &ListArguments) -> Result<Exit> {
+    let plugins = required(arguments.plugins.as_deref())?.list()?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&plugins).unwrap_or_default();
+        println!("{text}");
+        return Ok(Exit::Done);
+    }
+    print_table(plugins.iter().map(|plugin| {
+        let shadows = if plugin.shadows {
+            " (instead of the built-in one)"
+        } else {
+            ""
+        };
+        vec![
+            format!("{}{shadows}", plugin.name),
+            plugin.kind.clone(),
+            plugin.digest.clone(),
+            plugin.origin.clone(),
+            signer(plugin),
+            plugin.installed.clone(),
+        ]
+    }));
+    Ok(Exit::Done)
+}
+
+pub(super) fn remove(arguments: &RemoveArguments) -> Result<Exit> {
+    let gone = required(arguments.plugins.as_deref())?.remove(&arguments.name)?;
+    if gone.is_empty() {
+        return Err(not_installed(&arguments.name));
+    }
+    for plugin in gone {
+        println!("removed {} {}", plugin.kind, plugin.name);
+    }
+    Ok(Exit::Done)
+}
+
+fn not_installed(name: &str) -> PluginError {
+    PluginError::Usage(format!(
+        "{name} is not installed: `osbuild-wasm plugin list` shows what is"
+    ))
+}
+
+pub(super) fn verify(arguments: &VerifyArguments) -> Result<Exit> {
+    let directory = required(arguments.plugins.as_deref())?;
+    let plugins = directory.list()?;
+    let mut names = arguments.names.iter();
+    if let Some(name) = names.find(|name| !plugins.iter().any(|plugin| plugin.name == **name)) {
+        return Err(not_installed(name));
+    }
+    let asked =
+        |plugin: &&Installed| arguments.names.is_empty() || arguments.names.contains(&plugin.name);
+    let mut exit = Exit::Done;
+    for plugin in plugins.iter().filter(asked) {
+        let verified = directory.verify(plugin).and_then(|_| match &plugin.signer {
+            None if arguments.require_signature => Err(PluginError::Signature {
+                name: plugin.name.clone(),
+                cause: "a signature is required, and it was installed without one".into(),
+            }),
+            _ => Ok(()),
+        });
+        match verified {
+            Ok(()) => println!("{}: as installed, {}", plugin.name, signer(plugin)),
+            Err(error) => exit = failed(&error),
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,91 @@
+//! Files of web servers.
+use super::failed;
+use crate::error::Result;
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, StatusCode};
+use std::future::Future;
+use std::time::Duration;
+
+/// Time in which a server has to answer or to send something.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The content of a file of up to `largest` bytes; none when the server has no such file.
+pub(super) fn get(url: &str, largest: u64) -> Result<Option<Vec<u8>>> {
+    block_on(async {
+        let error = |error: reqwest::Error| failed(url, chain(&error));
+        let mut answer = client()
+            .map_err(error)?
+            .get(url)
+            .send()
+            .await
+            .map_err(error)?;
+        if [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&answer.status()) {
+            return Ok(None);
+        }
+        if !answer.status().is_success() {
+            return Err(failed(url, format!("the server says {}", answer.status())));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(error)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > largest {
+                return Err(failed(url, format!("it is larger than {largest} bytes")));
+            }
+        }
+        Ok(Some(bytes))
+    })
+}
+
+/// Everything of this room runs on the calling thread.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    // An error means that somebody else in this process has chosen a provider: that one serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed("network", error.to_string()))?
+        .block_on(work)
+}
+
+fn client() -> reqwest::Result<Client> {
+    let builder = || {
+        Client::builder()
+            .user_agent(concat!("osbuild-wasm/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(PATIENCE)
+            .read_timeout(PATIENCE)
+            .redirect(Policy::custom(follow))
+    };
+    // A machine without any certificate authority: what needs none shall work there.
+    builder()
+        .build()
+        .or_else(|_| builder().tls_certs_only([]).build())
+}
+
+/// Never from a secured connection to one that is not.
+fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let was_secure = attempt
+        .previous()
+        .last()
+        .is_some_and(|url| url.scheme() == "https");
+    if attempt.previous().len() > 10 {
+        attempt.error("too many redirections")
+    } else if was_secure && attempt.url().scheme() != "https" {
+        attempt.error("it leads to a connection that is not secured")
+    } else {
+        attempt.follow()
+    }
+}
+
+/// The error with its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let more = next.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = next.source();
+    }
+    text
+}

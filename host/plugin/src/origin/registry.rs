@@ -1,0 +1,171 @@
+//! Container registries: a plugin is an artifact whose layers are the component and, where there is one, its signature.
+use super::http::{block_on, chain};
+use super::{Fetched, LARGEST, failed, is_loopback};
+use crate::error::{PluginError, Result};
+use crate::signature::SIGNATURE;
+use futures_util::StreamExt;
+use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
+use oci_client::errors::OciDistributionError;
+use oci_client::manifest::{
+    OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest, WASM_LAYER_MEDIA_TYPE,
+};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+use std::collections::BTreeMap;
+
+/// Media type of the layer that is the component: what other tools use for components.
+const COMPONENT: &str = "application/wasm";
+/// Media type of the layer that is the 64 bytes of an Ed25519 signature of the component.
+const SIGNED: &str = "application/vnd.osbuild-wasm.signature.v1.ed25519";
+/// Media type of the empty configuration and of the artifact.
+const CONFIG: &str = "application/vnd.oci.empty.v1+json";
+const ARTIFACT: &str = "application/vnd.osbuild-wasm.plugin.v1";
+
+/// Gets the artifact with this digest. The client compares manifest and layers with their digests.
+pub(super) fn pull(text: &str) -> Result<Fetched> {
+    let reference = parse(text)?;
+    block_on(async {
+        let client = client(&reference);
+        let (manifest, _) = client
+            .pull_image_manifest(&reference, &RegistryAuth::Anonymous)
+            .await
+            .map_err(|error| registry_error(text, &error))?;
+        let component = layer(&manifest, &[COMPONENT, WASM_LAYER_MEDIA_TYPE])
+            .ok_or_else(|| failed(oci(text), format!("the artifact has no layer {COMPONENT}")))?;
+        let signature = match layer(&manifest, &[SIGNED]) {
+            Some(layer) => Some(blob(&client, &reference, layer, SIGNATURE as u64).await?),
+            None => None,
+        };
+        Ok(Fetched {
+            bytes: blob(&client, &reference, component, LARGEST).await?,
+            signature,
+        })
+    })
+}
+
+/// Puts a plugin into a registry, `HOST/REPOSITORY:TAG`. Returns `oci://HOST/REPOSITORY@DIGEST`, which installs it.
+pub fn push(target: &str, bytes: Vec<u8>, signature: Option<Vec<u8>>) -> Result<String> {
+    let text = target.strip_prefix("oci://").ok_or_else(|| {
+        PluginError::Usage(format!("{target}: a registry is oci://HOST/REPOSITORY:TAG"))
+    })?;
+    let reference = parse(text)?;
+    if reference.digest().is_some() {
+        return Err(PluginError::Usage(format!(
+            "{target}: the digest is known only after pushing: name a tag"
+        )));
+    }
+    let layer = |data: Vec<u8>, kind: &str| ImageLayer::new(data, kind.to_owned(), None);
+    let mut layers = vec![layer(bytes, COMPONENT)];
+    layers.extend(signature.map(|signature| layer(signature, SIGNED)));
+    let config = Config::new(b"{}".to_vec(), CONFIG.to_owned(), None);
+    let mut manifest = OciImageManifest::build(&layers, &config, None::<BTreeMap<String, String>>);
+    manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
+    manifest.artifact_type = Some(ARTIFACT.to_owned());
+    let digest = block_on(async {
+        let client = client(&reference);
+        let auth = RegistryAuth::Anonymous;
+        let error = |error| registry_error(text, &error);
+        client
+            .push(&reference, &layers, config, &auth, Some(manifest))
+            .await
+            .map_err(error)?;
+        client
+            .fetch_manifest_digest(&reference, &auth)
+            .await
+            .map_err(error)
+    })?;
+    Ok(format!(
+        "oci://{}/{}@{digest}",
+        reference.registry(),
+        reference.repository()
+    ))
+}
+
+fn parse(text: &str) -> Result<Reference> {
+    text.parse().map_err(|error| {
+        PluginError::Usage(format!(
+            "{}: no reference of a registry: {error}",
+            oci(text)
+        ))
+    })
+}
+
+fn oci(reference: &str) -> String {
+    format!("oci://{reference}")
+}
+
+fn client(reference: &Reference) -> Client {
+    let host = reference.resolve_registry().to_owned();
+    let protocol = if is_loopback(&host) {
+        ClientProtocol::HttpsExcept(vec![host])
+    } else {
+        ClientProtocol::Https
+    };
+    Client::new(ClientConfig {
+        protocol,
+        // A plugin is the same on every platform: there is nothing to choose from a list.
+        platform_resolver: None,
+        user_agent: concat!("osbuild-wasm/", env!("CARGO_PKG_VERSION")),
+        ..ClientConfig::default()
+    })
+}
+
+fn layer<'a>(manifest: &'a OciImageManifest, kinds: &[&str]) -> Option<&'a OciDescriptor> {
+    let mut layers = manifest.layers.iter();
+    layers.find(|layer| kinds.contains(&layer.media_type.as_str()))
+}
+
+/// A layer's bytes. The size is checked before anything is fetched and while it comes.
+async fn blob(
+    client: &Client,
+    reference: &Reference,
+    layer: &OciDescriptor,
+    largest: u64,
+) -> Result<Vec<u8>> {
+    let text = reference.to_string();
+    let failed = |cause: String| failed(oci(&text), cause);
+    let size = usize::try_from(layer.size)
+        .ok()
+        .filter(|size| *size as u64 <= largest);
+    let size = size.ok_or_else(|| {
+        failed(format!(
+            "a layer of {} bytes, more than {largest}",
+            layer.size
+        ))
+    })?;
+    // By its digest alone: a layer's `urls` would lead to servers that nobody named.
+    let mut stream = client
+        .pull_blob_stream(reference, layer.digest.as_str())
+        .await
+        .map_err(|error| registry_error(&text, &error))?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| failed(chain(&error)))?);
+        if bytes.len() > size {
+            return Err(failed(format!(
+                "a layer is larger than the {size} bytes that the manifest says"
+            )));
+        }
+    }
+    let found = crate::digest(&bytes);
+    if found != layer.digest {
+        return Err(PluginError::Digest {
+            name: oci(&text),
+            wanted: layer.digest.clone(),
+            found,
+            advice: "the registry sends a layer that is not the manifest's".into(),
+        });
+    }
+    Ok(bytes)
+}
+
+fn registry_error(reference: &str, error: &OciDistributionError) -> PluginError {
+    let cause = match error {
+        OciDistributionError::UnauthorizedError { .. }
+        | OciDistributionError::AuthenticationFailure(_) => {
+            "the registry wants to know who asks: only public repositories can be used; pull it otherwise, and install the file".into()
+        }
+        error => chain(error),
+    };
+    failed(oci(reference), cause)
+}

@@ -1,0 +1,133 @@
+//! Publishing to and installing from a container registry that runs here.
+use crate::install::Place;
+use osbuild_wasm_tests::{Program, machine};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Debian's docker-registry.
+struct Registry {
+    process: Child,
+    host: String,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+impl Registry {
+    fn start(place: &Place) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let storage = place.scratch.directory("registry");
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n"
+        );
+        let process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(place.scratch.write("config.yml", text))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "the registry does not start"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let host = format!("localhost:{port}");
+        Self { process, host }
+    }
+}
+
+#[test]
+fn a_plugin_goes_into_a_registry_and_comes_back_with_its_signature_and_is_used_offline() {
+    if !machine::offers(&["docker-registry", "skopeo"]) {
+        return;
+    }
+    let place = Place::new();
+    let registry = Registry::start(&place);
+    let file = place.plugin("com.example.a");
+    place
+        .program("plugin keygen")
+        .arg(place.scratch.path("key"))
+        .run()
+        .expect(0);
+    place
+        .program("plugin sign")
+        .arg(&file)
+        .option("--key", place.scratch.path("key"))
+        .run()
+        .expect(0);
+    let target = format!("oci://{}/stages/a:1", registry.host);
+    let pushed = place
+        .program("plugin push")
+        .arg(&file)
+        .arg(&target)
+        .run()
+        .expect(0);
+    let reference = pushed.stdout.trim().to_owned();
+    assert!(
+        reference.starts_with(&format!("oci://{}/stages/a@sha256:", registry.host)),
+        "{reference}"
+    );
+    // Another tool sees the same artifact.
+    let docker = format!("docker://{}/stages/a:1", registry.host);
+    Program::of("skopeo", "inspect --raw --tls-verify=false")
+        .arg(docker)
+        .run()
+        .expect(0)
+        .says("application/wasm");
+
+    place
+        .program("plugin install")
+        .arg(&reference)
+        .option("--signer", place.scratch.path("key.pub"))
+        .run()
+        .expect(0);
+    let origin = &place.program("plugin list --json").run().json()[0]["origin"];
+    assert_eq!(origin.as_str(), Some(reference.as_str()));
+    let unknown = reference.split_once('@').unwrap().0.to_owned() + "@sha256:" + &"0".repeat(64);
+    place.program("plugin install").arg(unknown).run().expect(1);
+    place
+        .program("plugin install")
+        .arg(&target)
+        .run()
+        .expect(2)
+        .says("rather than a tag");
+
+    // A layer that is changed in the registry is not taken.
+    let blob = format!("registry/docker/registry/v2/blobs/sha256/{}", {
+        let digest = crate::install::digest(&file)[7..].to_owned();
+        format!("{}/{digest}/data", &digest[..2])
+    });
+    let mut bytes = std::fs::read(place.scratch.path(&blob)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    place.scratch.write(&blob, bytes);
+    place
+        .program("plugin install")
+        .arg(&reference)
+        .run()
+        .expect(1)
+        .says("digest");
+
+    drop(registry);
+    place.program("stage show com.example.a").run().expect(0);
+    place
+        .program("plugin install")
+        .arg(&reference)
+        .run()
+        .expect(1)
+        .says(&reference);
+    place.program("stage show com.example.a").run().expect(0);
+}
