@@ -200,8 +200,9 @@ pub struct WrittenRecord {
     pub path: String,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of the content.
-    pub sha256: String,
+    /// SHA-256 of the content; none for a disk image that is still mostly holes, whose zeros would take long to hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A call of a privileged interface.

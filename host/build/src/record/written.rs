@@ -14,6 +14,10 @@ use std::path::Path;
 
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
+/// Bytes of holes from which on a file is not hashed: zeros take as long as anything else.
+const HOLES: u64 = 256 << 20;
+/// `st_blocks` counts these (stat(2)).
+const BLOCK: u64 = 512;
 
 /// Places are of directories without links; one that has become a link meanwhile is not followed.
 const STRAIGHT: ResolveFlags = ResolveFlags::BENEATH
@@ -32,10 +36,10 @@ pub(super) fn files(
     let mut found = Found::default();
     let made = [Verb::Create, Verb::Replace];
     for (path, seen) in made.iter().filter_map(|verb| accesses.get(verb)).flatten() {
-        let Some(file) = opened.open(path) else {
+        let Some((file, kind)) = opened.open(path) else {
             continue;
         };
-        if is_regular(&file) {
+        if kind == FileType::RegularFile {
             found.note(path.clone(), file);
         } else if seen.below {
             let directory = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -58,21 +62,21 @@ struct Found {
 impl Found {
     fn note(&mut self, path: String, file: File) {
         if !self.files.contains_key(&path)
-            && let Ok((size, sha256)) = digest(file, &mut self.piece)
+            && let Ok(metadata) = file.metadata()
         {
-            let place = shown(&path);
+            let holes = metadata.len().saturating_sub(metadata.blocks() * BLOCK);
+            let sha256 = match holes > HOLES {
+                true => None,
+                false => digest(file, &mut self.piece).ok(),
+            };
             let record = WrittenRecord {
-                path: place,
-                size,
+                path: shown(&path),
+                size: metadata.len(),
                 sha256,
             };
             self.files.insert(path, record);
         }
     }
-}
-
-fn is_regular(file: &File) -> bool {
-    fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// The writable directories of a stage, each opened once.
@@ -93,7 +97,7 @@ impl<'a> Opened<'a> {
     }
 
     /// Opens a regular file or a directory by its place.
-    fn open(&self, place: &str) -> Option<File> {
+    fn open(&self, place: &str) -> Option<(File, FileType)> {
         let below = |(contract, fd): &'_ (&str, OwnedFd)| {
             let rest = place.strip_prefix(contract)?;
             let rest = rest.strip_prefix('/').or(rest.is_empty().then_some("."))?;
@@ -102,23 +106,22 @@ impl<'a> Opened<'a> {
         };
         let handle = self.0.iter().find_map(below)?.ok()?;
         let kind = FileType::from_raw_mode(fstat(&handle).ok()?.st_mode);
-        matches!(kind, FileType::RegularFile | FileType::Directory)
-            .then(|| File::open(format!("/proc/self/fd/{}", handle.as_raw_fd())).ok())?
+        if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+            return None;
+        }
+        let file = File::open(format!("/proc/self/fd/{}", handle.as_raw_fd())).ok()?;
+        Some((file, kind))
     }
 }
 
-/// Size and SHA-256 of the content, holes included.
-fn digest(mut file: File, piece: &mut Vec<u8>) -> io::Result<(u64, String)> {
+/// SHA-256 of the content, holes included.
+fn digest(mut file: File, piece: &mut Vec<u8>) -> io::Result<String> {
     let mut hasher = Sha256::new();
     piece.resize(PIECE, 0);
-    let mut size = 0;
     loop {
         match file.read(piece) {
-            Ok(0) => return Ok((size, hex::encode(hasher.finalize()))),
-            Ok(count) => {
-                hasher.update(&piece[..count]);
-                size += count as u64;
-            }
+            Ok(0) => return Ok(hex::encode(hasher.finalize())),
+            Ok(count) => hasher.update(&piece[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
