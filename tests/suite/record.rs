@@ -125,6 +125,27 @@ fn written_files_are_recorded_with_the_digest_of_their_last_content() {
     }
 }
 
+/// Hashing the zeros of a disk image after every stage would take longer than the stages.
+#[test]
+fn a_disk_image_of_holes_is_recorded_without_digest() {
+    let truncate = |size: &str| json!({ "filename": "disk.img", "size": size });
+    let scratch = Scratch::new();
+    let document = manifest::tree(json!([
+        stage("org.osbuild.truncate", truncate("300M")),
+        stage("org.osbuild.truncate", truncate("1M")),
+    ]));
+    let (ended, record) = record(&scratch, hostile::library(), &document, &[]);
+    ended.expect(0);
+    let large = &stage_of(&record, 0)["written"][0];
+    assert_eq!(
+        (&large["size"], &large["sha256"]),
+        (&json!(300 << 20), &Value::Null)
+    );
+    let small = &stage_of(&record, 1)["written"][0];
+    assert_eq!(small["size"], 1 << 20);
+    assert!(small["sha256"].is_string());
+}
+
 #[test]
 fn a_failing_run_leaves_its_record_too() {
     let scratch = Scratch::new();

@@ -4,6 +4,7 @@
 use crate::rights::{Right, Verb};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The value of `format` in documents of this form.
 pub const RECORD_FORMAT: &str = "osbuild-wasm-record-1";
@@ -116,7 +117,7 @@ pub struct StageRecord {
     pub error: Option<String>,
     /// Limits that it reached, as messages.
     pub limits: Vec<String>,
-    /// What it did to which paths, each once, in the order of paths.
+    /// What it did to which paths, in their order.
     pub accesses: Vec<AccessRecord>,
     /// Regular files that it made or changed itself and that were there at its end; what its programs wrote is not among them.
     pub written: Vec<WrittenRecord>,
@@ -178,19 +179,17 @@ pub struct DirectoryRecord {
     pub writable: bool,
 }
 
-/// A verb done to a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What was done to one path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessRecord {
     /// Where the object really is.
     pub path: String,
-    /// What was done.
-    pub verb: Verb,
-    /// How often.
-    pub count: u64,
-    /// Also to what is below it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub below: bool,
+    /// How often each verb was done.
+    pub verbs: BTreeMap<Verb, u64>,
+    /// Verbs that were also done to all that is below it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub below: BTreeSet<Verb>,
 }
 
 /// A file as a stage left it.
@@ -201,8 +200,9 @@ pub struct WrittenRecord {
     pub path: String,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of the content.
-    pub sha256: String,
+    /// SHA-256 of the content; none for a disk image that is still mostly holes, whose zeros would take long to hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A call of a privileged interface.

@@ -300,7 +300,7 @@ fn a_refusal_through_wasi_is_explained_in_the_log() {
     let rights = json!([{ "verbs": ["read"], "paths": ["/etc/x/**"] }]);
     hostile::narrow(&tree(), &rights, &["std write /run/osbuild/tree/etc/passwd"])
         .expect(1)
-        .says("denied: etc/passwd: test.narrow may not replace /etc/passwd: its rights allow read on /etc/x/**");
+        .says("denied: /run/osbuild/tree/etc/passwd: test.narrow may not replace /etc/passwd: its rights allow read on /etc/x/**");
 }
 
 #[test]

@@ -155,17 +155,19 @@ impl Journal {
 
 impl Notes {
     fn accesses(&self) -> Vec<AccessRecord> {
-        let all = self.accesses.iter().flat_map(|(verb, paths)| {
-            paths.iter().map(|(path, seen)| AccessRecord {
-                path: shown(path),
-                verb: *verb,
-                count: seen.count,
-                below: seen.below,
-            })
-        });
-        let mut all: Vec<_> = all.collect();
-        all.sort_by(|a, b| (&a.path, a.verb).cmp(&(&b.path, b.verb)));
-        all
+        let mut all = BTreeMap::<&str, AccessRecord>::new();
+        for (verb, paths) in &self.accesses {
+            for (path, seen) in paths {
+                let access = all.entry(path).or_default();
+                access.verbs.insert(*verb, seen.count);
+                access.below.extend(seen.below.then_some(*verb));
+            }
+        }
+        let named = |(path, access)| AccessRecord {
+            path: shown(path),
+            ..access
+        };
+        all.into_iter().map(named).collect()
     }
 
     fn unused(&self, grant: &Grant) -> UnusedRecord {

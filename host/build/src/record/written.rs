@@ -3,17 +3,21 @@ use super::Seen;
 use osbuild_wasm_capability::record::WrittenRecord;
 use osbuild_wasm_capability::{Access, Root, Verb, shown};
 use osbuild_wasm_files::changed_files;
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
+/// Bytes of holes from which on a file is not hashed: zeros take as long as anything else.
+const HOLES: u64 = 256 << 20;
+/// `st_blocks` counts these (stat(2)).
+const BLOCK: u64 = 512;
 
 /// Places are of directories without links; one that has become a link meanwhile is not followed.
 const STRAIGHT: ResolveFlags = ResolveFlags::BENEATH
@@ -28,76 +32,96 @@ pub(super) fn files(
     scratch: &Path,
 ) -> Vec<WrittenRecord> {
     let began = std::fs::metadata(scratch).map_or((0, 0), |of| (of.ctime(), of.ctime_nsec()));
-    let mut found = BTreeMap::new();
+    let opened = Opened::new(roots);
+    let mut found = Found::default();
     let made = [Verb::Create, Verb::Replace];
     for (path, seen) in made.iter().filter_map(|verb| accesses.get(verb)).flatten() {
-        let Some(file) = open(roots, path) else {
+        let Some((file, kind)) = opened.open(path) else {
             continue;
         };
-        if is_regular(&file) {
-            note(&mut found, path.clone(), file);
+        if kind == FileType::RegularFile {
+            found.note(path.clone(), file);
         } else if seen.below {
             let directory = format!("/proc/self/fd/{}", file.as_raw_fd());
             // What cannot be listed cannot be shown; the access itself is in the record.
             _ = changed_files(Path::new(&directory), began, &mut |below, file| {
-                note(&mut found, format!("{path}/{}", below.display()), file);
+                found.note(format!("{path}/{}", below.display()), file);
             });
         }
     }
-    found.into_values().collect()
+    found.files.into_values().collect()
 }
 
-fn note(found: &mut BTreeMap<String, WrittenRecord>, path: String, file: File) {
-    if !found.contains_key(&path)
-        && let Ok((size, sha256)) = digest(file)
-    {
-        let place = shown(&path);
-        let record = WrittenRecord {
-            path: place,
-            size,
-            sha256,
+/// Files by place, and memory to read them with.
+#[derive(Default)]
+struct Found {
+    files: BTreeMap<String, WrittenRecord>,
+    piece: Vec<u8>,
+}
+
+impl Found {
+    fn note(&mut self, path: String, file: File) {
+        if !self.files.contains_key(&path)
+            && let Ok(metadata) = file.metadata()
+        {
+            let holes = metadata.len().saturating_sub(metadata.blocks() * BLOCK);
+            let sha256 = match holes > HOLES {
+                true => None,
+                false => digest(file, &mut self.piece).ok(),
+            };
+            let record = WrittenRecord {
+                path: shown(&path),
+                size: metadata.len(),
+                sha256,
+            };
+            self.files.insert(path, record);
+        }
+    }
+}
+
+/// The writable directories of a stage, each opened once.
+struct Opened<'a>(Vec<(&'a str, OwnedFd)>);
+
+impl<'a> Opened<'a> {
+    fn new(roots: &'a [Root]) -> Self {
+        let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |root: &'a Root| {
+            let fd = rustix::fs::open(&root.host, path, Mode::empty()).ok()?;
+            Some((root.contract.trim_end_matches('/'), fd))
         };
-        found.insert(path, record);
+        let writable = roots.iter().filter(|root| root.access == Access::Write);
+        let mut opened: Vec<_> = writable.filter_map(open).collect();
+        // The longest name that fits decides.
+        opened.sort_by_key(|(contract, _)| std::cmp::Reverse(contract.len()));
+        Self(opened)
+    }
+
+    /// Opens a regular file or a directory by its place.
+    fn open(&self, place: &str) -> Option<(File, FileType)> {
+        let below = |(contract, fd): &'_ (&str, OwnedFd)| {
+            let rest = place.strip_prefix(contract)?;
+            let rest = rest.strip_prefix('/').or(rest.is_empty().then_some("."))?;
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            Some(openat2(fd, rest, flags, Mode::empty(), STRAIGHT))
+        };
+        let handle = self.0.iter().find_map(below)?.ok()?;
+        let kind = FileType::from_raw_mode(fstat(&handle).ok()?.st_mode);
+        if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+            return None;
+        }
+        let file = File::open(format!("/proc/self/fd/{}", handle.as_raw_fd())).ok()?;
+        Some((file, kind))
     }
 }
 
-fn is_regular(file: &File) -> bool {
-    fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
-}
-
-/// Opens a file or directory of a writable root by its place.
-fn open(roots: &[Root], place: &str) -> Option<File> {
-    let rest = |root: &Root| {
-        let rest = place.strip_prefix(root.contract.trim_end_matches('/'))?;
-        rest.strip_prefix('/').or(rest.is_empty().then_some("."))
-    };
-    let root = roots
-        .iter()
-        .filter(|root| root.access == Access::Write && rest(root).is_some())
-        .max_by_key(|root| root.contract.len())?;
-    let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(CWD, &root.host, path, Mode::empty()).ok()?;
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let handle = openat2(&directory, rest(root)?, flags, Mode::empty(), STRAIGHT).ok()?;
-    let kind = FileType::from_raw_mode(fstat(&handle).ok()?.st_mode);
-    if !matches!(kind, FileType::RegularFile | FileType::Directory) {
-        return None;
-    }
-    File::open(format!("/proc/self/fd/{}", handle.as_raw_fd())).ok()
-}
-
-/// Size and SHA-256 of the content, holes included.
-fn digest(mut file: File) -> io::Result<(u64, String)> {
+/// SHA-256 of the content, holes included.
+fn digest(mut file: File, piece: &mut Vec<u8>) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    let mut size = 0;
+    piece.resize(PIECE, 0);
     loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok((size, hex::encode(hasher.finalize()))),
-            Ok(count) => {
-                hasher.update(&piece[..count]);
-                size += count as u64;
-            }
+        match file.read(piece) {
+            Ok(0) => return Ok(hex::encode(hasher.finalize())),
+            Ok(count) => hasher.update(&piece[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

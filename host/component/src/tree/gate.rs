@@ -103,7 +103,7 @@ impl Located<'_> {
     /// Where an open object really is, as a path of the contract: links and `..` on the way to it do not count.
     pub(super) fn place(&self, handle: &impl AsFd) -> Result<String> {
         let failed = |errno| from_errno(self.path, errno);
-        let root = host_path(&self.anchor).map_err(failed)?;
+        let root = self.host().map_err(failed)?;
         let object = host_path(handle).map_err(failed)?;
         place_below(&self.contract, &root, &object)
             .ok_or_else(|| denied(self.path, "lies outside of what this stage was granted"))

@@ -4,6 +4,7 @@ use super::errors::{denied, from_errno, invalid};
 use super::gate::Gate;
 use super::quota::Quota;
 use crate::ErrorCode;
+use crate::bindings::types::Error;
 use crate::failure::ComponentError;
 use osbuild_wasm_capability::{Access, Coverage, Interface, Limits, Root, Verb};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,7 +14,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Every path is resolved as if the granted directory were `/`: links, absolute ones too, and `..` stay inside. Links of /proc, which
 /// could lead to other processes' files, are not followed.
@@ -36,6 +37,8 @@ pub struct Roots {
 #[derive(Debug)]
 struct OpenRoot {
     contract: String,
+    /// Where a directory that is open from the start is on this machine. Should it be moved, nothing is found below it any more.
+    host: OnceLock<PathBuf>,
     anchor: Anchor,
     access: Access,
     is_directory: bool,
@@ -53,7 +56,9 @@ enum Anchor {
 
 /// A path that was cut into an open directory and the rest.
 pub(crate) struct Located<'a> {
-    pub(super) anchor: Held<'a>,
+    anchor: Held<'a>,
+    /// Remembers where the directory is on this machine, if it stays the same.
+    host: Option<&'a OnceLock<PathBuf>>,
     /// The directory's path of the contract; empty when nobody will ask for it.
     pub(super) contract: Cow<'a, str>,
     pub(crate) rest: &'a str,
@@ -110,6 +115,7 @@ impl Roots {
             };
             open.push(OpenRoot {
                 contract,
+                host: OnceLock::new(),
                 anchor,
                 access: root.access,
                 is_directory,
@@ -157,6 +163,7 @@ impl Roots {
                 let anchor = root.held().map_err(|errno| from_errno(path, errno))?;
                 return Ok(Located {
                     anchor,
+                    host: root.remembered(),
                     contract: root.contract.as_str().into(),
                     rest: if rest.is_empty() { "." } else { rest },
                     access: root.access,
@@ -184,6 +191,7 @@ impl Roots {
         };
         Ok(Located {
             anchor: Held::Open(start.as_fd()),
+            host: None,
             contract,
             rest: path,
             access,
@@ -193,6 +201,17 @@ impl Roots {
             gate: &self.gate,
             quota: &self.quota,
         })
+    }
+
+    /// A refusal of a WASI path with the whole path, for people.
+    pub(crate) fn with_place(&self, error: Error, start: &std::fs::File) -> Error {
+        match (error.code, self.place_of(start)) {
+            (ErrorCode::Denied, Ok(place)) => Error {
+                path: format!("{place}/{}", error.path),
+                ..error
+            },
+            _ => error,
+        }
     }
 
     /// Asks for a right to something that is open already.
@@ -228,7 +247,8 @@ impl Roots {
         let object = host_path(file).map_err(failed)?;
         let mut found: Option<(usize, String)> = None;
         for root in &self.roots {
-            let host = host_path(&root.held().map_err(failed)?).map_err(failed)?;
+            let held = root.held().map_err(failed)?;
+            let host = remembered(root.remembered(), &held).map_err(failed)?;
             let depth = host.components().count();
             if let Some(place) = place_below(&root.contract, &host, &object)
                 && found.as_ref().is_none_or(|(other, _)| depth > *other)
@@ -243,11 +263,31 @@ impl Roots {
 }
 
 impl OpenRoot {
+    fn remembered(&self) -> Option<&OnceLock<PathBuf>> {
+        matches!(self.anchor, Anchor::Open(_)).then_some(&self.host)
+    }
+
     fn held(&self) -> std::result::Result<Held<'_>, Errno> {
         Ok(match &self.anchor {
             Anchor::Open(fd) => Held::Open(fd.as_fd()),
             Anchor::AtEachCall(host) => Held::JustOpened(open_anchor(host)?),
         })
+    }
+}
+
+fn remembered<'a>(
+    cell: Option<&'a OnceLock<PathBuf>>,
+    directory: &Held<'_>,
+) -> std::result::Result<Cow<'a, Path>, Errno> {
+    match cell {
+        None => host_path(directory).map(Cow::Owned),
+        Some(cell) => match cell.get() {
+            Some(path) => Ok(path.into()),
+            None => {
+                let path = host_path(directory)?;
+                Ok(cell.get_or_init(|| path).into())
+            }
+        },
     }
 }
 
@@ -271,6 +311,11 @@ fn open_anchor(host: &Path) -> std::result::Result<OwnedFd, Errno> {
 }
 
 impl<'a> Located<'a> {
+    /// Where the directory that the path begins at is on this machine.
+    pub(super) fn host(&self) -> std::result::Result<Cow<'_, Path>, Errno> {
+        remembered(self.host, &self.anchor)
+    }
+
     /// Whether both lie in one granted directory.
     pub(super) fn same_root(&self, other: &Self) -> bool {
         self.contract == other.contract

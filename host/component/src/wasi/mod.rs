@@ -77,7 +77,8 @@ impl State {
         let outcome = self
             .roots
             .beneath(&start.dir, access(&start), path)
-            .and_then(call);
+            .and_then(call)
+            .map_err(|error| self.roots.with_place(error, &start.dir));
         self.wasi_outcome(outcome)
     }
 
@@ -98,7 +99,11 @@ impl State {
         let roots = &self.roots;
         let outcome = roots
             .beneath(&first.dir, access(&first), from.1)
-            .and_then(|from| call(from, roots.beneath(&second.dir, access(&second), to.1)?));
+            .and_then(|from| call(from, roots.beneath(&second.dir, access(&second), to.1)?))
+            .map_err(|error| {
+                let start = if error.path == to.1 { &second } else { &first };
+                roots.with_place(error, &start.dir)
+            });
         self.wasi_outcome(outcome)
     }
 
