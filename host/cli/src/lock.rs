@@ -89,27 +89,24 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Refuses a run that would use something else than the lock file says; an empty path stands for the file beside the manifest.
+/// Refuses a run that would use something else than the lock file says: `file`, or the one beside the manifest.
 pub(crate) fn check(
-    file: &Path,
+    file: Option<&Path>,
     manifest_path: &Path,
     registry: &Registry,
     manifest: &Manifest,
     as_json: bool,
 ) -> Result<(), Exit> {
-    let file = match file.as_os_str().is_empty() {
-        true if manifest_path == Path::new("-") => {
+    let file = match file {
+        Some(file) => file.to_owned(),
+        None if manifest_path == Path::new("-") => {
             let diagnostic = Diagnostic::new(
                 "--locked: a manifest from standard input has no lock file beside it",
             );
-            return Err(fail(
-                Exit::Invalid,
-                as_json,
-                &diagnostic.hint("name one: --locked=FILE"),
-            ));
+            let diagnostic = diagnostic.hint("name one: --locked=FILE");
+            return Err(fail(Exit::Invalid, as_json, &diagnostic));
         }
-        true => beside(manifest_path),
-        false => file.to_owned(),
+        None => beside(manifest_path),
     };
     let locked = read(&file).map_err(|diagnostic| fail(Exit::Invalid, as_json, &diagnostic))?;
     let present = make(registry, manifest)

@@ -53,8 +53,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FILE")]
     learn: Option<PathBuf>,
     /// Refuse to run with anything else than the lock file pins; without FILE that is MANIFEST.lock
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    locked: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    locked: Option<Option<PathBuf>>,
     #[command(flatten)]
     statements: Statements,
 }

@@ -43,18 +43,17 @@ fn every_sample_policy_builds_the_small_sample() {
 fn the_strict_policy_allows_the_disk_and_denies_other_programs() {
     let scratch = Scratch::new();
     let plan = |manifest: &Value| {
-        Program::new("plan")
+        Program::new("plan --format json")
             .option("--policy", sample("ci-strict.toml"))
             .arg(scratch.json("m", manifest))
             .run()
     };
-    plan(&manifest::disk())
-        .expect(0)
-        .says("granted by rule \"partitions and file systems\"");
-    let script = manifest::stage("org.osbuild.authselect", json!({ "profile": "sssd" }));
-    plan(&manifest::tree(json!([script])))
-        .expect(1)
-        .says("program authselect");
+    let disk = plan(&manifest::disk()).expect(0).json();
+    let rule = &disk["pipelines"][1]["stages"][1]["decision"]["rule"];
+    assert_eq!(rule, "rule \"partitions and file systems\" (line 39)");
+    let other = manifest::stage("org.osbuild.authselect", json!({ "profile": "sssd" }));
+    let denied = plan(&manifest::tree(json!([other]))).expect(1);
+    denied.says("program authselect");
 }
 
 #[test]

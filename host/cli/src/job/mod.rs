@@ -64,8 +64,8 @@ pub(crate) struct Job {
     pub(crate) learn: Option<PathBuf>,
     /// File with the policy.
     pub(crate) policy: Option<PathBuf>,
-    /// Lock file; empty: that beside the manifest.
-    pub(crate) locked: Option<PathBuf>,
+    /// Use nothing but what a lock file pins: this one, or that beside the manifest.
+    pub(crate) locked: Option<Option<PathBuf>>,
     /// What is written about a build that succeeded.
     pub(crate) statements: Statements,
 }
@@ -113,7 +113,13 @@ impl Job {
         let exports = plan.exports(self, &manifest)?;
         self.refuse_what_is_not_there(&manifest)?;
         if let Some(file) = &self.locked {
-            lock::check(file, &order.manifest, &registry, &manifest, order.json)?;
+            lock::check(
+                file.as_deref(),
+                &order.manifest,
+                &registry,
+                &manifest,
+                order.json,
+            )?;
         }
         let policy = self.policy(&registry, &manifest)?;
         let learning = self.learning(&registry, &manifest)?;
