@@ -1,5 +1,5 @@
 //! `osbuild-wasm report`: the record of a run for people.
-use osbuild_wasm_tests::{Program, Scratch};
+use osbuild_wasm_tests::{Program, Scratch, manifest};
 use serde_json::{Value, json};
 
 /// What a hostile component may call things.
@@ -60,6 +60,36 @@ fn the_text_form_shows_times_capabilities_programs_and_files() {
     let file = scratch.json("record.json", &record());
     let ended = Program::new("report").arg(file).run().expect(0);
     insta::assert_snapshot!(ended.stdout);
+}
+
+#[test]
+fn what_run_records_can_be_shown() {
+    let scratch = Scratch::new();
+    let manifest = scratch.json(
+        "manifest.json",
+        &manifest::tree(json!([manifest::hostname("shown")])),
+    );
+    Program::new("run --export tree")
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .option("--record", scratch.path("record.json"))
+        .arg(manifest)
+        .run()
+        .expect(0);
+    let report = |form: &str| {
+        Program::new("report --format")
+            .arg(form)
+            .arg(scratch.path("record.json"))
+            .run()
+            .expect(0)
+    };
+    report("text")
+        .says("succeeded")
+        .says("org.osbuild.hostname")
+        .says("/etc/hostname");
+    report("html")
+        .says("org.osbuild.hostname")
+        .says("/etc/hostname");
 }
 
 #[test]

@@ -2,17 +2,14 @@
 use crate::job::Asked;
 use crate::output;
 use clap::Args;
-use osbuild_wasm_build::{Account, helper_program};
-use osbuild_wasm_component::{Kind, Registry};
+use osbuild_wasm_build::{Account, PlanRequest, helper_program, plan};
 use osbuild_wasm_files::digest_file;
-use osbuild_wasm_manifest::model::{Manifest, Pipeline, Stage, StageClass, schedule};
 use osbuild_wasm_report::provenance::{
-    Build, Descriptor, ExternalParameters, Grant, Right, statement,
+    Build, Descriptor, ExternalParameters, Statement, statement,
 };
 use osbuild_wasm_report::sbom::{Bill, Format};
 use osbuild_wasm_report::{Diagnostic, Findings};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -73,8 +70,7 @@ impl Statements {
         }
         let run = Uuid::new_v4().to_string();
         if let Some(path) = &self.provenance {
-            let statement = statement(build(asked, &run)?, findings);
-            output::write(path, &json(&statement)?)?;
+            output::write(path, &json(&provenance(asked, &run, findings)?)?)?;
         }
         let version = env!("CARGO_PKG_VERSION");
         for (path, format) in &self.sbom {
@@ -85,23 +81,24 @@ impl Statements {
     }
 }
 
-/// What the provenance says beside the findings.
-fn build<'a>(asked: &Asked<'a>, run: &str) -> Result<Build<'a>, Diagnostic> {
-    let stages = needed(asked.manifest, &asked.exports);
-    let build_environment = asked.build_environment.map(of_file).transpose()?;
-    Ok(Build {
+/// The statement about where the exports come from.
+fn provenance(asked: &Asked<'_>, run: &str, findings: &Findings) -> Result<Statement, Diagnostic> {
+    let request = PlanRequest {
+        registry: asked.registry,
+        manifest: asked.manifest,
+        name: asked.name.clone(),
+        exports: &asked.exports,
+        policy: asked.policy.map(|(_, policy)| ("", policy)),
+    };
+    let build = Build {
         manifest: asked.manifest,
         asked: ExternalParameters {
             manifest: Descriptor::named(&*asked.name, "sha256", &*asked.document),
-            build_environment,
+            build_environment: asked.build_environment.map(of_file).transpose()?,
             exports: asked.exports.clone(),
         },
-        policy: None,
-        grants: stages
-            .iter()
-            .filter_map(|(pipeline, stage)| grant(asked.registry, pipeline, stage))
-            .collect(),
-        components: components(asked.registry, &stages),
+        policy: asked.policy.map(|(path, _)| of_file(path)).transpose()?,
+        plan: &plan(&request).map_err(|error| Diagnostic::from_error(&error))?,
         executables: vec![
             of_file(Path::new("/proc/self/exe"))?.renamed("osbuild-wasm"),
             of_file(&helper_program())?.renamed("osbuild-wasm-helper"),
@@ -109,86 +106,8 @@ fn build<'a>(asked: &Asked<'a>, run: &str) -> Result<Build<'a>, Diagnostic> {
         version: env!("CARGO_PKG_VERSION").into(),
         invocation: format!("urn:uuid:{run}"),
         byproducts: asked.record.map(of_file).transpose()?.into_iter().collect(),
-    })
-}
-
-/// Stages whose work is in the exports or was needed for it, whether done now or taken from the store.
-fn needed<'a>(manifest: &'a Manifest, exports: &[String]) -> Vec<(&'a Pipeline, &'a Stage)> {
-    let exports: Vec<_> = exports.iter().map(String::as_str).collect();
-    let mut order = schedule(manifest, &exports, &|_| false);
-    order.sort_unstable();
-    let pipelines = order.iter().map(|index| &manifest.pipelines[*index]);
-    pipelines
-        .flat_map(|pipeline| pipeline.stages.iter().map(move |stage| (pipeline, stage)))
-        .collect()
-}
-
-fn kind(stage: &Stage) -> Kind {
-    match stage.class {
-        StageClass::Assembler => Kind::Assembler,
-        StageClass::Stage => Kind::Stage,
-    }
-}
-
-/// What a stage may do: what its component asks for, which is what it gets.
-fn grant(registry: &Registry, pipeline: &Pipeline, stage: &Stage) -> Option<Grant> {
-    let module = registry.get(kind(stage), &stage.module)?.ok()?;
-    let metadata = &module.metadata;
-    let names = |names: Vec<(&String, &String)>| {
-        let shown = names
-            .iter()
-            .map(|(name, module)| format!("{name} ({module})"));
-        shown.collect()
     };
-    let right = |right: &osbuild_wasm_capability::Right| Right {
-        verbs: right.verbs.iter().map(ToString::to_string).collect(),
-        paths: right.paths.clone(),
-    };
-    Some(Grant {
-        pipeline: pipeline.name.clone(),
-        stage: stage.requested_module().to_owned(),
-        id: stage.id.clone(),
-        component: module.digest.clone(),
-        interfaces: module
-            .request
-            .interfaces
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        rights: metadata
-            .rights
-            .as_ref()
-            .map(|rights| rights.iter().map(right).collect()),
-        reads: metadata.reads.clone(),
-        programs: metadata.programs.clone(),
-        linux_capabilities: metadata.capabilities.clone(),
-        devices: names(
-            stage
-                .devices
-                .iter()
-                .map(|device| (&device.name, &device.module))
-                .collect(),
-        ),
-        mounts: names(
-            stage
-                .mounts
-                .iter()
-                .map(|mount| (&mount.name, &mount.module))
-                .collect(),
-        ),
-        network: metadata.network,
-        entropy: metadata.entropy,
-    })
-}
-
-/// Each component once.
-fn components(registry: &Registry, stages: &[(&Pipeline, &Stage)]) -> Vec<Descriptor> {
-    let components = stages.iter().filter_map(|(_, stage)| {
-        let module = registry.get(kind(stage), &stage.module)?.ok()?;
-        let component = Descriptor::named(&module.metadata.name, "sha256", &module.digest);
-        Some(component.annotated("component", &*module.metadata.kind))
-    });
-    components.collect::<BTreeSet<_>>().into_iter().collect()
+    Ok(statement(build, findings))
 }
 
 /// A file of this machine by its digest.

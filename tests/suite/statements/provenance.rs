@@ -57,10 +57,13 @@ fn provenance_names_exports_manifest_sources_and_components_by_their_digests() {
     let scratch = Scratch::new();
     run(&scratch, &small(), &["archive", "tree"])
         .option("--provenance", scratch.path("p.json"))
+        .option("--record", scratch.path("record.json"))
         .run()
         .expect(0);
     let statement = document(&scratch, "p.json");
     validate(&statement);
+    let record = &statement["predicate"]["runDetails"]["byproducts"][0]["digest"]["sha256"];
+    assert_eq!(record, &sha256sum(&scratch.path("record.json")));
     let expected = [
         (
             "archive".to_owned(),
@@ -143,4 +146,36 @@ fn provenance_speaks_of_what_was_made_not_of_what_was_there() {
         subjects.into_keys().collect::<Vec<_>>(),
         ["tree", "tree/etc/hostname"]
     );
+}
+
+#[test]
+fn provenance_names_the_policy_and_grants_what_it_left() {
+    let scratch = Scratch::new();
+    let policy = scratch.write(
+        "policy.toml",
+        "version = 1
+[[rule]]
+name = \"files\"
+modules = [\"org.osbuild.*\"]
+rights = [{ paths = [\"/**\"], \
+         verbs = [\"read\", \"create\", \"replace\", \"remove\", \"chmod\", \"chown\", \"xattr\"] }]
+",
+    );
+    run(&scratch, &small(), &["tree"])
+        .option("--policy", &policy)
+        .option("--provenance", scratch.path("p.json"))
+        .run()
+        .expect(0);
+    let statement = document(&scratch, "p.json");
+    validate(&statement);
+    let internal = &statement["predicate"]["buildDefinition"]["internalParameters"];
+    assert_eq!(internal["policy"]["digest"]["sha256"], sha256sum(&policy));
+    let grant = &internal["grants"][0];
+    assert!(
+        grant["rule"]
+            .as_str()
+            .is_some_and(|rule| rule.contains("files")),
+        "{grant:#}"
+    );
+    assert_eq!(grant["policyRights"][0]["paths"], json!(["/**"]));
 }

@@ -83,6 +83,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) build_environment: Option<&'a Path>,
     /// File with the record.
     pub(crate) record: Option<&'a Path>,
+    /// The policy in force and its file.
+    pub(crate) policy: Option<(&'a Path, &'a Policy)>,
     /// The exports as they were named.
     pub(crate) exports: Vec<String>,
     /// The components.
@@ -201,6 +203,7 @@ impl Job {
                 manifest: &manifest,
                 build_environment: self.build_env.as_deref(),
                 record: self.record.as_deref(),
+                policy: self.policy.as_deref().zip(settings.policy.as_ref()),
                 exports: request
                     .exports
                     .iter()

@@ -10,6 +10,6 @@ mod statement;
 pub use materials::materials;
 pub use statement::{
     BUILD_TYPE, Build, BuildDefinition, BuildMetadata, Builder, Descriptor, ExternalParameters,
-    Grant, InternalParameters, PREDICATE_TYPE, Provenance, Right, RunDetails, STATEMENT_TYPE,
-    Statement, TREE_DIGEST, seconds, statement,
+    Grant, InternalParameters, PREDICATE_TYPE, Provenance, RunDetails, STATEMENT_TYPE, Statement,
+    TREE_DIGEST, seconds, statement,
 };

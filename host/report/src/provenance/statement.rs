@@ -3,10 +3,12 @@
 use super::materials;
 use crate::findings::Findings;
 use jiff::Timestamp;
+use osbuild_wasm_capability::Right;
+use osbuild_wasm_capability::plan::{Part, Plan, Planned, PlannedPipeline};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_manifest::run::ExportDigest;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `_type` of a statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -78,7 +80,7 @@ pub struct InternalParameters {
     /// The policy that was in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Descriptor>,
-    /// What each stage of the needed pipelines was granted, in the order of the manifest.
+    /// What each stage of the needed pipelines was granted, in the order of building.
     pub grants: Vec<Grant>,
 }
 
@@ -88,17 +90,23 @@ pub struct InternalParameters {
 pub struct Grant {
     /// Name of the pipeline.
     pub pipeline: String,
-    /// Module name as the manifest has it.
+    /// Name of the module that runs.
     pub stage: String,
     /// Id of the stage.
     pub id: String,
     /// SHA-256 of the component.
     pub component: String,
+    /// The rule of the policy that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// Interfaces of the contract.
     pub interfaces: Vec<String>,
-    /// Verbs on paths; none: everything in the tree, inputs, devices and mounts of the stage.
+    /// Verbs on paths that the module limits itself to; none: everything in the tree, inputs, devices and mounts of the stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rights: Option<Vec<Right>>,
+    /// Verbs on paths that the policy limits it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_rights: Option<Vec<Right>>,
     /// Paths of the build root that may be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<String>,
@@ -114,19 +122,45 @@ pub struct Grant {
     /// Mounts, as `NAME (MODULE)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<String>,
-    /// Whether programs may reach the hosts that the options name.
-    pub network: bool,
+    /// Hosts that programs may reach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// Whether random numbers are random.
     pub entropy: bool,
 }
 
-/// Verbs on paths.
-#[derive(Clone, Debug, Serialize)]
-pub struct Right {
-    /// What may be done.
-    pub verbs: Vec<String>,
-    /// Where.
-    pub paths: Vec<String>,
+impl Grant {
+    /// What a plan gives to a stage of `pipeline`.
+    fn of(pipeline: &str, planned: &Planned) -> Self {
+        let Planned { ask, decision } = planned;
+        let parts = |parts: &[Part]| {
+            let shown = parts.iter();
+            shown
+                .map(|part| format!("{} ({})", part.name, part.module))
+                .collect()
+        };
+        Self {
+            pipeline: pipeline.to_owned(),
+            stage: ask.module.name.clone(),
+            id: ask.id.clone(),
+            component: ask.module.digest.clone(),
+            rule: decision.rule.clone(),
+            interfaces: decision
+                .interfaces
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            rights: ask.module.rights.clone(),
+            policy_rights: decision.rights.clone(),
+            reads: ask.module.reads.clone(),
+            programs: decision.programs.clone(),
+            linux_capabilities: decision.linux_capabilities.clone(),
+            devices: parts(&ask.devices),
+            mounts: parts(&ask.mounts),
+            hosts: decision.hosts.clone(),
+            entropy: ask.module.entropy,
+        }
+    }
 }
 
 /// This one run.
@@ -218,10 +252,8 @@ pub struct Build<'a> {
     pub asked: ExternalParameters,
     /// The policy in force.
     pub policy: Option<Descriptor>,
-    /// What each stage was granted.
-    pub grants: Vec<Grant>,
-    /// The components of these stages.
-    pub components: Vec<Descriptor>,
+    /// What was granted to all stages whose work is in the exports or was needed for it.
+    pub plan: &'a Plan,
     /// The executables of the runtime.
     pub executables: Vec<Descriptor>,
     /// Version of the runtime.
@@ -235,7 +267,7 @@ pub struct Build<'a> {
 /// The statement about a successful run.
 pub fn statement(build: Build<'_>, findings: &Findings) -> Statement {
     let mut resolved_dependencies = materials(build.manifest);
-    resolved_dependencies.extend(build.components);
+    resolved_dependencies.extend(components(build.plan));
     Statement {
         kind: STATEMENT_TYPE,
         subject: findings.exports.iter().flat_map(subjects).collect(),
@@ -246,7 +278,7 @@ pub fn statement(build: Build<'_>, findings: &Findings) -> Statement {
                 external_parameters: build.asked,
                 internal_parameters: InternalParameters {
                     policy: build.policy,
-                    grants: build.grants,
+                    grants: grants(build.plan),
                 },
                 resolved_dependencies,
             },
@@ -265,6 +297,26 @@ pub fn statement(build: Build<'_>, findings: &Findings) -> Statement {
             },
         },
     }
+}
+
+fn grants(plan: &Plan) -> Vec<Grant> {
+    let of_pipeline = |pipeline: &PlannedPipeline| {
+        let stages = pipeline.stages.iter();
+        let grants = stages.map(|stage| Grant::of(&pipeline.name, stage));
+        grants.collect::<Vec<_>>()
+    };
+    plan.pipelines.iter().flat_map(of_pipeline).collect()
+}
+
+/// Each component once.
+fn components(plan: &Plan) -> BTreeSet<Descriptor> {
+    let stages = plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+    let component = |stage: &Planned| {
+        let module = &stage.ask.module;
+        Descriptor::named(&module.name, "sha256", &module.digest)
+            .annotated("component", &module.kind)
+    };
+    stages.map(component).collect()
 }
 
 /// The tree of an export, and its files.
