@@ -22,7 +22,7 @@ fn stage(module: &str, started: f64, path: &str) -> Value {
         "duration": 1.5,
         "success": true,
         "limits": [],
-        "accesses": [{ "path": path, "verb": "create", "count": 1 }],
+        "accesses": [{ "path": path, "verbs": { "create": 1 } }],
         "written": [{ "path": path, "size": 2048, "sha256": "c".repeat(64) }],
         "calls": [{ "interface": "loopback", "call": "attach", "arguments": { "path": path }, "duration": 0.01 }],
         "programs": [{ "program": "mkfs.ext4", "arguments": ["-L", "a b"], "in_tree": false, "status": 0, "duration": 0.2 }],

@@ -98,10 +98,12 @@ impl Used {
             .extend(ask.mounts.iter().map(|part| part.module.clone()));
         self.hosts.extend(ask.hosts.iter().cloned());
         for access in &record.accesses {
-            self.verbs
-                .entry(pattern(access))
-                .or_default()
-                .insert(access.verb);
+            for verb in access.verbs.keys() {
+                self.verbs
+                    .entry(pattern(access, *verb))
+                    .or_default()
+                    .insert(*verb);
+            }
         }
     }
 
@@ -152,10 +154,10 @@ impl Used {
     }
 }
 
-/// The pattern that means just the path of an access.
-fn pattern(access: &AccessRecord) -> String {
+/// The pattern that means just what a verb was done to.
+fn pattern(access: &AccessRecord, verb: Verb) -> String {
     let path = glob::Pattern::escape(&access.path);
-    if access.below {
+    if access.below.contains(&verb) {
         format!("{}/**", path.trim_end_matches('/'))
     } else {
         path

@@ -54,11 +54,8 @@ pub(super) fn interface(stage: &StageRecord, name: &str) -> Field {
 }
 
 pub(super) fn verb(stage: &StageRecord, name: &str) -> Field {
-    if stage
-        .accesses
-        .iter()
-        .any(|access| access.verb.name() == name)
-    {
+    let mut verbs = stage.accesses.iter().flat_map(|access| access.verbs.keys());
+    if verbs.any(|verb| verb.name() == name) {
         return Field::Used;
     }
     let allows = |layer: &osbuild_wasm_capability::record::LayerRecord| {

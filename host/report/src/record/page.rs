@@ -242,7 +242,7 @@ fn files(stage: &StageRecord) -> Markup {
             table {
                 thead { tr { th { "Path" } th { "Size" } th { "SHA-256" } } }
                 tbody { @for file in &stage.written {
-                    tr { td { code { (shown(&file.path)) } } td.number { (size(file.size)) } td { code { (shown(&file.sha256)) } } }
+                    tr { td { code { (shown(&file.path)) } } td.number { (size(file.size)) } td { code { (shown(file.sha256.as_deref().unwrap_or_default())) } } }
                 } }
             }
         }
@@ -254,13 +254,13 @@ fn accesses(stage: &StageRecord) -> Markup {
         @if !stage.accesses.is_empty() {
             details {
                 summary { "Accesses (" (stage.accesses.len()) ")" }
-                table { tbody { @for access in &stage.accesses {
+                table { tbody { @for access in &stage.accesses { @for (verb, count) in &access.verbs {
                     tr {
-                        td { (access.verb.name()) }
-                        td { code { (shown(&access.path)) } @if access.below { " and below" } }
-                        td.number { (access.count) "×" }
+                        td { (verb.name()) }
+                        td { code { (shown(&access.path)) } @if access.below.contains(verb) { " and below" } }
+                        td.number { (count) "×" }
                     }
-                } } }
+                } } } }
             }
         }
     }

@@ -133,7 +133,7 @@ fn files(record: &Record) -> Table {
     let mut table = table(["Stage", "Size", "SHA-256", "Path"]);
     for (_, stage) in stages(record) {
         for file in &stage.written {
-            let digest = shown(&file.sha256);
+            let digest = shown(file.sha256.as_deref().unwrap_or_default());
             table.add_row([
                 shown(&stage.module),
                 size(file.size),
