@@ -119,6 +119,9 @@ pub struct StageRecord {
     pub limits: Vec<String>,
     /// What it did to which paths, in their order.
     pub accesses: Vec<AccessRecord>,
+    /// What it was allowed to do and tried without effect, e.g. to remove what is not there. No part of the document: it did not happen.
+    #[serde(skip)]
+    pub tried: Vec<AccessRecord>,
     /// Regular files that it made or changed itself and that were there at its end; what its programs wrote is not among them.
     pub written: Vec<WrittenRecord>,
     /// Calls of privileged interfaces but `command`, in order.

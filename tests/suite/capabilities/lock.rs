@@ -92,13 +92,13 @@ fn what_is_new_or_gone_since_the_lock_is_refused() {
     let scratch = Scratch::new();
     locked(&scratch);
     let loopback = json!({ "type": "org.osbuild.loopback", "options": { "filename": "x" } });
-    let mkfs = json!({ "type": "org.osbuild.mkswap", "options": { "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562" }, "devices": { "device": loopback } });
+    let mkfs = json!({ "type": "org.osbuild.mkfs.ext4", "options": { "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562" }, "devices": { "device": loopback } });
     scratch.json("m.json", &small::tree(json!([mkfs])));
     let ended = run(&scratch, "--locked").run().expect(1);
     ended
         .says("grew: device org.osbuild.loopback: new")
-        .says("grew: stage org.osbuild.mkswap: new: ")
-        .says("program mkswap")
+        .says("grew: stage org.osbuild.mkfs.ext4: new: ")
+        .says("program mkfs.ext4")
         .says("shrank: stage org.osbuild.hostname: gone");
 }
 

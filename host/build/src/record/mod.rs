@@ -54,7 +54,8 @@ pub(crate) struct Journal {
 
 #[derive(Debug, Default)]
 struct Notes {
-    accesses: BTreeMap<Verb, HashMap<String, Seen>>,
+    accesses: Accesses,
+    tried: Accesses,
     denials: BTreeMap<(String, String), u64>,
     used: BTreeSet<Interface>,
     calls: Vec<CallRecord>,
@@ -65,6 +66,9 @@ struct Notes {
     unused: UnusedRecord,
     limits: Vec<String>,
 }
+
+/// Verbs, and to which paths.
+type Accesses = BTreeMap<Verb, HashMap<String, Seen>>;
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
@@ -139,7 +143,8 @@ impl Journal {
             success: outcome.success,
             error: outcome.error.as_ref().map(|error| error.message.clone()),
             log_bytes: outcome.output.len() as u64,
-            accesses: notes.accesses(),
+            accesses: by_path(&notes.accesses),
+            tried: by_path(&notes.tried),
             component: notes.component,
             granted: notes.granted,
             limits: notes.limits,
@@ -154,22 +159,6 @@ impl Journal {
 }
 
 impl Notes {
-    fn accesses(&self) -> Vec<AccessRecord> {
-        let mut all = BTreeMap::<&str, AccessRecord>::new();
-        for (verb, paths) in &self.accesses {
-            for (path, seen) in paths {
-                let access = all.entry(path).or_default();
-                access.verbs.insert(*verb, seen.count);
-                access.below.extend(seen.below.then_some(*verb));
-            }
-        }
-        let named = |(path, access)| AccessRecord {
-            path: shown(path),
-            ..access
-        };
-        all.into_iter().map(named).collect()
-    }
-
     fn unused(&self, grant: &Grant) -> UnusedRecord {
         let accesses: Vec<_> = self
             .accesses
@@ -205,16 +194,41 @@ impl Notes {
     }
 }
 
+/// Notes a verb done to a path.
+fn see(accesses: &mut Accesses, verb: Verb, path: &str, below: bool) {
+    let paths = accesses.entry(verb).or_default();
+    if let Some(seen) = paths.get_mut(path) {
+        seen.count += 1;
+        seen.below |= below;
+    } else {
+        paths.insert(path.to_owned(), Seen { count: 1, below });
+    }
+}
+
+/// By path, as rights write them.
+fn by_path(accesses: &Accesses) -> Vec<AccessRecord> {
+    let mut all = BTreeMap::<&str, AccessRecord>::new();
+    for (verb, paths) in accesses {
+        for (path, seen) in paths {
+            let access = all.entry(path).or_default();
+            access.verbs.insert(*verb, seen.count);
+            access.below.extend(seen.below.then_some(*verb));
+        }
+    }
+    let named = |(path, access)| AccessRecord {
+        path: shown(path),
+        ..access
+    };
+    all.into_iter().map(named).collect()
+}
+
 impl Recorder for Journal {
     fn did(&self, verb: Verb, path: &str, below: bool) {
-        let mut notes = lock(&self.notes);
-        let paths = notes.accesses.entry(verb).or_default();
-        if let Some(seen) = paths.get_mut(path) {
-            seen.count += 1;
-            seen.below |= below;
-        } else {
-            paths.insert(path.to_owned(), Seen { count: 1, below });
-        }
+        see(&mut lock(&self.notes).accesses, verb, path, below);
+    }
+
+    fn tried(&self, verb: Verb, path: &str, below: bool) {
+        see(&mut lock(&self.notes).tried, verb, path, below);
     }
 
     fn used(&self, interface: Interface) {

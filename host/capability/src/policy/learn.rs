@@ -97,7 +97,8 @@ impl Used {
         self.mounts
             .extend(ask.mounts.iter().map(|part| part.module.clone()));
         self.hosts.extend(ask.hosts.iter().cloned());
-        for access in &record.accesses {
+        // What was tried without effect needs the right too: it depends on the tree whether there is something to remove.
+        for access in record.accesses.iter().chain(&record.tried) {
             for verb in access.verbs.keys() {
                 self.verbs
                     .entry(pattern(access, *verb))
@@ -130,8 +131,8 @@ impl Used {
             },
         ];
         rule.tier = needed.into_iter().max().unwrap_or_default();
-        // Metadata and errors are no capability that anybody would want to withhold.
-        self.interfaces.insert(Interface::Report);
+        // Metadata and errors are no capability that anybody would want to withhold, and files are what the rights are about.
+        self.interfaces.extend([Interface::Report, Interface::Tree]);
         rule.interfaces = Some(
             self.interfaces
                 .into_iter()

@@ -34,19 +34,25 @@ struct Pending<'a> {
     verb: Verb,
     place: String,
     below: bool,
+    done: bool,
 }
 
 impl Permit<'_> {
     /// Tells that it happened.
     pub(crate) fn done(self) {
-        if let Some(Pending {
-            recorder,
-            verb,
-            place,
-            below,
-        }) = self.0
-        {
-            recorder.did(verb, &place, below);
+        if let Some(mut pending) = self.0 {
+            pending.done = true;
+        }
+    }
+}
+
+/// Whoever wants to allow just what is needed has to know of both.
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        let (verb, place, below) = (self.verb, &self.place, self.below);
+        match self.done {
+            true => self.recorder.did(verb, place, below),
+            false => self.recorder.tried(verb, place, below),
         }
     }
 }
@@ -80,6 +86,7 @@ impl Gate {
             verb,
             place,
             below: reach == Coverage::Below,
+            done: false,
         }))
     }
 
