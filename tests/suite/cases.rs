@@ -79,7 +79,7 @@ fn problems(case: &Value) -> Vec<String> {
         for (path, entry) in input["tree"].as_object().into_iter().flatten() {
             make(&directory, path, entry);
         }
-        arguments["inputs"][name] = json!({ "path": directory, "data": input["data"] });
+        arguments["inputs"][name] = json!({ "path": directory, "data": input.get("data").cloned().unwrap_or_else(|| json!({})) });
     }
     for (key, value) in case["arguments"].as_object().unwrap() {
         arguments[key] = value.clone();
