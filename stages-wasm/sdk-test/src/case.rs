@@ -69,7 +69,7 @@ pub struct Input {
     /// What is in its directory.
     #[serde(default)]
     pub tree: BTreeMap<String, Entry>,
-    /// What its module says about that.
+    /// What its module says about that, if anything.
     #[serde(default)]
     pub data: Value,
 }
@@ -128,7 +128,10 @@ impl Case {
             if !directory.exists() {
                 tree::make(&directory, &input.tree)?;
             }
-            document["inputs"][name] = json!({ "path": directory, "data": input.data });
+            document["inputs"][name] = json!({ "path": directory });
+            if !input.data.is_null() {
+                document["inputs"][name]["data"] = input.data.clone();
+            }
         }
         for (key, value) in &self.arguments {
             document[key] = value.clone();
