@@ -91,6 +91,15 @@ pub(crate) struct Asked<'a> {
     pub(crate) registry: &'a Registry,
 }
 
+/// Everything that a build works with.
+struct Workshop {
+    settings: Settings,
+    store: Store,
+    isolation: Isolation,
+    summary: Arc<Summary>,
+    gatherer: Arc<Gatherer>,
+}
+
 impl Job {
     pub(crate) fn run(&self) -> Exit {
         self.attempt().unwrap_or_else(|exit| exit)
@@ -128,6 +137,56 @@ impl Job {
         self.statements
             .check(exports.len())
             .map_err(|diagnostic| self.refused(&diagnostic))?;
+        let recording = self.recording(digest.clone())?;
+        let wanted = recording.is_some() || learning.is_some();
+        let records: Option<Arc<Records>> = wanted.then(Arc::default);
+        let request = Request {
+            manifest: &manifest,
+            name: order.manifest.display().to_string(),
+            exports,
+            account: self.statements.account(),
+        };
+        let workshop = self.open(registry, &manifest, &plan, policy, records.clone())?;
+        let Workshop {
+            settings, store, ..
+        } = &workshop;
+        let built = build(settings, store, &workshop.isolation, &request);
+        let stages = records.map(|records| records.take()).unwrap_or_default();
+        if let Some(learning) = learning {
+            let success = built.as_ref().is_ok_and(|built| built.success);
+            learning.write(&stages, success, order.json)?;
+        }
+        if let Some(recording) = recording {
+            recording
+                .write(&manifest, &built, stages)
+                .map_err(|error| self.failed(&error))?;
+        }
+        if settings.interrupt.fired() {
+            return Ok(self.interrupted(&manifest, built.ok()));
+        }
+        let built = built.map_err(|error| self.failed(&error))?;
+        if built.success {
+            self.state(&request, digest, &workshop)?;
+        }
+        Ok(self.show(
+            &manifest,
+            &built,
+            &plan.checkpoints,
+            store,
+            &workshop.summary,
+        ))
+    }
+
+    /// Opens the store, starts the helpers and gives up what only these needed.
+    fn open(
+        &self,
+        registry: Registry,
+        manifest: &Manifest,
+        plan: &Plan,
+        policy: Option<Policy>,
+        records: Option<Arc<Records>>,
+    ) -> Result<Workshop, Exit> {
+        let order = &self.order;
         let directory = self.make_store()?;
         let isolation = isolate(&directory).map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
@@ -139,83 +198,71 @@ impl Job {
         let rundir = self.rundir()?;
         let scopes = std::iter::once(directory).chain(rundir.clone());
         let helpers = self
-            .start_helpers(&registry, &manifest, &isolation, scopes)
+            .start_helpers(&registry, manifest, &isolation, scopes)
             .map_err(|error| self.failed(&error))?;
         isolation
             .give_up_privileges()
             .map_err(|error| self.failed(&error))?;
         let interrupt = Interrupt::default();
         listen(&interrupt);
-        let recording = self.recording(digest.clone())?;
-        let wanted = recording.is_some() || learning.is_some();
-        let records: Option<Arc<Records>> = wanted.then(Arc::default);
-        let summary = Arc::new(Summary::default());
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        let gatherer = Arc::new(Gatherer::default());
-        let registry = Arc::new(registry);
+        let (summary, gatherer) = (Arc::new(Summary::default()), Arc::new(Gatherer::default()));
+        let observers: Vec<Arc<dyn Observer>> =
+            vec![self.monitor()?, summary.clone(), gatherer.clone()];
         let settings = Settings {
-            registry: registry.clone(),
+            registry: Arc::new(registry),
             engine: engine().map_err(|error| self.failed(&error))?,
             helpers: Arc::new(helpers),
-            observer: Arc::new(Fanout(vec![
-                self.monitor()?,
-                summary.clone(),
-                gatherer.clone(),
-            ])),
-            jobs: match &order.break_at {
-                // Shells share one terminal.
-                Some(_) => 1,
-                None => self.jobs.unwrap_or_else(processors),
-            },
+            observer: Arc::new(Fanout(observers)),
+            jobs: self.parallel(),
             stage_timeout: order.stage_timeout.map(Duration::from_secs),
             checkpoints: plan.checkpoints.clone(),
             break_at: order.break_at.clone(),
             rundir,
             policy,
-            interrupt: interrupt.clone(),
-            records: records.clone(),
+            interrupt,
+            records,
         };
-        let request = Request {
-            manifest: &manifest,
-            name: order.manifest.display().to_string(),
-            exports,
-            account: self.statements.account(),
+        Ok(Workshop {
+            settings,
+            store,
+            isolation,
+            summary,
+            gatherer,
+        })
+    }
+
+    /// How many pipelines are built at the same time.
+    fn parallel(&self) -> usize {
+        match (&self.order.break_at, self.jobs) {
+            // Shells share one terminal.
+            (Some(_), _) => 1,
+            (None, Some(jobs)) => jobs,
+            (None, None) => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// Writes the statements about a build that succeeded.
+    fn state(
+        &self,
+        request: &Request<'_>,
+        document: String,
+        workshop: &Workshop,
+    ) -> Result<(), Exit> {
+        let settings = &workshop.settings;
+        let names = request.exports.iter().map(|export| export.name.clone());
+        let asked = Asked {
+            name: request.name.clone(),
+            document,
+            manifest: request.manifest,
+            build_environment: self.build_env.as_deref(),
+            record: self.record.as_deref(),
+            policy: self.policy.as_deref().zip(settings.policy.as_ref()),
+            exports: names.collect(),
+            registry: &settings.registry,
         };
-        let built = build(&settings, &store, &isolation, &request);
-        let stages = records.map(|records| records.take()).unwrap_or_default();
-        if let Some(learning) = learning {
-            let success = built.as_ref().is_ok_and(|built| built.success);
-            learning.write(&stages, success, order.json)?;
-        }
-        if let Some(recording) = recording {
-            recording
-                .write(&manifest, &built, stages)
-                .map_err(|error| self.failed(&error))?;
-        }
-        if interrupt.fired() {
-            return Ok(self.interrupted(&manifest, built.ok()));
-        }
-        let built = built.map_err(|error| self.failed(&error))?;
-        if built.success {
-            let asked = Asked {
-                name: request.name.clone(),
-                document: digest,
-                manifest: &manifest,
-                build_environment: self.build_env.as_deref(),
-                record: self.record.as_deref(),
-                policy: self.policy.as_deref().zip(settings.policy.as_ref()),
-                exports: request
-                    .exports
-                    .iter()
-                    .map(|export| export.name.clone())
-                    .collect(),
-                registry: &registry,
-            };
-            self.statements
-                .write(&asked, &gatherer.findings())
-                .map_err(|diagnostic| fail(Exit::Failed, order.json, &diagnostic))?;
-        }
-        Ok(self.show(&manifest, &built, &plan.checkpoints, &store, &summary))
+        self.statements
+            .write(&asked, &workshop.gatherer.findings())
+            .map_err(|diagnostic| fail(Exit::Failed, self.order.json, &diagnostic))
     }
 
     fn style(&self) -> Style {
