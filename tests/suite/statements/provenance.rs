@@ -5,6 +5,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+const POLICY: &str = r#"
+version = 1
+[[rule]]
+name = "files"
+modules = ["org.osbuild.*"]
+rights = [{ verbs = ["read", "create", "replace", "remove", "chmod", "chown", "xattr"], paths = ["/**", "mount://**"] }]
+"#;
+
 /// The digest of a subject, whatever its algorithm.
 fn subjects(statement: &Value) -> BTreeMap<String, String> {
     let subject = |subject: &Value| {
@@ -151,16 +159,7 @@ fn provenance_speaks_of_what_was_made_not_of_what_was_there() {
 #[test]
 fn provenance_names_the_policy_and_grants_what_it_left() {
     let scratch = Scratch::new();
-    let policy = scratch.write(
-        "policy.toml",
-        "version = 1
-[[rule]]
-name = \"files\"
-modules = [\"org.osbuild.*\"]
-rights = [{ paths = [\"/**\"], \
-         verbs = [\"read\", \"create\", \"replace\", \"remove\", \"chmod\", \"chown\", \"xattr\"] }]
-",
-    );
+    let policy = scratch.write("policy.toml", POLICY);
     run(&scratch, &small(), &["tree"])
         .option("--policy", &policy)
         .option("--provenance", scratch.path("p.json"))
@@ -177,5 +176,8 @@ rights = [{ paths = [\"/**\"], \
             .is_some_and(|rule| rule.contains("files")),
         "{grant:#}"
     );
-    assert_eq!(grant["policyRights"][0]["paths"], json!(["/**"]));
+    assert_eq!(
+        grant["policyRights"][0]["paths"],
+        json!(["/**", "mount://**"])
+    );
 }
