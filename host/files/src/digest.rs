@@ -86,7 +86,7 @@ pub fn digest_tree(root: &Path, files: usize) -> Result<TreeDigest, FilesError> 
     if count > files {
         regular.clear();
     }
-    regular.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    regular.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(TreeDigest {
         listing: hex::encode(hash.finalize()),
         files: regular,

@@ -12,7 +12,13 @@ fn plan(scratch: &Scratch, options: &str) -> Program {
 #[test]
 fn a_plan_shows_components_interfaces_paths_programs_devices_and_network() {
     let scratch = Scratch::new();
-    let ended = plan(&scratch, "").run().expect(0);
+    plugin(&scratch, json!({}));
+    // A path of a fixed length: cells of the table are wrapped.
+    let ended = Program::new("plan --libdir plugins")
+        .arg(manifest(&scratch))
+        .directory(scratch.root())
+        .run()
+        .expect(0);
     insta::assert_snapshot!(shown(&ended, &scratch));
 }
 

@@ -10,10 +10,10 @@ const DEFAULT_REGISTRY: &str = "docker.io";
 
 /// The hosts that the proxy lets a stage's programs reach.
 pub(super) fn of_stage(module: &Profile, options: &Value) -> Vec<String> {
-    let hosts = module
-        .network
-        .then(|| hosts_of(options))
-        .unwrap_or_default();
+    let hosts = match module.network {
+        true => hosts_of(options),
+        false => Default::default(),
+    };
     hosts.into_iter().collect()
 }
 

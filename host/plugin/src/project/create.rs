@@ -56,10 +56,10 @@ fn check_name(name: &str) -> Result<()> {
             "{name:?} is no module name: use letters, digits, `.`, `_` and `-`, e.g. com.example.motd"
         )));
     }
-    if name.starts_with("org.osbuild.") {
+    if let Some(own) = name.strip_prefix("org.osbuild.") {
         return Err(PluginError::Usage(format!(
             "{name}: names in org.osbuild are those of built-in modules: use a domain of your own, e.g. com.example.{}",
-            &name["org.osbuild.".len()..]
+            own
         )));
     }
     Ok(())
