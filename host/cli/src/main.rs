@@ -73,7 +73,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::RunArguments),
+    Run(Box<run::RunArguments>),
     Inspect(inspect::InspectArguments),
     Validate(validate::ValidateArguments),
     Plan(plan::PlanArguments),
@@ -108,7 +108,7 @@ fn carry_out() -> Exit {
         return osbuild::main(std::env::args_os().skip(1));
     }
     match Cli::parse().command {
-        Command::Run(arguments) => run::run(arguments),
+        Command::Run(arguments) => run::run(*arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
