@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Every component that was built with this program.
-pub(crate) const BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/components.rs"));
+pub(crate) static BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/components.rs"));
 
 /// Directories with plugins beside --libdir, separated by colons.
 const PATH_VARIABLE: &str = "OSBUILD_WASM_PATH";

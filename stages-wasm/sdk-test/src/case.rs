@@ -71,7 +71,7 @@ pub struct Input {
     pub tree: BTreeMap<String, Entry>,
     /// What its module says about that, if anything.
     #[serde(default)]
-    pub data: Map<String, Value>,
+    pub data: Value,
 }
 
 /// What must come out of a case.
