@@ -154,12 +154,9 @@ fn javascript() {
     let prepare = |project: &Path| {
         let kept = paths::kept("plugin-js");
         std::fs::copy(project.join("package.json"), kept.join("package.json")).unwrap();
-        // npm itself sees quickly that all is there.
-        installed(
-            &ONCE,
-            "plugin-js",
-            "npm install --silent --no-audit --no-fund",
-        );
+        // A second installation over the first one loses packages that others bring (npm 10).
+        let script = "cmp -s package.json done || { rm -rf node_modules package-lock.json; npm install --silent --no-audit --no-fund; cp package.json done; }";
+        installed(&ONCE, "plugin-js", script);
         link(&kept.join("node_modules"), &project.join("node_modules"));
     };
     new_project("js", prepare);

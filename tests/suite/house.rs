@@ -384,6 +384,33 @@ fn every_component_says_what_it_may_do_to_which_paths() {
     }
 }
 
+/// The programs that a source names where it makes a command.
+fn programs_of(text: &str) -> impl Iterator<Item = &str> {
+    let starts = text.split("Command::new(\"").skip(1);
+    starts.filter_map(|rest| rest.split('"').next())
+}
+
+#[test]
+fn every_program_of_a_component_stands_in_its_document() {
+    for kind in ["stages", "assemblers"] {
+        let sources = format!("stages-wasm/{kind}/src/bin");
+        for stem in stems(&sources, "rs") {
+            let read = |file: String| fs::read_to_string(workspace().join(file)).expect("a file");
+            let source = read(format!("{sources}/{stem}.rs"));
+            let document: Value =
+                serde_json::from_str(&read(format!("schemas/{kind}/{stem}.json"))).expect("JSON");
+            for program in programs_of(&source) {
+                let named = document["programs"].as_array().into_iter().flatten();
+                let mut named = named.filter_map(Value::as_str);
+                assert!(
+                    named.any(|name| name == program),
+                    "schemas/{kind}/{stem}.json: `programs` lacks {program}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn every_sample_has_its_line() {
     let readme =

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         efi::boot_image(tree, &directory, &image)?;
         let given =
             |option: &Option<String>, usual: &str| option.clone().unwrap_or_else(|| usual.into());
-        Command::new("/usr/bin/mlx-mkbfb")
+        Command::new("mlx-mkbfb")
             .args(["--ramdisk", &tree.path(&image)])
             .args(["--capsule", &given(&options.capsule, CAPSULE)])
             .arg("--boot-path")

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Value>| -> Result<()> {
-        chroot::command(&arguments.tree, "/usr/bin/bootupctl")?
+        chroot::command(&arguments.tree, "bootupctl")?
             .args(["backend", "generate-update-metadata", "/"])
             .run()
     })

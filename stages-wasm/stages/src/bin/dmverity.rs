@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         ];
         let block_size = options.blocksize.clone().unwrap_or_else(|| 512.into());
         let file = arguments.tree.path(&options.root_hash_file);
-        let program = || Command::new("/usr/sbin/veritysetup");
+        let program = || Command::new("veritysetup");
         program()
             .arg("format")
             .args(&devices)

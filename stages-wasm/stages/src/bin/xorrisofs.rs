@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         {
             bail!("{mbr} is missing from the buildroot");
         }
-        let mut command = Command::new("/usr/bin/xorrisofs").args(arguments_for(options, input)?);
+        let mut command = Command::new("xorrisofs").args(arguments_for(options, input)?);
         for pattern in &options.exclude {
             command = command.args(["-exclude", pattern]);
         }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         let mut parameters = vec![entry.parameters];
         parameters.extend(options.kernel_opts_append.iter().cloned());
         let block_size = options.blocksize.clone().unwrap_or_else(|| 512.into());
-        Command::new("/usr/sbin/zipl")
+        Command::new("zipl")
             .args(["--verbose", "--target", &root.path("boot")])
             .args(["--image", &root.path(&entry.kernel)])
             .args(["--ramdisk", &root.path(&entry.initrd)])
