@@ -1,13 +1,61 @@
 //! Drop-ins of systemd's daemons, and units that need a section of their own.
 use osbuild_stage::ini::{self, Ini, Style};
 use osbuild_stage::{IndexMap, Result, bail};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// The longest file name.
 const LONGEST: usize = 255;
 
+/// Options of a stage that writes a drop-in of a daemon.
+#[derive(Debug, Deserialize)]
+pub struct DropIn {
+    /// Name of the file.
+    pub filename: String,
+    config: IndexMap<String, Map<String, Value>>,
+}
+
+impl DropIn {
+    /// The content of the file.
+    pub fn text(&self) -> Result<String> {
+        text(&self.config)
+    }
+}
+
+/// Whose unit it is.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitPath {
+    /// The distribution's, in /usr.
+    #[default]
+    Usr,
+    /// The administrator's, in /etc.
+    Etc,
+}
+
+/// Which manager a unit is for.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitType {
+    /// That of the system.
+    #[default]
+    System,
+    /// That of every user.
+    Global,
+}
+
+impl UnitType {
+    /// The directory below systemd's.
+    pub fn directory(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Global => "user",
+        }
+    }
+}
+
 /// The text of a drop-in: sections with `key=value` lines, in the order of the options.
-pub fn text(config: &IndexMap<String, Map<String, Value>>) -> Result<String> {
+fn text(config: &IndexMap<String, Map<String, Value>>) -> Result<String> {
     let mut file = Ini::new(Style {
         separator: "=",
         lower_case: false,

@@ -15,10 +15,10 @@ const LINKS_FOLLOWED: CopyOptions = CopyOptions {
     follow: true,
 };
 
-/// Collects the boot loaders of a system in the directory `to`: everything in BOOT, without what installs boot entries. Returns the
+/// Collects the boot loaders of a system in the new directory `to`: everything in BOOT, without what installs boot entries. Returns the
 /// name of the directory of their vendor.
 pub fn boot_loaders(system: &Tree, to: &Tree) -> Result<String> {
-    to.create_dir_all("/")?;
+    to.create_dir("")?;
     let content = |source: &str| system.path(&format!("{source}/."));
     for source in sources(system)? {
         Tree::contract().copy(&content(&source), to.root(), LINKS_FOLLOWED)?;

@@ -35,6 +35,7 @@ pub mod replacement;
 pub mod selinux;
 pub mod size;
 pub mod source;
+pub mod squashfs;
 pub mod sysconfig;
 pub mod systemd;
 pub mod tar;

@@ -4,6 +4,7 @@ use osbuild_stage::mount::FileSystem;
 use osbuild_stage::{Arguments, Command, Context, CopyOptions, FileType, Result, Tree};
 use osbuild_stage_common::image::with_file_system;
 use osbuild_stage_common::installer::{self, Product};
+use osbuild_stage_common::squashfs;
 use osbuild_stage_common::temporary::Temporary;
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -55,20 +56,8 @@ struct Isolinux {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct RootFs {
-    compression: Option<Compression>,
+    compression: Option<squashfs::Compression>,
     size: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Compression {
-    method: String,
-    #[serde(default)]
-    options: CompressionOptions,
-}
-
-#[derive(Deserialize, Default)]
-struct CompressionOptions {
-    bcj: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -217,8 +206,10 @@ impl RootFs {
     /// The system in a file system in a squashfs.
     fn write(&self, tree: &Tree, system: &Tree) -> Result<()> {
         let work = Temporary::new(tree)?;
-        let image = work.path("LiveOS/rootfs.img");
-        tree.create_dir(&work.path("LiveOS"))?;
+        // Its root is the root of the image: not private, as the directory around it is.
+        let content = work.path("content");
+        let image = format!("{content}/LiveOS/rootfs.img");
+        tree.create_dir_all(&format!("{content}/LiveOS"))?;
         let size = self.size.unwrap_or(3072) << 20;
         tree.create(&image)?.set_size(size)?;
         with_file_system(
@@ -233,14 +224,7 @@ impl RootFs {
             },
             |root| Tree::contract().copy(&system.path("."), root.root(), PLAIN),
         )?;
-        let mut command = Command::new("mksquashfs")
-            .arg(tree.path(work.name()))
-            .arg(tree.path("images/install.img"));
-        if let Some(compression) = &self.compression {
-            command = command
-                .args(["-comp", &compression.method])
-                .option("-Xbcj", compression.options.bcj.as_ref());
-        }
-        command.run()
+        let target = tree.path("images/install.img");
+        squashfs::command(&tree.path(&content), &target, self.compression.as_ref()).run()
     }
 }

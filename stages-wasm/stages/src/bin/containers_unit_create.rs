@@ -1,7 +1,7 @@
 //! Create a quadlet (container, volume or network) unit.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, ini};
-use osbuild_stage_common::dropin;
+use osbuild_stage_common::dropin::{UnitPath, check_unit};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::process::ExitCode;
@@ -20,18 +20,10 @@ struct Options {
     unit_path: UnitPath,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum UnitPath {
-    #[default]
-    Usr,
-    Etc,
-}
-
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
         let options = &arguments.options;
-        dropin::check_unit(&options.filename, &options.config, &SECTIONS)?;
+        check_unit(&options.filename, &options.config, &SECTIONS)?;
         let directory = match options.unit_path {
             UnitPath::Usr => "usr/share/containers/systemd",
             UnitPath::Etc => "etc/containers/systemd",

@@ -1,23 +1,15 @@
 //! Write a logind drop-in.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, IndexMap, Result};
-use osbuild_stage_common::dropin;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use osbuild_stage::{Arguments, Result};
+use osbuild_stage_common::dropin::DropIn;
 use std::process::ExitCode;
 
 const DIRECTORY: &str = "usr/lib/systemd/logind.conf.d";
 
-#[derive(Deserialize)]
-struct Options {
-    filename: String,
-    config: IndexMap<String, Map<String, Value>>,
-}
-
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run(|arguments: Arguments<DropIn>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
-        let text = dropin::text(&options.config)?;
+        let text = options.text()?;
         tree.create_dir_all(DIRECTORY)?;
         tree.write(&format!("{DIRECTORY}/{}", options.filename), text)
     })

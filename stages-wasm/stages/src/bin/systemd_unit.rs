@@ -1,7 +1,7 @@
 //! Write a drop-in for a service or timer.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, ini};
-use osbuild_stage_common::dropin;
+use osbuild_stage_common::dropin::{UnitType, check_name};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::process::ExitCode;
@@ -15,23 +15,12 @@ struct Options {
     unit_type: UnitType,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum UnitType {
-    #[default]
-    System,
-    Global,
-}
-
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let directory = format!("{}.d", options.unit);
-        dropin::check_name(&directory)?;
-        let kind = match options.unit_type {
-            UnitType::System => "system",
-            UnitType::Global => "user",
-        };
+        check_name(&directory)?;
+        let kind = options.unit_type.directory();
         let directory = format!("usr/lib/systemd/{kind}/{directory}");
         let text = ini::unit(&options.config)?;
         tree.create_dir_all(&directory)?;

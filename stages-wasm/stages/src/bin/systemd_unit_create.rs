@@ -1,7 +1,7 @@
 //! Create a service, mount, socket or swap unit.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, ini};
-use osbuild_stage_common::dropin;
+use osbuild_stage_common::dropin::{UnitPath, UnitType, check_unit};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::process::ExitCode;
@@ -23,34 +23,15 @@ struct Options {
     unit_path: UnitPath,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum UnitType {
-    #[default]
-    System,
-    Global,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum UnitPath {
-    #[default]
-    Usr,
-    Etc,
-}
-
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
         let options = &arguments.options;
-        dropin::check_unit(&options.filename, &options.config, &SECTIONS)?;
+        check_unit(&options.filename, &options.config, &SECTIONS)?;
         let base = match options.unit_path {
             UnitPath::Usr => "usr/lib/systemd",
             UnitPath::Etc => "etc/systemd",
         };
-        let kind = match options.unit_type {
-            UnitType::System => "system",
-            UnitType::Global => "user",
-        };
+        let kind = options.unit_type.directory();
         arguments.tree.write(
             &format!("{base}/{kind}/{}", options.filename),
             ini::unit(&options.config)?,
