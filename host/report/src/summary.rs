@@ -10,6 +10,7 @@ use std::time::Duration;
 /// Collects what became of each pipeline, for a table.
 #[derive(Debug, Default)]
 pub struct Summary {
+    order: Vec<String>,
     rows: Mutex<Vec<Row>>,
 }
 
@@ -32,14 +33,24 @@ enum State {
 }
 
 impl Summary {
-    /// The table, one row per pipeline in the order in which they were finished or begun; empty text when there are none.
+    /// A table whose rows come in this order of pipelines, however they are built at the same time.
+    pub fn new(order: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            order: order.into_iter().collect(),
+            rows: Mutex::default(),
+        }
+    }
+
+    /// The table, one row per pipeline that was begun; empty text when there are none.
     ///
     /// `width` is that of the terminal in columns; `None` lets lines become as long as they are.
     pub fn table(&self, width: Option<u16>) -> String {
-        let rows = self.rows();
+        let mut rows = self.rows();
         if rows.is_empty() {
             return String::new();
         }
+        let place = |row: &Row| self.order.iter().position(|name| *name == row.pipeline);
+        rows.sort_by_key(|row| place(row).unwrap_or(usize::MAX));
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING)

@@ -205,7 +205,11 @@ impl Job {
             .map_err(|error| self.failed(&error))?;
         let interrupt = Interrupt::default();
         listen(&interrupt);
-        let (summary, gatherer) = (Arc::new(Summary::default()), Arc::new(Gatherer::default()));
+        let names = manifest
+            .pipelines
+            .iter()
+            .map(|pipeline| pipeline.name.clone());
+        let (summary, gatherer) = (Arc::new(Summary::new(names)), Arc::new(Gatherer::default()));
         let observers: Vec<Arc<dyn Observer>> =
             vec![self.monitor()?, summary.clone(), gatherer.clone()];
         let settings = Settings {

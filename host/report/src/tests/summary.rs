@@ -5,16 +5,17 @@ use crate::Summary;
 use std::path::PathBuf;
 
 #[test]
-fn the_summary_has_a_row_for_each_pipeline() {
-    let summary = Summary::default();
+fn the_summary_has_a_row_for_each_pipeline_in_the_order_of_the_manifest() {
+    let order = ["build", "os", "image", "tar"];
+    let summary = Summary::new(order.map(str::to_owned));
     assert_eq!(summary.table(None), "");
     let exported = |name: &str, path: &str| Event::Exported {
         name: name.into(),
         path: PathBuf::from(path),
     };
     for event in [
-        pipeline_finished("build", true, true),
         pipeline_started("os", "f4bc", 2),
+        pipeline_finished("build", true, true),
         Event::StageFinished(stage("os", "org.osbuild.rpm", "1")),
         Event::StageFinished(stage("os", "org.osbuild.noop", "2")),
         pipeline_finished("os", true, false),
