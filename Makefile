@@ -1,4 +1,5 @@
-# Two commands matter: `make demo` and `make test`. Both install what they need and can be run twice.
+# Two commands matter: `make demo` and `make test`. Both install what they need and can be run twice. `make install` puts the
+# programs with their compiled components, manual pages and completions below $(prefix).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -6,7 +7,10 @@ SHELL := /bin/bash
 CARGO ?= cargo
 COMPONENTS := target/components
 
-.PHONY: all components programs tools lint test demo clean
+prefix ?= /usr/local
+INSTALLED = $(DESTDIR)$(prefix)
+
+.PHONY: all components programs tools lint test demo install clean
 
 all: programs
 
@@ -27,12 +31,17 @@ lint: components
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	$(CARGO) clippy --profile component --target wasm32-wasip2 -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers -p osbuild-hostile -- -D warnings
 
-test: tools lint programs
+# The programs are built together with the tests: on their own, features of dependencies differ, and wasmtime is compiled twice.
+test: tools lint
+	$(CARGO) build --release --all-targets
 	$(CARGO) test --release
 	$(CARGO) test -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers
 
 demo: tools programs
 	samples/demo
+
+install: programs
+	@tools/install $(INSTALLED)
 
 clean:
 	$(CARGO) clean

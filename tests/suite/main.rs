@@ -12,6 +12,7 @@ mod cases;
 mod content;
 mod help;
 mod house;
+mod installation;
 mod interruption;
 mod plugins;
 mod record;

@@ -8,7 +8,7 @@ use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::{CancelHandle, Client, Failure, Grant, Handle, Interface, Session};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 type Call<T> = std::result::Result<T, CallError>;
@@ -19,15 +19,17 @@ pub struct HelperProcesses {
     clients: BTreeMap<Interface, Client>,
 }
 
-/// Where the helper's program is: beside this program, else in /usr/libexec.
+/// Where the helper's program is: beside this program, or as installed in `../libexec/osbuild-wasm`.
 pub fn helper_program() -> PathBuf {
     const NAME: &str = "osbuild-wasm-helper";
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|path| Some(path.parent()?.join(NAME)));
-    beside
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| PathBuf::from("/usr/libexec/osbuild-wasm").join(NAME))
+    let program = std::env::current_exe().unwrap_or_default();
+    let directory = program.parent().unwrap_or(Path::new("/usr/bin"));
+    let beside = directory.join(NAME);
+    if beside.is_file() {
+        return beside;
+    }
+    let prefix = directory.parent().unwrap_or(Path::new("/usr"));
+    prefix.join("libexec/osbuild-wasm").join(NAME)
 }
 
 /// The helper interfaces that a component asks for.

@@ -1,6 +1,6 @@
 //! Which components this invocation has: the embedded ones, and plugins.
 use crate::exit::Exit;
-use osbuild_wasm_component::{Builtin, Cache, ComponentError, Engine, Kind, Registry};
+use osbuild_wasm_component::{Builtin, Cache, ComponentError, Engine, Installed, Kind, Registry};
 use osbuild_wasm_manifest::catalogue::{Catalogue, ModuleKind};
 use osbuild_wasm_manifest::json;
 use osbuild_wasm_plugin::PluginError;
@@ -100,9 +100,12 @@ fn add_meta(
     Ok(())
 }
 
-/// The engine, with compiled code kept in this user's cache where that is possible.
+/// The engine, with compiled code of the installation, and more kept in this user's cache where that is possible.
 pub(crate) fn engine() -> Result<Engine, ComponentError> {
-    Engine::new(Cache::open(&Cache::default_directory()).ok())
+    Engine::new(
+        Installed::of_program(),
+        Cache::open(&Cache::default_directory()).ok(),
+    )
 }
 
 /// The kind of that name.

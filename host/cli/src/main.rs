@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod compile;
 mod components;
 mod doctor;
 mod document;
@@ -85,6 +86,7 @@ enum Command {
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     Doctor(doctor::DoctorArguments),
+    Compile(compile::CompileArguments),
     Completions(generate::CompletionsArguments),
     Man(generate::ManArguments),
 }
@@ -118,6 +120,7 @@ fn carry_out() -> Exit {
         Command::Report(arguments) => report::report(&arguments),
         Command::Plugin(command) => plugin::plugin(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Compile(arguments) => compile::compile(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man(&arguments),
     }

@@ -2,12 +2,15 @@
 use crate::bindings;
 use crate::cache::Cache;
 use crate::failure::ComponentError;
+use crate::installed::{self, Installed};
 use crate::module::Module;
 use crate::run::State;
 use osbuild_wasm_capability::Interface;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +23,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// Compiles components and keeps them ready. Cheap to share.
 pub struct Engine {
     inner: wasmtime::Engine,
+    installed: Option<Installed>,
     cache: Option<Cache>,
     ready: Mutex<HashMap<String, Compiled>>,
     stop: Arc<AtomicBool>,
@@ -40,6 +44,7 @@ impl fmt::Debug for Compiled {
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
+            .field("installed", &self.installed)
             .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
@@ -52,14 +57,15 @@ impl Drop for Engine {
 }
 
 impl Engine {
-    /// An engine that keeps compiled code in `cache`, or nowhere.
-    pub fn new(cache: Option<Cache>) -> Result<Self, ComponentError> {
+    /// An engine that takes compiled code from `installed`, and keeps what it compiles itself in `cache`, or nowhere.
+    pub fn new(installed: Option<Installed>, cache: Option<Cache>) -> Result<Self, ComponentError> {
         let inner = wasmtime::Engine::new(&configuration())
             .map_err(|error| ComponentError::Engine(error.to_string()))?;
         let stop = Arc::new(AtomicBool::new(false));
         start_clock(inner.clone(), stop.clone())?;
         Ok(Self {
             inner,
+            installed,
             cache,
             ready: Mutex::default(),
             stop,
@@ -90,21 +96,35 @@ impl Engine {
         Ok(compiled)
     }
 
+    /// Writes the compiled code of a module to `directory`, where a program finds it that is installed beside it.
+    pub fn compile_to(&self, module: &Module, directory: &Path) -> Result<(), ComponentError> {
+        let failed = |cause| ComponentError::Unwritable {
+            path: directory.to_owned(),
+            cause,
+        };
+        let code = self.compile(module).and_then(|code| code.serialize());
+        let code = code.map_err(|error| failed(io::Error::other(error)))?;
+        installed::put(directory, &self.entry(module), &code).map_err(failed)
+    }
+
     fn compile(&self, module: &Module) -> wasmtime::Result<Component> {
-        let name = format!("{}-{:016x}", module.digest, self.configuration_hash());
-        if let Some(component) = self
-            .cache
-            .as_ref()
-            .and_then(|cache| cache.get(&name))
-            .and_then(|code| self.load(&code))
-        {
+        let name = self.entry(module);
+        let installed = self.installed.as_ref();
+        let kept = installed.and_then(|installed| self.load(&installed.get(&name)?));
+        let cache = self.cache.as_ref();
+        if let Some(component) = kept.or_else(|| self.load(&cache?.get(&name)?)) {
             return Ok(component);
         }
         let component = Component::new(&self.inner, &module.bytes)?;
-        if let Some(cache) = &self.cache {
+        if let Some(cache) = cache {
             cache.put(&name, &component.serialize()?);
         }
         Ok(component)
+    }
+
+    /// The name of a module's compiled code: of this component, for this engine.
+    fn entry(&self, module: &Module) -> String {
+        format!("{}-{:016x}", module.digest, self.configuration_hash())
     }
 
     fn configuration_hash(&self) -> u64 {
@@ -113,15 +133,16 @@ impl Engine {
         hasher.finish()
     }
 
-    /// Loads compiled code that the cache vouches for; none when it is of another engine.
+    /// Loads compiled code that the installation or the cache vouches for; none when it is of another engine.
     #[allow(
         unsafe_code,
-        reason = "wasmtime cannot check compiled code; the cache authenticates it"
+        reason = "wasmtime cannot check compiled code; where it comes from vouches for it"
     )]
     fn load(&self, code: &[u8]) -> Option<Component> {
-        // SAFETY: `code` comes from `Cache::get`, which returns only bytes that `Cache::put` of this user stored (HMAC under a key
-        // that nobody else can read), and `put` gets only the output of `Component::serialize`. The bytes are in private memory, so
-        // they cannot change after the check.
+        // SAFETY: `code` is output of `Component::serialize`. It comes from `Cache::get`, which returns only bytes that `Cache::put`
+        // of this user stored (HMAC under a key that nobody else can read), or from `Installed::get`, which returns only bytes that
+        // nobody could write but root and the owner of this program, who could as well replace the program. The bytes are in
+        // private memory, so they cannot change after the check.
         unsafe { Component::deserialize(&self.inner, code).ok() }
     }
 

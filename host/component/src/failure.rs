@@ -15,6 +15,14 @@ pub enum ComponentError {
         /// Why.
         cause: std::io::Error,
     },
+    /// Its compiled code cannot be written.
+    #[error("cannot write compiled code to {path}: {cause}")]
+    Unwritable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// The bytes are no component.
     #[error("{name} is not a WebAssembly component: {cause}; build it for target wasm32-wasip2")]
     NotAComponent {

@@ -16,6 +16,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Stage, Self::Assembler];
+
     /// The word in module documents.
     pub fn name(self) -> &'static str {
         match self {
