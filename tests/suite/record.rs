@@ -209,6 +209,30 @@ fn programs_are_recorded_with_arguments_and_status() {
 }
 
 #[test]
+fn what_a_program_wrote_is_recorded() {
+    if !machine::offers(&["bwrap"]) {
+        return;
+    }
+    let copy = json!([{
+        "program": "cat",
+        "arguments": ["/run/osbuild/tree/etc/hostname"],
+        "stdout": "/run/osbuild/tree/copy",
+    }]);
+    let scratch = Scratch::new();
+    let stages = json!([
+        hostname("noted"),
+        stage("test.programs", json!({ "runs": copy })),
+    ]);
+    let (ended, record) = record(&scratch, hostile::library(), &manifest::tree(stages), &[]);
+    ended.expect(0);
+    let digest = "51715f41686be7e49e1fdae7fc419761a171c933e3c74e59a566d5c5a1fe3777";
+    assert_eq!(
+        stage_of(&record, 1)["written"],
+        json!([{ "path": "/copy", "size": 6, "sha256": digest }])
+    );
+}
+
+#[test]
 fn a_limit_that_was_reached_is_recorded() {
     let scratch = Scratch::new();
     let document = manifest::tree(json!([stage("test.resources", json!({ "take": "time" }))]));

@@ -122,7 +122,7 @@ pub struct StageRecord {
     /// What it was allowed to do and tried without effect, e.g. to remove what is not there. No part of the document: it did not happen.
     #[serde(skip)]
     pub tried: Vec<AccessRecord>,
-    /// Regular files that it made or changed itself and that were there at its end; what its programs wrote is not among them.
+    /// Regular files that it, its helpers or its programs made or changed and that were there at its end.
     pub written: Vec<WrittenRecord>,
     /// Calls of privileged interfaces but `command`, in order.
     pub calls: Vec<CallRecord>,

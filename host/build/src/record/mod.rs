@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use written::Writers;
 
 /// Collects the records of all stages of a run.
 #[derive(Debug)]
@@ -122,7 +123,11 @@ impl Journal {
         {
             notes.limits.push(stopped.to_string());
         }
-        notes.written = written::files(&notes.accesses, &grant.roots, scratch);
+        let writers = match notes.calls.is_empty() && notes.programs.is_empty() {
+            true => Writers::Component(&notes.accesses),
+            false => Writers::Anybody,
+        };
+        notes.written = written::files(writers, &grant.roots, scratch);
         notes.unused = notes.unused(grant);
     }
 

@@ -24,30 +24,25 @@ const STRAIGHT: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS);
 
-/// The regular files among what was created or replaced, in the order of paths. What is gone again, or on a file system that is no
-/// longer mounted, is left out. `scratch` tells when the stage began, by the clock of the file system.
-pub(super) fn files(
-    accesses: &BTreeMap<Verb, HashMap<String, Seen>>,
-    roots: &[Root],
-    scratch: &Path,
-) -> Vec<WrittenRecord> {
+/// Who wrote what is looked for.
+pub(super) enum Writers<'a> {
+    /// The component alone: only where it did something.
+    Component(&'a BTreeMap<Verb, HashMap<String, Seen>>),
+    /// Helpers and programs too, which do not say where.
+    Anybody,
+}
+
+/// The regular files that were written, in the order of paths. What is gone again, or on a file system that is no longer mounted, is
+/// left out. `scratch` tells when the stage began, by the clock of the file system.
+pub(super) fn files(writers: Writers<'_>, roots: &[Root], scratch: &Path) -> Vec<WrittenRecord> {
     let began = std::fs::metadata(scratch).map_or((0, 0), |of| (of.ctime(), of.ctime_nsec()));
     let opened = Opened::new(roots);
     let mut found = Found::default();
-    let made = [Verb::Create, Verb::Replace];
-    for (path, seen) in made.iter().filter_map(|verb| accesses.get(verb)).flatten() {
-        let Some((file, kind)) = opened.open(path) else {
-            continue;
-        };
-        if kind == FileType::RegularFile {
-            found.note(path.clone(), file);
-        } else if seen.below {
-            let directory = format!("/proc/self/fd/{}", file.as_raw_fd());
-            // What cannot be listed cannot be shown; the access itself is in the record.
-            _ = changed_files(Path::new(&directory), began, &mut |below, file| {
-                found.note(format!("{path}/{}", below.display()), file);
-            });
-        }
+    match writers {
+        Writers::Component(accesses) => found.by_component(accesses, &opened, began),
+        Writers::Anybody => opened.0.iter().for_each(|(contract, directory)| {
+            found.below(contract, directory, began);
+        }),
     }
     found.files.into_values().collect()
 }
@@ -60,6 +55,35 @@ struct Found {
 }
 
 impl Found {
+    /// Files among what was created or replaced.
+    fn by_component(
+        &mut self,
+        accesses: &BTreeMap<Verb, HashMap<String, Seen>>,
+        opened: &Opened<'_>,
+        began: (i64, i64),
+    ) {
+        let made = [Verb::Create, Verb::Replace];
+        for (path, seen) in made.iter().filter_map(|verb| accesses.get(verb)).flatten() {
+            let Some((file, kind)) = opened.open(path) else {
+                continue;
+            };
+            if kind == FileType::RegularFile {
+                self.note(path.clone(), file);
+            } else if seen.below {
+                self.below(path, &file, began);
+            }
+        }
+    }
+
+    /// Files below a directory that changed since.
+    fn below(&mut self, path: &str, directory: &impl AsRawFd, began: (i64, i64)) {
+        let directory = format!("/proc/self/fd/{}", directory.as_raw_fd());
+        // What cannot be listed cannot be shown; the access itself is in the record.
+        _ = changed_files(Path::new(&directory), began, &mut |below, file| {
+            self.note(format!("{path}/{}", below.display()), file);
+        });
+    }
+
     fn note(&mut self, path: String, file: File) {
         if !self.files.contains_key(&path)
             && let Ok(metadata) = file.metadata()
