@@ -18,8 +18,25 @@ impl Drop for Registry {
     }
 }
 
+/// A login that the registry may ask for.
+const USER: &str = "user";
+const PASSWORD: &str = "secret";
+/// The same as htpasswd(1) writes it.
+const HTPASSWD: &str = "user:$2b$04$FRHEBLj81D4qAdwWKbXrlOTiISA2tF/0rbpbGZj/HzBtZsASel8s6\n";
+
 impl Registry {
     fn start(place: &Place) -> Self {
+        Self::configured(place, "")
+    }
+
+    /// A registry that wants a login.
+    fn private(place: &Place) -> Self {
+        let users = place.scratch.write("htpasswd", HTPASSWD);
+        let auth = format!("auth: {{htpasswd: {{realm: tests, path: {users:?}}}}}\n");
+        Self::configured(place, &auth)
+    }
+
+    fn configured(place: &Place, more: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -27,7 +44,7 @@ impl Registry {
             .port();
         let storage = place.scratch.directory("registry");
         let text = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n"
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n{more}"
         );
         let process = Command::new("docker-registry")
             .arg("serve")
@@ -130,4 +147,36 @@ fn a_plugin_goes_into_a_registry_and_comes_back_with_its_signature_and_is_used_o
         .expect(1)
         .says(&reference);
     place.program("stage show com.example.a").run().expect(0);
+}
+
+#[test]
+fn a_private_registry_is_used_with_the_login_that_other_tools_have_stored() {
+    if !machine::offers(&["docker-registry", "skopeo"]) {
+        return;
+    }
+    let place = Place::new();
+    let registry = Registry::private(&place);
+    let file = place.plugin("com.example.a");
+    let target = format!("oci://{}/stages/a:1", registry.host);
+    let logins = place.scratch.path("auth.json");
+    let program = |arguments: &str| place.program(arguments).env("REGISTRY_AUTH_FILE", &logins);
+    let push = || program("plugin push").arg(&file).arg(&target).run();
+    push()
+        .expect(1)
+        .says("run `skopeo login` or `podman login` first");
+
+    let login = |password| {
+        Program::of("skopeo", "login --tls-verify=false")
+            .option("--authfile", &logins)
+            .option("--username", USER)
+            .option("--password", password)
+            .arg(&registry.host)
+            .run()
+    };
+    login(PASSWORD).expect(0);
+    let reference = push().expect(0).stdout.trim().to_owned();
+    program("plugin install").arg(reference).run().expect(0);
+
+    place.scratch.write("auth.json", "{");
+    push().expect(1).says("auth.json");
 }

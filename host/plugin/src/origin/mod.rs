@@ -1,5 +1,6 @@
 //! Where plugins come from: a file, a URL with digest, a container registry.
 mod http;
+mod login;
 mod registry;
 
 pub use registry::push;

@@ -1,5 +1,6 @@
 //! Container registries: a plugin is an artifact whose layers are the component and, where there is one, its signature.
 use super::http::{block_on, chain};
+use super::login::login;
 use super::{Fetched, LARGEST, failed, is_loopback};
 use crate::error::{PluginError, Result};
 use crate::signature::SIGNATURE;
@@ -9,7 +10,6 @@ use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{
     OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest, WASM_LAYER_MEDIA_TYPE,
 };
-use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 use std::collections::BTreeMap;
 
@@ -24,10 +24,11 @@ const ARTIFACT: &str = "application/vnd.osbuild-wasm.plugin.v1";
 /// Gets the artifact with this digest. The client compares manifest and layers with their digests.
 pub(super) fn pull(text: &str) -> Result<Fetched> {
     let reference = parse(text)?;
+    let login = login(reference.registry()).map_err(|cause| failed(oci(text), cause))?;
     block_on(async {
         let client = client(&reference);
         let (manifest, _) = client
-            .pull_image_manifest(&reference, &RegistryAuth::Anonymous)
+            .pull_image_manifest(&reference, &login)
             .await
             .map_err(|error| registry_error(text, &error))?;
         let component = layer(&manifest, &[COMPONENT, WASM_LAYER_MEDIA_TYPE])
@@ -61,9 +62,9 @@ pub fn push(target: &str, bytes: Vec<u8>, signature: Option<Vec<u8>>) -> Result<
     let mut manifest = OciImageManifest::build(&layers, &config, None::<BTreeMap<String, String>>);
     manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
     manifest.artifact_type = Some(ARTIFACT.to_owned());
+    let auth = login(reference.registry()).map_err(|cause| failed(oci(text), cause))?;
     let digest = block_on(async {
         let client = client(&reference);
-        let auth = RegistryAuth::Anonymous;
         let error = |error| registry_error(text, &error);
         client
             .push(&reference, &layers, config, &auth, Some(manifest))
@@ -162,8 +163,9 @@ async fn blob(
 fn registry_error(reference: &str, error: &OciDistributionError) -> PluginError {
     let cause = match error {
         OciDistributionError::UnauthorizedError { .. }
+        | OciDistributionError::ServerError { code: 401, .. }
         | OciDistributionError::AuthenticationFailure(_) => {
-            "the registry wants to know who asks: only public repositories can be used; pull it otherwise, and install the file".into()
+            "the registry wants to know who asks, or does not know the login: run `skopeo login` or `podman login` first".into()
         }
         error => chain(error),
     };
