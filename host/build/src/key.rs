@@ -16,7 +16,8 @@ pub(crate) fn kind_of(stage: &Stage) -> Kind {
     }
 }
 
-/// The key of the object after stage `last` of a pipeline: digests of all components and device options that went into it.
+/// The key of the object after stage `last` of a pipeline: digests of all components and device options that went into it, and what
+/// a policy gave them, so that nothing is taken for built under a policy that it was not built under.
 pub(crate) fn private_key(
     settings: &Settings,
     manifest: &Manifest,
@@ -56,6 +57,9 @@ fn add_pipeline(
             .get(kind_of(stage), &stage.module)
             .and_then(|module| module.ok());
         hash.update(module.map_or_else(|| "missing".into(), |module| module.digest.clone()));
+        if let Some(policy) = &settings.policy {
+            hash.update(policy.effect(&stage.module));
+        }
         for device in &stage.devices {
             hash.update(&device.module);
             hash.update(to_python_sorted(&device.options));

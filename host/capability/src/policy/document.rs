@@ -158,6 +158,9 @@ pub struct Rule {
     /// Line of the file, from 1.
     #[serde(skip)]
     pub line: usize,
+    /// What it gives, whatever it is called and wherever it stands; limits of the file included.
+    #[serde(skip)]
+    pub(super) effect: String,
 }
 
 fn yes() -> bool {
@@ -184,6 +187,7 @@ impl Rule {
             asked_not_granted: None,
             limits: RuleLimits::default(),
             line: 0,
+            effect: String::new(),
         }
     }
 
@@ -263,7 +267,9 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         let mut rule = spanned.into_inner();
         rule.check()
             .map_err(|message| PolicyError::at(text, start, message))?;
-        rule.line = line_of(text, start);
+        let name = rule.name.take();
+        rule.effect = format!("{:?}{}", document.limits, rule.to_toml());
+        (rule.line, rule.name) = (line_of(text, start), name);
         rules.push(rule);
     }
     Ok(Policy {

@@ -91,6 +91,11 @@ impl Policy {
         document::parse(text)
     }
 
+    /// A text that is the same as long as the policy gives a module the same.
+    pub fn effect(&self, module: &str) -> &str {
+        self.rule(module).map_or("", |rule| &rule.effect)
+    }
+
     /// The rule that decides about a module.
     pub fn rule(&self, module: &str) -> Option<&Rule> {
         let specificity = |rule: &Rule| {
