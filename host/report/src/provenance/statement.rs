@@ -4,7 +4,7 @@ use super::materials;
 use crate::findings::Findings;
 use jiff::Timestamp;
 use osbuild_wasm_capability::Right;
-use osbuild_wasm_capability::plan::{Part, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_capability::plan::{Bounds, Part, Plan, Planned, PlannedPipeline};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_manifest::run::ExportDigest;
 use serde::Serialize;
@@ -127,6 +127,44 @@ pub struct Grant {
     pub hosts: Vec<String>,
     /// Whether random numbers are random.
     pub entropy: bool,
+    /// How much of the machine it may use.
+    pub limits: GrantedLimits,
+}
+
+/// The bounds of a stage.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantedLimits {
+    /// Bytes of linear memory.
+    pub memory: u64,
+    /// Bytes of log.
+    pub log_bytes: u64,
+    /// Bytes written through the interface `tree`.
+    pub written_bytes: u64,
+    /// Inodes made through the interface `tree`.
+    pub created_inodes: u64,
+    /// Wall-clock time; none: unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+impl From<Bounds> for GrantedLimits {
+    fn from(bounds: Bounds) -> Self {
+        let Bounds {
+            memory,
+            log_bytes,
+            written_bytes,
+            created_inodes,
+            seconds,
+        } = bounds;
+        Self {
+            memory,
+            log_bytes,
+            written_bytes,
+            created_inodes,
+            seconds,
+        }
+    }
 }
 
 impl Grant {
@@ -159,6 +197,7 @@ impl Grant {
             mounts: parts(&ask.mounts),
             hosts: decision.hosts.clone(),
             entropy: ask.module.entropy,
+            limits: decision.limits.into(),
         }
     }
 }
