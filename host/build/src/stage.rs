@@ -12,7 +12,7 @@ use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::trees::Trees;
 use crate::{arguments, devices, inputs, mounts, plan, shell};
 use osbuild_wasm_capability::policy::Decision;
-use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits, Rights, Root};
+use osbuild_wasm_capability::{Access, Grant, Interface as Named, Limits, Refusal, Rights, Root};
 use osbuild_wasm_component::{Compiled, Module, Outcome, Run, Stopped};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
@@ -51,6 +51,7 @@ pub(crate) fn run(
     let journal = settings.records.as_ref().map(Journal::begin);
     let site = (settings, store, trees);
     let ended = carry_out(site, pipeline, stage, tree, &log, journal.as_ref());
+    let advice = policy_advice(settings, stage, &ended);
     let mut outcome = outcome(
         ended,
         StageOutcome {
@@ -73,6 +74,9 @@ pub(crate) fn run(
             ),
         );
     }
+    if let Some(advice) = advice {
+        add_hint(&mut outcome, &advice);
+    }
     if let Some(journal) = journal {
         journal.finish(&outcome);
     }
@@ -91,6 +95,20 @@ fn is_full(store: &Store) -> bool {
         space.f_bavail.saturating_mul(space.f_frsize) < SPARE
             || (space.f_files > 0 && space.f_favail == 0)
     })
+}
+
+/// The lines that would let the policy allow what it refused to a stage that failed.
+fn policy_advice(settings: &Settings, stage: &Stage, ended: &Result<Outcome>) -> Option<String> {
+    let ended = ended.as_ref().ok().filter(|ended| !ended.success())?;
+    let missing: Vec<_> = ended.refusals.iter().filter_map(Refusal::missing).collect();
+    let policy = settings.policy.as_ref().filter(|_| !missing.is_empty())?;
+    let lines = policy.remedy_of_paths(&stage.module, &missing)?;
+    // The blanks keep the lines together; TOML does not mind them.
+    let lines = lines.lines().map(|line| format!("\n    {line}"));
+    Some(format!(
+        "to allow it, append to the policy:{}",
+        lines.collect::<String>()
+    ))
 }
 
 fn add_hint(outcome: &mut StageOutcome, hint: &str) {

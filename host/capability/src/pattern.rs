@@ -204,6 +204,15 @@ impl fmt::Display for Pattern {
     }
 }
 
+/// The pattern that means just this path, written as in rights, or all below it too.
+pub(crate) fn exactly(path: &str, below: bool) -> String {
+    let path = glob::Pattern::escape(path);
+    match below {
+        true => format!("{}/**", path.trim_end_matches('/')),
+        false => path,
+    }
+}
+
 /// A path of the contract as rights write it: `/etc/passwd` for `/run/osbuild/tree/etc/passwd`, else with a scheme.
 pub fn shown(path: &str) -> String {
     let of_scheme = |(scheme, root): &(&str, &str)| {

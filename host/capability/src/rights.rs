@@ -1,5 +1,5 @@
 //! Rights: verbs on paths. A module's document may narrow what it needs, a policy may narrow further.
-use crate::pattern::{Coverage, Pattern, PatternError, shown};
+use crate::pattern::{Coverage, Pattern, PatternError, exactly, shown};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -70,6 +70,9 @@ pub struct Right {
     pub paths: Vec<String>,
 }
 
+/// What messages call the rights of a module document.
+const OWN: &str = "its rights";
+
 /// The rights of one run: layers that must all allow what is done, e.g. the module's own and a policy's.
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
@@ -105,7 +108,7 @@ impl Rights {
         rights: &[Right],
         options: &serde_json::Value,
     ) -> Result<Self, PatternError> {
-        self.narrowed_by("its rights", rights, options)
+        self.narrowed_by(OWN, rights, options)
     }
 
     /// The same for rights from elsewhere; `origin` is a plural that messages use, e.g. `the rights of policy strict`.
@@ -245,6 +248,17 @@ pub struct Refusal {
     reach: Coverage,
     origin: String,
     allowed: Vec<Right>,
+}
+
+impl Refusal {
+    /// The right that would have allowed it; none when it is the module's own document that refuses, which nobody else widens.
+    pub fn missing(&self) -> Option<Right> {
+        let path = exactly(&shown(&self.path), self.reach == Coverage::Below);
+        (self.origin != OWN).then(|| Right {
+            verbs: [self.verb].into(),
+            paths: vec![path],
+        })
+    }
 }
 
 /// Patterns that a message shows.

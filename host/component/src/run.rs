@@ -8,7 +8,7 @@ use crate::privileged::Helpers;
 use crate::record::Recorder;
 use crate::stdio::{Log, LogSink};
 use crate::tree::{Gate, Roots};
-use osbuild_wasm_capability::{Access, Grant, Interface};
+use osbuild_wasm_capability::{Access, Grant, Interface, Refusal};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
@@ -92,6 +92,8 @@ pub struct Outcome {
     pub abandoned: bool,
     /// Limits of writing that it reached, as messages.
     pub limits: Vec<String>,
+    /// Verbs on paths that were refused.
+    pub refusals: Vec<Refusal>,
     /// What the stage published as its metadata: the text of a JSON object.
     pub metadata: Option<String>,
     /// What the stage gave as reason of its failure: kind, message, details.
@@ -260,6 +262,7 @@ fn conclude(
 ) -> Outcome {
     let mut outcome = Outcome {
         limits: state.roots.quota.reached(),
+        refusals: state.roots.refused(),
         metadata: state.metadata,
         failure: state.failure,
         ..Outcome::default()
@@ -313,11 +316,11 @@ fn state(
     log: Log,
 ) -> Result<impl FnOnce(Box<dyn Helpers>) -> State + use<>, ComponentError> {
     let wasi = wasi(run, log.clone())?;
-    let gate = Gate {
-        module: run.grant.module.clone(),
-        rights: run.grant.rights.clone(),
-        recorder: run.recorder.clone(),
-    };
+    let gate = Gate::new(
+        run.grant.module.clone(),
+        run.grant.rights.clone(),
+        run.recorder.clone(),
+    );
     let roots = Roots::open_all(&run.grant.roots, gate, run.grant.limits)?;
     let interfaces = run.grant.interfaces.clone();
     let memory = MemoryLimit::new(run.grant.limits.memory);

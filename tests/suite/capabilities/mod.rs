@@ -111,6 +111,7 @@ fn test_sources() -> String {
     let mut text = String::new();
     let mut directories = vec![
         workspace().join("tests/suite"),
+        workspace().join("tests/plugin"),
         workspace().join("host/capability/tests"),
     ];
     while let Some(directory) = directories.pop() {
@@ -152,6 +153,7 @@ fn the_ci_job_of_the_security_document_works() {
         .rsplit_once("\n\n    osbuild-wasm plan")
         .expect("a job")
         .1;
+    let job = job.split_once("\n\n").map_or(job, |(job, _)| job);
     let scratch = Scratch::new();
     std::fs::copy(paths::sample("tar.json"), scratch.path("manifest.json")).expect("the sample");
     std::fs::copy(

@@ -154,7 +154,7 @@ fn rights_of_a_policy_hold_while_a_stage_runs() {
     let policy = rule(
         "rights = [{ verbs = [\"create\", \"replace\"], paths = [\"/allowed/**\", \"/allowed\"] }]",
     );
-    run(
+    let denied = run(
         &scratch,
         &attempt("tree write /run/osbuild/tree/made"),
         &policy,
@@ -162,6 +162,15 @@ fn rights_of_a_policy_hold_while_a_stage_runs() {
     .expect(1)
     .says("may not create /made")
     .says("rule \"tests\" (line 2)");
+    // The lines that it says to append are what is missing, as they stand in the message.
+    let lines = denied.stderr.split_once("append to the policy:\n");
+    let lines = lines.expect("lines to append").1;
+    run(
+        &scratch,
+        &attempt("tree write /run/osbuild/tree/made"),
+        &format!("{policy}\n{lines}"),
+    )
+    .expect(0);
     run(
         &scratch,
         &attempt("std write /run/osbuild/tree/made"),
@@ -381,4 +390,29 @@ fn the_schema_of_policies_has_the_words_that_the_program_knows() {
         rule("rights = [{ verbs = ['zz'], paths = [] }]"),
         words(verbs)
     );
+}
+
+#[test]
+fn what_was_built_under_another_policy_is_built_again() {
+    let scratch = Scratch::new();
+    let manifest = attempt("tree write /run/osbuild/tree/made");
+    let built = |policy: &str| {
+        Program::new("run --json --export tree --checkpoint tree")
+            .option("--policy", scratch.write("policy.toml", policy))
+            .option("--libdir", hostile::library())
+            .option("--store", scratch.path("store"))
+            .option("--output-directory", scratch.path("out"))
+            .arg(scratch.json("manifest.json", &manifest))
+            .run()
+    };
+    let stages = |ended: Ended| {
+        ended.expect(0).json()["log"]["tree"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
+    assert_eq!(stages(built(&rule(""))), 1);
+    let elsewhere = format!("# The same on another line.\n{}", rule(""));
+    assert_eq!(stages(built(&elsewhere)), 0);
+    let narrower = rule("rights = [{ verbs = [\"read\"], paths = [\"/**\"] }]");
+    built(&narrower).expect(1).says("may not create /made");
 }

@@ -2,8 +2,9 @@
 use super::document::{Beyond, Rule, Tier};
 use super::value::NamePattern;
 use crate::interface::Interface;
+use crate::pattern::exactly;
 use crate::plan::{Ask, Plan};
-use crate::record::{AccessRecord, StageRecord};
+use crate::record::StageRecord;
 use crate::rights::{Right, Verb};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -101,7 +102,7 @@ impl Used {
         for access in record.accesses.iter().chain(&record.tried) {
             for verb in access.verbs.keys() {
                 self.verbs
-                    .entry(pattern(access, *verb))
+                    .entry(exactly(&access.path, access.below.contains(verb)))
                     .or_default()
                     .insert(*verb);
             }
@@ -152,16 +153,6 @@ impl Used {
             .collect();
         rule.rights = Some(grouped(self.verbs));
         rule.asked_not_granted = Some(Beyond::Withhold);
-    }
-}
-
-/// The pattern that means just what a verb was done to.
-fn pattern(access: &AccessRecord, verb: Verb) -> String {
-    let path = glob::Pattern::escape(&access.path);
-    if access.below.contains(&verb) {
-        format!("{}/**", path.trim_end_matches('/'))
-    } else {
-        path
     }
 }
 

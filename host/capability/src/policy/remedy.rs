@@ -44,6 +44,23 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Lines to append to the policy that would have allowed these rights to a module while it ran; none when no rule is about it.
+    pub fn remedy_of_paths(&self, module: &str, missing: &[Right]) -> Option<String> {
+        let mut rule = self.rule(module)?.clone();
+        rule.name = None;
+        rule.modules = vec![NamePattern::exactly(module)];
+        let rights = rule.rights.get_or_insert_default();
+        for right in missing {
+            match rights.iter_mut().find(|other| other.verbs == right.verbs) {
+                Some(other) => other.paths.extend(right.paths.iter().cloned()),
+                None => rights.push(right.clone()),
+            }
+        }
+        Some(rule.to_toml())
+    }
+}
+
 impl Rule {
     /// Adds what `ask` needs and the rule does not give.
     pub fn widen(&mut self, ask: &Ask) {

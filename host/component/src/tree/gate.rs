@@ -2,18 +2,23 @@
 use super::errors::{denied, from_errno};
 use super::roots::{Located, Slot, host_path, link_of, place_below};
 use super::{Recorder, Result};
-use osbuild_wasm_capability::{Coverage, Rights, Verb};
+use crate::bindings::types::Error;
+use osbuild_wasm_capability::{Coverage, Refusal, Rights, Verb};
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, FileType, statat};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// So many refusals are kept: enough to say what is missing, however often it is tried.
+const KEPT: usize = 64;
 
 /// The rights of one run, and who hears of their use.
 pub(crate) struct Gate {
-    pub(crate) module: String,
-    pub(crate) rights: Rights,
-    pub(crate) recorder: Option<Arc<dyn Recorder>>,
+    module: String,
+    rights: Rights,
+    pub(super) recorder: Option<Arc<dyn Recorder>>,
+    refused: Mutex<Vec<Refusal>>,
 }
 
 impl fmt::Debug for Gate {
@@ -58,6 +63,32 @@ impl Drop for Pending<'_> {
 }
 
 impl Gate {
+    pub(crate) fn new(module: String, rights: Rights, recorder: Option<Arc<dyn Recorder>>) -> Self {
+        Self {
+            module,
+            rights,
+            recorder,
+            refused: Mutex::default(),
+        }
+    }
+
+    /// What was refused, each once.
+    pub(crate) fn refused(&self) -> Vec<Refusal> {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps a refusal, and makes it an error of the call.
+    fn refuse(&self, asked: &str, refusal: Refusal) -> Error {
+        let error = denied(asked, format_args!("{} {refusal}", self.module));
+        let refused = self.refused.lock();
+        let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
+        if refused.len() < KEPT && !refused.contains(&refusal) {
+            refused.push(refusal);
+        }
+        error
+    }
+
     /// Everything may be done and nobody listens: where an object really is does not matter, so nobody asks the kernel.
     pub(super) fn is_open(&self) -> bool {
         self.rights.is_everything() && self.recorder.is_none()
@@ -76,7 +107,7 @@ impl Gate {
         let place = place()?;
         self.rights
             .permit(verb, &place, reach)
-            .map_err(|refusal| denied(asked, format_args!("{} {refusal}", self.module)))?;
+            .map_err(|refusal| self.refuse(asked, refusal))?;
         Ok(self.permitted(verb, place, reach))
     }
 

@@ -6,7 +6,7 @@ use super::quota::Quota;
 use crate::ErrorCode;
 use crate::bindings::types::Error;
 use crate::failure::ComponentError;
-use osbuild_wasm_capability::{Access, Coverage, Interface, Limits, Root, Verb};
+use osbuild_wasm_capability::{Access, Coverage, Interface, Limits, Refusal, Root, Verb};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 use rustix::io::Errno;
@@ -138,6 +138,11 @@ impl Roots {
             recorder.denied(&error.path, &error.detail);
         }
         outcome
+    }
+
+    /// What the rights refused.
+    pub(crate) fn refused(&self) -> Vec<Refusal> {
+        self.gate.refused()
     }
 
     /// Tells of the use of another interface.

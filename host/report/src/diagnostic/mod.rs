@@ -97,14 +97,20 @@ impl Diagnostic {
         Diagnostic { log: None, ..self }
     }
 
-    /// Adds details: lines that begin with `hint:` are advice, what remains is a cause.
+    /// Adds details: lines that begin with `hint:` are advice, with the indented lines that follow; what remains is a cause.
     fn details(mut self, details: &str) -> Self {
         let mut cause = Vec::new();
-        for line in details.lines() {
-            match line.trim_start().strip_prefix(HINT) {
-                Some(hint) => self = self.hint(hint.trim()),
-                None => cause.push(line),
+        let mut lines = details.lines().peekable();
+        while let Some(line) = lines.next() {
+            let Some(hint) = line.trim_start().strip_prefix(HINT) else {
+                cause.push(line);
+                continue;
+            };
+            let mut hint = hint.trim().to_owned();
+            while let Some(more) = lines.next_if(|line| line.starts_with("    ")) {
+                hint = hint + "\n" + more.trim();
             }
+            self = self.hint(hint);
         }
         let cause = cause.join("\n");
         match cause.trim() {
