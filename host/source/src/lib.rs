@@ -16,6 +16,7 @@ mod items;
 mod librepo;
 mod ostree;
 mod program;
+mod recovery;
 mod secrets;
 mod skopeo;
 mod skopeo_index;
@@ -88,7 +89,10 @@ pub fn fetch(source: &Source, context: &FetchContext<'_>) -> SourceOutcome {
     let started = Instant::now();
     let fetcher = MODULES.iter().find(|(module, _)| *module == source.module);
     let (items, output) = match fetcher {
-        Some((_, fetcher)) => items::report(fetcher(source, context)),
+        Some((_, fetcher)) => match recovery::recover(context.store) {
+            Ok(()) => items::report(fetcher(source, context)),
+            Err(error) => failed(error),
+        },
         None => unsupported(&source.module),
     };
     SourceOutcome {
@@ -103,10 +107,14 @@ pub fn fetch(source: &Source, context: &FetchContext<'_>) -> SourceOutcome {
 
 fn unsupported(module: &str) -> (Vec<SourceItem>, String) {
     let known: Vec<_> = MODULES.iter().map(|(module, _)| *module).collect();
-    let error = format!(
+    failed(format!(
         "sources of kind {module} are not supported; supported are {}",
         known.join(", ")
-    );
+    ))
+}
+
+/// The whole source has this error.
+fn failed(error: String) -> (Vec<SourceItem>, String) {
     (
         vec![SourceItem {
             checksum: None,

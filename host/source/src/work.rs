@@ -1,4 +1,4 @@
-//! Work that waits: for servers, for programs. It runs on one thread and ends at once when it is cancelled.
+//! Work that waits: for servers, for programs. One thread waits for all, and ends at once when it is cancelled.
 
 use crate::FetchContext;
 use std::time::Duration;
@@ -6,10 +6,15 @@ use std::time::Duration;
 /// How often the request to stop is looked for.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(20);
 
+/// Threads for what cannot wait on that thread: writing, flushing, looking names up.
+const THREADS: usize = 2;
+
 /// Does `work` until it is done.
 pub(crate) fn run(work: impl Future<Output = ()>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
+        .max_blocking_threads(THREADS)
         .build();
     let runtime = runtime.map_err(|error| format!("cannot start fetching: {error}"))?;
     runtime.block_on(work);

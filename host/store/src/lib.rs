@@ -8,6 +8,7 @@
 //!   objects/ID/{lock,object.json,tree/}
 //!   sources/CONTENT-TYPE/KEY     files or directories, named by what they contain
 //!   scratch/PURPOSE-...{,.lock}  owned by whoever holds the lock
+//!   unsynced/BOOT-...            some sources may not be on the disk: after a crash look at them
 //! ```
 //!
 //! Several runs may use one store. Everything that must hold between them rests on two facts of the kernel: a rename
@@ -19,6 +20,7 @@ mod evict;
 mod object;
 mod scratch;
 mod store;
+mod unsynced;
 
 pub use error::StoreError;
 pub use evict::Usage;
@@ -26,6 +28,7 @@ pub use object::{CommitFrom, Details, Object};
 pub(crate) use osbuild_wasm_files::{dirs, disk_usage, remove_tree};
 pub use scratch::Scratch;
 pub use store::Store;
+pub use unsynced::Unsynced;
 
 #[cfg(test)]
 mod tests;

@@ -167,7 +167,7 @@ fn is_still(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// A new lock file, locked; `None` if the name is taken or a sweeper was faster.
-fn create_locked(path: &Path) -> io::Result<Option<File>> {
+pub(crate) fn create_locked(path: &Path) -> io::Result<Option<File>> {
     match OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -189,7 +189,7 @@ fn lock_path(path: &Path) -> PathBuf {
 }
 
 /// A name that is very likely free; the caller makes sure.
-fn unique(purpose: &str) -> String {
+pub(crate) fn unique(purpose: &str) -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     let nanos = SystemTime::now()

@@ -99,8 +99,13 @@ impl Store {
     /// # Errors
     /// `key` cannot be a file name, or the store cannot be read.
     pub fn has_source(&self, content_type: &str, key: &str) -> Result<bool, StoreError> {
+        check_name(content_type)?;
         check_name(key)?;
-        let path = self.sources(content_type)?.join(key);
+        let path = self.sources_dir().join(content_type).join(key);
+        // Most often asked for what is not there yet.
+        if rustix::fs::statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).err() == Some(Errno::NOENT) {
+            return Ok(false);
+        }
         let lock = self.sources_lock()?;
         lock.lock_shared().at("lock", &self.dir)?;
         let now = Timespec {

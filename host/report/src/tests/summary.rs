@@ -14,16 +14,16 @@ fn the_summary_has_a_row_for_each_pipeline_in_the_order_of_the_manifest() {
         path: PathBuf::from(path),
     };
     for event in [
-        pipeline_started("os", "f4bc", 2),
         pipeline_finished("build", true, true),
+        pipeline_started("os", "f4bc", 2),
         Event::StageFinished(stage("os", "org.osbuild.rpm", "1")),
         Event::StageFinished(stage("os", "org.osbuild.noop", "2")),
         pipeline_finished("os", true, false),
         exported("os", "out/os"),
         exported(NOOP, "out/by-id"),
+        pipeline_started("tar", "2", 1),
         pipeline_started("image", "1", 1),
         pipeline_finished("image", false, false),
-        pipeline_started("tar", "2", 1),
     ] {
         summary.event(&event);
     }

@@ -6,6 +6,7 @@
 pub(crate) mod address;
 mod client;
 mod failure;
+mod partial;
 pub(crate) mod places;
 mod queue;
 mod settle;
@@ -118,7 +119,7 @@ impl<'a> Engine<'a> {
             jobs.into_iter()
                 .map(|job| (job.share.clone(), job.parallel, job)),
         );
-        let settler = Settler::new(self.context.store, self.scratch.path(), items);
+        let settler = Settler::new(self.context.store, items);
         let work = async {
             let workers =
                 join_all((0..workers).map(|_| self.work(&queue, &settler, progress, items)));
@@ -155,7 +156,7 @@ impl<'a> Engine<'a> {
         let path = self.scratch.path().join(&key);
         let client = self.clients.get(&job.security)?;
         let target = Target::Item(&job.checksum);
-        let transfer = Transfer::new(client, &job.places, target, &path, self.limits)?;
+        let transfer = Transfer::new(client, &job.places, target, &path, self.limits);
         transfer
             .run(&|bytes| progress.add(0, bytes), &|text| self.log(text))
             .await?;
@@ -179,7 +180,7 @@ impl<'a> Engine<'a> {
         let target = Target::Document {
             largest: LARGEST_DOCUMENT,
         };
-        let transfer = Transfer::new(client, &places, target, &path, self.limits)?;
+        let transfer = Transfer::new(client, &places, target, &path, self.limits);
         transfer.run(&|_| {}, &|text| self.log(text)).await?;
         std::fs::read(&path).map_err(|error| format!("cannot read what was received: {error}"))
     }

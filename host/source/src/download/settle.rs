@@ -1,26 +1,19 @@
-//! Giving verified files their final names, many at a time.
+//! Giving verified files their final names, many at a time, beside the download of others.
 //!
-//! What has its final name is trusted by later runs, so its bytes must be on the disk before. To wait for the disk
-//! for each of thousands of small files takes longer than to download them: they wait together.
+//! What has its final name is trusted by later runs. Until its bytes are on the disk, which nobody waits for, a mark in the store
+//! says so ([`Unsynced`]).
 
 use crate::checksum::FILES;
 use crate::inline::chain;
 use crate::items::Item;
-use osbuild_wasm_store::Store;
+use osbuild_wasm_store::{Store, Unsynced};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
 use tokio::sync::Notify;
-use tokio::time::timeout;
-
-/// How long verified files wait for others; what a killed run may lose.
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// So many files are written to the disk one by one; for more the whole file system is.
-const FEW: usize = 8;
+use tokio::task::spawn_blocking;
 
 /// A complete file with the right content.
 #[derive(Debug, Clone)]
@@ -34,8 +27,6 @@ pub(super) struct Verified {
 /// Takes verified files and writes to their items when they are in the store.
 pub(super) struct Settler<'a> {
     store: &'a Store,
-    /// Where the files are.
-    directory: &'a Path,
     items: &'a RefCell<Vec<Item>>,
     waiting: RefCell<Vec<Verified>>,
     finished: Cell<bool>,
@@ -43,14 +34,9 @@ pub(super) struct Settler<'a> {
 }
 
 impl<'a> Settler<'a> {
-    pub(super) fn new(
-        store: &'a Store,
-        directory: &'a Path,
-        items: &'a RefCell<Vec<Item>>,
-    ) -> Self {
+    pub(super) fn new(store: &'a Store, items: &'a RefCell<Vec<Item>>) -> Self {
         Self {
             store,
-            directory,
             items,
             waiting: RefCell::default(),
             finished: Cell::new(false),
@@ -60,6 +46,7 @@ impl<'a> Settler<'a> {
 
     pub(super) fn add(&self, verified: Verified) {
         self.waiting.borrow_mut().push(verified);
+        self.wake.notify_one();
     }
 
     /// No more files will come.
@@ -70,60 +57,69 @@ impl<'a> Settler<'a> {
 
     /// Settles files until all are settled.
     pub(super) async fn run(&self) {
+        let ready = self.prepare().await;
         loop {
             let last = self.finished.get();
             let files = self.waiting.take();
             if !files.is_empty() {
-                self.settle(files).await;
+                self.settle(files, ready.as_ref().map(|(target, _)| target))
+                    .await;
             }
             if last {
-                return;
+                break;
             }
-            // Either way the next round looks for itself.
-            let _ = timeout(INTERVAL, self.wake.notified()).await;
+            self.wake.notified().await;
+        }
+        if let Ok((_, unsynced)) = ready {
+            // While the run goes on. Should it end before, or the disk not take it, the mark stays.
+            _ = thread::Builder::new().spawn(|| unsynced.sync());
         }
     }
 
-    async fn settle(&self, files: Vec<Verified>) {
-        let (directory, paths) = (self.directory.to_owned(), files.clone());
-        let written = tokio::task::spawn_blocking(move || write_to_disk(&directory, &paths)).await;
-        let written = written
-            .map_err(std::io::Error::other)
-            .flatten()
-            .map_err(|error| format!("cannot write it to the disk: {error}"));
-        let target = self.store.sources(FILES).map_err(|error| chain(&error));
-        let ready = written.and(target);
-        for file in files {
-            let result = ready
-                .as_ref()
-                .map_err(String::clone)
-                .and_then(|target| self.rename(&file, target));
-            let result = result.map(|()| false);
+    /// The directory that files go into, and the mark that they may not be on the disk.
+    async fn prepare(&self) -> Result<(PathBuf, Unsynced), String> {
+        let target = self.store.sources(FILES).map_err(|error| chain(&error))?;
+        let store = self.store.path().to_owned();
+        let unsynced = spawn_blocking(move || Unsynced::begin(&store)).await;
+        let unsynced = unsynced.map_err(|error| error.to_string())?;
+        Ok((target, unsynced.map_err(|error| chain(&error))?))
+    }
+
+    async fn settle(&self, files: Vec<Verified>, target: Result<&PathBuf, &String>) {
+        let (target, paths) = (target.cloned().map_err(String::clone), files.clone());
+        let work = move || {
+            let target = target?;
+            Ok(paths.iter().map(|file| rename(file, &target)).collect())
+        };
+        let ended: Result<Vec<_>, String> = spawn_blocking(work)
+            .await
+            .map_err(|error| error.to_string())
+            .flatten();
+        for (number, file) in files.iter().enumerate() {
+            let renamed = ended.as_ref().map(|renamed| renamed[number]);
+            let result = renamed.map_err(String::clone);
+            let result = result.and_then(|renamed| self.settled(file, renamed));
             self.items.borrow_mut()[file.index].result =
                 result.map_err(|problem| format!("cannot store {}: {problem}", file.key));
         }
     }
 
-    fn rename(&self, file: &Verified, target: &Path) -> Result<(), String> {
-        let path = target.join(&file.key);
-        match renameat_with(CWD, &file.path, CWD, &path, RenameFlags::NOREPLACE) {
-            Ok(()) => Ok(()),
+    /// What became of a file: it was not there before.
+    fn settled(&self, file: &Verified, renamed: Result<(), Errno>) -> Result<bool, String> {
+        match renamed {
+            Ok(()) => Ok(false),
             // Another run was faster; its file is now used by this one too.
             Err(Errno::EXIST) => self
                 .store
                 .has_source(FILES, &file.key)
-                .map(drop)
+                .map(|_| false)
                 .map_err(|error| chain(&error)),
-            Err(error) => Err(format!("cannot create {}: {error}", path.display())),
+            Err(error) => Err(format!("cannot give it its name: {error}")),
         }
     }
 }
 
-fn write_to_disk(directory: &Path, files: &[Verified]) -> std::io::Result<()> {
-    if files.len() > FEW {
-        return Ok(rustix::fs::syncfs(File::open(directory)?)?);
-    }
-    files
-        .iter()
-        .try_for_each(|file| File::open(&file.path)?.sync_all())
+fn rename(file: &Verified, target: &Path) -> Result<(), Errno> {
+    let path = target.join(&file.key);
+    renameat_with(CWD, &file.path, CWD, &path, RenameFlags::NOREPLACE)
 }

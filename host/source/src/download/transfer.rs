@@ -1,13 +1,15 @@
 //! One file: attempts until it is there, each continuing where the last one broke off.
 
 use super::failure::{Failure, refused};
+use super::partial::Partial;
 use super::places::{Place, Places};
 use super::{Limits, address};
-use crate::checksum::{Checksum, Hasher};
+use crate::checksum::Checksum;
+use bytes::Bytes;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -57,44 +59,6 @@ impl From<Failure> for Failed {
     }
 }
 
-/// What was received so far.
-struct Partial {
-    file: File,
-    hasher: Option<Hasher>,
-    length: u64,
-    largest: u64,
-    /// What the server knows this content by, if it says.
-    validator: Option<HeaderValue>,
-}
-
-impl Partial {
-    fn append(&mut self, content: &[u8]) -> Result<(), Failure> {
-        self.length += content.len() as u64;
-        if self.length > self.largest {
-            let problem = format!("it has more than {} bytes", self.largest);
-            return Err(Failure::Lasting(problem));
-        }
-        self.file
-            .write_all(content)
-            .map_err(|error| Failure::io("write the file", &error))?;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(content);
-        }
-        Ok(())
-    }
-
-    fn restart(&mut self) -> Result<(), Failure> {
-        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
-        emptied.map_err(|error| Failure::io("empty the file", &error))?;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.take();
-        }
-        self.length = 0;
-        self.validator = None;
-        Ok(())
-    }
-}
-
 impl<'a> Transfer<'a> {
     /// Prepares to download to `path`, which must not exist.
     pub(super) fn new(
@@ -103,27 +67,18 @@ impl<'a> Transfer<'a> {
         target: Target<'a>,
         path: &Path,
         limits: &'a Limits,
-    ) -> Result<Self, String> {
-        let file = File::create_new(path)
-            .map_err(|error| format!("cannot create {}: {error}", path.display()))?;
+    ) -> Self {
         let (hasher, largest) = match target {
             Target::Item(checksum) => (Some(checksum.hasher()), u64::MAX),
             Target::Document { largest } => (None, largest),
         };
-        let partial = Partial {
-            file,
-            hasher,
-            length: 0,
-            largest,
-            validator: None,
-        };
-        Ok(Self {
+        Self {
             client,
             places,
             target,
             limits,
-            partial,
-        })
+            partial: Partial::new(path, hasher, largest),
+        }
     }
 
     /// Downloads and verifies; `received` hears of bytes, `log` of failures that are not the end.
@@ -183,13 +138,13 @@ impl<'a> Transfer<'a> {
         while let Some(place) = places.get_mut(next) {
             if several {
                 // What another mirror has sent may be of another version.
-                self.partial.restart().map_err(Failed::from)?;
+                self.partial.restart().await.map_err(Failed::from)?;
             }
             let Err(failure) = self.attempt(place, received).await else {
                 return Ok(());
             };
             self.places.failed(place);
-            failed.reached = failed.reached.max(self.partial.length);
+            failed.reached = failed.reached.max(self.partial.length());
             let shown = several.then(|| address::shown(&place.url));
             match &failure {
                 Failure::Passing { wait, .. } => {
@@ -220,18 +175,18 @@ impl<'a> Transfer<'a> {
         } else {
             self.request(&place.url, received).await?;
         }
-        self.verify(place)
+        self.verify(place).await
     }
 
-    fn verify(&mut self, place: &mut Place) -> Result<(), Failure> {
-        let (Target::Item(checksum), Some(hasher)) = (self.target, &mut self.partial.hasher) else {
+    async fn verify(&mut self, place: &mut Place) -> Result<(), Failure> {
+        let found = self.partial.finish().await?;
+        let (Target::Item(checksum), Some(found)) = (self.target, found) else {
             return Ok(());
         };
-        let found = hasher.take();
         if found == *checksum {
             return Ok(());
         }
-        self.partial.restart()?;
+        self.partial.restart().await?;
         place.mismatches += 1;
         let problem = format!("checksum mismatch: its content has {found}");
         if place.mismatches == MISMATCHES {
@@ -248,15 +203,15 @@ impl<'a> Transfer<'a> {
         let answered = timeout(patience, request.send()).await;
         let mut response =
             answered.map_err(|_| Failure::passing("the server did not answer in time"))??;
-        self.begin(&response)?;
+        self.begin(&response).await?;
         self.receive(&mut response, received).await
     }
 
     /// Asks for the rest only, if something was received and is still what the server has.
     fn range(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if self.partial.length > 0
-            && let Ok(range) = HeaderValue::try_from(format!("bytes={}-", self.partial.length))
+        if self.partial.length() > 0
+            && let Ok(range) = HeaderValue::try_from(format!("bytes={}-", self.partial.length()))
         {
             headers.insert(header::RANGE, range);
             headers.extend(
@@ -270,13 +225,13 @@ impl<'a> Transfer<'a> {
     }
 
     /// Looks at the head of an answer: does its content follow what is there, or replace it?
-    fn begin(&mut self, response: &Response) -> Result<(), Failure> {
+    async fn begin(&mut self, response: &Response) -> Result<(), Failure> {
         match response.status() {
-            StatusCode::PARTIAL_CONTENT if continues(response, self.partial.length) => {
+            StatusCode::PARTIAL_CONTENT if continues(response, self.partial.length()) => {
                 return Ok(());
             }
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-                self.partial.restart()?;
+                self.partial.restart().await?;
                 return Err(Failure::passing(
                     "the server cannot continue a broken download",
                 ));
@@ -284,8 +239,8 @@ impl<'a> Transfer<'a> {
             status if !status.is_success() => return Err(refused(response)),
             _ => {}
         }
-        if self.partial.length > 0 {
-            self.partial.restart()?;
+        if self.partial.length() > 0 {
+            self.partial.restart().await?;
         }
         self.partial.validator = validator(response.headers());
         Ok(())
@@ -302,9 +257,10 @@ impl<'a> Transfer<'a> {
         loop {
             if let Ok(chunk) = timeout_at(until, response.chunk()).await {
                 let Some(chunk) = chunk? else { return Ok(()) };
-                self.partial.append(&chunk)?;
-                received(chunk.len() as u64);
-                moved += chunk.len() as u64;
+                let count = chunk.len() as u64;
+                self.partial.append(chunk).await?;
+                received(count);
+                moved += count;
             }
             if Instant::now() >= until {
                 if moved < enough {
@@ -327,13 +283,14 @@ impl<'a> Transfer<'a> {
             return Err(Failure::Lasting("it is not a file".to_owned()));
         }
         let mut file = File::open(&path).map_err(unreadable)?;
-        let mut buffer = vec![0; CHUNK];
         loop {
-            let count = file.read(&mut buffer).map_err(unreadable)?;
+            let mut chunk = vec![0; CHUNK];
+            let count = file.read(&mut chunk).map_err(unreadable)?;
             if count == 0 {
                 return Ok(());
             }
-            self.partial.append(&buffer[..count])?;
+            chunk.truncate(count);
+            self.partial.append(Bytes::from(chunk)).await?;
             received(count as u64);
             tokio::task::yield_now().await;
         }

@@ -3,6 +3,7 @@ mod inline;
 mod librepo;
 mod ostree;
 mod program;
+mod recovery;
 mod server;
 mod skopeo;
 mod tls;
