@@ -213,22 +213,30 @@ fn what_a_program_wrote_is_recorded() {
     if !machine::offers(&["bwrap"]) {
         return;
     }
-    let copy = json!([{
-        "program": "cat",
-        "arguments": ["/run/osbuild/tree/etc/hostname"],
-        "stdout": "/run/osbuild/tree/copy",
-    }]);
+    let copy = |to: &str| {
+        json!({
+            "program": "cat",
+            "arguments": ["/run/osbuild/tree/etc/hostname"],
+            "stdout": format!("/run/osbuild/tree/{to}"),
+        })
+    };
+    // A later program must not hide what an earlier one did.
+    let pause = json!({ "program": "sleep", "arguments": ["0.1"] });
+    let runs = json!([copy("first"), pause, copy("second")]);
     let scratch = Scratch::new();
     let stages = json!([
         hostname("noted"),
-        stage("test.programs", json!({ "runs": copy })),
+        stage("test.programs", json!({ "runs": runs })),
     ]);
     let (ended, record) = record(&scratch, hostile::library(), &manifest::tree(stages), &[]);
     ended.expect(0);
     let digest = "51715f41686be7e49e1fdae7fc419761a171c933e3c74e59a566d5c5a1fe3777";
     assert_eq!(
         stage_of(&record, 1)["written"],
-        json!([{ "path": "/copy", "size": 6, "sha256": digest }])
+        json!([
+            { "path": "/first", "size": 6, "sha256": digest },
+            { "path": "/second", "size": 6, "sha256": digest },
+        ])
     );
 }
 

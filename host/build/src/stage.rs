@@ -6,7 +6,7 @@ use crate::inputs::Origins;
 use crate::key::kind_of;
 use crate::log::StageLog;
 use crate::proxy::Proxy;
-use crate::record::{Journal, Noted};
+use crate::record::{Journal, Moment, Noted};
 use crate::run::Settings;
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::trees::Trees;
@@ -373,8 +373,13 @@ fn recorded(
         helpers: run.helpers,
         journal: journal.clone(),
     });
+    // What programs write is found by its time, which must not be that of the stage before.
+    let began = match grant.interfaces.iter().any(|named| named.needs_helper()) {
+        true => Moment::next(&sandbox.scratch),
+        false => Moment::last_change(&sandbox.scratch),
+    };
     let outcome = settings.engine.run(compiled, run)?;
-    journal.ended(&outcome, &grant, &sandbox.scratch);
+    journal.ended(&outcome, &grant, began);
     Ok(outcome)
 }
 

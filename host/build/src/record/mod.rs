@@ -3,6 +3,7 @@ mod calls;
 mod written;
 
 pub(crate) use calls::Noted;
+pub(crate) use written::Moment;
 
 use osbuild_wasm_capability::policy::Decision;
 use osbuild_wasm_capability::record::{
@@ -13,7 +14,6 @@ use osbuild_wasm_capability::{Access, Grant, Interface, Verb, shown};
 use osbuild_wasm_component::{Module, Origin, Outcome, Recorder, Stopped};
 use osbuild_wasm_manifest::run::StageOutcome;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use written::Writers;
@@ -114,8 +114,8 @@ impl Journal {
         };
     }
 
-    /// The component has ended; what it wrote is still where it was. `scratch` was made when the stage began.
-    pub(crate) fn ended(&self, outcome: &Outcome, grant: &Grant, scratch: &Path) {
+    /// The component has ended, which began at that moment; what it wrote is still where it was.
+    pub(crate) fn ended(&self, outcome: &Outcome, grant: &Grant, began: Moment) {
         let mut notes = lock(&self.notes);
         notes.limits.clone_from(&outcome.limits);
         if let Some(stopped @ (Stopped::Time(_) | Stopped::Output(_) | Stopped::Memory(_))) =
@@ -127,7 +127,7 @@ impl Journal {
             true => Writers::Component(&notes.accesses),
             false => Writers::Anybody,
         };
-        notes.written = written::files(writers, &grant.roots, scratch);
+        notes.written = written::files(writers, &grant.roots, began);
         notes.unused = notes.unused(grant);
     }
 

@@ -1,16 +1,21 @@
 //! What a stage leaves behind: its files are hashed once, at its end.
-use super::Seen;
+use super::{Seen, lock};
 use osbuild_wasm_capability::record::WrittenRecord;
 use osbuild_wasm_capability::{Access, Root, Verb, shown};
 use osbuild_wasm_files::changed_files;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
@@ -24,6 +29,13 @@ const STRAIGHT: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS);
 
+/// How often the clock of file systems is looked at, and for how long at most: it ticks every 1 to 10 ms.
+const TICK: Duration = Duration::from_millis(1);
+const TICKS: u32 = 50;
+
+/// Files that wait to be hashed; each is open.
+const QUEUE: usize = 64;
+
 /// Who wrote what is looked for.
 pub(super) enum Writers<'a> {
     /// The component alone: only where it did something.
@@ -32,75 +44,140 @@ pub(super) enum Writers<'a> {
     Anybody,
 }
 
-/// The regular files that were written, in the order of paths. What is gone again, or on a file system that is no longer mounted, is
-/// left out. `scratch` tells when the stage began, by the clock of the file system.
-pub(super) fn files(writers: Writers<'_>, roots: &[Root], scratch: &Path) -> Vec<WrittenRecord> {
-    let began = std::fs::metadata(scratch).map_or((0, 0), |of| (of.ctime(), of.ctime_nsec()));
-    let opened = Opened::new(roots);
-    let mut found = Found::default();
-    match writers {
-        Writers::Component(accesses) => found.by_component(accesses, &opened, began),
-        Writers::Anybody => opened.0.iter().for_each(|(contract, directory)| {
-            found.below(contract, directory, began);
-        }),
+/// Seconds and nanoseconds by the clock of file systems, which is coarser than others and a little behind.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment((i64, i64));
+
+impl Moment {
+    /// When a file or directory was changed last.
+    pub(crate) fn last_change(path: &Path) -> Self {
+        let changed = std::fs::metadata(path).map(|of| (of.ctime(), of.ctime_nsec()));
+        Self(changed.unwrap_or_default())
     }
-    found.files.into_values().collect()
+
+    /// Waits for the next tick of that clock, some milliseconds: nothing that happened until now is as late. A directory is changed
+    /// to see it.
+    pub(crate) fn next(directory: &Path) -> Self {
+        let before = Self::last_change(directory);
+        let touch = || File::open(directory)?.set_modified(SystemTime::now());
+        for _ in 0..TICKS {
+            let now = touch().map(|()| Self::last_change(directory));
+            match now {
+                Ok(Self(now)) if now == before.0 => thread::sleep(TICK),
+                Ok(now) => return now,
+                Err(_) => break,
+            }
+        }
+        before
+    }
 }
 
-/// Files by place, and memory to read them with.
-#[derive(Default)]
-struct Found {
-    files: BTreeMap<String, WrittenRecord>,
-    piece: Vec<u8>,
+/// The regular files that were written since, in the order of paths. What is gone again, or on a file system that is no longer
+/// mounted, is left out.
+pub(super) fn files(
+    writers: Writers<'_>,
+    roots: &[Root],
+    Moment(began): Moment,
+) -> Vec<WrittenRecord> {
+    let opened = Opened::new(roots);
+    let found = Mutex::new(BTreeMap::new());
+    let (give, take) = sync_channel(QUEUE);
+    let take = Mutex::new(take);
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| hash_all(&take, &found));
+        }
+        let mut search = Search {
+            opened: &opened,
+            began,
+            noted: HashSet::new(),
+            give,
+        };
+        match writers {
+            Writers::Component(accesses) => search.by_component(accesses),
+            Writers::Anybody => search.everywhere(),
+        }
+    });
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.into_values().collect()
 }
 
-impl Found {
+/// Files by place.
+type Found = BTreeMap<String, WrittenRecord>;
+
+/// Gives every file that it finds to those who hash, once.
+struct Search<'a> {
+    opened: &'a Opened<'a>,
+    began: (i64, i64),
+    noted: HashSet<String>,
+    give: SyncSender<(String, File)>,
+}
+
+impl Search<'_> {
     /// Files among what was created or replaced.
-    fn by_component(
-        &mut self,
-        accesses: &BTreeMap<Verb, HashMap<String, Seen>>,
-        opened: &Opened<'_>,
-        began: (i64, i64),
-    ) {
+    fn by_component(&mut self, accesses: &BTreeMap<Verb, HashMap<String, Seen>>) {
         let made = [Verb::Create, Verb::Replace];
         for (path, seen) in made.iter().filter_map(|verb| accesses.get(verb)).flatten() {
-            let Some((file, kind)) = opened.open(path) else {
+            let Some((file, kind)) = self.opened.open(path) else {
                 continue;
             };
             if kind == FileType::RegularFile {
                 self.note(path.clone(), file);
             } else if seen.below {
-                self.below(path, &file, began);
+                self.below(path, &file);
             }
         }
     }
 
+    fn everywhere(&mut self) {
+        for (contract, directory) in &self.opened.0 {
+            self.below(contract, directory);
+        }
+    }
+
     /// Files below a directory that changed since.
-    fn below(&mut self, path: &str, directory: &impl AsRawFd, began: (i64, i64)) {
+    fn below(&mut self, path: &str, directory: &impl AsRawFd) {
         let directory = format!("/proc/self/fd/{}", directory.as_raw_fd());
         // What cannot be listed cannot be shown; the access itself is in the record.
-        _ = changed_files(Path::new(&directory), began, &mut |below, file| {
+        _ = changed_files(Path::new(&directory), self.began, &mut |below, file| {
             self.note(format!("{path}/{}", below.display()), file);
         });
     }
 
     fn note(&mut self, path: String, file: File) {
-        if !self.files.contains_key(&path)
-            && let Ok(metadata) = file.metadata()
-        {
-            let holes = metadata.len().saturating_sub(metadata.blocks() * BLOCK);
-            let sha256 = match holes > HOLES {
-                true => None,
-                false => digest(file, &mut self.piece).ok(),
-            };
-            let record = WrittenRecord {
-                path: shown(&path),
-                size: metadata.len(),
-                sha256,
-            };
-            self.files.insert(path, record);
+        if self.noted.insert(path.clone()) {
+            // Those who hash end after this.
+            _ = self.give.send((path, file));
         }
     }
+}
+
+/// Hashes files as long as there are some.
+fn hash_all(take: &Mutex<Receiver<(String, File)>>, found: &Mutex<Found>) {
+    let mut piece = Vec::new();
+    loop {
+        let next = lock(take).recv();
+        let Ok((path, file)) = next else {
+            return;
+        };
+        if let Ok(record) = record(&path, file, &mut piece) {
+            lock(found).insert(path, record);
+        }
+    }
+}
+
+fn record(path: &str, file: File, piece: &mut Vec<u8>) -> io::Result<WrittenRecord> {
+    let metadata = file.metadata()?;
+    let holes = metadata.len().saturating_sub(metadata.blocks() * BLOCK);
+    let sha256 = match holes > HOLES {
+        true => None,
+        false => digest(file, piece).ok(),
+    };
+    Ok(WrittenRecord {
+        path: shown(path),
+        size: metadata.len(),
+        sha256,
+    })
 }
 
 /// The writable directories of a stage, each opened once.
