@@ -26,6 +26,12 @@ pub fn hostname(name: &str) -> Value {
     stage("org.osbuild.hostname", json!({ "hostname": name }))
 }
 
+/// A manifest of two modules, mkdir and hostname: makes /made and writes a name to /etc/hostname.
+pub fn two_modules(name: &str) -> Value {
+    let made = json!({ "paths": [{ "path": "/made" }] });
+    tree(json!([stage("org.osbuild.mkdir", made), hostname(name)]))
+}
+
 /// The stage that fails.
 pub fn error(status: i32) -> Value {
     stage("org.osbuild.error", json!({ "returncode": status }))

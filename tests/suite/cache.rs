@@ -1,6 +1,5 @@
 //! The cache of compiled components: a forged entry never runs.
 use osbuild_wasm_tests::{Program, Scratch, manifest};
-use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
@@ -8,19 +7,12 @@ use std::path::PathBuf;
 /// Builds a tree with two modules using the cache `cache` of the scratch directory, and checks it.
 #[track_caller]
 fn build(scratch: &Scratch) {
-    let stages = json!([
-        manifest::stage(
-            "org.osbuild.mkdir",
-            json!({ "paths": [{ "path": "/made" }] })
-        ),
-        manifest::hostname("cached"),
-    ]);
     _ = fs::remove_dir_all(scratch.path("out"));
     Program::new("run --export tree --quiet")
         .env("XDG_CACHE_HOME", scratch.path("cache"))
         .option("--store", scratch.path("store"))
         .option("--output-directory", scratch.path("out"))
-        .arg(scratch.json("manifest", &manifest::tree(stages)))
+        .arg(scratch.json("manifest", &manifest::two_modules("cached")))
         .run()
         .expect(0);
     assert!(scratch.path("out/tree/made").is_dir());

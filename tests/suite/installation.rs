@@ -1,6 +1,5 @@
 //! An installed program: in a prefix, with its helper and compiled code.
 use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths};
-use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
@@ -33,11 +32,6 @@ fn installed(scratch: &Scratch) -> Vec<PathBuf> {
 /// Runs the installed program as a user who has no cache yet; how many components it had to compile.
 #[track_caller]
 fn compiled_by_a_run(scratch: &Scratch, program: &PathBuf) -> usize {
-    let made = json!({ "paths": [{ "path": "/made" }] });
-    let stages = json!([
-        manifest::stage("org.osbuild.mkdir", made),
-        manifest::hostname("installed"),
-    ]);
     for made in ["out", "cache"] {
         _ = fs::remove_dir_all(scratch.path(made));
     }
@@ -45,7 +39,7 @@ fn compiled_by_a_run(scratch: &Scratch, program: &PathBuf) -> usize {
         .env("XDG_CACHE_HOME", scratch.path("cache"))
         .option("--store", scratch.path("store"))
         .option("--output-directory", scratch.path("out"))
-        .arg(scratch.json("manifest", &manifest::tree(stages)))
+        .arg(scratch.json("manifest", &manifest::two_modules("installed")))
         .run()
         .expect(0);
     assert_eq!(scratch.read("out/tree/etc/hostname"), "installed\n");

@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod findings;
 mod members;
 pub mod monitor;
+mod page;
 mod place;
 pub mod provenance;
 mod reasons;

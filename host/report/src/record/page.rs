@@ -1,40 +1,26 @@
-//! One file that needs nothing else: no script, no picture, no network.
+//! The record as a page.
 
 use super::matrix::{self, Field};
 use super::{command_line, facts, part, shown, size, stages, time};
+use crate::page::page;
 use crate::text::count;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use osbuild_wasm_capability::Right;
 use osbuild_wasm_capability::record::{PipelineRecord, Record, StageRecord};
-
-/// A constant, so that nothing of a record can get into it.
-const STYLE: &str = include_str!("page.css");
 
 /// The record as an HTML page.
 pub fn html(record: &Record) -> String {
     let title = format!("Build of {}", shown(&record.manifest.name));
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 class=(verdict(record.success)) { (title) }
-                dl { @for (name, value) in facts(record) { dt { (name) } dd { (value) } } }
-                (sources(record))
-                (timeline(record))
-                (capabilities(record))
-                h2 { "Stages" }
-                @for (number, (pipeline, stage)) in stages(record).enumerate() { (details(number, pipeline, stage)) }
-            }
-        }
+    let body = html! {
+        h1 class=(verdict(record.success)) { (title) }
+        dl { @for (name, value) in facts(record) { dt { (name) } dd { (value) } } }
+        (sources(record))
+        (timeline(record))
+        (capabilities(record))
+        h2 { "Stages" }
+        @for (number, (pipeline, stage)) in stages(record).enumerate() { (details(number, pipeline, stage)) }
     };
-    page.into_string() + "\n"
+    page(&title, &body)
 }
 
 fn verdict(success: bool) -> &'static str {
