@@ -1,7 +1,7 @@
 //! Every stage on small trees: `tests/cases/STAGE/CASE.json` says what is there before, what the stage is asked, what must come out.
 use osbuild_stage_test::{CaseError, Ended, Stage, cases};
 use osbuild_wasm_tests::{Program, Scratch};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,4 +56,20 @@ fn every_case_of_a_stage_gives_what_it_says() {
         failed.len(),
         failed.join("\n")
     );
+}
+
+#[test]
+fn a_missing_tree_is_made_but_not_its_parents() {
+    let scratch = Scratch::new();
+    let arguments = json!({ "options": { "hostname": "new" } });
+    let run = |tree: &str| {
+        Program::new("stage run org.osbuild.hostname")
+            .option("--tree", scratch.path(tree))
+            .option("--args", scratch.json("arguments.json", &arguments))
+            .run()
+    };
+    run("tree").expect(0);
+    assert_eq!(scratch.read("tree/etc/hostname"), "new\n");
+    run("missing/tree").expect(2).says("missing/tree");
+    assert!(!scratch.path("missing").exists());
 }

@@ -12,8 +12,8 @@ use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_plugin::PluginError;
 use osbuild_wasm_report::Diagnostic;
 use osbuild_wasm_store::Store;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(crate) struct ShowArguments {
 pub(crate) struct RunArguments {
     /// Module name, e.g. org.osbuild.mkdir
     name: String,
-    /// Directory that it works on
+    /// Directory that it works on; made when missing
     #[arg(long, value_name = "DIR")]
     tree: PathBuf,
     /// Arguments document (JSON); the paths in it are of this machine, and exactly these are granted
@@ -203,12 +203,20 @@ impl Observer for LogToStdout {
     }
 }
 
+/// The directory itself is made, its parents are not: a mistake in a long path is more likely than a wish.
+fn tree(path: &Path) -> std::io::Result<PathBuf> {
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => std::fs::canonicalize(path),
+    }
+}
+
 fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let document: serde_json::Value =
         (&document::read(&arguments.args, Style::own(false))?.value).into();
-    let tree = std::fs::canonicalize(&arguments.tree).map_err(|error| {
+    let tree = tree(&arguments.tree).map_err(|error| {
         let diagnostic = Diagnostic::new(format!("--tree {}", arguments.tree.display()))
             .cause(error.to_string());
         fail(Exit::Invalid, false, &diagnostic)
