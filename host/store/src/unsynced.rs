@@ -34,7 +34,7 @@ impl Unsynced {
         let directory = store.join(DIRECTORY);
         make_dir(&directory, 0o755)?;
         loop {
-            let mark = directory.join(scratch::unique(&boot()?));
+            let mark = directory.join(scratch::unique(&boot()));
             let Some(lock) = scratch::create_locked(&mark).at("create", &mark)? else {
                 continue;
             };
@@ -56,7 +56,7 @@ impl Unsynced {
     /// # Errors
     /// The disk does not take it. The mark stays.
     pub fn sync(self) -> Result<(), StoreError> {
-        let (boot, directory) = (boot()?, &self.directory);
+        let (boot, directory) = (boot(), &self.directory);
         let mut marks = marks(directory)?;
         // A run that was killed has nothing left to add; a live one may.
         marks.retain(|mark| is_of(mark, &boot) && matches!(scratch::try_lock(mark), Ok(Some(_))));
@@ -82,7 +82,7 @@ impl Store {
         if !directory.exists() {
             return Ok(Vec::new());
         }
-        let boot = boot()?;
+        let boot = boot();
         let mut marks = marks(&directory)?;
         marks.retain(|mark| !is_of(mark, &boot));
         Ok(marks)
@@ -100,10 +100,13 @@ fn is_of(mark: &Path, boot: &str) -> bool {
     name.to_string_lossy().starts_with(boot)
 }
 
-fn boot() -> Result<String, StoreError> {
-    let path = Path::new(BOOT);
-    let boot = std::fs::read_to_string(path).at("read", path)?;
-    Ok(boot.trim().to_owned())
+/// Where the kernel does not say, all marks are of one boot: then a crash is not noticed, but nothing else fails.
+fn boot() -> String {
+    let boot = std::fs::read_to_string(BOOT).unwrap_or_default();
+    match boot.trim() {
+        "" => "unknown".to_owned(),
+        boot => boot.to_owned(),
+    }
 }
 
 #[cfg(test)]
