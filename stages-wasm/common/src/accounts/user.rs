@@ -160,12 +160,13 @@ impl Database {
                 self.passwd.set(name, field, value);
             }
         }
-        let shadow = self
-            .shadow
-            .as_mut()
-            .filter(|shadow| shadow.entry(name).is_some());
-        match (shadow, &changes.password) {
+        match (&mut self.shadow, &changes.password) {
             (Some(shadow), Some(password)) => {
+                if shadow.entry(name).is_none() {
+                    // Where there is a shadow, no password goes where everybody can read it.
+                    shadow.push([name, "", "", "", "", "", "", "", ""]);
+                    self.passwd.set(name, 1, "x");
+                }
                 shadow.set(name, 1, password);
                 shadow.set(name, 2, day_of_change(today));
             }
@@ -366,6 +367,20 @@ mod tests {
         );
         assert_eq!(database.passwd.id_of("joe"), Some(1500));
         assert!(database.group.entry("joe").is_none());
+    }
+
+    #[test]
+    fn a_password_goes_into_the_shadow_even_if_the_user_was_not_there() {
+        let mut database = database();
+        database.passwd.push(["old", "x", "5", "5", "", "/", "/x"]);
+        let changes = UserChanges {
+            password: Some("$6$x".into()),
+            ..UserChanges::default()
+        };
+        database.change_user("old", &changes, 20779).unwrap();
+        assert!(database.passwd.render().ends_with("old:x:5:5::/:/x\n"));
+        let shadow = database.shadow.unwrap().render();
+        assert!(shadow.ends_with("old:$6$x:20779::::::\n"), "{shadow}");
     }
 
     #[test]

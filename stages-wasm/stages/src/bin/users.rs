@@ -218,7 +218,10 @@ fn add_keys(tree: &Tree, name: &str, keys: &[&str]) -> Result<()> {
         tree.set_owner(&directory, Some(uid), Some(gid))?;
     }
     let file = path::join(&directory, "authorized_keys");
-    tree.append(&file, keys.join("\n") + "\n")?;
+    // A key after a last line without its end would spoil both.
+    let open = tree.exists(&file)? && !tree.read_to_string(&file)?.ends_with('\n');
+    let start = if open { "\n" } else { "" };
+    tree.append(&file, format!("{start}{}\n", keys.join("\n")))?;
     tree.set_owner(&file, Some(uid), Some(gid))?;
     tree.set_mode(&file, 0o600)
 }
