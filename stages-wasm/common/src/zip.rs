@@ -22,17 +22,32 @@ pub fn create(tree: &Tree, to: &Tree, name: &str, level: u32, patterns: &[String
         bail!("nothing in the input matches: there is nothing to archive");
     }
     let part = format!("{name}.part");
-    let mut writer = ZipWriter::new(BufWriter::with_capacity(1 << 20, to.create(&part)?));
+    let written = write(tree, to, (name, &part), level, &members);
+    if written.is_err() {
+        // The error that counts is the first one.
+        _ = to.remove(&part);
+    }
+    written?;
+    to.rename(&part, name)
+}
+
+fn write(
+    tree: &Tree,
+    to: &Tree,
+    (name, part): (&str, &str),
+    level: u32,
+    members: &[(String, Metadata)],
+) -> Result<()> {
+    let mut writer = ZipWriter::new(BufWriter::with_capacity(1 << 20, to.create(part)?));
     if to.exists(name)? {
-        keep(to.open(name)?, &members, &mut writer)
+        keep(to.open(name)?, members, &mut writer)
             .with_context(|| format!("{name} exists and is no zip archive"))?;
     }
-    for (member, metadata) in &members {
+    for (member, metadata) in members {
         add(tree, member, metadata, level, &mut writer)
             .with_context(|| format!("cannot archive {member}"))?;
     }
-    writer.finish().map_err(zip_error)?.flush()?;
-    to.rename(&part, name)
+    Ok(writer.finish().map_err(zip_error)?.flush()?)
 }
 
 fn zip_error(error: ::zip::result::ZipError) -> Error {

@@ -63,7 +63,9 @@ fn id(tree: &Tree, table: &str, wanted: &Value) -> Result<u32> {
         }
     };
     let known = Table::read_if_exists(tree, table)?.and_then(|table| table.id_of(&text));
+    // The last number means "leave it as it is" to the kernel.
+    let number = text.parse().ok().filter(|id| *id != u32::MAX);
     known
-        .or_else(|| text.parse().ok())
+        .or(number)
         .ok_or_else(|| Error::new(format!("/{table} of the tree has no `{text}`")))
 }

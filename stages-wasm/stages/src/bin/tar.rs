@@ -1,6 +1,6 @@
 //! Create a tar archive of an input tree.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Result, Tree};
+use osbuild_stage::{Arguments, Result, Tree, bail};
 use osbuild_stage_common::compress::Method;
 use osbuild_stage_common::tar::{self, Format, Transform};
 use serde::Deserialize;
@@ -70,10 +70,13 @@ fn members(options: &Options, input: &Tree) -> Result<Vec<String>> {
     }
     match options.root_node {
         RootNode::Include => Ok(vec![".".into()]),
-        RootNode::Omit => Ok(input
-            .list("")?
-            .into_iter()
-            .map(|entry| entry.name)
-            .collect()),
+        RootNode::Omit => {
+            let names = input.list("")?.into_iter().map(|entry| entry.name);
+            let names: Vec<_> = names.collect();
+            if names.is_empty() {
+                bail!("the input is empty: there is nothing to archive");
+            }
+            Ok(names)
+        }
     }
 }
