@@ -31,6 +31,13 @@ enum Part {
     Any,
 }
 
+impl Part {
+    /// Whether it is this name and nothing else.
+    fn is(&self, name: &str) -> bool {
+        matches!(self, Self::Name(pattern) if pattern.as_str() == name)
+    }
+}
+
 /// How much of a path a pattern covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Coverage {
@@ -42,6 +49,42 @@ pub enum Coverage {
     Path,
     /// The path and all that may be below it.
     Below,
+}
+
+/// The names of the tree's own path.
+const TREE: [&str; 3] = ["run", "osbuild", "tree"];
+
+/// Directories that are links in most trees, with what they lead to (file-hierarchy(7); the last ones in those of ostree). A path of
+/// the options means the same place whichever name it takes. Links elsewhere carry no right.
+const ALIASES: [(&[&str], &[&str]); 15] = [
+    (&["bin"], &["usr", "bin"]),
+    (&["sbin"], &["usr", "sbin"]),
+    (&["lib"], &["usr", "lib"]),
+    (&["lib64"], &["usr", "lib64"]),
+    (&["usr", "sbin"], &["usr", "bin"]),
+    (&["var", "run"], &["run"]),
+    (&["var", "lock"], &["run", "lock"]),
+    (&["home"], &["var", "home"]),
+    (&["root"], &["var", "roothome"]),
+    (&["srv"], &["var", "srv"]),
+    (&["opt"], &["var", "opt"]),
+    (&["mnt"], &["var", "mnt"]),
+    (&["media"], &["run", "media"]),
+    (&["usr", "local"], &["var", "usrlocal"]),
+    (&["ostree"], &["sysroot", "ostree"]),
+];
+
+/// Adds the other names of places, and their other names.
+fn add_aliases(patterns: &mut Vec<Pattern>) {
+    let mut next = 0;
+    while let Some(pattern) = patterns.get(next) {
+        let others = ALIASES.iter();
+        let others: Vec<_> = others
+            .filter_map(|(from, to)| pattern.alias(from, to))
+            .collect();
+        patterns.extend(others);
+        next += 1;
+    }
 }
 
 /// A pattern that cannot be read.
@@ -77,10 +120,33 @@ impl Pattern {
                 .collect();
             rest = after;
         }
-        texts
+        let parsed = texts
             .iter()
-            .map(|text| Self::parse(&format!("{text}{rest}")).map_err(&error))
-            .collect()
+            .map(|text| Self::parse(&format!("{text}{rest}")).map_err(&error));
+        let mut patterns = parsed.collect::<Result<Vec<_>, _>>()?;
+        if text.contains("${") {
+            add_aliases(&mut patterns);
+        }
+        Ok(patterns)
+    }
+
+    /// The same places under their other name, if the first names are those of `from` in the tree.
+    fn alias(&self, from: &[&str], to: &[&str]) -> Option<Self> {
+        let (root, below) = self.parts.split_at_checked(TREE.len())?;
+        let names = |parts: &[Part], names: &[&str]| {
+            let mut pairs = parts.iter().zip(names);
+            parts.len() >= names.len() && pairs.all(|(part, name)| part.is(name))
+        };
+        if !names(root, &TREE) || !names(below, from) {
+            return None;
+        }
+        let to = to
+            .iter()
+            .map(|name| Some(Part::Name(glob::Pattern::new(name).ok()?)));
+        let mut parts = root.to_vec();
+        parts.extend(to.collect::<Option<Vec<_>>>()?);
+        parts.extend_from_slice(below.get(from.len()..)?);
+        Some(Self { parts })
     }
 
     /// A pattern without references.
@@ -302,6 +368,23 @@ mod tests {
 
     fn one(text: &str) -> Pattern {
         Pattern::expand(text, &json!({})).expect(text).remove(0)
+    }
+
+    #[test]
+    fn a_path_of_the_options_has_the_other_names_of_its_directory_too() {
+        let names = |path: &str| {
+            let options = json!({ "path": path });
+            let patterns = Pattern::expand("${/path}/**", &options).unwrap();
+            patterns.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names("/sbin/x"),
+            ["/sbin/x/**", "/usr/sbin/x/**", "/usr/bin/x/**"]
+        );
+        assert_eq!(names("tree:///opt/x"), ["/opt/x/**", "/var/opt/x/**"]);
+        assert_eq!(names("/library/x"), ["/library/x/**"]);
+        assert_eq!(names("mount:///bin/x").len(), 1);
+        assert_eq!(Pattern::expand("/bin/*", &json!({})).unwrap().len(), 1);
     }
 
     #[test]
