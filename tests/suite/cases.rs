@@ -1,4 +1,5 @@
 //! Every stage on small trees: `tests/cases/STAGE/CASE.json` says what is there before, what the stage is asked, what must come out.
+use osbuild_stage_test::tree::Snapshot;
 use osbuild_stage_test::{CaseError, Ended, Stage, cases};
 use osbuild_wasm_tests::{Program, Scratch};
 use serde_json::{Value, json};
@@ -47,6 +48,39 @@ fn every_case_of_a_stage_gives_what_it_says() {
                     case.name,
                     problems.join("; ")
                 ));
+            }
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} cases failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+#[test]
+fn a_second_run_changes_nothing_but_what_its_case_names() {
+    let mut failed = Vec::new();
+    for directory in directories() {
+        for case in cases(&directory).unwrap() {
+            let scratch = Scratch::new();
+            let root = scratch.path("tree");
+            if case.expect.invalid || case.run(&Builtin, &root).unwrap().status != 0 {
+                continue;
+            }
+            let first = Snapshot::of(&root).unwrap();
+            // It may refuse to do its work twice, but then leaves everything as it is.
+            let document = case.document(&root).unwrap();
+            Builtin
+                .run(case.stage.as_deref(), &root, &document)
+                .unwrap();
+            let changes = Snapshot::of(&root).unwrap().changes_since(&first);
+            let undeclared = changes.iter().filter(|change| !case.allows_again(change));
+            let undeclared: Vec<_> = undeclared.map(ToString::to_string).collect();
+            if !undeclared.is_empty() {
+                let (directory, changes) = (directory.display(), undeclared.join("; "));
+                failed.push(format!("{directory}/{}: {changes}", case.name));
             }
         }
     }

@@ -1,5 +1,5 @@
 //! What is there before, what the stage is asked, what must come out.
-use crate::tree::{self, Entry};
+use crate::tree::{self, Change, Entry};
 use crate::{Ended, Stage};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -112,6 +112,12 @@ impl Case {
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default();
         Ok(case)
+    }
+
+    /// Whether a second run may make this change.
+    pub fn allows_again(&self, change: &Change) -> bool {
+        let mut paths = self.expect.again.iter();
+        paths.any(|path| change.path.starts_with(Path::new("/").join(path)))
     }
 
     /// The options of the arguments.

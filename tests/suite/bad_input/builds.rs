@@ -216,7 +216,7 @@ fn a_stage_alone_with_wrong_arguments() {
         run(b"{}", &tree),
         run(
             br#"{"options": {"hostname": "a"}}"#,
-            &scratch.path("no-tree"),
+            &scratch.path("missing/tree"),
         ),
     ];
     insta::assert_snapshot!(said.join("\n"), @"
@@ -228,7 +228,7 @@ fn a_stage_alone_with_wrong_arguments() {
     1: error: arguments: must be a JSON object
     1: error: options.hostname: invalid type: number, expected a string
     1: error: options: missing field `hostname`
-    2: error: --tree [DIR]/no-tree
+    2: error: --tree [DIR]/missing/tree
       cause: No such file or directory (os error 2)
     ");
 }

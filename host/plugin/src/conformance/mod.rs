@@ -188,14 +188,10 @@ impl<S: Stage> Kit<'_, S> {
             let said = last_line(&again.ended);
             return Ok(Verdict::Failed(format!("the second run fails: {said}")));
         }
-        let declared = |change: &Change| {
-            let mut paths = case.expect.again.iter();
-            paths.any(|path| change.path.starts_with(Path::new("/").join(path)))
-        };
         let changes = again
             .changes()
             .into_iter()
-            .filter(|change| !declared(change));
+            .filter(|change| !case.allows_again(change));
         Ok(Verdict::of(
             changes.map(|change| change.to_string()).collect(),
         ))
