@@ -6,6 +6,7 @@ use osbuild_wasm_manifest::json::{Value, parse, span, to_python};
 use osbuild_wasm_manifest::load::{LoadOptions, load};
 use osbuild_wasm_manifest::runner::host_runner;
 use osbuild_wasm_manifest::validate::validate;
+use std::io::Read;
 
 const SEEDS: [&str; 3] = [
     include_str!("../fuzz/seeds/earliest.json"),
@@ -56,6 +57,34 @@ fn collect(value: &Value, parts: &mut Vec<Value>) {
         Value::Object(members) => members.values().for_each(|member| collect(member, parts)),
         _ => {}
     }
+}
+
+/// What fuzzing has found to be different from each other (libFuzzer's `-merge=1`).
+const CORPUS: &[u8] = include_bytes!("../fuzz/corpus.tar.xz");
+
+#[test]
+fn every_document_of_the_corpus_is_refused_or_loads() {
+    let catalogue = Catalogue::builtin();
+    let options = LoadOptions {
+        host_runner: host_runner(""),
+    };
+    let mut corpus = tar::Archive::new(lzma_rust2::XzReader::new(CORPUS, true));
+    let mut count = 0;
+    for entry in corpus.entries().unwrap() {
+        let mut bytes = Vec::new();
+        entry.unwrap().read_to_end(&mut bytes).unwrap();
+        count += 1;
+        let Ok(document) = parse(&bytes) else {
+            continue;
+        };
+        for error in validate(&document, &catalogue) {
+            assert!(span(&bytes, &error.path).is_some(), "no place for {error}");
+        }
+        if let Ok(manifest) = load(&document, &options) {
+            parse(to_python(&inspect(&manifest)).as_bytes()).unwrap();
+        }
+    }
+    assert!(count > 1000, "{count} documents");
 }
 
 #[test]
