@@ -74,19 +74,6 @@ const ALIASES: [(&[&str], &[&str]); 15] = [
     (&["ostree"], &["sysroot", "ostree"]),
 ];
 
-/// Adds the other names of places, and their other names.
-fn add_aliases(patterns: &mut Vec<Pattern>) {
-    let mut next = 0;
-    while let Some(pattern) = patterns.get(next) {
-        let others = ALIASES.iter();
-        let others: Vec<_> = others
-            .filter_map(|(from, to)| pattern.alias(from, to))
-            .collect();
-        patterns.extend(others);
-        next += 1;
-    }
-}
-
 /// A pattern that cannot be read.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("path pattern {pattern:?}: {reason}")]
@@ -125,9 +112,25 @@ impl Pattern {
             .map(|text| Self::parse(&format!("{text}{rest}")).map_err(&error));
         let mut patterns = parsed.collect::<Result<Vec<_>, _>>()?;
         if text.contains("${") {
-            add_aliases(&mut patterns);
+            let others: Vec<_> = patterns.iter().flat_map(Self::other_names).collect();
+            patterns.extend(others);
         }
         Ok(patterns)
+    }
+
+    /// The same places under the other names of their directory.
+    pub(crate) fn other_names(&self) -> Vec<Self> {
+        let mut names = vec![self.clone()];
+        let mut next = 0;
+        while let Some(pattern) = names.get(next) {
+            let others = ALIASES.iter();
+            let others: Vec<_> = others
+                .filter_map(|(from, to)| pattern.alias(from, to))
+                .collect();
+            names.extend(others);
+            next += 1;
+        }
+        names.split_off(1)
     }
 
     /// The same places under their other name, if the first names are those of `from` in the tree.

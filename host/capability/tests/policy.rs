@@ -152,6 +152,22 @@ fn withheld_is_not_denied_and_not_granted() {
 }
 
 #[test]
+fn a_policy_need_not_name_a_place_by_all_its_names() {
+    let mut ask = stage(&["tree"]);
+    let asked = |paths: &[&str]| {
+        Some(vec![Right {
+            verbs: [Verb::Create].into(),
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        }])
+    };
+    let rules = "[[rule]]\nmodules = ['*']\nrights = [{ verbs = ['create'], paths = ['/srv/**'] }]";
+    ask.module.rights = asked(&["/srv/www", "/var/srv/www"]);
+    assert_eq!(denied(rules, &ask), [""; 0]);
+    ask.module.rights = asked(&["/var/srv/www"]);
+    assert_eq!(denied(rules, &ask), ["create /var/srv/www"]);
+}
+
+#[test]
 fn rights_that_a_module_asks_for_must_be_allowed_wholly() {
     let mut ask = stage(&["tree"]);
     let right = |verb, path: &str| Right {
