@@ -35,6 +35,12 @@ fn directories() -> Vec<PathBuf> {
     directories
 }
 
+#[track_caller]
+fn none_failed(failed: &[String]) {
+    let (count, list) = (failed.len(), failed.join("\n"));
+    assert!(failed.is_empty(), "{count} cases failed:\n{list}");
+}
+
 #[test]
 fn every_case_of_a_stage_gives_what_it_says() {
     let mut failed = Vec::new();
@@ -51,12 +57,7 @@ fn every_case_of_a_stage_gives_what_it_says() {
             }
         }
     }
-    assert!(
-        failed.is_empty(),
-        "{} cases failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
+    none_failed(&failed);
 }
 
 #[test]
@@ -84,12 +85,7 @@ fn a_second_run_changes_nothing_but_what_its_case_names() {
             }
         }
     }
-    assert!(
-        failed.is_empty(),
-        "{} cases failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
+    none_failed(&failed);
 }
 
 #[test]
