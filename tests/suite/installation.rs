@@ -14,7 +14,11 @@ fn install(scratch: &Scratch) -> PathBuf {
     let name = "osbuild-wasm-helper";
     fs::copy(paths::program(), &program).expect("the program");
     fs::copy(paths::program().with_file_name(name), helper.join(name)).expect("its helper");
-    Program::of(&program, "compile")
+    // Whatever the umask: what others could write would not be used.
+    Program::of("sh", "-c")
+        .arg("umask 0; exec \"$0\" \"$@\"")
+        .arg(&program)
+        .arg("compile")
         .arg(scratch.path("prefix/lib/osbuild-wasm/compiled"))
         .args(MODULES)
         .run()
@@ -104,4 +108,30 @@ fn only_what_is_built_in_is_compiled() {
         .expect(2)
         .says("org.example.stage is not built in");
     assert!(!scratch.path("compiled").exists());
+}
+
+#[test]
+fn make_install_puts_everything_below_the_prefix() {
+    let scratch = Scratch::new();
+    let release = paths::program();
+    let target = release.parent().and_then(std::path::Path::parent);
+    Program::of(paths::workspace().join("tools/install"), "")
+        .env("CARGO_TARGET_DIR", target.expect("a target directory"))
+        .arg(scratch.path("prefix"))
+        .limit(std::time::Duration::from_secs(300))
+        .run()
+        .expect(0);
+    let program = scratch.path("prefix/bin/osbuild-wasm");
+    let listed = Program::of(&program, "stage list").run().expect(0).stdout;
+    assert_eq!(installed(&scratch).len(), listed.lines().count());
+    assert_eq!(compiled_by_a_run(&scratch, &program), 0);
+    for file in [
+        "man/man1/osbuild-wasm.1",
+        "bash-completion/completions/osbuild-wasm",
+        "zsh/site-functions/_osbuild-wasm",
+        "fish/vendor_completions.d/osbuild-wasm.fish",
+    ] {
+        let file = scratch.path("prefix/share").join(file);
+        assert!(file.is_file(), "{}", file.display());
+    }
 }

@@ -4,6 +4,7 @@ use crate::exit::{Exit, fail, say};
 use clap::Args;
 use osbuild_wasm_component::{ComponentError, Kind, Registry};
 use osbuild_wasm_report::Diagnostic;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -56,7 +57,9 @@ fn compile_all(
         path: directory.to_owned(),
         cause,
     };
-    std::fs::create_dir_all(directory).map_err(unwritable)?;
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o755).create(directory);
+    made.map_err(unwritable)?;
     let engine = engine()?;
     let mut count = 0;
     for kind in Kind::ALL {

@@ -5,8 +5,8 @@
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Level of zstd: compiled code shrinks to a quarter, and is read faster than it would be from a disk.
@@ -52,7 +52,13 @@ impl Installed {
 /// Writes an entry for [`Installed::get`].
 pub(crate) fn put(directory: &Path, name: &str, code: &[u8]) -> io::Result<()> {
     let unfinished = directory.join(format!(".{name}"));
-    std::fs::write(&unfinished, zstd::encode_all(code, COMPRESSION)?)?;
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644) // Whatever the umask lets others do: what they can write is not used.
+        .open(&unfinished)?;
+    file.write_all(&zstd::encode_all(code, COMPRESSION)?)?;
     std::fs::rename(&unfinished, directory.join(name))
 }
 
