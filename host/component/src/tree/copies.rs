@@ -11,7 +11,8 @@ use osbuild_wasm_files::{
     CopyOptions as Options, FilesError, copy, copy_metadata, copy_opened, copy_tree, remove_tree,
 };
 use rustix::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::{AtFlags, Stat, fstat, statat};
+use rustix::io::Errno;
 use std::path::Path;
 
 impl Roots {
@@ -29,7 +30,8 @@ impl Roots {
         let target = self.copy_target(from.name, to, false)?;
         let read = from.permit_whole(Verb::Read)?;
         let place = target.permit_placing(from.reach())?;
-        refuse_same(to, &from.path(), &target.path())?;
+        let object = statat(&from.parent, from.name, AtFlags::SYMLINK_NOFOLLOW);
+        refuse_same(to, object, &target)?;
         if options.remove_destination {
             // Files are replaced, which `place` allows; a whole directory goes only if it may be removed.
             let remove = match target.reach() {
@@ -54,7 +56,7 @@ impl Roots {
         let read = from.permit_reaching(Verb::Read, Coverage::Below, &handle)?;
         let place = target.permit_placing(Coverage::Below)?;
         let source = Path::new(&link_of(&handle)).join(".");
-        refuse_same(to, &source, &target.path())?;
+        refuse_same(to, fstat(&handle), &target)?;
         copy_tree(&source, &target.path(), Options::default())
             .map_err(|error| copy_error(to, &error))?;
         read.done();
@@ -99,7 +101,7 @@ impl Roots {
             let file = self.open(source, OpenMode::Read, 0)?;
             let target = self.copy_target("", to, false)?;
             let place = target.permit_placing(Coverage::Path)?;
-            refuse_same(to, Path::new(&link_of(&file.descriptor())), &target.path())?;
+            refuse_same(to, fstat(file.descriptor()), &target)?;
             copy_opened(file.descriptor(), &target.path(), Options::default())
                 .map_err(|error| copy_error(to, &error))?;
             place.into_iter().for_each(Permit::done);
@@ -128,17 +130,17 @@ impl Roots {
     }
 }
 
-/// Refuses to copy an object onto itself, which would begin by emptying it.
-fn refuse_same(to: &str, from: &Path, target: &Path) -> Result<()> {
-    let identity = |of: std::fs::Metadata| (of.dev(), of.ino());
-    // A path that ends in the descriptor of an open file is a link of /proc.
-    let source = match from.starts_with("/proc/self/fd") && from.components().count() == 5 {
-        true => std::fs::metadata(from),
-        false => std::fs::symlink_metadata(from),
-    };
-    let (source, target) = (source.map(identity), std::fs::symlink_metadata(target));
-    match (source, target.map(identity)) {
-        (Ok(source), Ok(target)) if source == target => {
+/// Refuses to copy an object onto itself, which would begin by emptying it. What cannot be looked at is left to the copy.
+fn refuse_same(
+    to: &str,
+    source: std::result::Result<Stat, Errno>,
+    target: &Slot<'_>,
+) -> Result<()> {
+    let there = statat(&target.parent, target.name, AtFlags::SYMLINK_NOFOLLOW);
+    match (source, there) {
+        (Ok(source), Ok(there))
+            if (source.st_dev, source.st_ino) == (there.st_dev, there.st_ino) =>
+        {
             Err(failed(to, &"it is the same as what is to be copied"))
         }
         _ => Ok(()),
