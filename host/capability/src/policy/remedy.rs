@@ -21,10 +21,8 @@ pub struct Remedy {
 impl Policy {
     /// What would allow all these uses of one module: its rule, widened.
     pub fn remedy<'a>(&self, module: &str, asks: impl IntoIterator<Item = &'a Ask>) -> Remedy {
-        let old = self.rule(module);
-        let mut rule = old.cloned().unwrap_or_else(|| Rule::exactly(module));
-        rule.name = None;
-        rule.modules = vec![NamePattern::exactly(module)];
+        let old = self.rule(module).map(|rule| rule.for_only(module));
+        let mut rule = old.unwrap_or_else(|| Rule::exactly(module));
         let mut unsigned = false;
         for ask in asks {
             let denials = self.decide(ask).denials;
@@ -47,9 +45,7 @@ impl Policy {
 impl Policy {
     /// Lines to append to the policy that would have allowed these rights to a module while it ran; none when no rule is about it.
     pub fn remedy_of_paths(&self, module: &str, missing: &[Right]) -> Option<String> {
-        let mut rule = self.rule(module)?.clone();
-        rule.name = None;
-        rule.modules = vec![NamePattern::exactly(module)];
+        let mut rule = self.rule(module)?.for_only(module);
         let rights = rule.rights.get_or_insert_default();
         for right in missing {
             match rights.iter_mut().find(|other| other.verbs == right.verbs) {
@@ -62,6 +58,15 @@ impl Policy {
 }
 
 impl Rule {
+    /// The same for one module.
+    fn for_only(&self, module: &str) -> Self {
+        Self {
+            name: None,
+            modules: vec![NamePattern::exactly(module)],
+            ..self.clone()
+        }
+    }
+
     /// Adds what `ask` needs and the rule does not give.
     pub fn widen(&mut self, ask: &Ask) {
         let module = &ask.module;
