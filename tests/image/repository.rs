@@ -7,13 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// What making the repository and booting its packages takes.
-pub(crate) const TOOLS: [&str; 9] = [
+pub(crate) const TOOLS: [&str; 8] = [
     "python3",
     "apt-get",
     "rpmbuild",
     "createrepo_c",
     "gpg",
-    "bwrap",
     "qemu-img",
     "qemu-system-x86_64",
     "mkfs.ext4",

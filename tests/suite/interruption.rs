@@ -72,7 +72,7 @@ fn termination_ends_a_component_at_once() {
 
 #[test]
 fn ctrl_c_ends_a_program_at_once() {
-    if !machine::offers(&["bwrap"]) {
+    if !machine::offers(&[]) {
         return;
     }
     let scratch = Scratch::new();
@@ -84,7 +84,7 @@ fn ctrl_c_ends_a_program_at_once() {
 
 #[test]
 fn termination_ends_a_program_at_once() {
-    if !machine::offers(&["bwrap"]) {
+    if !machine::offers(&[]) {
         return;
     }
     let scratch = Scratch::new();
@@ -176,7 +176,7 @@ fn assert_disk(scratch: &Scratch) {
 
 #[test]
 fn mounts_of_a_run_are_private_to_it() {
-    if !machine::offers(&["bwrap", "sfdisk", "mkfs.ext4"]) {
+    if !machine::offers(&["sfdisk", "mkfs.ext4"]) {
         return;
     }
     let scratch = Scratch::new();
@@ -194,7 +194,7 @@ fn mounts_of_a_run_are_private_to_it() {
 
 #[test]
 fn kill_9_at_any_moment_leaves_no_mount_no_loop_device_and_no_broken_object() {
-    if !machine::offers(&["bwrap", "sfdisk", "mkfs.ext4", "debugfs", "e2fsck"]) {
+    if !machine::offers(&["sfdisk", "mkfs.ext4", "debugfs", "e2fsck"]) {
         return;
     }
     let whole = {

@@ -189,7 +189,7 @@ fn what_was_refused_and_what_was_not_used_is_recorded() {
 
 #[test]
 fn programs_are_recorded_with_arguments_and_status() {
-    if !machine::offers(&["bwrap"]) {
+    if !machine::offers(&[]) {
         return;
     }
     let runs = json!([
@@ -210,7 +210,7 @@ fn programs_are_recorded_with_arguments_and_status() {
 
 #[test]
 fn what_a_program_wrote_is_recorded() {
-    if !machine::offers(&["bwrap"]) {
+    if !machine::offers(&[]) {
         return;
     }
     let copy = |to: &str| {

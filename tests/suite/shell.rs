@@ -27,7 +27,7 @@ fn with_shell(scratch: &Scratch, options: &str, typed: &str) -> Program {
 
 #[test]
 fn the_shell_sees_what_the_stage_sees_and_what_it_changes_stays() {
-    if !machine::offers(&["bwrap", "bash"]) {
+    if !machine::offers(&["bash"]) {
         return;
     }
     let scratch = Scratch::new();
@@ -45,7 +45,7 @@ fn the_shell_sees_what_the_stage_sees_and_what_it_changes_stays() {
 
 #[test]
 fn a_shell_that_fails_ends_the_run_before_its_stage() {
-    if !machine::offers(&["bwrap", "bash"]) {
+    if !machine::offers(&["bash"]) {
         return;
     }
     let scratch = Scratch::new();
@@ -58,7 +58,7 @@ fn a_shell_that_fails_ends_the_run_before_its_stage() {
 
 #[test]
 fn on_a_terminal_the_shell_controls_its_own_one() {
-    if !machine::offers(&["bwrap", "bash", "script"]) {
+    if !machine::offers(&["bash", "script"]) {
         return;
     }
     let scratch = Scratch::new();

@@ -5,7 +5,9 @@ use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img,
 use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
 use osbuild_wasm_manifest::model::{Manifest, Stage};
 use osbuild_wasm_protocol as protocol;
-use osbuild_wasm_protocol::{CancelHandle, Client, Failure, Grant, Handle, Interface, Session};
+use osbuild_wasm_protocol::{
+    CancelHandle, Charter, Client, Failure, Grant, Handle, Interface, Session,
+};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -64,16 +66,16 @@ pub fn scopes_of(manifest: &Manifest) -> Vec<PathBuf> {
 }
 
 impl HelperProcesses {
-    /// Starts one process for each interface, which comes with who asks for it first; they touch nothing outside of `scopes`. Must
+    /// Starts one process for each interface, which comes with who asks for it first; no session gets more than the charter has. Must
     /// come before privileges are given up.
     pub fn start(
         interfaces: impl IntoIterator<Item = (Interface, String)>,
-        scopes: &[PathBuf],
+        charter: &Charter,
     ) -> Result<Self> {
         let program = helper_program();
         let mut clients = BTreeMap::new();
         for (interface, asker) in interfaces {
-            let client = Client::spawn(&program, interface, scopes).map_err(|failure| {
+            let client = Client::spawn(&program, interface, charter).map_err(|failure| {
                 BuildError::Helper {
                     place: format!("{asker}: interface {interface}"),
                     failure,

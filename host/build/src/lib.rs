@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod charter;
 mod devices;
 mod export;
 mod failure;
@@ -28,10 +29,12 @@ mod single;
 mod stage;
 mod trees;
 
+pub use charter::charter;
 pub use failure::BuildError;
 pub use helpers::{HelperProcesses, helper_program, needed_by, needed_by_stage, scopes_of};
 pub use isolation::{Isolation, isolate};
 pub use plan::{PlanRequest, lock, plan};
 pub use record::Records;
 pub use run::{Account, Export, Interrupt, Request, Settings, run};
+pub use shell::PROGRAM as SHELL;
 pub use single::{SingleStage, run_single};

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use std::io::IsTerminal;
 
 /// The shell, in the build root.
-const PROGRAM: &str = "/bin/bash";
+pub const PROGRAM: &str = "/bin/bash";
 
 /// Where the helper shows it the arguments document.
 const ARGUMENTS: &str = "/tmp/osbuild/arguments.json";

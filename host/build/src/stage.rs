@@ -312,6 +312,10 @@ pub(crate) fn run_component(
     helper_grant
         .capabilities
         .clone_from(&decision.linux_capabilities);
+    helper_grant
+        .privileged
+        .clone_from(&decision.privileged_programs);
+    helper_grant.environment.clone_from(&metadata.environment);
     helper_grant.source_epoch = source_epoch;
     let proxy = metadata
         .network

@@ -19,12 +19,24 @@ pub struct ModuleMetadata {
     /// Paragraphs.
     #[serde(default)]
     pub description: Vec<String>,
-    /// Linux capabilities that the module's programs need beyond osbuild's default set.
+    /// Linux capabilities that the module's programs need beyond the default set: in the user namespace that they run in, where
+    /// these reach nothing of the machine; only `privileged-programs` have them on the machine itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// Programs that `command` may run, by base name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
+    /// Those of the programs that run with the privileges of the machine, as strong as root, because the kernel gives what they do to
+    /// nobody else.
+    #[serde(
+        default,
+        rename = "privileged-programs",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub privileged_programs: Vec<String>,
+    /// Variables that the module sets for its programs; `*`: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
     /// Paths of the build root that `tree` may read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<String>,

@@ -42,9 +42,15 @@ pub struct Profile {
     /// Programs of the build root that it may run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
-    /// Linux capabilities of these programs beyond osbuild's default set.
+    /// Linux capabilities of these programs beyond the default set, in their user namespace.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub linux_capabilities: Vec<String>,
+    /// Those of the programs that have the privileges of the machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub privileged_programs: Vec<String>,
+    /// Variables that it sets for its programs; `*`: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
     /// Its programs may reach the hosts that its options name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub network: bool,
@@ -147,6 +153,9 @@ impl Profile {
         if self.runs_programs() {
             self.programs.clone_from(&metadata.programs);
             self.linux_capabilities.clone_from(&metadata.capabilities);
+            self.privileged_programs
+                .clone_from(&metadata.privileged_programs);
+            self.environment.clone_from(&metadata.environment);
         }
         self.network = metadata.network;
         self.entropy = metadata.entropy;

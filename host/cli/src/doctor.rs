@@ -28,13 +28,8 @@ struct Check {
 }
 
 /// Programs looked for on the host, the package that has them on Debian, and who needs them. A manifest with a build pipeline
-/// takes all but bubblewrap from its build root.
-const TOOLS: [(&str, &str, &str); 23] = [
-    (
-        "bwrap",
-        "bubblewrap",
-        "every stage that runs a program: rpm, dracut, sfdisk, mkfs.*, grub2.inst, qemu",
-    ),
+/// takes them from its build root.
+const TOOLS: [(&str, &str, &str); 22] = [
     (
         "sfdisk",
         "fdisk",
@@ -279,9 +274,9 @@ fn kernel() -> impl Iterator<Item = Check> {
         ),
         feature(
             "user namespaces",
-            Path::new("/proc/self/ns/user").exists(),
-            "running without root",
-            false,
+            user_namespaces(),
+            "every stage that runs a program: rpm, dracut, sfdisk, mkfs.*, grub2.inst, qemu",
+            true,
         ),
     ];
     checks
@@ -293,6 +288,13 @@ fn kernel() -> impl Iterator<Item = Check> {
         vfat.detail = "not in this kernel: done with mtools instead".into();
     }
     checks.into_iter()
+}
+
+/// Whether the kernel has them and the machine allows any.
+fn user_namespaces() -> bool {
+    let allowed = std::fs::read_to_string("/proc/sys/user/max_user_namespaces");
+    let none = allowed.is_ok_and(|allowed| allowed.trim() == "0");
+    Path::new("/proc/self/ns/user").exists() && !none
 }
 
 fn tool((name, package, needed_by): (&str, &str, &'static str)) -> Check {
@@ -311,6 +313,6 @@ fn tool((name, package, needed_by): (&str, &str, &'static str)) -> Check {
             |path| path.display().to_string(),
         ),
         needed_by,
-        essential: name == "bwrap",
+        essential: false,
     }
 }

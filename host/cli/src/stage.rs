@@ -4,7 +4,7 @@ use crate::document::{self, Style, runner_of_host};
 use crate::exit::{Exit, fail, say, table_text};
 use clap::{Args, Subcommand};
 use osbuild_wasm_build::{
-    HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single,
+    HelperProcesses, Interrupt, Settings, SingleStage, charter, isolate, needed_by, run_single,
 };
 use osbuild_wasm_component::{Cache, Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
@@ -229,7 +229,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     let scopes = SingleStage::scopes(&document, &tree, scratch.path());
     let helpers = HelperProcesses::start(
         needed_by(&module.request).map(|interface| (interface, arguments.name.clone())),
-        &scopes,
+        &charter([&module.metadata], scopes),
     )
     .map_err(|error| failed(&error))?;
     isolation

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
 use rustix::io::Errno;
 
 use crate::failure::{About, denied, invalid};
-use crate::scope::Scopes;
+use crate::scope::{Bounds, Scopes};
 use crate::{device, privilege};
 
 /// Contract path of the tree.
@@ -20,7 +20,7 @@ pub const TREE: &str = "/run/osbuild/tree";
 /// What a session may use.
 #[derive(Debug)]
 pub struct Access {
-    pub scopes: Arc<Scopes>,
+    bounds: Arc<Bounds>,
     pub grant: Grant,
 }
 
@@ -32,16 +32,17 @@ pub enum Need {
 }
 
 impl Access {
-    /// Checks every part of the grant against the scopes.
-    pub fn check(scopes: Arc<Scopes>, grant: Grant) -> Result<Self, Failure> {
-        let access = Self { scopes, grant };
+    /// Checks every part of the grant against the bounds of this process.
+    pub fn check(bounds: Arc<Bounds>, grant: Grant) -> Result<Self, Failure> {
+        bounds.charter.check(&grant)?;
+        let access = Self { bounds, grant };
         for directory in &access.grant.directories {
             check_contract(&directory.contract, "/run/osbuild")?;
             access.open_host(&directory.host)?;
         }
         for granted in &access.grant.devices {
             check_contract(&granted.contract, "/dev")?;
-            device::check(&access, &granted.host)?;
+            device::open(&access, &granted.host)?;
         }
         if let BuildRoot::Directory(root) = &access.grant.build_root {
             access.open_host(root)?;
@@ -54,8 +55,14 @@ impl Access {
         Ok(access)
     }
 
-    fn open_host(&self, path: &Path) -> Result<OwnedFd, Failure> {
-        self.scopes
+    /// The directories that this process may touch.
+    pub fn scopes(&self) -> &Scopes {
+        &self.bounds.scopes
+    }
+
+    /// Opens a directory of the grant.
+    pub fn open_host(&self, path: &Path) -> Result<OwnedFd, Failure> {
+        self.scopes()
             .open_path(path, OFlags::PATH | OFlags::DIRECTORY)
     }
 
@@ -227,7 +234,11 @@ mod tests {
             scratch: top.join("scratch"),
             ..Grant::default()
         };
-        Access::check(Arc::new(Scopes::open(&[top.to_owned()]).unwrap()), grant).unwrap()
+        let bounds = Bounds {
+            scopes: Scopes::open(&[top.to_owned()]).unwrap(),
+            charter: osbuild_wasm_protocol::Charter::default(),
+        };
+        Access::check(Arc::new(bounds), grant).unwrap()
     }
 
     #[test]

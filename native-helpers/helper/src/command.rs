@@ -3,17 +3,16 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use osbuild_wasm_protocol::{Bind, Bytes, Failure, Input, Outcome, Output, Root, Run};
 use rustix::fs::{FileType, OFlags};
 
 use crate::access::{Access, Need, TREE};
 use crate::failure::{About, denied, invalid};
-use crate::sandbox;
+use crate::sandbox::{self, Shown};
 use crate::seccomp::memory_file;
 use crate::session::Session;
-use crate::tool::{Shown, Sink, Tool};
+use crate::tool::{Sink, Tool};
 
 /// Runs a program; a status other than 0 is no failure.
 pub fn run(session: &mut Session, run: &Run) -> Result<Outcome, Failure> {
@@ -56,17 +55,17 @@ fn working_directory(directory: Option<&str>) -> Result<PathBuf, Failure> {
     }
 }
 
-fn input(access: &Access, run: &Run) -> Result<Stdio, Failure> {
+fn input(access: &Access, run: &Run) -> Result<Option<OwnedFd>, Failure> {
     match &run.input {
-        Input::None => Ok(Stdio::null()),
-        Input::Bytes(Bytes(bytes)) => memory_file("input", bytes).map(Stdio::from),
+        Input::None => Ok(None),
+        Input::Bytes(Bytes(bytes)) => memory_file("input", bytes).map(Some),
         Input::File(path) => {
             let file = access.open(
                 &in_tree(access, run.root, path),
                 Need::Read,
                 OFlags::RDONLY | OFlags::NONBLOCK,
             )?;
-            regular(file, path).map(Stdio::from)
+            regular(file, path).map(|file| Some(file.into()))
         }
     }
 }
@@ -154,9 +153,8 @@ fn host_path(
     } else {
         Need::Write
     };
-    let source = access.real_path(source, need)?;
-    Ok(Shown::Host {
-        source,
+    Ok(Shown::File {
+        file: access.open(source, need, OFlags::PATH)?,
         target,
         read_only: bind.read_only,
     })

@@ -1,12 +1,12 @@
 //! Which block devices a session may use.
 
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure};
-use rustix::fs::{major, minor};
+use rustix::fs::{FileType, Mode, OFlags, major, minor};
 
 use crate::access::{Access, real_path};
 use crate::failure::{About, denied};
@@ -14,39 +14,37 @@ use crate::failure::{About, denied};
 /// Where the kernel puts this in front of the backing file's path when the path is gone.
 const DELETED: &[u8] = b" (deleted)";
 
-/// A device below `/dev` that may be used, and its parent directory's contract: the path in the sandbox is the same.
-pub fn check(access: &Access, node: &Path) -> Result<(), Failure> {
-    let metadata = std::fs::metadata(node).about(node, "look at this device")?;
-    // A file of this run does for tools that format or partition: `stage run` names such files.
-    if metadata.is_file() {
-        let real = std::fs::canonicalize(node).about(node, "find this file")?;
-        return match access.scopes.contains_real(&real) {
-            true => Ok(()),
-            false => Err(denied(
-                node.to_string_lossy(),
-                "the file is not one of this run",
-            )),
-        };
+/// Opens a device that may be used, or a file of this run in its place, without touching its content; what the descriptor names was
+/// checked, not its path.
+pub fn open(access: &Access, node: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let file = rustix::fs::open(node, flags, Mode::empty()).about(node, "open this device")?;
+    let stat = rustix::fs::fstat(&file).about(node, "look at this device")?;
+    let name = node.to_string_lossy();
+    match FileType::from_raw_mode(stat.st_mode) {
+        // It does for tools that format or partition: `stage run` names such files.
+        FileType::RegularFile => {
+            let real = real_path(&file).about(node, "find this file")?;
+            match access.scopes().contains_real(&real) {
+                true => Ok(file),
+                false => Err(denied(name, "the file is not one of this run")),
+            }
+        }
+        FileType::BlockDevice => {
+            let number = stat.st_rdev;
+            let sysfs = PathBuf::from(format!(
+                "/sys/dev/block/{}:{}",
+                major(number),
+                minor(number)
+            ));
+            let sysfs = std::fs::canonicalize(&sysfs).about(node, "find this device in /sys")?;
+            match rests_on_scope(access, &sysfs, 8) {
+                true => Ok(file),
+                false => Err(denied(name, "the device does not show a file of this run")),
+            }
+        }
+        _ => Err(denied(name, "this is neither a block device nor a file")),
     }
-    if !metadata.file_type().is_block_device() {
-        return Err(denied(
-            node.to_string_lossy(),
-            "this is neither a block device nor a file",
-        ));
-    }
-    let sysfs = PathBuf::from(format!(
-        "/sys/dev/block/{}:{}",
-        major(metadata.rdev()),
-        minor(metadata.rdev())
-    ));
-    let sysfs = std::fs::canonicalize(&sysfs).about(node, "find this device in /sys")?;
-    if rests_on_scope(access, &sysfs, 8) {
-        return Ok(());
-    }
-    Err(denied(
-        node.to_string_lossy(),
-        "the device does not show a file of this run",
-    ))
 }
 
 /// Whether a device, through partitions and mapped devices, ends in loop devices of files in the scopes.
@@ -60,7 +58,7 @@ fn rests_on_scope(access: &Access, sysfs: &Path, depth: u32) -> bool {
             .is_some_and(|disk| rests_on_scope(access, disk, depth));
     }
     if let Some(file) = backing_file(sysfs) {
-        return access.scopes.contains_real(&file);
+        return access.scopes().contains_real(&file);
     }
     let below: Vec<_> = std::fs::read_dir(sysfs.join("slaves"))
         .into_iter()
@@ -90,7 +88,7 @@ pub fn resolve(access: &Access, contract: &str) -> Result<PathBuf, Failure> {
         .iter()
         .find(|granted| granted.contract == contract)
     {
-        check(access, &granted.host)?;
+        open(access, &granted.host)?;
         return Ok(granted.host.clone());
     }
     let attached = attached(access)
@@ -129,7 +127,7 @@ pub fn partition(
         );
         return Err(Failure::new(ErrorCode::NotFound, contract, detail));
     }
-    check(access, &path)?;
+    open(access, &path)?;
     Ok(path)
 }
 
@@ -137,7 +135,7 @@ pub fn partition(
 pub fn attached(access: &Access) -> Vec<PathBuf> {
     let real = |directory: &osbuild_wasm_protocol::Directory| {
         access
-            .scopes
+            .scopes()
             .open_path(&directory.host, rustix::fs::OFlags::PATH)
             .ok()
             .and_then(|file| real_path(file).ok())

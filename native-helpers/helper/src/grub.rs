@@ -54,7 +54,7 @@ pub fn core_image(session: &mut Session, core: &CoreImage) -> Result<Bytes, Fail
     }
     arguments.extend(core.modules.iter().map(OsString::from));
     let finished = session.run(Tool {
-        shown: vec![work.shown()],
+        shown: vec![work.shown()?],
         ..Tool::new(&program, arguments)
     })?;
     if finished.status != 0 {

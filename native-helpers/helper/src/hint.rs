@@ -4,7 +4,6 @@ use osbuild_wasm_protocol::{ErrorCode, Failure};
 
 /// Programs, their package in Debian, their package in Fedora. A trailing `*` stands for any rest.
 const PACKAGES: &[(&str, &str, &str)] = &[
-    ("bwrap", "bubblewrap", "bubblewrap"),
     ("createrepo_c", "createrepo-c", "createrepo_c"),
     ("cryptsetup", "cryptsetup-bin", "cryptsetup"),
     ("dnf*", "dnf", "dnf"),
@@ -78,7 +77,7 @@ mod tests {
         for (program, package) in [
             ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
             ("grub2-mkimage", "grub2-tools-minimal"),
-            ("bwrap", "bubblewrap"),
+            ("/usr/bin/xz", "xz-utils"),
         ] {
             let failure = missing_tool(program, "the build root");
             assert!(failure.detail.contains(package), "{failure}");

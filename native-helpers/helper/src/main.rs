@@ -1,7 +1,8 @@
-//! `osbuild-wasm-helper INTERFACE --scope DIR...`: native code behind one interface of `osbuild:stage`.
+//! `osbuild-wasm-helper INTERFACE CHARTER`: native code behind one interface of `osbuild:stage`.
 //!
 //! Started by the runtime with its control socket as standard input; see `osbuild-wasm-protocol` for what is spoken there. It trusts
-//! nothing that it reads: host paths must lie in its scopes, contract paths in what the grant of the session names.
+//! nothing that it reads: a grant must lie in its charter, host paths in its scopes, contract paths in what the grant of the session
+//! names.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -9,6 +10,7 @@ mod command;
 mod crypt;
 mod ddi;
 mod device;
+mod environment;
 mod failure;
 mod grub;
 mod hint;
@@ -34,18 +36,27 @@ mod tree;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use osbuild_wasm_protocol::{Connection, ErrorCode, Failure, Hello, Interface, Reply, VERSION};
+use osbuild_wasm_protocol::{Charter, Connection, Failure, Hello, Interface, Reply, VERSION};
 
 use crate::failure::About;
-use crate::scope::Scopes;
+use crate::scope::{Bounds, Scopes};
 
 fn main() -> ExitCode {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    if word == privilege::HOLD {
+        // Until who started it has what it wants.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        return ExitCode::SUCCESS;
+    }
     let Some(control) = control_socket() else {
         return ExitCode::from(2);
     };
+    if word == sandbox::first::COMMAND {
+        sandbox::first::serve(&control);
+        return ExitCode::SUCCESS;
+    }
     let started = start();
     let hello = started
         .as_ref()
@@ -58,7 +69,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match started {
-        Ok((interface, scopes)) => server::serve(&control, interface, scopes),
+        Ok((interface, bounds)) => server::serve(&control, interface, bounds),
         Err(_) => return ExitCode::FAILURE,
     }
     ExitCode::SUCCESS
@@ -74,33 +85,15 @@ fn control_socket() -> Option<Connection> {
 }
 
 /// Reads the command line, opens the scopes, and gives up what the interface does not need.
-fn start() -> Result<(Interface, Scopes), Failure> {
-    let (interface, scopes) = arguments(std::env::args().skip(1))?;
+fn start() -> Result<(Interface, Bounds), Failure> {
+    let mut words = std::env::args_os().skip(1);
+    let interface = words.next().unwrap_or_default();
+    let interface: Interface = interface.to_string_lossy().parse()?;
+    let charter = Charter::parse(words)?;
     osbuild_wasm_sys::spawn::keep_from_children().about("/proc/self/fd", "close descriptors")?;
-    let scopes = Scopes::open(&scopes)?;
+    let scopes = Scopes::open(&charter.scopes)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     privilege::keep_for(interface)?;
     seccomp::confine(interface)?;
-    Ok((interface, scopes))
-}
-
-fn arguments(
-    mut words: impl Iterator<Item = String>,
-) -> Result<(Interface, Vec<PathBuf>), Failure> {
-    let usage = |what: &str| {
-        Failure::new(
-            ErrorCode::Invalid,
-            what,
-            "usage: osbuild-wasm-helper INTERFACE --scope DIR...",
-        )
-    };
-    let interface = words.next().ok_or_else(|| usage(""))?.parse()?;
-    let mut scopes = Vec::new();
-    while let Some(word) = words.next() {
-        match (word.as_str(), words.next()) {
-            ("--scope", Some(directory)) => scopes.push(PathBuf::from(directory)),
-            _ => return Err(usage(&word)),
-        }
-    }
-    Ok((interface, scopes))
+    Ok((interface, Bounds { scopes, charter }))
 }

@@ -29,7 +29,7 @@ pub fn isolate(access: &Access) -> Result<Option<Forwarder>, Failure> {
     let Some(proxy) = &access.grant.network else {
         return Ok(None);
     };
-    let socket = access.scopes.open_path(&proxy.socket, OFlags::PATH)?;
+    let socket = access.scopes().open_path(&proxy.socket, OFlags::PATH)?;
     // The listener belongs to this thread's network for good; the threads that serve it may be anywhere.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))
         .about(&proxy.socket, "listen for the proxy's clients")?;

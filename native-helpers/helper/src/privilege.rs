@@ -1,14 +1,21 @@
 //! Linux capabilities of this process, its sessions and their tools.
 
+use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use caps::{CapSet, Capability, CapsHashSet};
 use osbuild_wasm_protocol::{ErrorCode, Failure, Interface};
+use osbuild_wasm_sys::namespace;
 
-use crate::failure::invalid;
+use crate::failure::{About, invalid};
 
-/// What every tool gets (as far as this process has it): osbuild's default set.
-const DEFAULT: [Capability; 19] = [
+/// Word of the command line of a process that does nothing but hold a user namespace.
+pub const HOLD: &str = "hold";
+
+/// What every program gets in its user namespace: osbuild's default set but CAP_SYS_ADMIN, which there is good for mounts alone.
+const DEFAULT: [Capability; 18] = [
     Capability::CAP_AUDIT_WRITE,
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_OVERRIDE,
@@ -24,17 +31,38 @@ const DEFAULT: [Capability; 19] = [
     Capability::CAP_SETGID,
     Capability::CAP_SETPCAP,
     Capability::CAP_SETUID,
-    Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_CHROOT,
     Capability::CAP_SYS_NICE,
     Capability::CAP_SYS_RESOURCE,
 ];
 
-/// What a module may ask for beyond that; nothing else is ever handed to a tool.
-const ON_REQUEST: [Capability; 3] = [
+/// What a program that works on files of the machine itself gets beside the capabilities that it was granted by name.
+const FILES: [Capability; 6] = [
+    Capability::CAP_CHOWN,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_FOWNER,
+    Capability::CAP_FSETID,
+    Capability::CAP_SETFCAP,
+];
+
+/// What a module may ask for beyond that; nothing else is ever handed to a program.
+const ON_REQUEST: [Capability; 4] = [
     Capability::CAP_MAC_ADMIN,
     Capability::CAP_NET_ADMIN,
+    Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_PTRACE,
+];
+
+/// What makes a sandbox: namespaces, mounts, the map of a user namespace.
+const SANDBOX: [Capability; 7] = [
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_SETFCAP,
+    Capability::CAP_SETGID,
+    Capability::CAP_SETPCAP,
+    Capability::CAP_SETUID,
+    Capability::CAP_SYS_ADMIN,
 ];
 
 /// What an interface needs at most.
@@ -44,28 +72,14 @@ fn needed(interface: Interface) -> Vec<Capability> {
         CAP_MKNOD, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_RESOURCE,
     };
     match interface {
-        Interface::Loopback => vec![
-            CAP_SYS_ADMIN,
-            CAP_DAC_OVERRIDE,
-            CAP_DAC_READ_SEARCH,
-            CAP_MKNOD,
-        ],
-        // CHOWN for the directory that stands for FAT where the kernel has none.
-        Interface::Mount => vec![
-            CAP_SYS_ADMIN,
-            CAP_DAC_OVERRIDE,
-            CAP_DAC_READ_SEARCH,
-            CAP_CHOWN,
-        ],
+        // Its program reads tables of partitions.
+        Interface::Loopback => with_sandbox(&[CAP_MKNOD]),
+        // CHOWN for the directory that stands for FAT where the kernel has none, a sandbox for its programs.
+        Interface::Mount => with_sandbox(&[CAP_CHOWN]),
         // Their programs make nodes, and keep keys and themselves from being swapped out.
-        Interface::Crypt | Interface::Lvm => vec![
-            CAP_SYS_ADMIN,
-            CAP_DAC_OVERRIDE,
-            CAP_DAC_READ_SEARCH,
-            CAP_IPC_LOCK,
-            CAP_MKNOD,
-            CAP_SYS_RESOURCE,
-        ],
+        Interface::Crypt | Interface::Lvm => {
+            with_sandbox(&[CAP_IPC_LOCK, CAP_MKNOD, CAP_SYS_RESOURCE])
+        }
         Interface::Ddi => vec![
             CAP_SYS_ADMIN,
             CAP_DAC_OVERRIDE,
@@ -84,9 +98,13 @@ fn needed(interface: Interface) -> Vec<Capability> {
         }
         // NET_ADMIN also for the loopback interface of the sandbox.
         Interface::Rpm | Interface::Grub | Interface::QemuImg | Interface::Command => {
-            DEFAULT.into_iter().chain(ON_REQUEST).collect()
+            with_sandbox(&[DEFAULT.as_slice(), &ON_REQUEST].concat())
         }
     }
+}
+
+fn with_sandbox(more: &[Capability]) -> Vec<Capability> {
+    SANDBOX.iter().chain(more).copied().collect()
 }
 
 /// Gives up everything that the interface does not need, for this process and all that it will start.
@@ -106,36 +124,62 @@ pub fn keep_for(interface: Interface) -> Result<(), Failure> {
     limit(&needed)
 }
 
-/// Checks that a grant's extra capabilities are known and here.
+/// Checks that the capabilities of a grant are such that a module can get.
 pub fn check(names: &[String]) -> Result<(), Failure> {
-    let have = caps::read(None, CapSet::Permitted).map_err(|error| broken(&error))?;
     for name in names {
         let capability =
             Capability::from_str(name).map_err(|_| invalid(name, "no such Linux capability"))?;
         if !DEFAULT.contains(&capability) && !ON_REQUEST.contains(&capability) {
             return Err(missing(name, "no module can get this capability"));
         }
-        if !have.contains(&capability) {
-            return Err(missing(
-                name,
-                "the module needs this capability, and the runtime does not have it on this machine",
-            ));
-        }
     }
     Ok(())
 }
 
-/// The capabilities of a session's tools: the default ones that are here, and those of the grant (checked before).
-pub fn of_tools(names: &[String]) -> Result<CapsHashSet, Failure> {
-    let have = caps::read(None, CapSet::Permitted).map_err(|error| broken(&error))?;
-    let asked = names
-        .iter()
-        .filter_map(|name| Capability::from_str(name).ok());
-    Ok(DEFAULT
-        .into_iter()
-        .chain(asked)
-        .filter(|capability| have.contains(capability))
-        .collect())
+/// Names of the capabilities of a session's program: in its user namespace all that programs usually have, on the machine itself
+/// (`privileged`) just what was granted by name and what working on files takes.
+pub fn of_programs(granted: &[String], privileged: bool) -> Result<Vec<String>, Failure> {
+    let usual = if privileged { &FILES[..] } else { &DEFAULT[..] };
+    let mut names: Vec<_> = usual.iter().map(ToString::to_string).collect();
+    names.extend(granted.iter().cloned());
+    if privileged {
+        let have = caps::read(None, CapSet::Permitted).map_err(|error| broken(&error))?;
+        let lacks = |name: &&String| {
+            !Capability::from_str(name).is_ok_and(|capability| have.contains(&capability))
+        };
+        if let Some(name) = names.iter().find(lacks) {
+            let detail = "the module needs this capability of the machine, and the runtime does not have it here";
+            return Err(missing(name, detail));
+        }
+    }
+    Ok(names)
+}
+
+/// A set of capabilities as the kernel writes it.
+pub fn bits(names: &[String]) -> Result<u64, Failure> {
+    names.iter().try_fold(0, |bits, name| {
+        let capability =
+            Capability::from_str(name).map_err(|_| invalid(name, "no such Linux capability"))?;
+        Ok(bits | capability.bitmask())
+    })
+}
+
+/// The user namespace that programs are root of: one for this process, with all ids that it has itself.
+pub fn user_namespace() -> Result<OwnedFd, Failure> {
+    static NAMESPACE: OnceLock<Result<OwnedFd, Failure>> = OnceLock::new();
+    let made = NAMESPACE.get_or_init(|| {
+        let mut holder = Command::new("/proc/self/exe");
+        holder.arg(HOLD).env_clear();
+        let refused = |error: std::io::Error| {
+            let detail = format!(
+                "cannot make a user namespace for programs ({error}): allow user namespaces (sysctl user.max_user_namespaces; on Ubuntu kernel.apparmor_restrict_unprivileged_userns)"
+            );
+            Failure::new(ErrorCode::NotPermitted, "", detail)
+        };
+        namespace::user_namespace(&mut holder).map_err(refused)
+    });
+    let namespace = made.as_ref().map_err(Clone::clone)?;
+    namespace.try_clone().about("", "copy a descriptor")
 }
 
 /// Limits the calling thread, and what it starts, to `allowed`: no way back, not even by a set-id program.

@@ -1,18 +1,26 @@
-//! Starting bubblewrap, waiting for it, and killing it when the session is cancelled.
+//! Starting a sandbox, waiting for it, and killing it when the session is cancelled.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use osbuild_wasm_protocol::{Connection, ErrorCode, Failure, MAX_BLOB};
+use osbuild_wasm_protocol::{Bytes, Connection, ErrorCode, Failure, FrameError, MAX_BLOB, Reply};
 use osbuild_wasm_sys::{namespace, spawn};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::failure::About;
 use crate::hint;
+use crate::sandbox::spec::{Bounds, Program, Spec};
+use crate::sandbox::{View, first};
+
+/// The program of this process, wherever it is by now.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// How a program ended.
 #[derive(Debug)]
@@ -26,12 +34,25 @@ pub struct Finished {
 /// Standard streams of a program.
 #[derive(Debug)]
 pub struct Streams {
-    pub input: Stdio,
-    pub output: Stdio,
-    pub errors: Stdio,
-    /// The reading end of a pipe that `output` or `errors` write to.
+    /// Standard input, output and error.
+    pub files: [OwnedFd; 3],
+    /// The reading end of a pipe that output or errors write to.
     pub capture: Option<PipeReader>,
-    /// They are a terminal that is to control what runs.
+    /// Where the sandbox itself says what goes wrong.
+    pub log: OwnedFd,
+}
+
+/// A program as it is started in its sandbox.
+#[derive(Debug)]
+pub struct Started {
+    /// Path in the sandbox.
+    pub path: PathBuf,
+    pub arguments: Vec<OsString>,
+    /// All of its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Working directory in the sandbox.
+    pub directory: PathBuf,
+    /// The streams are a terminal that is to control what runs.
     pub terminal: bool,
 }
 
@@ -45,34 +66,54 @@ pub fn host_tool(name: &str) -> Result<PathBuf, Failure> {
         .ok_or_else(|| hint::missing_tool(name, "this machine"))
 }
 
-/// Runs `bwrap ARGUMENTS` and waits for the end of all that it started. `filters` are seccomp programs for what it starts.
+/// Runs a program in a sandbox and waits for the end of all that it started.
 ///
-/// bubblewrap ties its inner process to the outer one only after it has set up the sandbox; killed before, it would leave a sandbox
-/// that nobody watches. Therefore the outer one is the first process of a namespace of its own (which tools, in another one inside,
-/// do not see): with it the kernel ends everything, and it cannot be waited for before everything has ended.
+/// The first process of the sandbox is the first one of a process namespace: with it, whoever kills it, the kernel ends everything,
+/// and it cannot be waited for before everything has ended.
 pub fn run_sandbox(
-    arguments: Vec<OsString>,
-    filters: Vec<OwnedFd>,
+    view: View,
+    started: Started,
+    bounds: Bounds,
     streams: Streams,
     session: &Connection,
 ) -> Result<Finished, Failure> {
     let run = || {
-        namespace::private_processes().about("bwrap", "make a process namespace")?;
-        Sandboxed::start(arguments, filters, streams)?.wait(session)
+        namespace::private_processes().about("", "make a process namespace")?;
+        Sandboxed::start(view, started, bounds, streams)?.wait(session)
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("sandbox".into());
         let thread = thread
             .spawn_scoped(scope, run)
-            .about("bwrap", "start a thread")?;
-        thread.join().unwrap_or_else(|_| {
-            Err(Failure::new(
-                ErrorCode::Io,
-                "bwrap",
-                "the thread of the sandbox failed",
-            ))
-        })
+            .about("", "start a thread")?;
+        let failed = |_| Failure::new(ErrorCode::Io, "", "the thread of the sandbox failed");
+        thread.join().unwrap_or_else(|panic| Err(failed(panic)))
     })
+}
+
+/// The specification of a sandbox and the descriptors that go with it.
+fn specification(
+    mut view: View,
+    started: Started,
+    bounds: Bounds,
+    streams: [OwnedFd; 3],
+) -> (Spec, Vec<OwnedFd>) {
+    let bytes = |text: &OsStr| Bytes(text.as_bytes().to_vec());
+    let program = Program {
+        path: bytes(started.path.as_os_str()),
+        arguments: started.arguments.iter().map(|word| bytes(word)).collect(),
+        environment: started.environment,
+        directory: bytes(started.directory.as_os_str()),
+        streams: streams.map(|stream| view.hold(stream)),
+        terminal: started.terminal,
+    };
+    let spec = Spec {
+        root: view.root,
+        places: view.places,
+        program,
+        bounds,
+    };
+    (spec, view.files)
 }
 
 /// Runs a tool of this machine outside of any sandbox; what it prints goes to `log`.
@@ -91,13 +132,13 @@ pub fn run_on_host(mut command: Command, log: &OwnedFd) -> Result<bool, Failure>
         .about(&name, "start")
 }
 
-/// A running bubblewrap.
+/// A running sandbox.
 struct Sandboxed {
     child: Child,
     /// Readable when it has ended.
     ended: OwnedFd,
-    /// What it says of its child.
-    status: PipeReader,
+    /// Where its first process says how the program ended.
+    control: Connection,
     capture: Option<PipeReader>,
     output: Vec<u8>,
 }
@@ -111,43 +152,47 @@ enum Stop {
 
 impl Sandboxed {
     fn start(
-        arguments: Vec<OsString>,
-        filters: Vec<OwnedFd>,
+        view: View,
+        started: Started,
+        bounds: Bounds,
         streams: Streams,
     ) -> Result<Self, Failure> {
-        let (status, status_end) = std::io::pipe().about("bwrap", "make a pipe")?;
-        let status_end = OwnedFd::from(status_end);
-        let mut command = bubblewrap(streams.terminal)?;
+        let (ours, theirs) = UnixStream::pair().about("", "make a socket")?;
+        let mut command = Command::new(THIS_PROGRAM);
         command
+            .arg(first::COMMAND)
             .env_clear()
-            .stdin(streams.input)
-            .stdout(streams.output)
-            .stderr(streams.errors);
-        command.args(["--json-status-fd", &status_end.as_raw_fd().to_string()]);
-        for filter in &filters {
-            command.args(["--add-seccomp-fd", &filter.as_raw_fd().to_string()]);
-        }
-        command.args(arguments);
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(streams.log);
         let ourselves = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
-            .about("bwrap", "watch the helper")?;
+            .about("", "watch the helper")?;
         spawn::die_with_parent(&mut command, ourselves);
-        spawn::inherit(
-            &mut command,
-            filters.into_iter().chain([status_end]).collect(),
-        );
-        let child = command.spawn().about("bwrap", "start the sandbox")?;
+        let child = command.spawn().about("", "start the sandbox")?;
+        // It holds the other end of the socket.
+        drop(command);
         let pid = i32::try_from(child.id())
             .ok()
             .and_then(Pid::from_raw)
             .ok_or(rustix::io::Errno::SRCH);
         let ended = pid
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()))
-            .about("bwrap", "watch the sandbox")?;
-        // `command` goes here and with it the writing ends of the pipes.
+            .about("", "watch the sandbox")?;
+        let control = Connection::from(ours);
+        let (spec, files) = specification(view, started, bounds, streams.files);
+        let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        let broken = |error: FrameError| {
+            Failure::new(
+                ErrorCode::Io,
+                "",
+                format!("cannot tell the sandbox what it is: {error}"),
+            )
+        };
+        control.send(&spec, &files).map_err(broken)?;
         Ok(Self {
             child,
             ended,
-            status,
+            control,
             capture: streams.capture,
             output: Vec::new(),
         })
@@ -158,7 +203,7 @@ impl Sandboxed {
         loop {
             let fired = self
                 .poll(session, stop.is_none())
-                .about("bwrap", "watch the sandbox")?;
+                .about("", "watch the sandbox")?;
             if fired.contains(&Source::Session) {
                 stop = stop.or(Some(Stop::Cancelled));
             }
@@ -172,7 +217,7 @@ impl Sandboxed {
                 break;
             }
         }
-        self.child.wait().about("bwrap", "wait for the sandbox")?;
+        self.child.wait().about("", "wait for the sandbox")?;
         self.finish(stop)
     }
 
@@ -197,15 +242,15 @@ impl Sandboxed {
         Ok(fired.map(|((source, ..), _)| *source).collect())
     }
 
-    /// The exit status of the program as bubblewrap says it (JSON objects, one in a line); none when it never ran.
-    fn exit_code(&mut self) -> Option<i32> {
-        let mut text = String::new();
-        self.status.read_to_string(&mut text).ok()?;
-        let objects = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let mut codes = objects.filter_map(|object| object.get("exit-code")?.as_i64());
-        codes.next().and_then(|code| i32::try_from(code).ok())
+    /// The exit status of the program, or why it never ran.
+    fn status(&self) -> Result<i32, Failure> {
+        match self.control.receive::<Reply<i32>>() {
+            Ok(Some((reply, _))) => reply.into(),
+            Ok(None) | Err(_) => {
+                let detail = "the sandbox ended before the program did: somebody killed it, or memory ran out";
+                Err(Failure::new(ErrorCode::Io, "", detail))
+            }
+        }
     }
 
     /// Reads captured output; false when it is more than what may be captured.
@@ -226,40 +271,23 @@ impl Sandboxed {
         true
     }
 
-    fn finish(mut self, stop: Option<Stop>) -> Result<Finished, Failure> {
-        match (stop, self.exit_code()) {
-            (Some(Stop::Cancelled), _) => Err(Failure::new(
-                ErrorCode::Interrupted,
-                "",
-                "the session was cancelled",
-            )),
-            (Some(Stop::Overflow), _) => Err(Failure::new(
-                ErrorCode::NoSpace,
-                "",
-                format!("the program printed more than the {MAX_BLOB} bytes that are captured"),
-            )),
-            (None, Some(status)) => Ok(Finished {
-                status,
+    fn finish(self, stop: Option<Stop>) -> Result<Finished, Failure> {
+        match stop {
+            Some(Stop::Cancelled) => {
+                let detail = "the session was cancelled";
+                Err(Failure::new(ErrorCode::Interrupted, "", detail))
+            }
+            Some(Stop::Overflow) => {
+                let detail =
+                    format!("the program printed more than the {MAX_BLOB} bytes that are captured");
+                Err(Failure::new(ErrorCode::NoSpace, "", detail))
+            }
+            None => Ok(Finished {
+                status: self.status()?,
                 output: self.output,
             }),
-            (None, None) => Err(Failure::new(
-                ErrorCode::Io,
-                "bwrap",
-                "the sandbox could not be set up; its reason is in the log",
-            )),
         }
     }
-}
-
-/// The program to start; with a terminal, in a session that it controls.
-fn bubblewrap(terminal: bool) -> Result<Command, Failure> {
-    let bubblewrap = host_tool("bwrap")?;
-    if !terminal {
-        return Ok(Command::new(bubblewrap));
-    }
-    let mut command = Command::new(host_tool("setsid")?);
-    command.arg("--ctty").arg(bubblewrap);
-    Ok(command)
 }
 
 /// What a running sandbox is watched by.

@@ -13,8 +13,9 @@ use crate::access::{Access, Need};
 use crate::failure::{denied, invalid};
 use crate::process::Finished;
 use crate::sandbox;
+use crate::sandbox::Shown;
 use crate::session::Session;
-use crate::tool::{Shown, Tool, Work};
+use crate::tool::{Tool, Work};
 
 /// Separate fields and packages in a query; no tag contains them.
 const FIELD: char = '\u{1f}';
@@ -48,7 +49,7 @@ pub fn import_key(session: &mut Session, import: &ImportKey) -> Result<(), Failu
         work.write("key.asc", &import.key.0)?.into(),
     ]);
     let finished = session.run(Tool {
-        shown: vec![work.shown()],
+        shown: vec![work.shown()?],
         ..Tool::new(&program, arguments)
     })?;
     check(
@@ -144,7 +145,7 @@ pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> 
         .access
         .sandbox_path(&install.database.root, Need::Write)?;
     let shown = vec![
-        work.shown(),
+        work.shown()?,
         Shown::Dev(chroot.join("dev")),
         Shown::Proc(chroot.join("proc")),
         Shown::Sys(chroot.join("sys")),

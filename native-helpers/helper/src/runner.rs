@@ -3,15 +3,17 @@
 //! A runner is a distribution's name (`org.osbuild.fedora38`); each stands for some of the steps in [`Steps`]. A step whose program
 //! the build root lacks is left out.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use osbuild_wasm_protocol::{ErrorCode, Failure, Interface};
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{Dir, FlockOperation, OFlags, flock};
 
 use crate::access::{Access, open_inside, real_path};
 use crate::failure::About;
@@ -28,7 +30,7 @@ impl Scratch {
     /// That of a session.
     pub fn of(access: &Access) -> Result<Self, Failure> {
         let directory = access
-            .scopes
+            .scopes()
             .open_path(&access.grant.scratch, OFlags::PATH | OFlags::DIRECTORY)?;
         real_path(directory)
             .map(Self)
@@ -246,9 +248,12 @@ fn run_steps(session: &Session, scratch: &Scratch, steps: Steps) -> Result<(), F
         crypto_policies(&session.access, &etc)?;
     }
     if steps.python
-        && !sandbox::root_path(&session.access)
-            .join("etc/alternatives")
-            .exists()
+        && open_inside(
+            sandbox::root_directory(&session.access)?,
+            Path::new("etc/alternatives"),
+            OFlags::PATH,
+        )
+        .is_err()
     {
         fs::create_dir(etc.join("alternatives"))
             .about("alternatives", "prepare the sandbox's /etc")?;
@@ -344,13 +349,17 @@ fn step(session: &Session, program: &str, arguments: &[&str], must: Must) -> Res
 /// Copies the DEFAULT policy's files of the build root to /etc/crypto-policies/back-ends.
 fn crypto_policies(access: &Access, etc: &Path) -> Result<(), Failure> {
     let policies = Path::new("usr/share/crypto-policies/back-ends/DEFAULT");
-    let Ok(entries) = fs::read_dir(sandbox::root_path(access).join(policies)) else {
+    let root = sandbox::root_directory(access)?;
+    let Ok(directory) = open_inside(&root, policies, OFlags::RDONLY | OFlags::DIRECTORY) else {
         return Ok(());
     };
-    let root = sandbox::root_directory(access)?;
+    let entries = Dir::read_from(&directory).about(policies, "list the policies")?;
     let target = etc.join("crypto-policies/back-ends");
     fs::create_dir_all(&target).about(&target, "prepare the sandbox's crypto-policies")?;
-    for name in entries.flatten().map(|entry| entry.file_name()) {
+    let names = entries
+        .flatten()
+        .map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
+    for name in names.filter(|name| name != "." && name != "..") {
         let file = open_inside(
             &root,
             &policies.join(&name),

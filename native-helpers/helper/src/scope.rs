@@ -1,9 +1,9 @@
-//! The directories that this process may touch at all.
+//! What this process may do at all.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use osbuild_wasm_protocol::Failure;
+use osbuild_wasm_protocol::{Charter, Failure};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use crate::failure::{About, denied};
@@ -18,7 +18,14 @@ struct Scope {
     directory: OwnedFd,
 }
 
-/// All of them.
+/// What this process was started for.
+#[derive(Debug)]
+pub struct Bounds {
+    pub scopes: Scopes,
+    pub charter: Charter,
+}
+
+/// All directories that this process may touch.
 #[derive(Debug)]
 pub struct Scopes(Vec<Scope>);
 

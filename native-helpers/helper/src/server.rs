@@ -10,7 +10,7 @@ use osbuild_wasm_protocol::{Begin, Connection, ErrorCode, Failure, FrameError, I
 
 use crate::access::Access;
 use crate::failure::{About, invalid};
-use crate::scope::Scopes;
+use crate::scope::Bounds;
 use crate::session::Session;
 
 /// A session that runs, and another handle of its socket to end it.
@@ -20,13 +20,13 @@ struct Running {
 }
 
 /// Serves until the runtime closes the control socket or sends something that is no message; then ends all sessions.
-pub fn serve(control: &Connection, interface: Interface, scopes: Scopes) {
-    let scopes = Arc::new(scopes);
+pub fn serve(control: &Connection, interface: Interface, bounds: Bounds) {
+    let bounds = Arc::new(bounds);
     let mut sessions: Vec<Running> = Vec::new();
     loop {
         let begun = match control.receive::<Begin>() {
             Ok(Some((begin, descriptors))) => {
-                begin_session(interface, Arc::clone(&scopes), begin, descriptors)
+                begin_session(interface, Arc::clone(&bounds), begin, descriptors)
             }
             Err(FrameError::Malformed(error)) => {
                 Err(invalid("", format!("this is no grant: {error}")))
@@ -49,7 +49,7 @@ pub fn serve(control: &Connection, interface: Interface, scopes: Scopes) {
 
 fn begin_session(
     interface: Interface,
-    scopes: Arc<Scopes>,
+    bounds: Arc<Bounds>,
     begin: Begin,
     descriptors: Vec<OwnedFd>,
 ) -> Result<Running, Failure> {
@@ -59,7 +59,7 @@ fn begin_session(
             "a session begins with two descriptors: its socket and its log",
         )
     })?;
-    let access = Access::check(scopes, begin.grant)?;
+    let access = Access::check(bounds, begin.grant)?;
     let socket = UnixStream::from(socket);
     let ours = socket.try_clone().about("", "copy the session's socket")?;
     let (ready, begun) = mpsc::channel();

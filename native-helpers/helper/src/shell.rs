@@ -26,12 +26,12 @@ pub fn run(
     let work = Work::new(session)?;
     work.write("arguments.json", shell.arguments.as_bytes())?;
     let tool = Tool {
-        input: input.into(),
+        input: Some(input),
         output: Sink::File(File::from(output)),
         errors: Errors::File(File::from(errors)),
         directory: PathBuf::from(TREE),
         terminal: shell.terminal,
-        shown: vec![work.shown()],
+        shown: vec![work.shown()?],
         ..Tool::new(&shell.program, [] as [&str; 0])
     };
     let finished = session.run(tool)?;

@@ -1,21 +1,24 @@
 //! Running one program for a session.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use caps::{Capability, CapsHashSet};
+use caps::Capability;
 use osbuild_wasm_protocol::{BuildRoot, Failure, Root};
 use rustix::fs::OFlags;
 
 use crate::access::{Need, TREE};
 use crate::failure::About;
-use crate::process::{Finished, Streams, run_sandbox};
+use crate::network::Forwarder;
+use crate::process::{Finished, Started, Streams, run_sandbox};
 use crate::runner::{self, Scratch};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::spec::Bounds;
+use crate::sandbox::{self, Shown, View};
 use crate::session::Session;
-use crate::{hint, privilege, seccomp};
+use crate::{environment, hint, privilege};
 
 /// A program to run.
 #[derive(Debug)]
@@ -26,7 +29,8 @@ pub struct Tool {
     pub environment: Vec<(String, String)>,
     /// Working directory in the sandbox.
     pub directory: PathBuf,
-    pub input: Stdio,
+    /// What it reads; none: nothing.
+    pub input: Option<OwnedFd>,
     pub output: Sink,
     pub errors: Errors,
     /// The streams are a terminal of its own, which becomes its controlling one.
@@ -53,25 +57,6 @@ pub enum Errors {
     File(File),
 }
 
-/// Something more that a tool sees, at a path of its sandbox.
-#[derive(Debug)]
-pub enum Shown {
-    /// A path of this machine.
-    Host {
-        source: PathBuf,
-        target: PathBuf,
-        read_only: bool,
-    },
-    /// A device node of this machine.
-    Device { source: PathBuf, target: PathBuf },
-    /// The minimal /dev of a sandbox, for programs that chroot.
-    Dev(PathBuf),
-    /// Its /proc.
-    Proc(PathBuf),
-    /// Its /sys, read only.
-    Sys(PathBuf),
-}
-
 impl Tool {
     /// A program of the build root that reads nothing and prints to the log.
     pub fn new<A: Into<OsString>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Self {
@@ -81,7 +66,7 @@ impl Tool {
             root: Root::BuildRoot,
             environment: Vec::new(),
             directory: PathBuf::from("/"),
-            input: Stdio::null(),
+            input: None,
             output: Sink::Log,
             errors: Errors::Log,
             terminal: false,
@@ -111,28 +96,24 @@ impl Session {
     /// As [`Session::run`], without the runner's preparation before it.
     pub fn run_prepared(&self, tool: Tool) -> Result<Finished, Failure> {
         let scratch = Scratch::of(&self.access)?;
-        let program = self.find(&tool)?;
-        let mut sandbox = match tool.root {
-            Root::BuildRoot => Sandbox::build_root(&self.access, &scratch)?,
-            Root::Tree => Sandbox::tree(&self.access, &scratch)?,
+        let path = self.find(&tool)?;
+        let mut view = match tool.root {
+            Root::BuildRoot => View::build_root(&self.access, &scratch)?,
+            Root::Tree => View::tree(&self.access, &scratch)?,
         };
-        for shown in &tool.shown {
-            sandbox.show(shown, &scratch);
+        for shown in tool.shown {
+            view.show(shown, &scratch)?;
         }
-        isolate(
-            &mut sandbox,
-            privilege::of_tools(&self.access.grant.capabilities)?,
-        );
-        if !tool.terminal {
-            sandbox.add([&"--new-session"]);
-        }
-        self.environment(&mut sandbox, &tool.environment)?;
-        sandbox.add([&"--chdir", &tool.directory, &"--", &program]);
-        sandbox.arguments.extend(tool.arguments);
-        let filters = seccomp::of_tools(&self.access.grant.capabilities)?;
-        let mut streams = self.streams(tool.input, tool.output, tool.errors)?;
-        streams.terminal = tool.terminal;
-        run_sandbox(sandbox.arguments, filters, streams, &self.connection)
+        let started = Started {
+            path,
+            arguments: tool.arguments,
+            environment: self.environment(&tool.environment)?,
+            directory: tool.directory,
+            terminal: tool.terminal,
+        };
+        let bounds = self.bounds(&tool.program, &mut view)?;
+        let streams = self.streams(tool.input, tool.output, tool.errors)?;
+        run_sandbox(view, started, bounds, streams, &self.connection)
     }
 
     /// Runs a program that sees nothing of the grant but what is shown, and captures all that it prints. It is that of the build
@@ -141,44 +122,61 @@ impl Session {
         &self,
         program: &str,
         arguments: Vec<OsString>,
-        environment: &[(String, String)],
-        shown: &[Shown],
+        environment: &[(&str, &str)],
+        shown: Vec<Shown>,
     ) -> Result<Finished, Failure> {
         let scratch = Scratch::of(&self.access)?;
         scratch.skeleton()?;
-        let build_root = (
+        let roots = [
             sandbox::root_directory(&self.access)?,
-            sandbox::root_path(&self.access),
-        );
-        let machine = (
             sandbox::directory_of(&BuildRoot::Host, &self.access)?,
-            Path::new("/"),
-        );
-        let mut found = [build_root, machine]
+        ];
+        let mut found = roots
             .into_iter()
-            .filter_map(|(root, path)| Some((sandbox::find_program(&root, program)?, path)));
-        let (program, root) = found
+            .filter_map(|root| Some((sandbox::find_program(&root, program)?, root)));
+        let (path, root) = found
             .next()
             .ok_or_else(|| hint::missing_tool(program, "this machine"))?;
-        let mut sandbox = Sandbox::alone(root, &scratch);
+        let mut view = View::alone(&root, &scratch)?;
         for shown in shown {
-            sandbox.show(shown, &scratch);
+            view.show(shown, &scratch)?;
         }
         // Files may belong to anybody.
-        isolate(
-            &mut sandbox,
-            CapsHashSet::from([Capability::CAP_DAC_OVERRIDE]),
-        );
-        self.environment(&mut sandbox, environment)?;
-        sandbox.add([&"--new-session", &"--", &program]);
-        sandbox.arguments.extend(arguments);
-        let streams = self.streams(Stdio::null(), Sink::Capture, Errors::Captured)?;
-        run_sandbox(
-            sandbox.arguments,
-            seccomp::of_tools(&[])?,
-            streams,
-            &self.connection,
-        )
+        let bounds = Bounds {
+            user_namespace: Some(view.hold(privilege::user_namespace()?)),
+            capabilities: vec![Capability::CAP_DAC_OVERRIDE.to_string()],
+            file_size: None,
+            memory: None,
+        };
+        let mut variables = self.environment(&[])?;
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        variables.extend(environment.iter().map(owned));
+        let started = Started {
+            path,
+            arguments,
+            environment: variables,
+            directory: PathBuf::from("/"),
+            terminal: false,
+        };
+        let streams = self.streams(None, Sink::Capture, Errors::Captured)?;
+        run_sandbox(view, started, bounds, streams, &self.connection)
+    }
+
+    /// What a program of the session may be: root of a user namespace in which its capabilities reach nothing of the machine's, or,
+    /// if the grant names it for that, somebody with the capabilities of the grant on the machine itself.
+    fn bounds(&self, program: &str, view: &mut View) -> Result<Bounds, Failure> {
+        let grant = &self.access.grant;
+        let privileged = grant.privileged.iter().any(|named| named == program);
+        let user_namespace = match privileged {
+            true => None,
+            false => Some(view.hold(privilege::user_namespace()?)),
+        };
+        Ok(Bounds {
+            user_namespace,
+            capabilities: privilege::of_programs(&grant.capabilities, privileged)?,
+            file_size: None,
+            memory: None,
+        })
     }
 
     fn find(&self, tool: &Tool) -> Result<PathBuf, Failure> {
@@ -194,87 +192,60 @@ impl Session {
             .ok_or_else(|| hint::missing_tool(&tool.program, place))
     }
 
-    /// A clean environment; set inside, never for bubblewrap itself.
-    fn environment(&self, sandbox: &mut Sandbox, more: &[(String, String)]) -> Result<(), Failure> {
-        sandbox::check_environment(more)?;
+    /// A clean environment with these variables in it.
+    fn environment(&self, more: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
+        environment::check(&self.access.grant.environment, more)?;
         let terminal = std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
-        let epoch = self
-            .access
-            .grant
-            .source_epoch
-            .map(|epoch| ("SOURCE_DATE_EPOCH", epoch.to_string()));
         let fixed = [
             ("container", "bwrap-osbuild"),
             ("LC_CTYPE", "C.UTF-8"),
             ("PATH", "/usr/sbin:/usr/bin"),
             ("TERM", &terminal),
         ];
-        let proxy = self
-            .network
-            .iter()
-            .flat_map(crate::network::Forwarder::environment);
-        sandbox.add([&"--clearenv"]);
-        for (name, value) in fixed {
-            sandbox.add([&"--setenv", &name, &value]);
-        }
-        for (name, value) in epoch.into_iter().chain(proxy) {
-            sandbox.add([&"--setenv", &name, &value]);
-        }
-        for (name, value) in more {
-            sandbox.add([&"--setenv", &name, &value]);
-        }
-        Ok(())
+        let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let epoch = self.access.grant.source_epoch;
+        let epoch = epoch.map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string()));
+        let proxy = self.network.iter().flat_map(Forwarder::environment);
+        let proxy = proxy.map(|(name, value)| (name.to_owned(), value));
+        let mut all: BTreeMap<_, _> = fixed.into_iter().chain(epoch).chain(proxy).collect();
+        all.extend(more.iter().cloned());
+        Ok(all)
     }
 
-    fn streams(&self, input: Stdio, output: Sink, errors: Errors) -> Result<Streams, Failure> {
-        let log = || {
-            self.log
-                .try_clone()
-                .map(Stdio::from)
-                .about("", "copy the log")
-        };
-        let mut streams = Streams {
-            input,
-            output: Stdio::null(),
-            errors: log()?,
-            capture: None,
-            terminal: false,
-        };
-        let captured = matches!(errors, Errors::Captured);
-        if let Errors::File(file) = errors {
-            streams.errors = file.into();
-        }
-        match output {
-            Sink::Log => streams.output = log()?,
-            Sink::File(file) => streams.output = file.into(),
-            Sink::Discard => {}
+    fn streams(
+        &self,
+        input: Option<OwnedFd>,
+        output: Sink,
+        errors: Errors,
+    ) -> Result<Streams, Failure> {
+        let log = || self.log.try_clone().about("", "copy the log");
+        let input = input.map_or_else(nothing, Ok)?;
+        let (capture, output) = match output {
+            Sink::Log => (None, log()?),
+            Sink::File(file) => (None, file.into()),
+            Sink::Discard => (None, nothing()?),
             Sink::Capture => {
                 let (reader, writer) = std::io::pipe().about("", "make a pipe")?;
-                if captured {
-                    streams.errors = writer.try_clone().about("", "copy a pipe")?.into();
-                }
-                streams.output = writer.into();
-                streams.capture = Some(reader);
+                (Some(reader), writer.into())
             }
-        }
-        Ok(streams)
+        };
+        let errors = match errors {
+            Errors::Log => log()?,
+            Errors::Captured => output.try_clone().about("", "copy a pipe")?,
+            Errors::File(file) => file.into(),
+        };
+        Ok(Streams {
+            files: [input, output, errors],
+            capture,
+            log: log()?,
+        })
     }
 }
 
-/// Namespaces and capabilities. The network is that of the session's thread.
-fn isolate(sandbox: &mut Sandbox, capabilities: CapsHashSet) {
-    sandbox.add([
-        &"--unshare-pid",
-        &"--unshare-ipc",
-        &"--unshare-uts",
-        &"--unshare-cgroup-try",
-    ]);
-    sandbox.add([&"--die-with-parent", &"--cap-drop", &"ALL"]);
-    let mut capabilities: Vec<_> = capabilities.into_iter().collect();
-    capabilities.sort_by_key(|capability| capability.index());
-    for capability in capabilities {
-        sandbox.add([&"--cap-add", &capability.to_string()]);
-    }
+/// What nothing is read from and nothing arrives at.
+fn nothing() -> Result<OwnedFd, Failure> {
+    let null = File::options().read(true).write(true).open("/dev/null");
+    null.map(OwnedFd::from).about("/dev/null", "open")
 }
 
 /// A new directory of the session's scratch that tools see as [`WORK`], removed when dropped.
@@ -294,12 +265,8 @@ impl Work {
     }
 
     /// What shows it to a tool.
-    pub fn shown(&self) -> Shown {
-        Shown::Host {
-            source: self.0.clone(),
-            target: PathBuf::from(WORK),
-            read_only: false,
-        }
+    pub fn shown(&self) -> Result<Shown, Failure> {
+        Shown::own(&self.0, WORK, false)
     }
 
     /// Writes a file and returns its path in the sandbox.

@@ -51,14 +51,8 @@ pub enum Request {
     Run(Run),
     /// `command`: comes with the shell's three standard streams as descriptors; answered with [`Outcome`].
     Shell(Shell),
-    /// `tree`: answered with a list of names.
-    ListXattrs(XattrPath),
-    /// `tree`: answered with [`Bytes`] or null.
-    GetXattr(XattrName),
     /// `tree`.
     SetXattr(XattrValue),
-    /// `tree`.
-    RemoveXattr(XattrName),
     /// Any interface: releases everything, answers, and closes the session.
     End,
 }
@@ -337,28 +331,6 @@ pub struct Outcome {
     pub status: i32,
     /// Captured output.
     pub output: Bytes,
-}
-
-/// An object whose attributes are meant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct XattrPath {
-    /// Contract path.
-    pub path: String,
-    /// Resolve a link at the end.
-    pub follow: bool,
-}
-
-/// One extended attribute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct XattrName {
-    /// Contract path.
-    pub path: String,
-    /// Resolve a link at the end.
-    pub follow: bool,
-    /// Name with its class, e.g. `security.selinux`.
-    pub name: String,
 }
 
 /// One extended attribute and its value.

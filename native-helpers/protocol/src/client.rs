@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::charter::Charter;
 use crate::frame::Connection;
 use crate::message::{Begin, ErrorCode, Failure, Grant, Hello, Interface, Reply, VERSION};
 use crate::session::{Session, broken};
@@ -27,15 +28,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts `program` for one interface; it will touch nothing outside of `scopes`.
+    /// Starts `program` for one interface; none of its sessions will get more than the charter has.
     ///
     /// # Errors
     /// When the program cannot be started, is of another version, or says that it cannot serve here.
-    pub fn spawn(
-        program: &Path,
-        interface: Interface,
-        scopes: &[PathBuf],
-    ) -> Result<Self, Failure> {
+    pub fn spawn(program: &Path, interface: Interface, charter: &Charter) -> Result<Self, Failure> {
         let start = |error: std::io::Error| {
             let name = program.display().to_string();
             Failure::new(
@@ -56,9 +53,7 @@ impl Client {
         if let Some(terminal) = std::env::var_os("TERM") {
             command.env("TERM", terminal);
         }
-        for scope in scopes {
-            command.arg("--scope").arg(scope);
-        }
+        command.args(charter.words());
         let child = command.spawn().map_err(start)?;
         drop(command); // Holds the helper's end of the socket.
         let client = Self {

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 /// Most bytes of JSON in one frame: a blob of 16 MiB in base64 and room for the rest.
 pub const MAX_FRAME: usize = 24 << 20;
 
-/// Most descriptors that travel with a frame: the streams of a shell.
-pub const MAX_DESCRIPTORS: usize = 3;
+/// Most descriptors that travel with a frame (the kernel takes 253): those of all that a sandbox shows.
+pub const MAX_DESCRIPTORS: usize = 200;
 
 /// What can go wrong with a frame. After any of these the connection is of no more use.
 #[derive(Debug, thiserror::Error)]
@@ -216,8 +216,9 @@ mod tests {
     fn too_many_descriptors_are_refused_and_closed() {
         let (one, other) = pair();
         let file = std::fs::File::open("/dev/null").unwrap();
-        let many = [file.as_fd(); 8];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let many = [file.as_fd(); MAX_DESCRIPTORS + 1];
+        let mut space =
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS + 1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         assert!(ancillary.push(SendAncillaryMessage::ScmRights(&many)));
         sendmsg(

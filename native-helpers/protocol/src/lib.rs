@@ -1,6 +1,6 @@
 //! What the runtime and its native helpers say to each other.
 //!
-//! The runtime starts `osbuild-wasm-helper INTERFACE --scope DIR...` with one end of a Unix stream socket as standard input, the
+//! The runtime starts `osbuild-wasm-helper INTERFACE` with a [`Charter`] and with one end of a Unix stream socket as standard input, the
 //! *control socket*. Each message is a frame: its length as 32-bit little-endian number, then that many bytes of JSON; descriptors
 //! travel with the first byte of a frame. The helper says [`Hello`] (or why it cannot serve). Each [`Begin`] on the control socket
 //! brings two descriptors, the socket of a new session and its log, and is answered there. On the session's socket every
@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod charter;
 mod client;
 mod frame;
 mod message;
@@ -20,8 +21,9 @@ mod storage;
 pub use calls::{
     Bind, Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageFormat, ImageInfo,
     ImportKey, Info, Input, Install, Outcome, Output, Package, Query, Request, Root, Run, Shell,
-    Verify, XattrName, XattrPath, XattrValue,
+    Verify, XattrValue,
 };
+pub use charter::Charter;
 pub use client::Client;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
 pub use message::{

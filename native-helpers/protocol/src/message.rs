@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Version of this protocol. Runtime and helper are built together, so anything else than equality is refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a helper process serves: an interface of package `osbuild:stage`, or what the runtime itself needs for devices and mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -127,8 +127,13 @@ pub struct Grant {
     pub runner_cache: Option<PathBuf>,
     /// Programs of the metadata; exactly these names may be run.
     pub programs: Vec<String>,
-    /// Linux capabilities beyond the default set, e.g. `CAP_MAC_ADMIN`.
+    /// Names of variables that it may set for its programs; `*`: any.
+    pub environment: Vec<String>,
+    /// Linux capabilities beyond the default set, e.g. `CAP_MAC_ADMIN`: those of its programs in their user namespace, and of the
+    /// privileged ones on the machine itself.
     pub capabilities: Vec<String>,
+    /// Those of the programs that run with the privileges of the machine instead of in a user namespace.
+    pub privileged: Vec<String>,
     /// Source epoch of the pipeline in seconds since 1970.
     pub source_epoch: Option<i64>,
     /// Empty directory on a real disk, private to this stage: /etc and /var of its tools, temporary files of the helper.

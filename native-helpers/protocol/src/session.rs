@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::calls::{
     Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageInfo, ImportKey, Info, Install,
-    Outcome, Package, Query, Request, Run, Shell, Verify, XattrName, XattrPath, XattrValue,
+    Outcome, Package, Query, Request, Run, Shell, Verify, XattrValue,
 };
 use crate::frame::Connection;
 use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Reply};
@@ -285,37 +285,12 @@ impl Session {
         self.call_with(&Request::Shell(shell), &streams)
     }
 
-    /// `tree.list-xattrs` with privilege.
-    ///
-    /// # Errors
-    /// As the interface says.
-    pub fn list_xattrs(&self, path: XattrPath) -> Result<Vec<String>, Failure> {
-        self.call(&Request::ListXattrs(path))
-    }
-
-    /// `tree.get-xattr` with privilege.
-    ///
-    /// # Errors
-    /// As the interface says.
-    pub fn get_xattr(&self, name: XattrName) -> Result<Option<Vec<u8>>, Failure> {
-        self.call(&Request::GetXattr(name))
-            .map(|value: Option<Bytes>| value.map(|Bytes(bytes)| bytes))
-    }
-
     /// `tree.set-xattr` with privilege.
     ///
     /// # Errors
     /// As the interface says.
     pub fn set_xattr(&self, value: XattrValue) -> Result<(), Failure> {
         self.call(&Request::SetXattr(value))
-    }
-
-    /// `tree.remove-xattr` with privilege.
-    ///
-    /// # Errors
-    /// As the interface says.
-    pub fn remove_xattr(&self, name: XattrName) -> Result<(), Failure> {
-        self.call(&Request::RemoveXattr(name))
     }
 }
 

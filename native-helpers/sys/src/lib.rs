@@ -1,7 +1,9 @@
-//! System calls that no safe crate offers: loop devices, namespaces of a thread, descriptors for a child.
+//! System calls that no safe crate offers: loop devices, mounts, namespaces of a thread, what a child inherits and may do.
 //!
 //! All unsafe code of the project is here. Every function is safe to call with any arguments.
 
+pub mod enter;
 pub mod loop_device;
+pub mod mount;
 pub mod namespace;
 pub mod spawn;

@@ -1,8 +1,11 @@
 //! Namespaces of the calling thread.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::ioctl::{self, Opcode, Setter};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -60,6 +63,21 @@ pub fn private_mounts() -> Result<()> {
     )
 }
 
+/// Gives the calling thread, and what it starts, names of its own: those of the machine, of message queues and shared memory, and,
+/// where the kernel has them, of control groups.
+///
+/// # Errors
+/// `PERM` without CAP_SYS_ADMIN.
+pub fn private_names() -> Result<()> {
+    // SAFETY: as above, CLONE_FILES is not used.
+    unsafe { unshare_unsafe(UnshareFlags::NEWIPC | UnshareFlags::NEWUTS) }?;
+    // SAFETY: as above.
+    match unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) } {
+        Err(Errno::INVAL) => Ok(()),
+        unshared => unshared,
+    }
+}
+
 /// Makes the next process that the calling thread starts the first one of a process namespace: when it ends, for whatever reason, the
 /// kernel kills all that it started before it can be waited for. The thread can start nothing afterwards and should end.
 ///
@@ -68,4 +86,56 @@ pub fn private_mounts() -> Result<()> {
 pub fn private_processes() -> Result<()> {
     // SAFETY: as above, CLONE_FILES is not used.
     unsafe { unshare_unsafe(UnshareFlags::NEWPID) }
+}
+
+/// Files of a process that say which ids stand for which, see user_namespaces(7).
+const MAPS: [&str; 2] = ["uid_map", "gid_map"];
+
+/// A new user namespace in which every id of this process's one stands for itself. `holder` is a program that ends when its standard
+/// input does; it holds the namespace until there is a descriptor of it.
+///
+/// # Errors
+/// `PERM` without CAP_SETUID, CAP_SETGID and CAP_SETFCAP, or where the machine forbids user namespaces; `NOSPC` when it allows no more.
+pub fn user_namespace(holder: &mut Command) -> std::io::Result<OwnedFd> {
+    // SAFETY: between fork and exec one system call, which unshares no descriptors.
+    let unshare = || Ok(unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }?);
+    // SAFETY: as above.
+    unsafe { holder.pre_exec(unshare) };
+    let mut child = holder.stdin(Stdio::piped()).spawn()?;
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let made = || {
+        for map in MAPS {
+            let own = std::fs::read_to_string(Path::new("/proc/self").join(map))?;
+            std::fs::write(process.join(map), identity(&own))?;
+        }
+        std::fs::File::open(process.join("ns/user")).map(OwnedFd::from)
+    };
+    let namespace = made();
+    drop(child.stdin.take());
+    child.wait()?;
+    namespace
+}
+
+/// The map that gives each id of a map itself.
+fn identity(own: &str) -> String {
+    let lines = own.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (inside, count) = (words.next()?, words.nth(1)?);
+        Some(format!("{inside} {inside} {count}\n"))
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_of_itself_has_the_ids_that_are_there() {
+        assert_eq!(
+            identity("         0          0 4294967295\n"),
+            "0 0 4294967295\n"
+        );
+        assert_eq!(identity("0 1000 1\n1 100000 65536\n"), "0 0 1\n1 1 65536\n");
+    }
 }

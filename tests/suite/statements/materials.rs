@@ -95,7 +95,7 @@ fn with_packages(scratch: &Scratch) -> Value {
 }
 
 fn tools() -> bool {
-    machine::offers(&["bwrap", "rpm", "rpmbuild"])
+    machine::offers(&["rpm", "rpmbuild"])
 }
 
 fn by_name<'a>(list: &'a Value, name: &str) -> &'a Value {

@@ -184,6 +184,10 @@ pub(crate) fn as_asked(module: &Module) -> Decision {
         wasi_filesystem: true,
         programs: module.metadata.programs.clone(),
         linux_capabilities: module.metadata.capabilities.clone(),
+        privileged_programs: match module.origin {
+            Origin::Builtin => module.metadata.privileged_programs.clone(),
+            Origin::File(_) => Vec::new(),
+        },
         limits: Bounds::from(&Limits::default()),
         ..Decision::default()
     }

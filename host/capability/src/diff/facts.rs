@@ -152,6 +152,8 @@ fn of_profile(profile: &Profile) -> Facts {
             .iter()
             .map(|name| format!("Linux capability {name}")),
     );
+    words.extend(privileged(&profile.privileged_programs));
+    words.extend(variables(&profile.environment));
     words.extend(
         profile
             .network
@@ -163,6 +165,16 @@ fn of_profile(profile: &Profile) -> Facts {
             .then(|| "random numbers that are not seeded".to_owned()),
     );
     facts
+}
+
+fn privileged(programs: &[String]) -> impl Iterator<Item = String> {
+    programs
+        .iter()
+        .map(|name| format!("privileged program {name}"))
+}
+
+fn variables(names: &[String]) -> impl Iterator<Item = String> {
+    names.iter().map(|name| format!("variable {name}"))
 }
 
 fn identity(profile: &Profile) -> BTreeMap<String, String> {
@@ -230,6 +242,8 @@ fn of_planned(planned: &Planned) -> Facts {
             .iter()
             .map(|name| format!("Linux capability {name}")),
     );
+    words.extend(privileged(&decision.privileged_programs));
+    words.extend(variables(&ask.module.environment));
     words.extend(decision.hosts.iter().map(|host| format!("host {host}")));
     words.extend(
         ask.module

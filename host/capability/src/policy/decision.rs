@@ -23,8 +23,11 @@ pub struct Decision {
     pub wasi_filesystem: bool,
     /// Programs that may be run.
     pub programs: Vec<String>,
-    /// Linux capabilities of these programs beyond osbuild's default set.
+    /// Linux capabilities of these programs beyond the default set, in their user namespace.
     pub linux_capabilities: Vec<String>,
+    /// Those of the programs that have the privileges of the machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub privileged_programs: Vec<String>,
     /// Hosts that may be reached.
     pub hosts: Vec<String>,
     /// Verbs on paths that the policy allows, beside the module's own limits; none: it does not narrow.
@@ -86,10 +89,21 @@ impl Policy {
 }
 
 impl Decision {
-    /// Without a policy a module gets what it asks for.
+    /// Without a policy a module gets what it asks for, but of the privileges of the machine only those that are built in.
     pub fn without_policy(ask: &Ask) -> Self {
         let profile = &ask.module;
+        let privileged = profile.privileged_programs.clone();
+        let (privileged_programs, denied) = match profile.is_built_in() {
+            true => (privileged, Vec::new()),
+            false => (Vec::new(), privileged),
+        };
+        let denial = |program: String| Denial {
+            capability: format!("privileged program {program}"),
+            reason: "it is as strong as root, and only a policy gives that to a plugin".into(),
+        };
         Self {
+            privileged_programs,
+            denials: denied.into_iter().map(denial).collect(),
             interfaces: profile.known_interfaces().collect(),
             wasi_filesystem: profile.has_wasi_files(),
             programs: profile.programs.clone(),
@@ -213,6 +227,17 @@ impl Review<'_> {
                     format!("program {program}"),
                     "does not list it in `programs`",
                 );
+            }
+        }
+        for program in &ask.module.privileged_programs {
+            let capability = format!("privileged program {program}");
+            if rule.tier < Tier::Privileged {
+                let reason = format!("is of tier {}, and it needs tier privileged", rule.tier);
+                self.beyond(capability, &reason);
+            } else if any(&rule.privileged_programs, program) {
+                self.decision.privileged_programs.push(program.clone());
+            } else {
+                self.beyond(capability, "does not list it in `privileged-programs`");
             }
         }
         for capability in &ask.module.linux_capabilities {

@@ -128,9 +128,12 @@ pub struct Rule {
     /// Programs of the build root.
     #[serde(default)]
     pub programs: Vec<NamePattern>,
-    /// Linux capabilities of these programs beyond osbuild's default set.
+    /// Linux capabilities of these programs beyond the default set, in their user namespace.
     #[serde(default)]
     pub linux_capabilities: Vec<NamePattern>,
+    /// Those of the programs that may have the privileges of the machine.
+    #[serde(default)]
+    pub privileged_programs: Vec<NamePattern>,
     /// Types of devices; none: all, where the tier has devices.
     #[serde(default)]
     pub devices: Option<Vec<NamePattern>>,
@@ -178,6 +181,7 @@ impl Rule {
             rights: None,
             programs: Vec::new(),
             linux_capabilities: Vec::new(),
+            privileged_programs: Vec::new(),
             devices: None,
             mounts: None,
             hosts: Vec::new(),
@@ -218,6 +222,11 @@ impl Rule {
                 "linux-capabilities",
                 Tier::Elevated,
                 self.linux_capabilities.is_empty(),
+            ),
+            (
+                "privileged-programs",
+                Tier::Privileged,
+                self.privileged_programs.is_empty(),
             ),
             (
                 "devices",

@@ -65,6 +65,7 @@ struct Used {
     interfaces: BTreeSet<Interface>,
     programs: BTreeSet<String>,
     linux_capabilities: BTreeSet<String>,
+    privileged_programs: BTreeSet<String>,
     devices: BTreeSet<String>,
     mounts: BTreeSet<String>,
     hosts: BTreeSet<String>,
@@ -92,6 +93,12 @@ impl Used {
             self.linux_capabilities
                 .extend(ask.module.linux_capabilities.iter().cloned());
         }
+        let privileged = |program: &&&String| ask.module.privileged_programs.contains(program);
+        self.privileged_programs.extend(
+            ran.iter()
+                .filter(privileged)
+                .map(|program| (*program).clone()),
+        );
         self.programs.extend(ran.into_iter().cloned());
         self.devices
             .extend(ask.devices.iter().map(|part| part.module.clone()));
@@ -124,7 +131,11 @@ impl Used {
             .max();
         let needed = [
             tier.unwrap_or_default(),
-            if parts { Tier::Privileged } else { Tier::Basic },
+            if parts || !self.privileged_programs.is_empty() {
+                Tier::Privileged
+            } else {
+                Tier::Basic
+            },
             if self.programs.is_empty() {
                 Tier::Basic
             } else {
@@ -142,6 +153,7 @@ impl Used {
         );
         rule.programs = names(self.programs);
         rule.linux_capabilities = names(self.linux_capabilities);
+        rule.privileged_programs = names(self.privileged_programs);
         if rule.tier == Tier::Privileged {
             rule.devices = Some(names(self.devices));
             rule.mounts = Some(names(self.mounts));

@@ -83,6 +83,10 @@ impl Rule {
             &mut self.linux_capabilities,
             module.linux_capabilities.iter(),
         );
+        add_names(
+            &mut self.privileged_programs,
+            module.privileged_programs.iter(),
+        );
         if let Some(devices) = &mut self.devices {
             add_names(devices, ask.devices.iter().map(|part| &part.module));
         }
@@ -117,9 +121,12 @@ impl Rule {
         let of_parts =
             (!ask.devices.is_empty() || !ask.mounts.is_empty()).then_some(Tier::Privileged);
         let of_programs = (!ask.module.programs.is_empty()).then_some(Tier::Elevated);
+        let of_privileged =
+            (!ask.module.privileged_programs.is_empty()).then_some(Tier::Privileged);
         let needed = of_interfaces
             .max(of_parts)
             .max(of_programs)
+            .max(of_privileged)
             .unwrap_or_default();
         self.tier = self.tier.max(needed);
     }
@@ -145,6 +152,7 @@ impl Rule {
         for (key, list) in [
             ("programs", &self.programs),
             ("linux-capabilities", &self.linux_capabilities),
+            ("privileged-programs", &self.privileged_programs),
         ] {
             if !list.is_empty() {
                 line(key, texts(list));

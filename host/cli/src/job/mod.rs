@@ -14,14 +14,15 @@ use crate::order::Order;
 use crate::policy::PolicyFile;
 use crate::statements::Statements;
 use osbuild_wasm_build::{
-    BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request, Settings,
-    isolate, needed_by, needed_by_stage, plan as make_plan, run as build, scopes_of,
+    BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request, SHELL,
+    Settings, charter, isolate, needed_by, needed_by_stage, plan as make_plan, run as build,
+    scopes_of,
 };
 use osbuild_wasm_capability::Policy;
-use osbuild_wasm_component::{Kind, Registry};
+use osbuild_wasm_component::{Kind, Module, Registry};
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::to_python;
-use osbuild_wasm_manifest::model::{Manifest, StageClass, Version};
+use osbuild_wasm_manifest::model::{Manifest, Stage, StageClass, Version};
 use osbuild_wasm_manifest::run::{Observer, RunOutcome};
 use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, Fanout, Gatherer, Summary};
@@ -401,9 +402,14 @@ impl Job {
         if self.statements.account().packages {
             interfaces.insert(Interface::Rpm, "--sbom".into());
         }
-        let mut scopes: Vec<_> = directories.collect();
-        scopes.extend(scopes_of(manifest));
-        HelperProcesses::start(interfaces, &scopes)
+        let modules = stages_of(manifest).filter_map(|stage| component_of(registry, stage));
+        let modules: Vec<_> = modules.collect();
+        let documents = modules.iter().map(|module| &module.metadata);
+        let mut charter = charter(documents, directories.chain(scopes_of(manifest)));
+        if self.order.break_at.is_some() {
+            charter.programs.insert(SHELL.to_owned());
+        }
+        HelperProcesses::start(interfaces, &charter)
     }
 
     /// Ctrl-C: osbuild says one word, also where a document was asked for.
@@ -417,16 +423,27 @@ impl Job {
     }
 }
 
+fn stages_of(manifest: &Manifest) -> impl Iterator<Item = &Stage> {
+    manifest
+        .pipelines
+        .iter()
+        .flat_map(|pipeline| &pipeline.stages)
+}
+
+fn component_of(registry: &Registry, stage: &Stage) -> Option<Arc<Module>> {
+    let kind = match stage.class {
+        StageClass::Assembler => Kind::Assembler,
+        StageClass::Stage => Kind::Stage,
+    };
+    registry.get(kind, &stage.module).and_then(Result::ok)
+}
+
 /// The helper interfaces that the manifest's stages, devices and mounts use, each with who asks for it first.
 fn interfaces_of(registry: &Registry, manifest: &Manifest) -> BTreeMap<Interface, String> {
     let mut interfaces = BTreeMap::new();
     for (position, pipeline) in manifest.pipelines.iter().enumerate() {
         for (index, stage) in pipeline.stages.iter().enumerate() {
-            let kind = match stage.class {
-                StageClass::Assembler => Kind::Assembler,
-                StageClass::Stage => Kind::Stage,
-            };
-            let module = registry.get(kind, &stage.module).and_then(Result::ok);
+            let module = component_of(registry, stage);
             let own: Vec<_> = module
                 .iter()
                 .flat_map(|module| needed_by(&module.request))

@@ -6,7 +6,7 @@ use crate::exit::{Exit, fail};
 use clap::Args;
 use osbuild_stage_test::{Case, CaseError, Ended, Stage, cases};
 use osbuild_wasm_build::{
-    HelperProcesses, Interrupt, Settings, SingleStage, isolate, needed_by, run_single,
+    HelperProcesses, Interrupt, Settings, SingleStage, charter, isolate, needed_by, run_single,
 };
 use osbuild_wasm_component::{Module, Registry};
 use osbuild_wasm_manifest::run::{Event, Observer};
@@ -86,7 +86,8 @@ fn run(arguments: &TestArguments) -> Result<Vec<Check>, Failure> {
     let scopes = [scratch.path().to_owned()];
     let name = module.metadata.name.clone();
     let needed = needed_by(&module.request).map(|interface| (interface, name.clone()));
-    let helpers = HelperProcesses::start(needed, &scopes).map_err(other)?;
+    let helpers =
+        HelperProcesses::start(needed, &charter([&module.metadata], scopes)).map_err(other)?;
     isolation.give_up_privileges().map_err(other)?;
     let interrupt = Interrupt::default();
     let to_end = interrupt.clone();

@@ -116,6 +116,9 @@ pub struct Grant {
     /// Linux capabilities of programs, beyond the default set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub linux_capabilities: Vec<String>,
+    /// Programs with the privileges of the machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub privileged_programs: Vec<String>,
     /// Devices, as `NAME (MODULE)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
@@ -193,6 +196,7 @@ impl Grant {
             reads: ask.module.reads.clone(),
             programs: decision.programs.clone(),
             linux_capabilities: decision.linux_capabilities.clone(),
+            privileged_programs: decision.privileged_programs.clone(),
             devices: parts(&ask.devices),
             mounts: parts(&ask.mounts),
             hosts: decision.hosts.clone(),

@@ -94,6 +94,8 @@ fn row(audited: &Audited) -> Vec<Cell> {
             },
             list("programs", &profile.programs),
             list("Linux capabilities", &profile.linux_capabilities),
+            list("as strong as root", &profile.privileged_programs),
+            list("variables", &profile.environment),
             refused_wasi(profile),
             list("unknown imports", &profile.foreign),
         ]),

@@ -158,6 +158,8 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
             },
             list("programs", &module.programs),
             list("Linux capabilities", &module.linux_capabilities),
+            list("as strong as root", &module.privileged_programs),
+            list("variables", &module.environment),
             refused_wasi(module),
         ]),
         Cell::new(touch),

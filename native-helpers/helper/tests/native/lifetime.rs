@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use osbuild_wasm_protocol::{Client, ErrorCode, FileSystem, Interface, Mount, Request};
+use osbuild_wasm_protocol::{Charter, Client, ErrorCode, FileSystem, Interface, Mount, Request};
 
 use crate::support::{
     Bench, HELPER, MOUNTS, attach, can_attach, can_run, eventually, host, loops_below, run,
@@ -58,7 +58,7 @@ fn a_dropped_session_releases_what_it_holds() {
 
 #[test]
 fn cancelling_kills_a_running_tool_at_once() {
-    if !can_run(&["bwrap", "sleep"]) {
+    if !can_run(&["sleep"]) {
         return;
     }
     let bench = Bench::granting(&["sleep"]);
@@ -114,7 +114,7 @@ fn helper_of(bench: &Bench, interface: Interface) -> rustix::process::Pid {
 
 #[test]
 fn killed_helpers_leave_no_device_and_no_process() {
-    if !can_attach(&["bwrap", "sleep"]) {
+    if !can_attach(&["sleep"]) {
         return;
     }
     let bench = Bench::granting(&["sleep"]);
@@ -221,7 +221,8 @@ fn a_helper_that_cannot_serve_says_why() {
         return;
     }
     let spawn = |program: &str, scope: &str| {
-        Client::spawn(Path::new(program), Interface::Tree, &[scope.into()]).unwrap_err()
+        let charter = Charter::of_scopes([scope.into()]);
+        Client::spawn(Path::new(program), Interface::Tree, &charter).unwrap_err()
     };
     assert_eq!(
         spawn("/nonexistent/helper", "/").code,
@@ -286,7 +287,7 @@ fn a_message_with_unknown_fields_is_answered_with_a_failure() {
 
 #[test]
 fn a_sandbox_ends_with_its_session_or_helper_at_whatever_moment() {
-    if !can_run(&["bwrap", "sleep"]) {
+    if !can_run(&["sleep"]) {
         return;
     }
     let bench = Bench::granting(&["sleep"]);

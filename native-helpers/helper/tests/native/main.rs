@@ -11,6 +11,7 @@ mod command;
 mod command_surroundings;
 mod fat;
 mod grub_and_images;
+mod isolation;
 mod lifetime;
 mod loopback;
 mod mapped;

@@ -9,7 +9,7 @@ use crate::support::{Bench, can_run, run};
 
 #[test]
 fn the_proxy_is_the_only_way_out() {
-    if !can_run(&["bwrap", "curl"]) {
+    if !can_run(&["curl"]) {
         return;
     }
     let mut bench = Bench::granting(&["curl"]);

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{
-    Attach, BuildRoot, Client, Directory, Grant, Input, Interface, Output, Root, Run, Session,
+    Attach, BuildRoot, Charter, Client, Directory, Grant, Input, Interface, Output, Root, Run,
+    Session,
 };
 use tempfile::TempDir;
 
@@ -91,7 +92,9 @@ impl Bench {
     }
 
     pub fn client(&self, interface: Interface) -> Client {
-        Client::spawn(Path::new(HELPER), interface, &[self.top().to_owned()]).unwrap()
+        let mut charter = Charter::of_scopes([self.top().to_owned()]);
+        charter.add(&self.grant);
+        Client::spawn(Path::new(HELPER), interface, &charter).unwrap()
     }
 
     pub fn begin(&self, client: &Client) -> Session {

@@ -8,8 +8,9 @@ use osbuild_wasm_protocol::{ErrorCode, Failure};
 
 use super::plan::{Plan, Snapshot};
 use crate::failure::About;
+use crate::sandbox::Shown;
+use crate::sandbox::view::open_own;
 use crate::session::Session;
-use crate::tool::Shown;
 
 /// What mtools see.
 const FILES: &str = "/run/files";
@@ -123,30 +124,19 @@ impl Mtools {
         arguments: Vec<OsString>,
         what: &str,
     ) -> Result<String, Failure> {
-        let mut environment = vec![
-            ("MTOOLSRC".to_owned(), CONFIGURATION.to_owned()),
-            ("TZ".to_owned(), "UTC".to_owned()),
-        ];
+        let mut environment = vec![("MTOOLSRC", CONFIGURATION), ("TZ", "UTC")];
         if self.lower {
-            environment.push(("MTOOLS_LOWER_CASE".to_owned(), "1".to_owned()));
+            environment.push(("MTOOLS_LOWER_CASE", "1"));
         }
-        let shown = [
+        let shown = vec![
             Shown::Device {
-                source: self.device.clone(),
+                node: open_own(&self.device)?,
                 target: DEVICE.into(),
             },
-            Shown::Host {
-                source: self.files.clone(),
-                target: FILES.into(),
-                read_only: false,
-            },
-            Shown::Host {
-                source: self.configuration.clone(),
-                target: CONFIGURATION.into(),
-                read_only: true,
-            },
+            Shown::own(&self.files, FILES, false)?,
+            Shown::own(&self.configuration, CONFIGURATION, true)?,
         ];
-        let finished = session.run_alone(program, arguments, &environment, &shown)?;
+        let finished = session.run_alone(program, arguments, &environment, shown)?;
         let text = String::from_utf8_lossy(&finished.output).into_owned();
         if finished.status == 0 {
             return Ok(text);

@@ -1,0 +1,104 @@
+//! The first process of a sandbox: sets it up, starts the program in it, and waits for that.
+//!
+//! It is this program again (`osbuild-wasm-helper sandbox`), process 1 of a process namespace: when it ends, for whatever reason, the
+//! kernel ends everything in the sandbox. Its standard input is a socket on which it is told what to do and says how that ended.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use osbuild_wasm_protocol::{Bytes, Connection, Failure, Reply};
+use osbuild_wasm_sys::enter::{Confinement, confine};
+use rustix::process::{Pid, Resource, WaitOptions, wait};
+
+use super::assemble;
+use super::spec::{Position, Spec};
+use crate::failure::{About, invalid};
+use crate::{privilege, seccomp};
+
+/// Word of the command line that stands for all this.
+pub const COMMAND: &str = "sandbox";
+
+/// Sets up what the socket says and answers with the program's exit status, 128 + N when signal N ended it.
+pub fn serve(control: &Connection) {
+    let ended = run(control);
+    let _ = control.send(&Reply::from(ended), &[]);
+}
+
+fn run(control: &Connection) -> Result<i32, Failure> {
+    let broken = |error: &dyn std::fmt::Display| invalid("sandbox", error.to_string());
+    let received = control.receive::<Spec>().map_err(|error| broken(&error))?;
+    let (spec, files) = received.ok_or_else(|| broken(&"nothing came"))?;
+    assemble::enter(&spec, &files)?;
+    let child = start(&spec, &files)?;
+    drop(files);
+    // What is left to do needs no privilege.
+    privilege::limit(&[].into())?;
+    status_of(child)
+}
+
+fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
+    let program = &spec.program;
+    let file = |position: Position| {
+        let file = files
+            .get(position)
+            .ok_or_else(|| invalid("sandbox", "a descriptor is missing"))?;
+        file.try_clone().about("sandbox", "copy a descriptor")
+    };
+    let path = text(&program.path);
+    let directory = text(&program.directory);
+    rustix::process::chdir(Path::new(&directory)).about(&directory, "work in this directory")?;
+    let mut command = Command::new(&path);
+    command
+        .args(program.arguments.iter().map(text))
+        .env_clear()
+        .envs(&program.environment);
+    let [input, output, errors] = program.streams;
+    command
+        .stdin(Stdio::from(file(input)?))
+        .stdout(Stdio::from(file(output)?))
+        .stderr(Stdio::from(file(errors)?));
+    let bounds = &spec.bounds;
+    let limits = [
+        (Resource::Fsize, bounds.file_size),
+        (Resource::As, bounds.memory),
+        (Resource::Core, Some(0)),
+    ];
+    let confinement = Confinement {
+        user_namespace: bounds.user_namespace.map(file).transpose()?,
+        capabilities: privilege::bits(&bounds.capabilities)?,
+        filters: seccomp::of_programs(&bounds.capabilities, bounds.user_namespace.is_none())?,
+        limits: limits
+            .into_iter()
+            .filter_map(|(resource, limit)| Some((resource, limit?)))
+            .collect(),
+        terminal: program.terminal,
+    };
+    confine(&mut command, confinement);
+    let child = command.spawn().about(&path, "start this program")?;
+    i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| invalid("sandbox", "a process has no number"))
+}
+
+fn text(bytes: &Bytes) -> OsString {
+    OsString::from_vec(bytes.0.clone())
+}
+
+/// Waits for the program, and meanwhile for all that lost their parents.
+fn status_of(child: Pid) -> Result<i32, Failure> {
+    loop {
+        let ended = rustix::io::retry_on_intr(|| wait(WaitOptions::empty()));
+        if let Some((pid, status)) = ended.about("sandbox", "wait for the program")?
+            && pid == child
+        {
+            let status = ExitStatus::from_raw(status.as_raw());
+            let code = status.code().or_else(|| Some(128 + status.signal()?));
+            return Ok(code.unwrap_or(-1));
+        }
+    }
+}
