@@ -15,12 +15,10 @@ use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{Failure, Mount};
 use rustix::fs::{AtFlags, CWD, Gid, Timespec, Timestamps, Uid, chownat, fsync, utimensat};
-use rustix::mount::{MountFlags, mount_remount};
 
 use self::mtools::Mtools;
 use self::plan::{Plan, Snapshot};
-use super::place::{Place, copy};
-use crate::access::descriptor_path;
+use super::place::{Place, copy, limit};
 use crate::failure::About;
 use crate::runner::Scratch;
 use crate::session::{Held, Session};
@@ -76,14 +74,10 @@ fn stage(
     let before = Snapshot::of(files).about(&mount.target, "look at this file system")?;
     let directory = File::open(files).about(&mount.target, "open this file system")?;
     let place = Place::attach(copy(&directory, &mount.target)?, target, &mount.target)?;
-    let mut flags = MountFlags::BIND | MountFlags::NODEV | MountFlags::NOSUID;
-    if mount.read_only {
-        flags |= MountFlags::RDONLY;
-    }
-    let limited = place.root().map_or(Ok(()), |root| {
-        mount_remount(descriptor_path(root), flags, c"")
-    });
-    if let Err(failure) = limited.about(&mount.target, "limit this mount") {
+    let limited = place
+        .root()
+        .map_or(Ok(()), |root| limit(root, mount.read_only, &mount.target));
+    if let Err(failure) = limited {
         let _ = place.detach();
         return Err(failure);
     }
