@@ -2,8 +2,9 @@
 //!
 //! It is trusted like the program itself: an entry counts only when nobody but root and the owner of the program can write it and
 //! its directory, and they could as well replace the program.
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, Stat, fstat, openat, statat};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -22,7 +23,9 @@ const OTHERS_WRITE: u32 = 0o022;
 #[derive(Debug)]
 pub struct Installed {
     directory: OwnedFd,
-    owner: u32,
+    /// Device and inode of the entries that belong to the program. Owners are looked at when the directory is opened: once the
+    /// process is in a user namespace, root and every stranger have one number there.
+    entries: BTreeSet<(u64, u64)>,
 }
 
 impl Installed {
@@ -36,7 +39,23 @@ impl Installed {
     fn open(path: &Path, owner: u32) -> Option<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = openat(CWD, path, flags, Mode::empty()).ok()?;
-        is_of(&directory, owner).then_some(Self { directory, owner })
+        if !is_of(&fstat(&directory).ok()?, owner) {
+            return None;
+        }
+        let of_program = |entry: rustix::io::Result<rustix::fs::DirEntry>| {
+            let stat = statat(
+                &directory,
+                entry.ok()?.file_name(),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+            .ok()?;
+            is_of(&stat, owner).then(|| identity(&stat))
+        };
+        let entries = Dir::read_from(&directory)
+            .ok()?
+            .filter_map(of_program)
+            .collect();
+        Some(Self { directory, entries })
     }
 
     /// The compiled code stored under `name`, if it is the program's.
@@ -44,8 +63,11 @@ impl Installed {
         // An entry that is a pipe must not make us wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let entry = openat(&self.directory, name, flags, Mode::empty()).ok()?;
-        let code = is_of(&entry, self.owner).then(|| zstd::decode_all(File::from(entry)));
-        code?.ok()
+        let stat = fstat(&entry).ok()?;
+        if !self.entries.contains(&identity(&stat)) || others_write(&stat) {
+            return None;
+        }
+        zstd::decode_all(File::from(entry)).ok()
     }
 }
 
@@ -62,9 +84,15 @@ pub(crate) fn put(directory: &Path, name: &str, code: &[u8]) -> io::Result<()> {
     std::fs::rename(&unfinished, directory.join(name))
 }
 
-/// Whether an open file or directory belongs to `owner` or root and others cannot write it.
-fn is_of(handle: &impl AsFd, owner: u32) -> bool {
-    fstat(handle).is_ok_and(|stat| {
-        (stat.st_uid == owner || stat.st_uid == 0) && stat.st_mode & OTHERS_WRITE == 0
-    })
+/// Whether a file or directory belongs to `owner` or root and others cannot write it.
+fn is_of(stat: &Stat, owner: u32) -> bool {
+    (stat.st_uid == owner || stat.st_uid == 0) && !others_write(stat)
+}
+
+fn others_write(stat: &Stat) -> bool {
+    stat.st_mode & OTHERS_WRITE != 0
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
 }
