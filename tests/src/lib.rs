@@ -21,6 +21,7 @@ pub mod paths;
 pub mod program;
 pub mod scratch;
 pub mod text;
+pub mod user;
 
 pub use program::{Ended, Program, Running};
 pub use scratch::Scratch;

@@ -18,6 +18,7 @@ mod plugins;
 mod record;
 mod report;
 mod results;
+mod rootless;
 mod samples;
 mod sandbox;
 mod shell;

@@ -1,10 +1,12 @@
 //! What the host does to itself before anything untrusted is read: a mount namespace of its own, and no more capabilities than
 //! owning files in a tree takes.
 use crate::failure::{BuildError, Result};
+use crate::user_namespace::{enter_user_namespace, is_root_of_machine, switches};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sched::{CloneFlags, unshare};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount_bind, mount_change, mount_remount};
 use std::path::Path;
 
@@ -26,12 +28,18 @@ pub struct Isolation {
     /// The directory as it was before it became a mount of its own: renames out of it work through this.
     pub(crate) outside: Option<OwnedFd>,
     private: bool,
+    root_of_machine: bool,
 }
 
 impl Isolation {
     /// Whether mounts of this run are invisible to the rest of the machine.
     pub fn is_private(&self) -> bool {
         self.private
+    }
+
+    /// Whether what the kernel ties to root of the machine may be had: device nodes, block mounts, loop devices, inode flags.
+    pub(crate) fn is_root_of_machine(&self) -> bool {
+        self.root_of_machine
     }
 
     /// Gives up every capability that the host does not need. Call it after the helpers were started and before threads are.
@@ -59,35 +67,71 @@ impl Isolation {
     }
 }
 
-/// Enters a private mount namespace in which `directory` (the store, or a tree) allows no device nodes to be opened. Without
-/// CAP_SYS_ADMIN nothing changes; what needs mounts then fails when it asks for them.
+/// Makes an ordinary user root of a user namespace of the subordinate ids, then enters a private mount namespace in which `directory`
+/// (the store, or a tree) allows no device nodes to be opened. A process that is root without CAP_SYS_ADMIN gets no such mounts; what
+/// needs them then fails when it asks for them. Must come before threads are started.
 pub fn isolate(directory: &Path) -> Result<Isolation> {
+    enter_user_namespace()?;
+    // Modes in a tree are those that its stages ask for, whatever the caller's shell takes away.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let outside = rustix::fs::open(
         directory,
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
     )
     .map_err(|errno| BuildError::io(directory)(errno.into()))?;
-    let may = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
-    if !may {
-        return Ok(Isolation {
-            outside: Some(outside),
-            private: false,
-        });
+    let private =
+        caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
+    if private {
+        seal(directory)?;
     }
-    let failed =
-        |what: &str, error: std::io::Error| BuildError::Privilege(format!("{what}: {error}"));
-    unshare(CloneFlags::CLONE_NEWNS)
-        .map_err(|errno| failed("cannot make a mount namespace", errno.into()))?;
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private)
-        .map_err(|errno| failed("cannot make mounts private", errno.into()))?;
-    mount_bind(directory, directory)
-        .map_err(|errno| failed("cannot seal the store", errno.into()))?;
-    mount_remount(directory, MountFlags::BIND | MountFlags::NODEV, "")
-        .map_err(|errno| failed("cannot seal the store", errno.into()))?;
     Ok(Isolation {
         outside: Some(outside),
-        private: true,
+        private,
+        root_of_machine: is_root_of_machine(),
     })
+}
+
+/// A mount namespace of its own in which device nodes below `directory` cannot be opened.
+fn seal(directory: &Path) -> Result<()> {
+    let failed =
+        |what: &str, errno: Errno| BuildError::Privilege(format!("{what}: {errno}{}", switches()));
+    unshare(CloneFlags::CLONE_NEWNS)
+        .map_err(|errno| failed("cannot make a mount namespace", errno_of(errno)))?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).map_err(|errno| failed("cannot make mounts private", errno))?;
+    let sealing = |errno| failed("cannot seal the store", errno);
+    mount_bind(directory, directory).map_err(sealing)?;
+    let flags = restrictions(directory).map_err(sealing)? | MountFlags::NODEV;
+    mount_remount(directory, MountFlags::BIND | flags, "").map_err(sealing)
+}
+
+fn errno_of(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}
+
+/// The flags of the mount that `directory` is on, as far as they take something away: a remount that does not repeat them would give
+/// it back.
+fn restrictions(directory: &Path) -> rustix::io::Result<MountFlags> {
+    const PAIRS: [(StatVfsMountFlags, MountFlags); 7] = [
+        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+    ];
+    // ST_NOSYMFOLLOW of statfs(2) and MS_NOSYMFOLLOW of mount(2), which have no names there.
+    const NO_SYMLINKS: (u64, u32) = (0x2000, 256);
+    let present = rustix::fs::statvfs(directory)?.f_flag;
+    let mut flags = PAIRS
+        .into_iter()
+        .filter(|(flag, _)| present.contains(*flag))
+        .map(|(_, flag)| flag)
+        .collect::<MountFlags>();
+    if present.bits() & NO_SYMLINKS.0 != 0 {
+        flags |= MountFlags::from_bits_retain(NO_SYMLINKS.1);
+    }
+    Ok(flags)
 }

@@ -134,6 +134,15 @@ pub struct Request<'a> {
     pub account: Account,
 }
 
+impl Request<'_> {
+    /// The pipelines (as indices) that are built where the store has nothing of them.
+    pub fn pipelines(&self) -> Vec<usize> {
+        let targets = targets(self);
+        let targets: Vec<_> = targets.iter().map(String::as_str).collect();
+        schedule(self.manifest, &targets, &|_| false)
+    }
+}
+
 /// What a run tells about its exports beside making them: for statements of provenance and lists of materials.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Account {

@@ -2,7 +2,7 @@
 use crate::components::{BUILTINS, engine};
 use crate::exit::{Exit, fail, say};
 use clap::Args;
-use osbuild_wasm_component::{ComponentError, Kind, Registry};
+use osbuild_wasm_component::{ComponentError, Installed, Kind, Registry};
 use osbuild_wasm_report::Diagnostic;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ fn compile_all(
     let mut builder = std::fs::DirBuilder::new();
     let made = builder.recursive(true).mode(0o755).create(directory);
     made.map_err(unwritable)?;
-    let engine = engine()?;
+    let engine = engine(Installed::of_program())?;
     let mut count = 0;
     for kind in Kind::ALL {
         let wanted =

@@ -100,12 +100,10 @@ fn add_meta(
     Ok(())
 }
 
-/// The engine, with compiled code of the installation, and more kept in this user's cache where that is possible.
-pub(crate) fn engine() -> Result<Engine, ComponentError> {
-    Engine::new(
-        Installed::of_program(),
-        Cache::open(&Cache::default_directory()).ok(),
-    )
+/// The engine, with compiled code of the installation, and more kept in this user's cache where that is possible. `installed` must be
+/// opened before the process is isolated: owners cannot be told apart in a user namespace.
+pub(crate) fn engine(installed: Option<Installed>) -> Result<Engine, ComponentError> {
+    Engine::new(installed, Cache::open(&Cache::default_directory()).ok())
 }
 
 /// The kind of that name.

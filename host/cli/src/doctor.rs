@@ -3,7 +3,7 @@ use crate::exit::{Exit, say, table_text};
 use caps::{CapSet, Capability};
 use clap::Args;
 use comfy_table::{Table, presets};
-use osbuild_wasm_build::helper_program;
+use osbuild_wasm_build::{SubordinateIds, helper_program};
 use osbuild_wasm_component::Cache;
 use rustix::fs::{Access, access};
 use std::path::{Path, PathBuf};
@@ -144,6 +144,7 @@ const RIGHTS: [(Capability, &str); 6] = [
 pub(crate) fn doctor(arguments: &DoctorArguments) -> Exit {
     let checks: Vec<_> = programs()
         .chain(rights())
+        .chain(subordinate_ids())
         .chain(kernel())
         .chain(TOOLS.map(tool))
         .collect();
@@ -230,9 +231,9 @@ fn rights() -> impl Iterator<Item = Check> {
         let detail = if found {
             "held"
         } else {
-            "not held: run as root"
+            "not held: builds of an ordinary user have it in their user namespace"
         };
-        let essential = capability == Capability::CAP_SYS_ADMIN;
+        let essential = is_root() && capability == Capability::CAP_SYS_ADMIN;
         Check {
             group: "right",
             what: capability.to_string(),
@@ -242,6 +243,26 @@ fn rights() -> impl Iterator<Item = Check> {
             essential,
         }
     })
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// What an ordinary user's builds cannot do without.
+fn subordinate_ids() -> impl Iterator<Item = Check> {
+    let ids = SubordinateIds::of_user();
+    let check = |error: Option<String>| Check {
+        group: "user",
+        what: "subordinate ids".into(),
+        found: error.is_none(),
+        detail: error.unwrap_or_else(|| "of /etc/subuid and /etc/subgid".into()),
+        needed_by: "every build of an ordinary user",
+        essential: true,
+    };
+    (!is_root())
+        .then(|| check(ids.err().map(|error| error.to_string())))
+        .into_iter()
 }
 
 fn kernel() -> impl Iterator<Item = Check> {
@@ -264,7 +285,7 @@ fn kernel() -> impl Iterator<Item = Check> {
             "loop devices",
             Path::new("/dev/loop-control").exists(),
             "device org.osbuild.loopback, assemblers rawfs and qemu",
-            true,
+            is_root(),
         ),
         feature(
             "device mapper",

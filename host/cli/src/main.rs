@@ -29,6 +29,7 @@ mod report;
 mod run;
 mod stage;
 mod statements;
+mod unshare;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -86,6 +87,7 @@ enum Command {
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     Doctor(doctor::DoctorArguments),
+    Unshare(unshare::UnshareArguments),
     Compile(compile::CompileArguments),
     Completions(generate::CompletionsArguments),
     Man(generate::ManArguments),
@@ -120,6 +122,7 @@ fn carry_out() -> Exit {
         Command::Report(arguments) => report::report(&arguments),
         Command::Plugin(command) => plugin::plugin(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Unshare(arguments) => unshare::unshare(&arguments),
         Command::Compile(arguments) => compile::compile(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man(&arguments),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use osbuild_wasm_build::{
     HelperProcesses, Interrupt, Settings, SingleStage, charter, isolate, needed_by, run_single,
 };
-use osbuild_wasm_component::{Cache, Kind, Module, Origin, Registry};
+use osbuild_wasm_component::{Cache, Installed, Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_plugin::PluginError;
@@ -221,11 +221,12 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
             .cause(error.to_string());
         fail(Exit::Invalid, false, &diagnostic)
     })?;
+    let installed = Installed::of_program();
+    let isolation = isolate(&tree).map_err(|error| failed(&error))?;
     // A store only for its scratch directories: what a killed run left there goes at the next.
     let store = Store::open(&Cache::default_directory().join("stage-run"))
         .map_err(|error| failed(&error))?;
     let scratch = store.scratch("stage").map_err(|error| failed(&error))?;
-    let isolation = isolate(&tree).map_err(|error| failed(&error))?;
     let scopes = SingleStage::scopes(&document, &tree, scratch.path());
     let helpers = HelperProcesses::start(
         needed_by(&module.request).map(|interface| (interface, arguments.name.clone())),
@@ -242,7 +243,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         break_at: None,
         rundir: None,
         registry: Arc::new(registry),
-        engine: engine().map_err(|error| failed(&error))?,
+        engine: engine(installed).map_err(|error| failed(&error))?,
         helpers: Arc::new(helpers),
         observer: Arc::new(LogToStdout),
         jobs: 1,

@@ -2,7 +2,7 @@
 use super::with_directories;
 use osbuild_wasm_tests::program::through_shell_in_namespace;
 use osbuild_wasm_tests::text::steady;
-use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths};
+use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths, user};
 use serde_json::json;
 use std::path::Path;
 
@@ -65,55 +65,14 @@ fn a_full_disk_while_a_tree_is_copied() {
     "#);
 }
 
-/// The program as an ordinary user, to whom the scratch directory belongs.
-fn as_nobody(scratch: &Scratch, arguments: &str) -> Program {
-    let nobody = 65534;
-    std::os::unix::fs::chown(scratch.root(), Some(nobody), Some(nobody)).expect("root may");
-    let wrapper = format!("setpriv --reuid={nobody} --regid={nobody} --clear-groups");
-    Program::through(&wrapper, arguments)
-        .env("HOME", scratch.path("home"))
-        .env("XDG_CACHE_HOME", scratch.path("cache"))
-}
-
-#[test]
-fn an_ordinary_user_builds_what_needs_no_privilege() {
-    if !machine::offers(&["setpriv"]) {
-        return;
-    }
-    let scratch = Scratch::new();
-    let file = scratch.json(
-        "manifest.json",
-        &manifest::tree(json!([manifest::hostname("user")])),
-    );
-    with_directories(&scratch, as_nobody(&scratch, "run --export tree"))
-        .arg(file)
-        .run()
-        .expect(0);
-    assert_eq!(scratch.read("out/tree/etc/hostname"), "user\n");
-}
-
-#[test]
-fn what_needs_privilege_says_so_to_an_ordinary_user() {
-    if !machine::offers(&["setpriv"]) {
-        return;
-    }
-    let scratch = Scratch::new();
-    let file = scratch.json("manifest.json", &manifest::disk());
-    let ended = with_directories(&scratch, as_nobody(&scratch, "run --export image --quiet"))
-        .arg(file)
-        .run()
-        .expect(1);
-    // Which right, and which part of the manifest needs it.
-    ended.says("CAP_SYS_ADMIN").says(".pipelines[1].stages[1]");
-}
-
 #[test]
 fn a_store_that_cannot_be_written() {
-    if !machine::offers(&["setpriv"]) {
+    if !machine::offers(&user::PROGRAMS) {
         return;
     }
     let scratch = Scratch::new();
-    let ended = as_nobody(&scratch, "run --store /proc/sys/store")
+    let ended = user::machine(&scratch)
+        .run("run --store /proc/sys/store")
         .arg(paths::sample("tar.json"))
         .run()
         .expect(1);

@@ -26,6 +26,17 @@ pub(crate) fn interface(module: &str) -> Option<Interface> {
     })
 }
 
+/// Loop devices, for messages.
+pub(crate) const LOOP: &str = "loop devices";
+
+/// What only root of the machine has of what devices of a type need.
+pub(crate) fn of_machine(module: &str) -> Option<&'static str> {
+    match interface(module)? {
+        Interface::Loopback => Some(LOOP),
+        _ => Some("the device mapper"),
+    }
+}
+
 /// Opens one device and grants its nodes to the stage. `held` keeps it open.
 pub(crate) fn open(
     device: &Device,

@@ -29,6 +29,14 @@ pub(crate) fn interfaces(module: &str) -> &'static [Interface] {
     }
 }
 
+/// Mounts of file systems on devices, for messages.
+pub(crate) const BLOCK: &str = "to mount block devices";
+
+/// What only root of the machine has of what mounts of a type need.
+pub(crate) fn of_machine(module: &str) -> Option<&'static str> {
+    (module == "org.osbuild.ddi" || file_system::kind(module).is_some()).then_some(BLOCK)
+}
+
 /// Makes one mount; `held` keeps it.
 pub(crate) fn mount(
     mount: &Mount,

@@ -154,7 +154,7 @@ fn pipeline(
 }
 
 /// Where a stage is in the document.
-fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
+pub(crate) fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
     match manifest.version {
         Version::V2 => format!(".pipelines[{pipeline}].stages[{stage}]"),
         Version::V1 => format!(

@@ -15,11 +15,11 @@ use crate::policy::PolicyFile;
 use crate::statements::Statements;
 use osbuild_wasm_build::{
     BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request, SHELL,
-    Settings, charter, isolate, needed_by, needed_by_stage, plan as make_plan, run as build,
-    scopes_of,
+    Settings, charter, isolate, needed_by, needed_by_stage, plan as make_plan, refuse_impossible,
+    run as build, scopes_of,
 };
 use osbuild_wasm_capability::Policy;
-use osbuild_wasm_component::{Kind, Module, Registry};
+use osbuild_wasm_component::{Installed, Kind, Module, Registry};
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::to_python;
 use osbuild_wasm_manifest::model::{Manifest, Stage, StageClass, Version};
@@ -147,7 +147,7 @@ impl Job {
             exports,
             account: self.statements.account(),
         };
-        let workshop = self.open(registry, &manifest, &plan, policy, records.clone())?;
+        let workshop = self.open(registry, &request, &plan, policy, records.clone())?;
         let Workshop {
             settings, store, ..
         } = &workshop;
@@ -182,14 +182,18 @@ impl Job {
     fn open(
         &self,
         registry: Registry,
-        manifest: &Manifest,
+        request: &Request<'_>,
         plan: &Plan,
         policy: Option<Policy>,
         records: Option<Arc<Records>>,
     ) -> Result<Workshop, Exit> {
         let order = &self.order;
         let directory = self.make_store()?;
+        let installed = Installed::of_program();
         let isolation = isolate(&directory).map_err(|error| self.failed(&error))?;
+        let (manifest, pipelines) = (request.manifest, request.pipelines());
+        refuse_impossible(&isolation, &registry, manifest, &pipelines, &directory)
+            .map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
         if let Some(size) = order.cache_max_size {
             store
@@ -199,7 +203,7 @@ impl Job {
         let rundir = self.rundir()?;
         let scopes = std::iter::once(directory).chain(rundir.clone());
         let helpers = self
-            .start_helpers(&registry, manifest, &isolation, scopes)
+            .start_helpers(&registry, manifest, &pipelines, &isolation, scopes)
             .map_err(|error| self.failed(&error))?;
         isolation
             .give_up_privileges()
@@ -215,7 +219,7 @@ impl Job {
             vec![self.monitor()?, summary.clone(), gatherer.clone()];
         let settings = Settings {
             registry: Arc::new(registry),
-            engine: engine().map_err(|error| self.failed(&error))?,
+            engine: engine(installed).map_err(|error| self.failed(&error))?,
             helpers: Arc::new(helpers),
             observer: Arc::new(Fanout(observers)),
             jobs: self.parallel(),
@@ -389,11 +393,12 @@ impl Job {
         &self,
         registry: &Registry,
         manifest: &Manifest,
+        pipelines: &[usize],
         isolation: &Isolation,
         directories: impl Iterator<Item = PathBuf>,
     ) -> Result<HelperProcesses, BuildError> {
-        let mut interfaces = interfaces_of(registry, manifest);
-        if isolation.is_private() && !manifest.pipelines.is_empty() {
+        let mut interfaces = interfaces_of(registry, manifest, pipelines);
+        if isolation.is_private() && !pipelines.is_empty() {
             interfaces.insert(Interface::Tree, "attributes of the tree".into());
         }
         if self.order.break_at.is_some() {
@@ -402,8 +407,11 @@ impl Job {
         if self.statements.account().packages {
             interfaces.insert(Interface::Rpm, "--sbom".into());
         }
-        let modules = stages_of(manifest).filter_map(|stage| component_of(registry, stage));
-        let modules: Vec<_> = modules.collect();
+        let pipelines = pipelines.iter().map(|index| &manifest.pipelines[*index]);
+        let modules: Vec<_> = pipelines
+            .flat_map(|pipeline| &pipeline.stages)
+            .filter_map(|stage| component_of(registry, stage))
+            .collect();
         let documents = modules.iter().map(|module| &module.metadata);
         let mut charter = charter(documents, directories.chain(scopes_of(manifest)));
         if self.order.break_at.is_some() {
@@ -423,13 +431,6 @@ impl Job {
     }
 }
 
-fn stages_of(manifest: &Manifest) -> impl Iterator<Item = &Stage> {
-    manifest
-        .pipelines
-        .iter()
-        .flat_map(|pipeline| &pipeline.stages)
-}
-
 fn component_of(registry: &Registry, stage: &Stage) -> Option<Arc<Module>> {
     let kind = match stage.class {
         StageClass::Assembler => Kind::Assembler,
@@ -438,10 +439,15 @@ fn component_of(registry: &Registry, stage: &Stage) -> Option<Arc<Module>> {
     registry.get(kind, &stage.module).and_then(Result::ok)
 }
 
-/// The helper interfaces that the manifest's stages, devices and mounts use, each with who asks for it first.
-fn interfaces_of(registry: &Registry, manifest: &Manifest) -> BTreeMap<Interface, String> {
+/// The helper interfaces that stages, devices and mounts of these pipelines use, each with who asks for it first.
+fn interfaces_of(
+    registry: &Registry,
+    manifest: &Manifest,
+    pipelines: &[usize],
+) -> BTreeMap<Interface, String> {
     let mut interfaces = BTreeMap::new();
-    for (position, pipeline) in manifest.pipelines.iter().enumerate() {
+    for position in pipelines {
+        let pipeline = &manifest.pipelines[*position];
         for (index, stage) in pipeline.stages.iter().enumerate() {
             let module = component_of(registry, stage);
             let own: Vec<_> = module

@@ -8,7 +8,7 @@ use osbuild_stage_test::{Case, CaseError, Ended, Stage, cases};
 use osbuild_wasm_build::{
     HelperProcesses, Interrupt, Settings, SingleStage, charter, isolate, needed_by, run_single,
 };
-use osbuild_wasm_component::{Module, Registry};
+use osbuild_wasm_component::{Installed, Module, Registry};
 use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_plugin::{Check, PluginError, Verdict, check};
 use osbuild_wasm_report::Diagnostic;
@@ -82,6 +82,7 @@ fn run(arguments: &TestArguments) -> Result<Vec<Check>, Failure> {
         .tempdir_in("/var/tmp")
         .map_err(other)?;
     // As for `stage run`; all trees lie in the scratch directory.
+    let installed = Installed::of_program();
     let isolation = isolate(scratch.path()).map_err(other)?;
     let scopes = [scratch.path().to_owned()];
     let name = module.metadata.name.clone();
@@ -99,7 +100,7 @@ fn run(arguments: &TestArguments) -> Result<Vec<Check>, Failure> {
             rundir: None,
             policy: None,
             registry: Arc::new(registry),
-            engine: engine()?,
+            engine: engine(installed)?,
             helpers: Arc::new(helpers),
             observer: log.clone(),
             jobs: 1,

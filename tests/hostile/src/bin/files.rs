@@ -32,6 +32,10 @@ enum Door {
 
 /// What is written.
 const CONTENT: &str = "HOSTILE";
+/// CAP_NET_RAW, permitted and effective, as Linux 2.6.25 and later write it (`struct vfs_cap_data`, version 2).
+const CAPABILITY: [u8; 20] = [
+    1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+];
 /// The beginning of 1970.
 const EPOCH: Timestamp = Timestamp {
     seconds: 0,
@@ -88,6 +92,7 @@ fn by_tree(step: &Step) -> Result<String> {
         }
         "touch" => files.set_modified(path, EPOCH),
         "set-xattr" => files.set_xattr(path, "user.hostile", CONTENT.as_bytes()),
+        "set-capability" => files.set_xattr(path, "security.capability", &CAPABILITY),
         "stat" => return Ok(format!("mode {:o}", files.stat(path)?.mode)),
         "update" => files.open_as(path, OpenMode::Update).map(drop),
         "device" => node(FileType::CharacterDevice),

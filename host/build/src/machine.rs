@@ -1,0 +1,151 @@
+//! What the kernel keeps for root of the machine, and which parts of a manifest need it: in a user namespace these would fail in the
+//! middle of a build, so they are refused before it.
+use crate::failure::{BuildError, Result};
+use crate::isolation::Isolation;
+use crate::key::kind_of;
+use crate::plan::place;
+use crate::{devices, mounts};
+use osbuild_wasm_capability::Interface;
+use osbuild_wasm_component::Registry;
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::{Manifest, Stage};
+use rustix::fs::{Mode, OFlags, XattrFlags, fsetxattr, open};
+use rustix::io::Errno;
+use std::path::Path;
+
+/// The stages whose programs set inode flags.
+const INODE_FLAGS: [&str; 2] = [
+    "org.osbuild.ostree.deploy",
+    "org.osbuild.ostree.deploy.container",
+];
+
+/// The stages that give files their SELinux labels.
+const LABELS: [&str; 2] = ["org.osbuild.selinux", "org.osbuild.ostree.selinux"];
+
+/// Refuses the first stage of the pipelines that needs what this process cannot have. `directory` is where trees are.
+pub fn refuse_impossible(
+    isolation: &Isolation,
+    registry: &Registry,
+    manifest: &Manifest,
+    pipelines: &[usize],
+    directory: &Path,
+) -> Result<()> {
+    if isolation.is_root_of_machine() {
+        return Ok(());
+    }
+    let machine = Machine {
+        registry,
+        labels: keeps_labels(directory),
+    };
+    for index in pipelines {
+        for (position, stage) in manifest.pipelines[*index].stages.iter().enumerate() {
+            if let Some(what) = machine.lacks(stage) {
+                let place = format!(
+                    "{} ({})",
+                    place(manifest, *index, position),
+                    stage.requested_module()
+                );
+                let reason =
+                    format!("{what}, which only root of the machine has: build it as root");
+                return Err(BuildError::manifest(place, reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What there is outside of root's reach.
+struct Machine<'a> {
+    registry: &'a Registry,
+    labels: bool,
+}
+
+impl Machine<'_> {
+    /// What the stage needs and cannot have.
+    fn lacks(&self, stage: &Stage) -> Option<String> {
+        let mut devices = stage.devices.iter().filter_map(|device| {
+            let what = devices::of_machine(&device.module)?;
+            Some(format!(
+                "device {} ({}) needs {what}",
+                device.name, device.module
+            ))
+        });
+        let mut mounts = stage.mounts.iter().filter_map(|mount| {
+            let what = mounts::of_machine(&mount.module)?;
+            Some(format!(
+                "mount {} ({}) needs {what}",
+                mount.name, mount.module
+            ))
+        });
+        let itself = || Some(format!("it needs {}", self.of_module(stage)?));
+        devices.next().or_else(|| mounts.next()).or_else(itself)
+    }
+
+    /// What the module itself needs.
+    fn of_module(&self, stage: &Stage) -> Option<&'static str> {
+        let module = self
+            .registry
+            .get(kind_of(stage), &stage.module)
+            .and_then(|module| module.ok());
+        let asks = |interface| {
+            module
+                .as_ref()
+                .is_some_and(|module| module.request.interfaces.contains(&interface))
+        };
+        match stage.module.as_str() {
+            _ if asks(Interface::Loopback) => Some(devices::LOOP),
+            _ if asks(Interface::Mount) => Some(mounts::BLOCK),
+            "org.osbuild.chattr" if sets_immutable(&stage.options) => Some("inode flags"),
+            module if INODE_FLAGS.contains(&module) => Some("inode flags"),
+            module if LABELS.contains(&module) && !self.labels => Some("SELinux labels"),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a flag is set, not just cleared.
+fn sets_immutable(options: &Value) -> bool {
+    let Some(items) = options.get("items").and_then(Value::as_object) else {
+        return false;
+    };
+    items.iter().any(|(_, item)| {
+        item.get("immutable")
+            .and_then(Value::as_bool)
+            .unwrap_or(true)
+    })
+}
+
+/// Whether files here can have SELinux labels: that depends on the kernel's security modules and on the file system.
+fn keeps_labels(directory: &Path) -> bool {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let Ok(file) = open(directory, flags, Mode::from_raw_mode(0o600)) else {
+        // A file system that has no such files fails later, if at all, and then says so.
+        return true;
+    };
+    let label = b"system_u:object_r:unlabeled_t:s0\0";
+    !matches!(
+        fsetxattr(&file, "security.selinux", label, XattrFlags::empty()),
+        Err(Errno::PERM | Errno::ACCESS)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_flags_that_are_set_need_root() {
+        for (items, sets) in [
+            (json!({"tree:///a": {"immutable": true}}), true),
+            (
+                json!({"tree:///a": {"immutable": false}, "tree:///b": {}}),
+                true,
+            ),
+            (json!({"tree:///a": {"immutable": false}}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(sets_immutable(&json!({ "items": items }).into()), sets);
+        }
+    }
+}
