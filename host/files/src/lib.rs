@@ -15,7 +15,8 @@ mod times;
 
 pub use changed::changed_files;
 pub use copy::{
-    CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_tree,
+    CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_part,
+    copy_tree,
 };
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};

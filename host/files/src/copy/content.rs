@@ -1,7 +1,7 @@
 //! The bytes of one file: shared if the file system can, else copied by the kernel, else read and written; holes
 //! stay holes and memory does not grow with the file.
 
-use rustix::fs::SeekFrom;
+use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
@@ -43,7 +43,7 @@ impl Cloning {
         let mut copied = 0;
         let mut offset = 0;
         while let Some((start, end)) = next_data(from, offset, size)? {
-            copy_range(from, to, start, end)?;
+            copy_range(from, start, to, start, end - start)?;
             copied += end - start;
             offset = end;
         }
@@ -66,16 +66,58 @@ fn next_data(file: &File, offset: u64, size: u64) -> io::Result<Option<(u64, u64
     Ok((start < end).then_some((start, end)))
 }
 
-fn copy_range(from: &File, to: &File, mut start: u64, end: u64) -> io::Result<()> {
-    while start < end {
-        let (mut read, mut written) = (start, start);
-        let length = usize::try_from(end - start).unwrap_or(usize::MAX >> 1);
-        match rustix::fs::copy_file_range(from, Some(&mut read), to, Some(&mut written), length) {
+/// Copies a part of a file into a part of another, of which nothing else is left: holes become holes, and what the file system can
+/// share is shared. Works without end of the files being touched; memory does not grow with the part.
+///
+/// # Errors
+/// Of reading and writing; `to` may then have some of it.
+pub fn copy_part(from: &File, start: u64, to: &File, at: u64, length: u64) -> io::Result<()> {
+    let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match rustix::fs::fallocate(to, punch, at, length) {
+        Ok(()) => {}
+        Err(Errno::OPNOTSUPP) if length > 0 => write_zeros(to, at, length)?,
+        Err(Errno::INVAL) if length == 0 => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    }
+    let (mut offset, end) = (start, start + length);
+    while let Some((data, next)) = next_data(from, offset, end)? {
+        copy_range(from, data, to, at + (data - start), next - data)?;
+        offset = next;
+    }
+    Ok(())
+}
+
+fn write_zeros(to: &File, mut at: u64, mut length: u64) -> io::Result<()> {
+    let zeros = vec![0; CHUNK];
+    while length > 0 {
+        let count = zeros.len().min(usize::try_from(length).unwrap_or(CHUNK));
+        to.write_all_at(&zeros[..count], at)?;
+        at += count as u64;
+        length -= count as u64;
+    }
+    Ok(())
+}
+
+fn copy_range(
+    from: &File,
+    mut start: u64,
+    to: &File,
+    mut at: u64,
+    mut length: u64,
+) -> io::Result<()> {
+    while length > 0 {
+        let (mut read, mut written) = (start, at);
+        let count = usize::try_from(length).unwrap_or(usize::MAX >> 1);
+        match rustix::fs::copy_file_range(from, Some(&mut read), to, Some(&mut written), count) {
             Ok(0)
             | Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
-                return read_and_write(from, to, start, end);
+                return read_and_write(from, start, to, at, length);
             }
-            Ok(count) => start += count as u64,
+            Ok(count) => {
+                start += count as u64;
+                at += count as u64;
+                length -= count as u64;
+            }
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -83,12 +125,16 @@ fn copy_range(from: &File, to: &File, mut start: u64, end: u64) -> io::Result<()
     Ok(())
 }
 
-fn read_and_write(from: &File, to: &File, mut start: u64, end: u64) -> io::Result<()> {
+fn read_and_write(
+    from: &File,
+    mut start: u64,
+    to: &File,
+    mut at: u64,
+    mut length: u64,
+) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
-    while start < end {
-        let want = buffer
-            .len()
-            .min(usize::try_from(end - start).unwrap_or(CHUNK));
+    while length > 0 {
+        let want = buffer.len().min(usize::try_from(length).unwrap_or(CHUNK));
         let count = from.read_at(&mut buffer[..want], start)?;
         if count == 0 {
             return Err(io::Error::new(
@@ -96,8 +142,10 @@ fn read_and_write(from: &File, to: &File, mut start: u64, end: u64) -> io::Resul
                 "the file became shorter while it was copied",
             ));
         }
-        to.write_all_at(&buffer[..count], start)?;
+        to.write_all_at(&buffer[..count], at)?;
         start += count as u64;
+        at += count as u64;
+        length -= count as u64;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::FilesError;
 use crate::dirs::{names, open_child, open_root};
 use crate::error::At;
 use content::Cloning;
+pub use content::copy_part;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
