@@ -97,6 +97,7 @@ impl Session {
             (Mount, Request::Bind(bind)) => value(mount::bind(self, &bind)),
             (Mount, Request::Deployment(deployment)) => value(mount::deployment(self, &deployment)),
             (Mount, Request::Mount(mount)) => value(mount::mount(self, &mount)),
+            (Mount, Request::MountDirectory(mount)) => value(mount::mount_directory(self, &mount)),
             (Rpm, Request::ImportKey(import)) => value(rpm::import_key(self, &import)),
             (Rpm, Request::Verify(verify)) => value(rpm::verify(self, &verify)),
             (Rpm, Request::Install(install)) => value(rpm::install(self, &install)),

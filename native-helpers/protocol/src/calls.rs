@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Bytes, Handle};
-use crate::storage::{ActivateVolume, Attach, BindMount, Deployment, Mount, MountImage, OpenCrypt};
+use crate::storage::{
+    ActivateVolume, Attach, BindMount, Deployment, Mount, MountDirectory, MountImage, OpenCrypt,
+};
 
 /// One call. A helper refuses what does not belong to its interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,8 @@ pub enum Request {
     Detach(Handle),
     /// `mount`: answered with [`Mounted`](crate::Mounted).
     Mount(Mount),
+    /// `mount`: answered with [`Mounted`](crate::Mounted).
+    MountDirectory(MountDirectory),
     /// `mount`: answered with [`Mounted`](crate::Mounted).
     Bind(BindMount),
     /// `mount`: answered with [`Mounted`](crate::Mounted).

@@ -33,7 +33,7 @@ pub use message::{
 pub use session::{CancelHandle, Session};
 pub use storage::{
     ActivateVolume, Attach, Attached, BindMount, Deployment, DeploymentName, FileSystem, Mapped,
-    Mount, MountImage, Mounted, OpenCrypt, Volume,
+    Mount, MountDirectory, MountImage, Mounted, OpenCrypt, Volume,
 };
 
 /// Most bytes that a program's captured output, its input, or another blob in one message may have.

@@ -16,8 +16,8 @@ use crate::calls::{
 use crate::frame::Connection;
 use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Reply};
 use crate::storage::{
-    ActivateVolume, Attach, Attached, BindMount, Deployment, Mapped, Mount, MountImage, Mounted,
-    OpenCrypt, Volume,
+    ActivateVolume, Attach, Attached, BindMount, Deployment, Mapped, Mount, MountDirectory,
+    MountImage, Mounted, OpenCrypt, Volume,
 };
 
 /// How long dropping a session waits for the release of what it holds.
@@ -149,6 +149,15 @@ impl Session {
     /// As the interface says.
     pub fn mount(&self, mount: Mount) -> Result<Mounted, Failure> {
         self.call(&Request::Mount(mount))
+    }
+
+    /// `mount`: mounts a directory instead of a file system.
+    ///
+    /// # Errors
+    /// As for [`Session::mount`]; `unsupported` when this kind cannot be made from a directory. Ending the session says whether the
+    /// file system could be made.
+    pub fn mount_directory(&self, mount: MountDirectory) -> Result<Mounted, Failure> {
+        self.call(&Request::MountDirectory(mount))
     }
 
     /// `mount`: binds a part of the mounts into the tree.

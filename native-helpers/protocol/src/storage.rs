@@ -1,5 +1,7 @@
 //! Requests of the interfaces for devices and mounts, and what is answered.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Bytes, Handle};
@@ -56,6 +58,25 @@ pub struct Mount {
     pub read_only: bool,
     /// Options of the file system, e.g. `subvol=root`.
     pub options: Vec<String>,
+}
+
+/// Mounts a directory that stands for a file system in a file. When it is unmounted, the file system is made anew from the directory
+/// as it was made first, unless it was read-only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountDirectory {
+    /// Host path of the directory, in a scope of the helper.
+    pub directory: PathBuf,
+    /// Contract path of the device, for which a file was granted.
+    pub device: String,
+    /// Contract path below `/run/osbuild/mounts` or the tree; made when missing.
+    pub target: String,
+    /// Kind of file system.
+    pub kind: FileSystem,
+    /// Whether writing is refused.
+    pub read_only: bool,
+    /// The program that made the file system, and its arguments; one of them is the device.
+    pub make: Vec<String>,
 }
 
 /// A mounted file system.

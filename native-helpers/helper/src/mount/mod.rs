@@ -2,6 +2,7 @@
 
 mod bind;
 mod deployment;
+mod directory;
 mod fat;
 mod kernel;
 mod place;
@@ -10,7 +11,7 @@ mod table;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, Mount, Mounted};
+use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, Mount, MountDirectory, Mounted};
 
 pub use self::bind::bind;
 pub use self::deployment::deployment;
@@ -33,7 +34,8 @@ pub fn mount(session: &mut Session, mount: &Mount) -> Result<Mounted, Failure> {
     let source = device::partition(&session.access, &mount.device, mount.partition)?;
     let options = kernel::options(mount.kind, &mount.options)?;
     let target = target(session, &mount.target)?;
-    let held: Box<dyn Held> = if mount.kind == FileSystem::Vfat && needs_programs() {
+    let by_programs = needs_programs() || source.is_file();
+    let held: Box<dyn Held> = if mount.kind == FileSystem::Vfat && by_programs {
         Box::new(fat::mount(session, mount, &source, &target)?)
     } else {
         let file_system = kernel::make(mount, &source, &options)?;
@@ -41,6 +43,21 @@ pub fn mount(session: &mut Session, mount: &Mount) -> Result<Mounted, Failure> {
     };
     Ok(Mounted {
         handle: session.hold(held),
+        path: mount.target.clone(),
+    })
+}
+
+/// Mounts a directory instead of the file system in a file.
+pub fn mount_directory(session: &mut Session, mount: &MountDirectory) -> Result<Mounted, Failure> {
+    let image = device::resolve(&session.access, &mount.device)?;
+    if !image.is_file() {
+        let detail = "only where a file stands for the device a directory can be mounted instead";
+        return Err(denied(&mount.device, detail));
+    }
+    let target = target(session, &mount.target)?;
+    let held = directory::mount(session, mount, &image, &target)?;
+    Ok(Mounted {
+        handle: session.hold(Box::new(held)),
         path: mount.target.clone(),
     })
 }

@@ -234,7 +234,7 @@ impl View {
 
 /// A file or directory of a root; none when it is missing. A link on the way, or at its end, counts as missing: it would lead to
 /// something else than what lies there.
-fn part(root: &OwnedFd, path: &str) -> Result<Option<OwnedFd>, Failure> {
+pub fn part(root: &OwnedFd, path: &str) -> Result<Option<OwnedFd>, Failure> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let opened = match openat2(root.as_fd(), path, flags, Mode::empty(), resolve) {

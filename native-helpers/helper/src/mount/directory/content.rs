@@ -1,0 +1,110 @@
+//! What is in the directory that stands for a file system.
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use osbuild_wasm_protocol::{ErrorCode, Failure};
+use rustix::fs::{IFlags, Mode, OFlags, ioctl_getflags, llistxattr, open};
+use rustix::io::Errno;
+
+use crate::failure::About;
+
+/// Flags that change what may be done with a file; no program takes them over.
+const FLAGS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
+
+/// Names of attributes take less than this together, see xattr(7).
+const NAMES: usize = 65536;
+
+/// The files below a directory.
+pub struct Content<'a> {
+    pub top: &'a Path,
+}
+
+impl Content<'_> {
+    /// Calls `visit` with everything in it and the directory itself, a directory before what is in it.
+    pub fn visit(
+        &self,
+        visit: &mut dyn FnMut(&Path, &Metadata) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        // No recursion: a tree may be deeper than any stack.
+        let mut todo = vec![self.top.to_owned()];
+        while let Some(path) = todo.pop() {
+            let metadata = path.symlink_metadata().about(&path, "look at this file")?;
+            visit(&path, &metadata)?;
+            if metadata.is_dir() {
+                for entry in path.read_dir().about(&path, "list this directory")? {
+                    todo.push(entry.about(&path, "list this directory")?.path());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The path in the file system.
+    pub fn inside<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(self.top).unwrap_or(path)
+    }
+
+    /// Fails with the first thing that no program takes over.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.visit(&mut |path, metadata| match unusual(path, metadata)? {
+            Some(what) => Err(self.cannot(path, what)),
+            None => Ok(()),
+        })
+    }
+
+    /// Fails with what mkfs.btrfs loses: numbers of devices, and everything about the root directory.
+    pub fn check_for_btrfs(&self) -> Result<(), Failure> {
+        self.visit(&mut |path, metadata| {
+            let kind = metadata.file_type();
+            let root = path == self.top;
+            let plain = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid()) == (0o755, 0, 0);
+            match () {
+                () if kind.is_block_device() || kind.is_char_device() => {
+                    Err(self.cannot(path, "the numbers of device nodes"))
+                }
+                () if root && !plain => {
+                    Err(self.cannot(path, "another owner or mode of its root than 0:0 and 0755"))
+                }
+                () if root && !attributes(path)?.is_empty() => {
+                    Err(self.cannot(path, "attributes of its root"))
+                }
+                () => Ok(()),
+            }
+        })
+    }
+
+    fn cannot(&self, path: &Path, what: &str) -> Failure {
+        let detail = format!("made without a device it cannot have {what}: use loop devices");
+        let path = Path::new("/").join(self.inside(path));
+        Failure::new(ErrorCode::Unsupported, path.to_string_lossy(), detail)
+    }
+}
+
+fn unusual(path: &Path, metadata: &Metadata) -> Result<Option<&'static str>, Failure> {
+    if attributes(path)?
+        .split(|byte| *byte == 0)
+        .any(|name| name.starts_with(b"trusted."))
+    {
+        return Ok(Some("attributes of trusted.*"));
+    }
+    if !metadata.is_dir() && !metadata.is_file() {
+        return Ok(None);
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty()).about(path, "open this file")?);
+    match ioctl_getflags(&file) {
+        Ok(flags) if flags.intersects(FLAGS) => Ok(Some("files that are immutable or append-only")),
+        _ => Ok(None),
+    }
+}
+
+/// Names of the attributes, each with a zero byte behind it.
+fn attributes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut names = Vec::with_capacity(NAMES);
+    match llistxattr(path, rustix::buffer::spare_capacity(&mut names)) {
+        Ok(_) | Err(Errno::OPNOTSUPP) => Ok(names),
+        Err(errno) => Err(errno).about(path, "list attributes"),
+    }
+}

@@ -1,0 +1,130 @@
+//! What `mke2fs -d` does not take over from a directory: owner, mode and time of the root, and of all times what is below a second or
+//! behind the year 2038. debugfs(8) sets them in the file system's inodes.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
+use std::io::{BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use osbuild_wasm_protocol::{ErrorCode, Failure};
+
+use super::content::Content;
+use super::{IMAGE, Maker, Script, shown};
+use crate::failure::About;
+use crate::sandbox::Shown;
+use crate::session::Session;
+
+const COMMANDS: &str = "/run/commands";
+
+/// A line of commands is cut by debugfs behind this many bytes.
+const LONGEST: usize = 8000;
+
+/// Sets what differs.
+pub fn repair(
+    maker: &Maker,
+    session: &Session,
+    content: &Content<'_>,
+    image: &Path,
+) -> Result<(), Failure> {
+    let script = Script::new(session)?;
+    write(content, &script.path())?;
+    let commands = Shown::own(&script.path(), COMMANDS, true)?;
+    let arguments = ["-w", "-f", COMMANDS, IMAGE].map(OsString::from).into();
+    let printed = maker.run(session, "debugfs", arguments, vec![commands, shown(image)?])?;
+    // It repeats every command, and ends with 0 whatever happened; what is neither a command nor its version is a complaint.
+    let complaint = printed
+        .lines()
+        .find(|line| !line.is_empty() && !line.starts_with("debugfs"));
+    match complaint {
+        None => Ok(()),
+        Some(line) => Err(Failure::new(ErrorCode::Io, "", format!("debugfs: {line}"))),
+    }
+}
+
+fn write(content: &Content<'_>, path: &Path) -> Result<(), Failure> {
+    let file = File::create(path).about(path, "write a temporary file")?;
+    let mut out = BufWriter::new(file);
+    content.visit(&mut |path, metadata| {
+        let commands = commands(content.inside(path), metadata);
+        let fits = |command: &Vec<u8>| command.len() < LONGEST && !command.contains(&b'\n');
+        if !commands.iter().all(fits) {
+            let detail = "made without a device it cannot have the time of a file with a path as long as this, or with a line end in it";
+            return Err(Failure::new(
+                ErrorCode::Unsupported,
+                path.to_string_lossy(),
+                detail,
+            ));
+        }
+        let mut lines = commands.iter();
+        lines
+            .try_for_each(|command| out.write_all(command).and_then(|()| out.write_all(b"\n")))
+            .about(path, "write a temporary file")
+    })?;
+    out.flush().about(path, "write a temporary file")
+}
+
+/// The commands for one file; `path` is empty for the root.
+fn commands(path: &Path, metadata: &Metadata) -> Vec<Vec<u8>> {
+    let root = path.as_os_str().is_empty();
+    let name = match root {
+        true => b"<2>".to_vec(),
+        false => quoted(path),
+    };
+    let set = |field: &str, value: String| {
+        let mut command = b"set_inode_field ".to_vec();
+        command.extend(&name);
+        command.extend(format!(" {field} {value}").bytes());
+        command
+    };
+    let mut commands = Vec::new();
+    if root {
+        commands.push(set("mode", format!("0{:o}", metadata.mode())));
+        commands.push(set("uid", metadata.uid().to_string()));
+        commands.push(set("gid", metadata.gid().to_string()));
+        commands.push(set("mtime", format!("@{}", metadata.mtime())));
+    }
+    let extra = extra(metadata.mtime(), metadata.mtime_nsec());
+    if extra != 0 {
+        commands.push(set("mtime_extra", extra.to_string()));
+    }
+    commands
+}
+
+/// The second word of a time in an inode: nanoseconds above two bits that count the 2^32 seconds since 1901.
+fn extra(seconds: i64, nanoseconds: i64) -> i64 {
+    let epoch = ((seconds + (1 << 31)) >> 32) & 3;
+    nanoseconds << 2 | epoch
+}
+
+/// An absolute path in quotes, which are doubled inside.
+fn quoted(path: &Path) -> Vec<u8> {
+    let mut name = b"\"/".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        if *byte == b'"' {
+            name.push(b'"');
+        }
+        name.push(*byte);
+    }
+    name.push(b'"');
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_split_as_in_an_inode() {
+        assert_eq!(extra(0, 0), 0);
+        assert_eq!(extra(1_000_000_000, 5), 20);
+        assert_eq!(extra(-1, 0), 0);
+        assert_eq!(extra(4_000_000_000, 1), 5);
+    }
+
+    #[test]
+    fn quotes_are_doubled() {
+        assert_eq!(quoted(Path::new("a \"b\"")), b"\"/a \"\"b\"\"\"");
+    }
+}
