@@ -10,6 +10,7 @@ mod cache;
 mod capabilities;
 mod cases;
 mod content;
+mod disks;
 mod help;
 mod house;
 mod installation;

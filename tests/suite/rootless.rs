@@ -267,7 +267,7 @@ fn what_only_root_has_is_refused_before_the_first_stage() {
             .expect(1)
             .says(&format!(".pipelines[0].stages[1] ({module}): "))
             .says(what)
-            .says("only root of the machine has")
+            .says("build it as root")
             .never_says("org.osbuild.hostname");
     }
 }

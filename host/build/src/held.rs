@@ -1,5 +1,7 @@
 //! What holds a stage's devices and mounts from before its start to after its end.
+use crate::devices::Part;
 use crate::failure::{BuildError, Result};
+use crate::file_systems::FileSystems;
 use crate::run::Settings;
 use osbuild_wasm_protocol::{Failure, Grant, Interface, Session};
 use rustix::fd::OwnedFd;
@@ -36,21 +38,41 @@ pub(crate) fn refused(place: &str) -> impl Fn(Failure) -> BuildError {
     }
 }
 
-/// One session for each device and mount, in the order in which they were made.
+/// One session, or part of an image, for each device and mount, in the order in which they were made.
 #[derive(Default)]
-pub(crate) struct Held(Vec<(String, Session)>);
+pub(crate) struct Held(Vec<(String, Kept)>);
+
+enum Kept {
+    Session(Session),
+    Part(Part),
+}
 
 impl Held {
     pub(crate) fn keep(&mut self, place: String, session: Session) {
-        self.0.push((place, session));
+        self.0.push((place, Kept::Session(session)));
+    }
+
+    pub(crate) fn keep_part(&mut self, place: String, part: Part) {
+        self.0.push((place, Kept::Part(part)));
     }
 
     /// Unmounts and detaches in reverse order. Goes on after a failure and returns the first: data that did not reach the disk makes
     /// the stage fail.
-    pub(crate) fn release(mut self) -> Result<()> {
+    pub(crate) fn release(mut self, file_systems: &FileSystems) -> Result<()> {
         let mut result = Ok(());
-        while let Some((place, session)) = self.0.pop() {
-            result = result.and(session.end().map_err(refused(&place)));
+        while let Some((place, kept)) = self.0.pop() {
+            let released = match kept {
+                Kept::Session(session) => session.end().map_err(refused(&place)),
+                Kept::Part(part) => part
+                    .release()
+                    .map(|changed| {
+                        changed
+                            .into_iter()
+                            .for_each(|key| file_systems.changed(key))
+                    })
+                    .map_err(|error| BuildError::manifest(place, error.to_string())),
+            };
+            result = result.and(released);
         }
         result
     }
@@ -59,8 +81,8 @@ impl Held {
 impl Drop for Held {
     /// After a failure: the same order, and nobody is told of more failures.
     fn drop(&mut self) {
-        while let Some((_, session)) = self.0.pop() {
-            drop(session);
+        while let Some((_, kept)) = self.0.pop() {
+            drop(kept);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Helper processes, and the sessions that one stage has with them.
 use crate::failure::{BuildError, Result};
+use crate::file_systems::{FileSystems, Key};
 use osbuild_wasm_capability::{Interface as Named, Request};
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
@@ -141,6 +142,9 @@ pub(crate) struct StageHelpers {
     pub(crate) grant: Grant,
     pub(crate) log: OwnedFd,
     pub(crate) cuts: Cuts,
+    /// What files stand for of images, by the contract path of the device.
+    pub(crate) parts: BTreeMap<String, Key>,
+    pub(crate) file_systems: Option<Arc<FileSystems>>,
     pub(crate) sessions: BTreeMap<Interface, Session>,
 }
 
@@ -439,8 +443,11 @@ impl Helpers for StageHelpers {
         let run = program(request);
         let protocol::Outcome { status, output } = self
             .session(Interface::Command)?
-            .run(run)
+            .run(run.clone())
             .map_err(call_error)?;
+        if let Some(file_systems) = self.file_systems.as_ref().filter(|_| status == 0) {
+            file_systems.ran(&run, &self.parts);
+        }
         Ok(command::Outcome {
             status,
             output: output.0,

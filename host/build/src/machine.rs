@@ -4,9 +4,9 @@ use crate::failure::{BuildError, Result};
 use crate::isolation::Isolation;
 use crate::key::kind_of;
 use crate::plan::place;
+use crate::without_devices::{Devices, Made};
 use crate::{devices, mounts};
-use osbuild_wasm_capability::Interface;
-use osbuild_wasm_component::Registry;
+use osbuild_wasm_component::{Module, Registry};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Stage};
 use rustix::fs::{Mode, OFlags, XattrFlags, fsetxattr, open};
@@ -25,28 +25,24 @@ const LABELS: [&str; 2] = ["org.osbuild.selinux", "org.osbuild.ostree.selinux"];
 /// Refuses the first stage of the pipelines that needs what this process cannot have. `directory` is where trees are.
 pub fn refuse_impossible(
     isolation: &Isolation,
+    devices: Devices,
     registry: &Registry,
-    manifest: &Manifest,
-    pipelines: &[usize],
+    (manifest, pipelines): (&Manifest, &[usize]),
     directory: &Path,
 ) -> Result<()> {
-    if isolation.is_root_of_machine() {
-        return Ok(());
-    }
     let machine = Machine {
-        registry,
+        restricted: !isolation.is_root_of_machine(),
+        devices,
         labels: keeps_labels(directory),
     };
     for index in pipelines {
+        let mut made = Made::default();
         for (position, stage) in manifest.pipelines[*index].stages.iter().enumerate() {
-            if let Some(what) = machine.lacks(stage) {
-                let place = format!(
-                    "{} ({})",
-                    place(manifest, *index, position),
-                    stage.requested_module()
-                );
-                let reason =
-                    format!("{what}, which only root of the machine has: build it as root");
+            let module = registry.get(kind_of(stage), &stage.module);
+            let module = module.and_then(|module| module.ok());
+            if let Some(reason) = machine.refuses(stage, module.as_deref(), &mut made) {
+                let place = place(manifest, *index, position);
+                let place = format!("{place} ({})", stage.requested_module());
                 return Err(BuildError::manifest(place, reason));
             }
         }
@@ -54,15 +50,34 @@ pub fn refuse_impossible(
     Ok(())
 }
 
-/// What there is outside of root's reach.
-struct Machine<'a> {
-    registry: &'a Registry,
+/// What there is for this run.
+struct Machine {
+    /// What the kernel keeps for root of the machine is out of reach.
+    restricted: bool,
+    devices: Devices,
     labels: bool,
 }
 
-impl Machine<'_> {
-    /// What the stage needs and cannot have.
-    fn lacks(&self, stage: &Stage) -> Option<String> {
+impl Machine {
+    /// Why the stage cannot run.
+    fn refuses(&self, stage: &Stage, module: Option<&Module>, made: &mut Made) -> Option<String> {
+        let by_devices = match self.devices {
+            Devices::None => made.lacks(stage, module).map(|what| {
+                format!(
+                    "{what}, and files stand for devices here: build it as root with --devices=loop"
+                )
+            }),
+            Devices::Loop => self.lacks_device(stage).map(only_root),
+        };
+        by_devices.or_else(|| {
+            self.of_module(stage)
+                .filter(|_| self.restricted)
+                .map(only_root)
+        })
+    }
+
+    /// What devices and mounts need and cannot have.
+    fn lacks_device(&self, stage: &Stage) -> Option<String> {
         let mut devices = stage.devices.iter().filter_map(|device| {
             let what = devices::of_machine(&device.module)?;
             Some(format!(
@@ -77,30 +92,27 @@ impl Machine<'_> {
                 mount.name, mount.module
             ))
         });
-        let itself = || Some(format!("it needs {}", self.of_module(stage)?));
-        devices.next().or_else(|| mounts.next()).or_else(itself)
+        let lacks = || devices.next().or_else(|| mounts.next());
+        self.restricted.then(lacks)?
     }
 
-    /// What the module itself needs.
-    fn of_module(&self, stage: &Stage) -> Option<&'static str> {
-        let module = self
-            .registry
-            .get(kind_of(stage), &stage.module)
-            .and_then(|module| module.ok());
-        let asks = |interface| {
-            module
-                .as_ref()
-                .is_some_and(|module| module.request.interfaces.contains(&interface))
-        };
+    /// What the module itself needs of root of the machine.
+    fn of_module(&self, stage: &Stage) -> Option<String> {
         match stage.module.as_str() {
-            _ if asks(Interface::Loopback) => Some(devices::LOOP),
-            _ if asks(Interface::Mount) => Some(mounts::BLOCK),
-            "org.osbuild.chattr" if sets_immutable(&stage.options) => Some("inode flags"),
-            module if INODE_FLAGS.contains(&module) => Some("inode flags"),
-            module if LABELS.contains(&module) && !self.labels => Some("SELinux labels"),
+            "org.osbuild.chattr" if sets_immutable(&stage.options) => {
+                Some("it needs inode flags".into())
+            }
+            module if INODE_FLAGS.contains(&module) => Some("it needs inode flags".into()),
+            module if LABELS.contains(&module) && !self.labels => {
+                Some("it needs SELinux labels".into())
+            }
             _ => None,
         }
     }
+}
+
+fn only_root(what: String) -> String {
+    format!("{what}, which only root of the machine has: build it as root")
 }
 
 /// Whether a flag is set, not just cleared.

@@ -1,5 +1,6 @@
 //! One pipeline: from the newest object that is there to its finished tree.
 use crate::failure::{BuildError, Result};
+use crate::file_systems::FileSystems;
 use crate::key::private_key;
 use crate::run::Settings;
 use crate::stage;
@@ -10,6 +11,7 @@ use osbuild_wasm_manifest::run::{Event, PipelineOutcome, StageOutcome};
 use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, Store};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -100,6 +102,9 @@ fn begin(
     let scratch = store.scratch("pipeline")?;
     let tree = scratch.path().join("tree");
     for (position, stage) in pipeline.stages.iter().enumerate().rev() {
+        if !settings.can_begin_behind(pipeline, position) {
+            continue;
+        }
         let Some(object) =
             store.get(&stage.id, &private_key(settings, manifest, index, position))?
         else {
@@ -151,11 +156,14 @@ fn run_stages(
     } = *site;
     let pipeline = &manifest.pipelines[index];
     let last = pipeline.stages.len().saturating_sub(1);
+    let file_systems = FileSystems::new(draft.scratch.path().join("file-systems"));
+    let file_systems = Arc::new(file_systems);
     for (position, stage) in pipeline.stages.iter().enumerate().skip(draft.done) {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let outcome = stage::run(settings, store, trees, pipeline, stage, &draft.tree);
+        let place = (&*draft.tree, &file_systems);
+        let outcome = stage::run(settings, store, trees, pipeline, stage, place);
         let success = outcome.success;
         if let Some(metadata) = &outcome.metadata {
             draft.details.metadata[stage.id.as_str()] = metadata.into();

@@ -8,6 +8,7 @@ use crate::key::{kind_of, private_key};
 use crate::pipeline::{self, Site};
 use crate::record::Records;
 use crate::trees::{Tree, Trees};
+use crate::without_devices::{Devices, can_begin_behind};
 use osbuild_wasm_capability::{Interface as Named, Policy};
 use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
 use osbuild_wasm_manifest::json::Value;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub break_at: Option<String>,
     /// Where sockets are made; none: in each stage's scratch directory.
     pub rundir: Option<PathBuf>,
+    /// How disks come to be.
+    pub devices: Devices,
     /// What stages may do; none: what they ask for.
     pub policy: Option<Policy>,
     /// Ends everything early.
@@ -64,6 +67,11 @@ impl Settings {
     pub(crate) fn component(&self, kind: Kind, name: &str) -> Result<Arc<Module>> {
         let missing = || BuildError::no_component(kind, name);
         Ok(self.registry.get(kind, name).ok_or_else(missing)??)
+    }
+
+    /// Whether a build of the pipeline can begin with what this stage left in the store.
+    pub(crate) fn can_begin_behind(&self, pipeline: &Pipeline, position: usize) -> bool {
+        self.devices == Devices::Loop || can_begin_behind(&pipeline.stages, position)
     }
 
     /// Whether the stage's component wants to mount something itself.
@@ -185,9 +193,10 @@ pub fn run(
                 ))
             });
         at.is_some_and(|(index, position)| {
-            store
-                .contains(id, &private_key(settings, manifest, index, position))
-                .unwrap_or(false)
+            settings.can_begin_behind(&manifest.pipelines[index], position)
+                && store
+                    .contains(id, &private_key(settings, manifest, index, position))
+                    .unwrap_or(false)
         })
     };
     let order = schedule(

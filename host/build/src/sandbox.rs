@@ -1,8 +1,11 @@
 //! What one stage is given, gathered while its inputs, devices and mounts are prepared.
+use crate::file_systems::{FileSystems, Key};
 use osbuild_wasm_capability::{Access, Root};
 use osbuild_wasm_protocol::{BuildRoot, Device, Directory, Grant};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The tree's contract path.
 pub(crate) const TREE: &str = "/run/osbuild/tree";
@@ -29,6 +32,10 @@ pub(crate) struct Sandbox {
     pub(crate) device_replies: Map<String, Value>,
     /// `mounts` of the document.
     pub(crate) mounts: Map<String, Value>,
+    /// What files stand for of images, by the contract path of the device.
+    pub(crate) parts: BTreeMap<String, Key>,
+    /// Those file systems of images for which directories stand.
+    pub(crate) file_systems: Option<Arc<FileSystems>>,
     /// A private directory of this stage on the disk.
     pub(crate) scratch: PathBuf,
 }

@@ -1,5 +1,6 @@
 //! One stage: its sandbox is prepared, its component run, and everything released again.
 use crate::failure::{BuildError, Result};
+use crate::file_systems::FileSystems;
 use crate::held::{Held, Helpers};
 use crate::helpers::{Cuts, HelperProcesses, StageHelpers};
 use crate::inputs::Origins;
@@ -25,14 +26,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Runs one stage of a pipeline on `tree`. Whatever goes wrong is in the outcome.
+/// Runs one stage of a pipeline on `tree`, whose images have `file_systems`. Whatever goes wrong is in the outcome.
 pub(crate) fn run(
     settings: &Settings,
     store: &Store,
     trees: &Trees,
     pipeline: &Pipeline,
     stage: &Stage,
-    tree: &Path,
+    place: (&Path, &Arc<FileSystems>),
 ) -> StageOutcome {
     let started = Instant::now();
     let (name, module, id) = (
@@ -50,7 +51,7 @@ pub(crate) fn run(
     let log = StageLog::new(&name, &module, &id, settings.observer.clone());
     let journal = settings.records.as_ref().map(Journal::begin);
     let site = (settings, store, trees);
-    let ended = carry_out(site, pipeline, stage, tree, &log, journal.as_ref());
+    let ended = carry_out(site, pipeline, stage, place, &log, journal.as_ref());
     let advice = policy_advice(settings, stage, &ended);
     let mut outcome = outcome(
         ended,
@@ -178,7 +179,7 @@ fn carry_out(
     (settings, store, trees): (&Settings, &Store, &Trees),
     pipeline: &Pipeline,
     stage: &Stage,
-    tree: &Path,
+    (tree, file_systems): (&Path, &Arc<FileSystems>),
     log: &Arc<StageLog>,
     journal: Option<&Arc<Journal>>,
 ) -> Result<Outcome> {
@@ -191,6 +192,7 @@ fn carry_out(
     sandbox.build_root = trees.build_root(pipeline)?;
     sandbox.runner = Some(pipeline.runner.exec.clone());
     sandbox.source_epoch = pipeline.source_epoch;
+    sandbox.file_systems = Some(file_systems.clone());
     sandbox.runner_cache = Some(trees.runner_cache(pipeline));
     sandbox.grant(TREE, tree, Access::Write);
     let (pipe, pump) = log.pipe()?;
@@ -214,7 +216,7 @@ fn carry_out(
         journal: journal.cloned(),
     };
     let ended = run_component(settings, job, &sandbox, log, pipe);
-    let released = held.release();
+    let released = held.release(file_systems);
     let ended = ended?;
     if ended.abandoned {
         // The component still holds its end of the pipe.
@@ -252,7 +254,7 @@ fn prepare(
     }
     let mut held = Held::default();
     for device in &stage.devices {
-        devices::open(device, helpers, &mut held, sandbox)?;
+        devices::open(stage, device, helpers, &mut held, sandbox)?;
     }
     if !stage.mounts.is_empty() || settings.mounts_itself(stage) {
         let directory = sandbox.scratch.join("mounts");
@@ -330,6 +332,8 @@ pub(crate) fn run_component(
         grant: helper_grant,
         log: pipe,
         cuts: cuts.clone(),
+        parts: sandbox.parts.clone(),
+        file_systems: sandbox.file_systems.clone(),
         sessions: BTreeMap::new(),
     };
     let interfaces = decision.interfaces.iter().copied();

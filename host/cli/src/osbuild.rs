@@ -1,6 +1,6 @@
 //! The command line of osbuild 191, for programs that start us under that name.
 use crate::exit::Exit;
-use crate::job::{Job, Manner};
+use crate::job::{DevicesOption, Job, Manner};
 use crate::order::Order;
 use crate::statements::Statements;
 use clap::{ArgAction, Parser};
@@ -68,6 +68,7 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         learn: None,
         policy: None,
         locked: None,
+        devices: DevicesOption::Auto,
         statements: Statements::default(),
     };
     job.run()

@@ -1,6 +1,6 @@
 //! `osbuild-wasm run`.
 use crate::exit::Exit;
-use crate::job::{Job, Manner};
+use crate::job::{DevicesOption, Job, Manner};
 use crate::order::Order;
 use crate::statements::Statements;
 use clap::Args;
@@ -55,6 +55,9 @@ pub(crate) struct RunArguments {
     /// Refuse to run with anything else than the lock file pins; without FILE that is MANIFEST.lock
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     locked: Option<Option<PathBuf>>,
+    /// How disks come to be: by loop devices, or, where there are none, by programs that make file systems from directories
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = DevicesOption::Auto)]
+    devices: DevicesOption,
     #[command(flatten)]
     statements: Statements,
 }
@@ -72,6 +75,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         learn: arguments.learn,
         policy: arguments.policy,
         locked: arguments.locked,
+        devices: arguments.devices,
         statements: arguments.statements,
     };
     job.run()

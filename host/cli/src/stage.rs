@@ -241,6 +241,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     _ = ctrlc::set_handler(move || to_end.fire());
     let settings = Settings {
         break_at: None,
+        devices: Default::default(),
         rundir: None,
         registry: Arc::new(registry),
         engine: engine(installed).map_err(|error| failed(&error))?,

@@ -26,7 +26,7 @@ pub(super) fn open(device: &Device, session: &Session, sandbox: &mut Sandbox) ->
     Ok(json!({ "path": path, "node": { "major": attached.major, "minor": attached.minor } }))
 }
 
-fn attachment(device: &Device) -> Result<Attach> {
+pub(super) fn attachment(device: &Device) -> Result<Attach> {
     let wrong = |reason: &str| BuildError::manifest(place(device), reason);
     if device.parent.is_some() {
         return Err(wrong("a loop device has no parent"));

@@ -2,13 +2,17 @@
 mod loopback;
 mod luks2;
 mod lvm2;
+mod part;
 
 use crate::failure::{BuildError, Result};
 use crate::held::{Held, Helpers};
 use crate::sandbox::Sandbox;
+use crate::without_devices::Devices;
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::Device;
+use osbuild_wasm_manifest::model::{Device, Stage};
 use osbuild_wasm_protocol::{Interface, Session};
+pub(crate) use part::Part;
+use part::Use;
 use serde_json::Value as Json;
 
 /// How messages name the device.
@@ -39,6 +43,7 @@ pub(crate) fn of_machine(module: &str) -> Option<&'static str> {
 
 /// Opens one device and grants its nodes to the stage. `held` keeps it open.
 pub(crate) fn open(
+    stage: &Stage,
     device: &Device,
     helpers: Helpers<'_>,
     held: &mut Held,
@@ -48,11 +53,28 @@ pub(crate) fn open(
         let reason = format!("there is no device of type {}", device.module);
         return Err(BuildError::manifest(place(device), reason));
     };
+    if interface == Interface::Loopback && helpers.settings.devices == Devices::None {
+        let attach = loopback::attachment(device)?;
+        let (part, reply) = part::open(device, &attach, use_of(stage, device), sandbox)?;
+        held.keep_part(place(device), part);
+        sandbox.device_replies.insert(device.name.clone(), reply);
+        return Ok(());
+    }
     let session = helpers.begin(interface, &sandbox.helper_grant(), &place(device))?;
     let reply = open_with(device, interface, &session, sandbox)?;
     held.keep(place(device), session);
     sandbox.device_replies.insert(device.name.clone(), reply);
     Ok(())
+}
+
+/// What the stage does with a part of an image.
+fn use_of(stage: &Stage, device: &Device) -> Use {
+    let mounts = stage.mounts.iter();
+    let mut of_device = mounts.filter(|mount| mount.source.as_deref() == Some(&device.name));
+    match of_device.any(|mount| crate::mounts::is_made_from_directory(&mount.module)) {
+        true => Use::Directory,
+        false => Use::Bytes,
+    }
 }
 
 fn open_with(

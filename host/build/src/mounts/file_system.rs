@@ -1,10 +1,11 @@
 //! File systems: `org.osbuild.ext4`, `xfs`, `btrfs`, `fat`, `erofs`, `squashfs`.
-use super::{device_path, flag, place, target};
+use super::{device_path, flag, is_made_from_directory, place, target};
 use crate::failure::{BuildError, Result};
+use crate::file_systems::{Key, Staged};
 use crate::held::refused;
 use crate::sandbox::Sandbox;
 use osbuild_wasm_manifest::model::Mount;
-use osbuild_wasm_protocol::{FileSystem, Mount as Call, Session};
+use osbuild_wasm_protocol::{FileSystem, Mount as Call, MountDirectory, Session};
 use serde_json::Value as Json;
 
 /// The kind of file system of a type of mounts.
@@ -28,8 +29,37 @@ pub(super) fn mount(
     sandbox: &Sandbox,
 ) -> Result<String> {
     let call = call(mount, kind, device_path(mount, sandbox)?)?;
+    if let (Some(key), true) = (
+        sandbox.parts.get(&call.device),
+        is_made_from_directory(&mount.module),
+    ) {
+        return mount_directory(mount, *key, call, session, sandbox);
+    }
     let mounted = session.mount(call).map_err(refused(&place(mount)))?;
     Ok(mounted.path)
+}
+
+/// Mounts the directory that stands for the file system.
+fn mount_directory(
+    mount: &Mount,
+    key: Key,
+    call: Call,
+    session: &Session,
+    sandbox: &Sandbox,
+) -> Result<String> {
+    let file_systems = sandbox.file_systems.as_ref();
+    let staged = file_systems.map(|all| all.staged(key, call.kind, &call.device, &place(mount)));
+    let missing = || BuildError::manifest(place(mount), "there are no loop devices here");
+    let Staged { directory, make } = staged.ok_or_else(missing)??;
+    let mounted = session.mount_directory(MountDirectory {
+        directory,
+        make,
+        device: call.device,
+        target: call.target,
+        kind: call.kind,
+        read_only: call.read_only,
+    });
+    Ok(mounted.map_err(refused(&place(mount)))?.path)
 }
 
 fn call(mount: &Mount, kind: FileSystem, device: String) -> Result<Call> {

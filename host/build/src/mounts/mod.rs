@@ -9,7 +9,7 @@ use crate::held::{Held, Helpers};
 use crate::sandbox::{MOUNTS, Sandbox};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Mount;
-use osbuild_wasm_protocol::Interface;
+use osbuild_wasm_protocol::{FileSystem, Interface};
 use serde_json::json;
 
 /// How messages name the mount.
@@ -27,6 +27,14 @@ pub(crate) fn interfaces(module: &str) -> &'static [Interface] {
         module if file_system::kind(module).is_some() => &[Interface::Mount],
         _ => &[],
     }
+}
+
+/// Whether mounts of a type are of file systems that can be made from a directory.
+pub(crate) fn is_made_from_directory(module: &str) -> bool {
+    matches!(
+        file_system::kind(module),
+        Some(FileSystem::Ext4 | FileSystem::Btrfs)
+    )
 }
 
 /// Mounts of file systems on devices, for messages.

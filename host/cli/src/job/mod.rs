@@ -14,9 +14,9 @@ use crate::order::Order;
 use crate::policy::PolicyFile;
 use crate::statements::Statements;
 use osbuild_wasm_build::{
-    BuildError, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request, SHELL,
-    Settings, charter, isolate, needed_by, needed_by_stage, plan as make_plan, refuse_impossible,
-    run as build, scopes_of,
+    BuildError, Devices, HelperProcesses, Interrupt, Isolation, PlanRequest, Records, Request,
+    SHELL, Settings, charter, isolate, needed_by, needed_by_stage, plan as make_plan,
+    refuse_impossible, run as build, scopes_of,
 };
 use osbuild_wasm_capability::Policy;
 use osbuild_wasm_component::{Installed, Kind, Module, Registry};
@@ -44,6 +44,27 @@ pub(crate) enum Manner {
     Osbuild,
 }
 
+/// How disks come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DevicesOption {
+    /// By loop devices where this user can have them, else without
+    Auto,
+    /// By loop devices and mounts of the kernel
+    Loop,
+    /// From directories, straight into the image
+    None,
+}
+
+impl DevicesOption {
+    fn choose(self, isolation: &Isolation) -> Devices {
+        match self {
+            Self::Auto => Devices::of_machine(isolation),
+            Self::Loop => Devices::Loop,
+            Self::None => Devices::None,
+        }
+    }
+}
+
 /// All that a run is asked for.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -67,6 +88,8 @@ pub(crate) struct Job {
     pub(crate) policy: Option<PathBuf>,
     /// Use nothing but what a lock file pins: this one, or that beside the manifest.
     pub(crate) locked: Option<Option<PathBuf>>,
+    /// How disks come to be.
+    pub(crate) devices: DevicesOption,
     /// What is written about a build that succeeded.
     pub(crate) statements: Statements,
 }
@@ -192,7 +215,9 @@ impl Job {
         let installed = Installed::of_program();
         let isolation = isolate(&directory).map_err(|error| self.failed(&error))?;
         let (manifest, pipelines) = (request.manifest, request.pipelines());
-        refuse_impossible(&isolation, &registry, manifest, &pipelines, &directory)
+        let devices = self.devices.choose(&isolation);
+        let needed = (manifest, &*pipelines);
+        refuse_impossible(&isolation, devices, &registry, needed, &directory)
             .map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
         if let Some(size) = order.cache_max_size {
@@ -203,7 +228,7 @@ impl Job {
         let rundir = self.rundir()?;
         let scopes = std::iter::once(directory).chain(rundir.clone());
         let helpers = self
-            .start_helpers(&registry, manifest, &pipelines, &isolation, scopes)
+            .start_helpers(&registry, needed, devices, &isolation, scopes)
             .map_err(|error| self.failed(&error))?;
         isolation
             .give_up_privileges()
@@ -226,6 +251,7 @@ impl Job {
             stage_timeout: order.stage_timeout.map(Duration::from_secs),
             checkpoints: plan.checkpoints.clone(),
             break_at: order.break_at.clone(),
+            devices,
             rundir,
             policy,
             interrupt,
@@ -392,14 +418,17 @@ impl Job {
     fn start_helpers(
         &self,
         registry: &Registry,
-        manifest: &Manifest,
-        pipelines: &[usize],
+        (manifest, pipelines): (&Manifest, &[usize]),
+        devices: Devices,
         isolation: &Isolation,
         directories: impl Iterator<Item = PathBuf>,
     ) -> Result<HelperProcesses, BuildError> {
         let mut interfaces = interfaces_of(registry, manifest, pipelines);
         if isolation.is_private() && !pipelines.is_empty() {
             interfaces.insert(Interface::Tree, "attributes of the tree".into());
+        }
+        if devices == Devices::None {
+            interfaces.remove(&Interface::Loopback);
         }
         if self.order.break_at.is_some() {
             interfaces.insert(Interface::Command, "--break".into());

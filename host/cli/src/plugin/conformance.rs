@@ -97,6 +97,7 @@ fn run(arguments: &TestArguments) -> Result<Vec<Check>, Failure> {
     let bench = Bench {
         settings: Settings {
             break_at: None,
+            devices: Default::default(),
             rundir: None,
             policy: None,
             registry: Arc::new(registry),

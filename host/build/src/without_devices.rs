@@ -1,0 +1,247 @@
+//! What can be built where files stand for loop devices (`--devices=none`), decided before anything is.
+use crate::file_systems::MAKERS;
+use crate::isolation::Isolation;
+use osbuild_wasm_capability::Interface;
+use osbuild_wasm_component::Module;
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::{Device, Mount, Stage};
+use std::collections::BTreeSet;
+
+/// How disks come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Devices {
+    /// By loop devices and mounts of the kernel.
+    #[default]
+    Loop,
+    /// By programs that work on files: file systems are made from directories.
+    None,
+}
+
+impl Devices {
+    /// Loop devices where this process can have them.
+    pub fn of_machine(isolation: &Isolation) -> Self {
+        let control = || {
+            let mut options = std::fs::File::options();
+            options.read(true).write(true).open("/dev/loop-control")
+        };
+        match isolation.is_root_of_machine() && control().is_ok() {
+            true => Self::Loop,
+            false => Self::None,
+        }
+    }
+}
+
+/// Programs that do the same with a file as with a block device.
+const WORK_ON_FILES: [&str; 5] = ["sfdisk", "sgdisk", "parted", "mkfs.fat", "mkfs.xfs"];
+
+/// Programs that want more of a mount than files: a file system of some kind, or the device below it.
+const WANT_FILE_SYSTEMS: [&str; 7] = [
+    "btrfs",
+    "ostree",
+    "bootc",
+    "bootctl",
+    "bootupctl",
+    "chroot",
+    "zipl",
+];
+
+/// The file systems that the stages of one pipeline have made so far.
+#[derive(Debug, Default)]
+pub(crate) struct Made(BTreeSet<(String, u64, String)>);
+
+impl Made {
+    /// What the stage needs beyond files; otherwise it is taken as done.
+    pub(crate) fn lacks(&mut self, stage: &Stage, module: Option<&Module>) -> Option<String> {
+        let programs = module.map_or(&[][..], |module| &module.metadata.programs);
+        let device = stage.devices.iter().find_map(|device| {
+            let what = lacks_device(stage, device, programs)?;
+            Some(format!(
+                "device {} ({}) needs {what}",
+                device.name, device.module
+            ))
+        });
+        let mount = || {
+            stage.mounts.iter().find_map(|mount| {
+                let what = self.lacks_mount(stage, mount)?;
+                Some(format!(
+                    "mount {} ({}) needs {what}",
+                    mount.name, mount.module
+                ))
+            })
+        };
+        let itself = || lacks_file_system(stage, programs).or_else(|| attaches(module));
+        let what = device.or_else(mount).or_else(itself);
+        if what.is_none() {
+            self.note(stage, programs);
+        }
+        what
+    }
+
+    fn note(&mut self, stage: &Stage, programs: &[String]) {
+        for program in programs
+            .iter()
+            .filter(|program| MAKERS.contains(&program.as_str()))
+        {
+            for device in &stage.devices {
+                let (file, start) = part(device);
+                self.0.insert((file, start, program.clone()));
+            }
+        }
+    }
+
+    fn lacks_mount(&self, stage: &Stage, mount: &Mount) -> Option<String> {
+        let maker = match mount.module.as_str() {
+            "org.osbuild.noop" | "org.osbuild.bind" | "org.osbuild.ostree.deployment" => {
+                return None;
+            }
+            _ if mount
+                .partition
+                .as_ref()
+                .is_some_and(|number| number.as_f64() != 0.0) =>
+            {
+                return Some("a scan for partitions".into());
+            }
+            "org.osbuild.fat" => return None,
+            "org.osbuild.ext4" => "mkfs.ext4",
+            "org.osbuild.btrfs" => "mkfs.btrfs",
+            module => {
+                return Some(format!(
+                    "the kernel's file system: that of {module} cannot be made from a directory"
+                ));
+            }
+        };
+        if ["subvol", "compress"]
+            .iter()
+            .any(|name| mount.options.get(name).is_some())
+        {
+            return Some("subvolumes or compression, which mkfs.btrfs does not make".into());
+        }
+        let mut devices = stage.devices.iter();
+        let device = devices.find(|device| mount.source.as_deref() == Some(&device.name))?;
+        let (file, start) = part(device);
+        let made = self.0.contains(&(file, start, maker.to_owned()));
+        (!made).then(|| {
+            format!("a file system that {maker} has made in an earlier stage of the pipeline")
+        })
+    }
+}
+
+/// Which part of which file a loop device shows.
+fn part(device: &Device) -> (String, u64) {
+    let file = device
+        .options
+        .get("filename")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let start = device
+        .options
+        .get("start")
+        .and_then(Value::as_f64)
+        .unwrap_or(0.0);
+    (file.trim_start_matches('/').to_owned(), start as u64)
+}
+
+fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<String> {
+    if device.module != "org.osbuild.loopback" {
+        return Some("the device mapper".into());
+    }
+    let option = |name: &str| device.options.get(name);
+    if option("partscan").and_then(Value::as_bool).unwrap_or(false) {
+        return Some("a scan for partitions".into());
+    }
+    if option("sector-size")
+        .and_then(Value::as_f64)
+        .is_some_and(|size| size != 512.0)
+    {
+        return Some("sectors of another size than 512 bytes".into());
+    }
+    if is_mounted(stage, device) {
+        return None;
+    }
+    let of_file = |program: &str| WORK_ON_FILES.contains(&program) || MAKERS.contains(&program);
+    let program = programs.iter().find(|program| !of_file(program))?;
+    Some(format!("a block device for {program}"))
+}
+
+/// What a module needs that attaches and mounts itself.
+fn attaches(module: Option<&Module>) -> Option<String> {
+    let interfaces = &module?.request.interfaces;
+    let attaches = [Interface::Loopback, Interface::Mount];
+    let asks = attaches
+        .iter()
+        .any(|interface| interfaces.contains(interface));
+    asks.then(|| "it needs to attach and mount devices itself".into())
+}
+
+/// Whether the device is there to be mounted.
+pub(crate) fn is_mounted(stage: &Stage, device: &Device) -> bool {
+    stage
+        .mounts
+        .iter()
+        .any(|mount| mount.source.as_deref() == Some(&device.name))
+}
+
+fn lacks_file_system(stage: &Stage, programs: &[String]) -> Option<String> {
+    let staged = |mount: &Mount| {
+        matches!(
+            mount.module.as_str(),
+            "org.osbuild.ext4" | "org.osbuild.btrfs"
+        )
+    };
+    if !stage.mounts.iter().any(staged) {
+        return None;
+    }
+    if stage.module == "org.osbuild.chattr" {
+        return Some("it needs inode flags of a mounted file system".into());
+    }
+    let program = programs
+        .iter()
+        .find(|program| WANT_FILE_SYSTEMS.contains(&program.as_str()))?;
+    Some(format!("it needs a mounted file system for {program}"))
+}
+
+/// Whether a build can begin behind this stage: not where a later one mounts what an earlier one has filled, for the directory that
+/// stood for it is gone.
+pub(crate) fn can_begin_behind(stages: &[Stage], position: usize) -> bool {
+    let mut later = stages
+        .iter()
+        .skip(position + 1)
+        .flat_map(|stage| &stage.mounts);
+    !later.any(|mount| {
+        MAKERS
+            .iter()
+            .any(|maker| Some(mount.module.as_str()) == module_of(maker))
+    })
+}
+
+/// The type of mounts of the file systems that a program makes.
+fn module_of(maker: &str) -> Option<&'static str> {
+    match maker {
+        "mkfs.ext4" => Some("org.osbuild.ext4"),
+        "mkfs.btrfs" => Some("org.osbuild.btrfs"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::tests::device;
+    use serde_json::json;
+
+    fn loopback(options: serde_json::Value) -> Device {
+        device("org.osbuild.loopback", None, options)
+    }
+
+    #[test]
+    fn a_part_is_a_file_and_its_first_sector() {
+        assert_eq!(
+            part(&loopback(json!({"filename": "/disk.img", "start": 2048.0}))),
+            ("disk.img".into(), 2048)
+        );
+        assert_eq!(
+            part(&loopback(json!({"filename": "disk.img"}))),
+            ("disk.img".into(), 0)
+        );
+    }
+}
