@@ -119,9 +119,15 @@ pub fn narrow(scratch: &Scratch, rights: &Value, steps: &[&str]) -> Ended {
 
 /// A directory for `--libdir` with hostile component `name` as module `test.narrow`, whose document has these rights.
 pub fn with_rights(scratch: &Scratch, name: &str, rights: &Value) -> PathBuf {
+    with_document(scratch, name, &json!({ "rights": rights }))
+}
+
+/// The same with these members of its document.
+pub fn with_document(scratch: &Scratch, name: &str, members: &Value) -> PathBuf {
     let mut document = document(name);
     document["name"] = "test.narrow".into();
-    document["rights"] = rights.clone();
+    let own = document.as_object_mut().expect("an object");
+    own.extend(members.as_object().expect("an object").clone());
     let library = scratch.directory("library");
     let packed = embed(&component(name), document.to_string().as_bytes());
     scratch.write("library/narrow.wasm", packed);

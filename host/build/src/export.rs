@@ -1,23 +1,21 @@
 //! What leaves the store: the trees of the exported pipelines, and what is told about them.
 use crate::failure::{BuildError, Result};
 use crate::inventory;
-use crate::isolation::Isolation;
-use crate::run::{Export, Request, Settings};
-use crate::trees::Trees;
+use crate::run::{Export, Request, RunContext};
 use osbuild_wasm_files::{CopyOptions, copy_tree, digest_tree};
 use osbuild_wasm_manifest::model::{Manifest, contents};
 use osbuild_wasm_manifest::run::{Event, ExportDigest, FileDigest};
-use osbuild_wasm_store::Store;
 use std::path::Path;
 
 /// Ids of the exports, and what is built to tell about them.
 pub(crate) fn targets(request: &Request<'_>) -> Vec<String> {
-    let mut all = ids(request.manifest, &request.exports);
+    let mut all = ids(request.plan.manifest(), request.exports);
     if request.account.packages {
         let names: Vec<_> = all.iter().map(String::as_str).collect();
-        let contents = contents(request.manifest, &names).into_iter();
+        let manifest = request.plan.manifest();
+        let contents = contents(manifest, &names).into_iter();
         all = contents
-            .filter_map(|index| request.manifest.pipelines.get(index)?.id.clone())
+            .filter_map(|index| manifest.pipelines.get(index)?.id.clone())
             .collect();
     }
     all
@@ -31,35 +29,30 @@ fn ids(manifest: &Manifest, exports: &[Export]) -> Vec<String> {
 }
 
 /// Exports everything that was asked for.
-pub(crate) fn export_all(
-    settings: &Settings,
-    isolation: &Isolation,
-    store: &Store,
-    request: &Request<'_>,
-    trees: &Trees,
-) -> Result<()> {
+pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Result<()> {
+    let manifest = context.manifest();
     if request.account.packages {
-        inventory::tell(settings, store, request, trees)?;
+        inventory::tell(context, request.exports)?;
     }
     for (index, Export { name, path }) in request.exports.iter().enumerate() {
-        let pipeline = request.manifest.pipeline(name);
+        let pipeline = manifest.pipeline(name);
         let Some(id) = pipeline.and_then(|pipeline| pipeline.id.as_deref()) else {
             return Err(BuildError::manifest(
                 format!("export {name}"),
                 "the pipeline has no stages, so there is nothing to export",
             ));
         };
-        let last_use = !ids(request.manifest, &request.exports[index + 1..])
+        let last_use = !ids(manifest, &request.exports[index + 1..])
             .iter()
             .any(|other| other == id);
         if request.account.digests {
-            digest(settings, trees, name, id)?;
+            digest(context, name, id)?;
         }
-        export(isolation, store, trees, id, path, last_use).map_err(|error| {
+        export(context, id, path, last_use).map_err(|error| {
             let place = format!("cannot export {name} to {}", path.display());
             BuildError::manifest(place, error.to_string())
         })?;
-        settings.observer.event(&Event::Exported {
+        context.tell(&Event::Exported {
             name: name.clone(),
             path: path.clone(),
         });
@@ -70,8 +63,8 @@ pub(crate) fn export_all(
 /// More files of an export are not told one by one: it is an image, an archive or a commit, or it is a whole system.
 const FILES_OF_EXPORT: usize = 64;
 
-fn digest(settings: &Settings, trees: &Trees, export: &str, id: &str) -> Result<()> {
-    let tree = trees.path(id).ok_or_else(|| {
+fn digest(context: &RunContext<'_>, export: &str, id: &str) -> Result<()> {
+    let tree = context.trees.path(id).ok_or_else(|| {
         BuildError::manifest(format!("export {export}"), "the pipeline is not built")
     })?;
     let digest = digest_tree(&tree, FILES_OF_EXPORT)?;
@@ -80,7 +73,7 @@ fn digest(settings: &Settings, trees: &Trees, export: &str, id: &str) -> Result<
         size: file.size,
         sha256: file.sha256,
     };
-    settings.observer.event(&Event::Digested(ExportDigest {
+    context.tell(&Event::Digested(ExportDigest {
         export: export.to_owned(),
         tree: digest.listing,
         files: digest.files.into_iter().map(file).collect(),
@@ -89,21 +82,14 @@ fn digest(settings: &Settings, trees: &Trees, export: &str, id: &str) -> Result<
 }
 
 /// Moves a tree out that nobody needs any more; copies it otherwise.
-fn export(
-    isolation: &Isolation,
-    store: &Store,
-    trees: &Trees,
-    id: &str,
-    path: &Path,
-    last_use: bool,
-) -> Result<()> {
-    let tree = trees.path(id).ok_or_else(|| {
+fn export(context: &RunContext<'_>, id: &str, path: &Path, last_use: bool) -> Result<()> {
+    let tree = context.trees.path(id).ok_or_else(|| {
         BuildError::manifest(format!("export {}", path.display()), "is not built")
     })?;
     let parent = path.parent().unwrap_or(path);
     std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
-    let movable = last_use && trees.is_floating(id);
-    if movable && !path.exists() && move_out(isolation, store, &tree, path) {
+    let movable = last_use && context.trees.is_floating(id);
+    if movable && !path.exists() && move_out(context, &tree, path) {
         // Its metadata is still wanted, its path no more.
         return Ok(());
     }
@@ -111,8 +97,9 @@ fn export(
     Ok(())
 }
 
-fn move_out(isolation: &Isolation, store: &Store, tree: &Path, path: &Path) -> bool {
-    let (Some(outside), Ok(inside)) = (&isolation.outside, tree.strip_prefix(store.path())) else {
+fn move_out(context: &RunContext<'_>, tree: &Path, path: &Path) -> bool {
+    let inside = tree.strip_prefix(context.store.path());
+    let (Some(outside), Ok(inside)) = (&context.isolation.outside, inside) else {
         return false;
     };
     rustix::fs::renameat(outside, inside, rustix::fs::CWD, path).is_ok()

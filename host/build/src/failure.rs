@@ -1,4 +1,5 @@
 //! Errors of this room.
+use osbuild_wasm_capability::plan::Plan;
 use osbuild_wasm_component::{ComponentError, Kind};
 use osbuild_wasm_protocol::Failure;
 use osbuild_wasm_store::StoreError;
@@ -54,9 +55,34 @@ pub enum BuildError {
     /// The machine or user lacks a right.
     #[error("{0}")]
     Privilege(String),
+    /// The plan has something that is denied; nothing has run.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// Somebody interrupted the run.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// A plan in which something is denied.
+#[derive(Debug, Error)]
+#[error("{}", self.first())]
+pub struct Denied(pub Box<Plan>);
+
+impl Denied {
+    /// The first denial, with the module and its place.
+    fn first(&self) -> String {
+        let denied = self.0.all().find(|planned| !planned.decision.granted());
+        let Some((planned, denial)) =
+            denied.and_then(|planned| Some((planned, planned.decision.denials.first()?)))
+        else {
+            return "the plan is denied".into();
+        };
+        let (place, module) = (&planned.ask.place, &planned.ask.module.name);
+        format!(
+            "{place} ({module}) is denied {}: {}",
+            denial.capability, denial.reason
+        )
+    }
 }
 
 impl BuildError {

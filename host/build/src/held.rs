@@ -2,6 +2,7 @@
 use crate::devices::Part;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
+use crate::helpers::HelperProcesses;
 use crate::run::Settings;
 use osbuild_wasm_protocol::{Failure, Grant, Interface, Session};
 use rustix::fd::OwnedFd;
@@ -9,6 +10,7 @@ use rustix::fd::OwnedFd;
 /// The helper processes, for what is done before a stage starts; what their tools print goes to the stage's log.
 #[derive(Clone, Copy)]
 pub(crate) struct Helpers<'a> {
+    pub(crate) processes: &'a HelperProcesses,
     pub(crate) settings: &'a Settings,
     pub(crate) log: &'a OwnedFd,
 }
@@ -22,9 +24,9 @@ impl Helpers<'_> {
         place: &str,
     ) -> Result<Session> {
         let log = self.log.try_clone().map_err(BuildError::io("log pipe"))?;
-        let session = self.settings.helpers.begin(interface, grant, log);
+        let session = self.processes.begin(interface, grant, log);
         let session = session.map_err(refused(place))?;
-        self.settings.interrupt.cuts.add(&session);
+        self.settings.interrupt.sessions.add(&session);
         Ok(session)
     }
 }

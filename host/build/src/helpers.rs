@@ -1,10 +1,10 @@
 //! Helper processes, and the sessions that one stage has with them.
 use crate::failure::{BuildError, Result};
 use crate::file_systems::{FileSystems, Key};
-use osbuild_wasm_capability::{Interface as Named, Request};
+use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
-use osbuild_wasm_manifest::model::{Manifest, Stage};
+use osbuild_wasm_manifest::model::Stage;
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::{
     CancelHandle, Charter, Client, Failure, Grant, Handle, Interface, Session,
@@ -35,9 +35,9 @@ pub fn helper_program() -> PathBuf {
     prefix.join("libexec/osbuild-wasm").join(NAME)
 }
 
-/// The helper interfaces that a component asks for.
-pub fn needed_by(request: &Request) -> impl Iterator<Item = Interface> + '_ {
-    request.helpers().filter_map(|interface| match interface {
+/// The helper interfaces that carry out these interfaces of the contract.
+pub fn needed_by(interfaces: &BTreeSet<Named>) -> impl Iterator<Item = Interface> + '_ {
+    interfaces.iter().filter_map(|interface| match interface {
         Named::Loopback => Some(Interface::Loopback),
         Named::Mount => Some(Interface::Mount),
         Named::Rpm => Some(Interface::Rpm),
@@ -49,7 +49,7 @@ pub fn needed_by(request: &Request) -> impl Iterator<Item = Interface> + '_ {
 }
 
 /// The helper interfaces that a stage's inputs, devices and mounts need, beside those of its component.
-pub fn needed_by_stage(stage: &Stage) -> BTreeSet<Interface> {
+pub(crate) fn needed_by_stage(stage: &Stage) -> BTreeSet<Interface> {
     let inputs = stage.inputs.iter().map(|input| &input.module);
     let mounts = stage.mounts.iter().map(|mount| &mount.module);
     let devices = stage.devices.iter().map(|device| &device.module);
@@ -59,11 +59,6 @@ pub fn needed_by_stage(stage: &Stage) -> BTreeSet<Interface> {
         .copied()
         .chain(devices.filter_map(|module| crate::devices::interface(module)))
         .collect()
-}
-
-/// Directories beside the store that helpers touch for this manifest: the machine's container storage, where it is an input.
-pub fn scopes_of(manifest: &Manifest) -> Vec<PathBuf> {
-    crate::inputs::storage::scopes(manifest)
 }
 
 impl HelperProcesses {
@@ -109,9 +104,9 @@ impl HelperProcesses {
 
 /// Ways to cut off what runs now; fired when the run is interrupted or a stage's time is up.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cuts(Arc<Mutex<Vec<CancelHandle>>>);
+pub(crate) struct Cancellations(Arc<Mutex<Vec<CancelHandle>>>);
 
-impl Cuts {
+impl Cancellations {
     pub(crate) fn add(&self, session: &Session) {
         self.0
             .lock()
@@ -141,10 +136,10 @@ pub(crate) struct StageHelpers {
     pub(crate) processes: Arc<HelperProcesses>,
     pub(crate) grant: Grant,
     pub(crate) log: OwnedFd,
-    pub(crate) cuts: Cuts,
     /// What files stand for of images, by the contract path of the device.
     pub(crate) parts: BTreeMap<String, Key>,
     pub(crate) file_systems: Option<Arc<FileSystems>>,
+    pub(crate) cancellations: Cancellations,
     pub(crate) sessions: BTreeMap<Interface, Session>,
 }
 
@@ -158,7 +153,7 @@ impl StageHelpers {
                 .processes
                 .begin(interface, &self.grant, log)
                 .map_err(call_error)?;
-            self.cuts.add(&session);
+            self.cancellations.add(&session);
             self.sessions.insert(interface, session);
         }
         let gone = || {

@@ -6,15 +6,13 @@ use crate::failure::{BuildError, Result};
 use crate::held::{Helpers, refused};
 use crate::inputs::open_in_tree;
 use crate::log::StageLog;
-use crate::run::{Request, Settings};
+use crate::run::{Export, RunContext};
 use crate::sandbox::{Sandbox, TREE};
-use crate::trees::Trees;
 use osbuild_wasm_capability::Access;
 use osbuild_wasm_manifest::model::{Pipeline, contents};
 use osbuild_wasm_manifest::run::{Distribution, Event, Inventory, Observer, Package};
 use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_protocol as protocol;
-use osbuild_wasm_store::Store;
 use rustix::fs::OFlags;
 use serde_json::Value;
 use std::fs::File;
@@ -34,18 +32,9 @@ const OS_RELEASE: u64 = 64 << 10;
 const KEY: &str = "gpg-pubkey";
 
 /// Tells what is installed in each tree that goes into an export.
-pub(crate) fn tell(
-    settings: &Settings,
-    store: &Store,
-    request: &Request<'_>,
-    trees: &Trees,
-) -> Result<()> {
-    let manifest = request.manifest;
-    let names: Vec<_> = request
-        .exports
-        .iter()
-        .map(|export| export.name.as_str())
-        .collect();
+pub(crate) fn tell(context: &RunContext<'_>, exports: &[Export]) -> Result<()> {
+    let manifest = context.manifest();
+    let names: Vec<_> = exports.iter().map(|export| export.name.as_str()).collect();
     for index in contents(manifest, &names) {
         let Some(pipeline) = manifest.pipelines.get(index) else {
             continue;
@@ -53,39 +42,36 @@ pub(crate) fn tell(
         let Some(id) = pipeline.id.as_deref() else {
             continue;
         };
-        let tree = trees.path(id).ok_or_else(|| {
+        let tree = context.trees.path(id).ok_or_else(|| {
             BuildError::manifest(format!("pipeline {}", pipeline.name), "it is not built")
         })?;
-        let site = Place {
-            settings,
-            store,
-            trees,
+        let finished = FinishedTree {
+            context,
             pipeline,
             tree: &tree,
         };
+        let metadata = context.trees.metadata(id).unwrap_or_default();
         let mut inventory = Inventory {
             pipeline: pipeline.name.clone(),
             distribution: distribution(&tree),
-            packages: site.packages(trees.metadata(id).unwrap_or_default())?,
+            packages: finished.packages(metadata)?,
         };
         inventory.packages.retain(|package| package.name != KEY);
         inventory.packages.sort_unstable();
-        settings.observer.event(&Event::Installed(inventory));
+        context.tell(&Event::Installed(inventory));
     }
     Ok(())
 }
 
 /// A finished tree.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    settings: &'a Settings,
-    store: &'a Store,
-    trees: &'a Trees,
+struct FinishedTree<'a> {
+    context: &'a RunContext<'a>,
     pipeline: &'a Pipeline,
     tree: &'a Path,
 }
 
-impl Place<'_> {
+impl FinishedTree<'_> {
     /// The packages; `metadata` is what the pipeline's stages reported.
     fn packages(self, metadata: Value) -> Result<Vec<Package>> {
         let reported = reported(self.pipeline, &metadata);
@@ -97,7 +83,7 @@ impl Place<'_> {
             (Err(BuildError::Interrupted), _) => Err(BuildError::Interrupted),
             (Err(error), None) => Err(error),
             (Err(error), Some(reported)) => {
-                self.settings.observer.event(&Event::HostLog {
+                self.context.tell(&Event::HostLog {
                     pipeline: self.pipeline.name.clone(),
                     origin: "packages".into(),
                     text: format!("{error}; what stage {RPM} reported is taken instead\n"),
@@ -121,11 +107,15 @@ impl Place<'_> {
     }
 
     fn query(self, path: String) -> Result<Vec<Package>> {
-        let scratch = self.store.scratch("packages")?;
+        let scratch = self.context.store.scratch("packages")?;
         let mut sandbox = Sandbox {
             scratch: scratch.path().to_owned(),
             // A build root that nothing was built in now is not at hand; the machine's own rpm reads the same databases.
-            build_root: self.trees.build_root(self.pipeline).unwrap_or_default(),
+            build_root: self
+                .context
+                .trees
+                .build_root(self.pipeline)
+                .unwrap_or_default(),
             ..Sandbox::default()
         };
         sandbox.grant(TREE, self.tree, Access::Read);
@@ -133,10 +123,14 @@ impl Place<'_> {
         let (pipe, pump) = log.pipe()?;
         let place = format!("the RPM database {path} of pipeline {}", self.pipeline.name);
         let helpers = Helpers {
-            settings: self.settings,
+            processes: self.context.helpers,
+            settings: self.context.settings,
             log: &pipe,
         };
-        let grant = sandbox.helper_grant();
+        let grant = protocol::Grant {
+            programs: vec!["rpm".into()],
+            ..sandbox.helper_grant()
+        };
         let session = helpers.begin(protocol::Interface::Rpm, &grant, &place)?;
         let database = protocol::Database {
             root: TREE.into(),
@@ -147,7 +141,7 @@ impl Place<'_> {
         let ended = session.end().map_err(refused(&place));
         drop(pipe);
         _ = pump.join();
-        if self.settings.interrupt.fired() {
+        if self.context.settings.interrupt.fired() {
             return Err(BuildError::Interrupted);
         }
         let said = log.finish();

@@ -1,11 +1,13 @@
 //! Carries a plan out: sources, pipelines, stages, exports.
 //!
+//! A run begins with a [`Plan`], which says all that may happen and runs once it is authorized, and with a process that is [`Confined`].
 //! Nothing here prints; what happens goes to an [`osbuild_wasm_manifest::run::Observer`], what came out is a
 //! [`osbuild_wasm_manifest::run::RunOutcome`].
 #![forbid(unsafe_code)]
 
 mod arguments;
 mod charter;
+mod confinement;
 mod devices;
 mod export;
 mod failure;
@@ -13,19 +15,20 @@ mod file_systems;
 mod held;
 mod helpers;
 mod inputs;
+mod interrupt;
 mod inventory;
 mod isolation;
-mod jobs;
-mod key;
 mod log;
 mod machine;
 mod mounts;
 mod pipeline;
 mod plan;
 mod proxy;
+mod reads;
 mod record;
 mod run;
 mod sandbox;
+mod schedule;
 mod shell;
 mod single;
 mod stage;
@@ -34,14 +37,14 @@ mod user_namespace;
 mod without_devices;
 
 pub use charter::charter;
-pub use failure::BuildError;
-pub use helpers::{HelperProcesses, helper_program, needed_by, needed_by_stage, scopes_of};
-pub use isolation::{Isolation, isolate};
-pub use machine::refuse_impossible;
-pub use plan::{PlanRequest, lock, plan};
+pub use confinement::{Confined, Isolated, Prepared, WithHelpers};
+pub use failure::{BuildError, Denied};
+pub use helpers::{helper_program, needed_by};
+pub use interrupt::Interrupt;
+pub use plan::{AuthorizedPlan, Plan, PlanRequest};
 pub use record::Records;
-pub use run::{Account, Export, Interrupt, Request, Settings, run};
+pub use run::{Account, Export, Request, Settings};
 pub use shell::PROGRAM as SHELL;
-pub use single::{SingleStage, run_single};
+pub use single::SingleStage;
 pub use user_namespace::{SubordinateIds, enter_user_namespace};
 pub use without_devices::Devices;

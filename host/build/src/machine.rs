@@ -2,13 +2,12 @@
 //! middle of a build, so they are refused before it.
 use crate::failure::{BuildError, Result};
 use crate::isolation::Isolation;
-use crate::key::kind_of;
-use crate::plan::place;
+use crate::plan::AuthorizedPlan;
 use crate::without_devices::{Devices, Made};
 use crate::{devices, mounts};
-use osbuild_wasm_component::{Module, Registry};
+use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Manifest, Stage};
+use osbuild_wasm_manifest::model::Stage;
 use rustix::fs::{Mode, OFlags, XattrFlags, fsetxattr, open};
 use rustix::io::Errno;
 use std::path::Path;
@@ -23,11 +22,10 @@ const INODE_FLAGS: [&str; 2] = [
 const LABELS: [&str; 2] = ["org.osbuild.selinux", "org.osbuild.ostree.selinux"];
 
 /// Refuses the first stage of the pipelines that needs what this process cannot have. `directory` is where trees are.
-pub fn refuse_impossible(
+pub(crate) fn refuse_impossible(
     isolation: &Isolation,
     devices: Devices,
-    registry: &Registry,
-    (manifest, pipelines): (&Manifest, &[usize]),
+    plan: &AuthorizedPlan<'_>,
     directory: &Path,
 ) -> Result<()> {
     let machine = Machine {
@@ -35,13 +33,10 @@ pub fn refuse_impossible(
         devices,
         labels: keeps_labels(directory),
     };
-    for index in pipelines {
+    for pipeline in plan.stages() {
         let mut made = Made::default();
-        for (position, stage) in manifest.pipelines[*index].stages.iter().enumerate() {
-            let module = registry.get(kind_of(stage), &stage.module);
-            let module = module.and_then(|module| module.ok());
-            if let Some(reason) = machine.refuses(stage, module.as_deref(), &mut made) {
-                let place = place(manifest, *index, position);
+        for (stage, module, place) in pipeline {
+            if let Some(reason) = machine.refuses(stage, module, &mut made) {
                 let place = format!("{place} ({})", stage.requested_module());
                 return Err(BuildError::manifest(place, reason));
             }
@@ -60,7 +55,7 @@ struct Machine {
 
 impl Machine {
     /// Why the stage cannot run.
-    fn refuses(&self, stage: &Stage, module: Option<&Module>, made: &mut Made) -> Option<String> {
+    fn refuses(&self, stage: &Stage, module: &Module, made: &mut Made) -> Option<String> {
         let by_devices = match self.devices {
             Devices::None => made.lacks(stage, module).map(|what| {
                 format!(

@@ -1,33 +1,22 @@
 //! One pipeline: from the newest object that is there to its finished tree.
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
-use crate::key::private_key;
-use crate::run::Settings;
+use crate::run::RunContext;
 use crate::stage;
-use crate::trees::{Tree, Trees};
+use crate::trees::Tree;
 use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
-use osbuild_wasm_manifest::model::{Manifest, Pipeline};
+use osbuild_wasm_manifest::json::Object as Metadata;
+use osbuild_wasm_manifest::model::Pipeline;
 use osbuild_wasm_manifest::run::{Event, PipelineOutcome, StageOutcome};
-use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, Store};
+use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// What all pipelines of a run share.
-#[derive(Clone, Copy)]
-pub(crate) struct Site<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) store: &'a Store,
-    pub(crate) manifest: &'a Manifest,
-    pub(crate) trees: &'a Trees,
-    /// Another pipeline failed: begin no further stage.
-    pub(crate) stop: &'a AtomicBool,
-}
-
 /// A tree under construction.
-struct Draft {
+struct UnfinishedTree {
     scratch: Scratch,
     tree: PathBuf,
     details: Details,
@@ -37,16 +26,9 @@ struct Draft {
 }
 
 /// Builds one pipeline; its tree is in `trees` afterwards if all stages succeeded.
-pub(crate) fn build(site: &Site<'_>, index: usize) -> Result<PipelineOutcome> {
-    let Site {
-        settings,
-        store,
-        manifest,
-        trees,
-        ..
-    } = *site;
+pub(crate) fn build(context: &RunContext<'_>, index: usize) -> Result<PipelineOutcome> {
     let started = Instant::now();
-    let Some(pipeline) = manifest.pipelines.get(index) else {
+    let Some(pipeline) = context.manifest().pipelines.get(index) else {
         return Err(BuildError::manifest("schedule", "no such pipeline"));
     };
     let mut outcome = PipelineOutcome {
@@ -54,7 +36,7 @@ pub(crate) fn build(site: &Site<'_>, index: usize) -> Result<PipelineOutcome> {
         id: pipeline.id.clone(),
         cached: false,
         stages: Vec::new(),
-        metadata: osbuild_wasm_manifest::json::Object::default(),
+        metadata: Metadata::default(),
     };
     let finished = |success: bool, cached: bool| Event::PipelineFinished {
         name: pipeline.name.clone(),
@@ -63,24 +45,24 @@ pub(crate) fn build(site: &Site<'_>, index: usize) -> Result<PipelineOutcome> {
         duration: started.elapsed(),
         cached,
     };
-    if trees.known(pipeline) {
-        announce(settings, pipeline, None);
-        settings.observer.event(&finished(true, true));
+    if context.trees.known(pipeline) {
+        announce(context, pipeline, None);
+        context.tell(&finished(true, true));
         outcome.cached = true;
         return Ok(outcome);
     }
-    let draft = begin(settings, store, manifest, index, pipeline)?;
-    announce(settings, pipeline, draft.resumed.clone());
-    let built = run_stages(site, index, draft, &mut outcome.stages)?;
-    settings.observer.event(&finished(built.is_some(), false));
+    let unfinished = begin(context, index, pipeline)?;
+    announce(context, pipeline, unfinished.resumed.clone());
+    let built = run_stages(context, index, unfinished, &mut outcome.stages)?;
+    context.tell(&finished(built.is_some(), false));
     if let (Some(tree), Some(id)) = (built, pipeline.id.as_deref()) {
-        trees.insert(id, tree);
+        context.trees.insert(id, tree);
     }
     Ok(outcome)
 }
 
-fn announce(settings: &Settings, pipeline: &Pipeline, resumed: Option<String>) {
-    settings.observer.event(&Event::PipelineStarted {
+fn announce(context: &RunContext<'_>, pipeline: &Pipeline, resumed: Option<String>) {
+    context.tell(&Event::PipelineStarted {
         name: pipeline.name.clone(),
         id: pipeline.id.clone(),
         build: pipeline.build.clone(),
@@ -92,22 +74,15 @@ fn announce(settings: &Settings, pipeline: &Pipeline, resumed: Option<String>) {
 }
 
 /// An empty tree, or a copy of the newest object of the pipeline.
-fn begin(
-    settings: &Settings,
-    store: &Store,
-    manifest: &Manifest,
-    index: usize,
-    pipeline: &Pipeline,
-) -> Result<Draft> {
-    let scratch = store.scratch("pipeline")?;
+fn begin(context: &RunContext<'_>, index: usize, pipeline: &Pipeline) -> Result<UnfinishedTree> {
+    let scratch = context.store.scratch("pipeline")?;
     let tree = scratch.path().join("tree");
     for (position, stage) in pipeline.stages.iter().enumerate().rev() {
-        if !settings.can_begin_behind(pipeline, position) {
+        if !context.settings.can_begin_behind(pipeline, position) {
             continue;
         }
-        let Some(object) =
-            store.get(&stage.id, &private_key(settings, manifest, index, position))?
-        else {
+        let key = context.plan.key(index, position);
+        let Some(object) = context.store.get(&stage.id, key)? else {
             continue;
         };
         copy_tree(object.tree(), &tree, CopyOptions::default())?;
@@ -115,7 +90,7 @@ fn begin(
             created: object.created(),
             metadata: object.metadata().clone(),
         };
-        return Ok(Draft {
+        return Ok(UnfinishedTree {
             scratch,
             tree,
             details,
@@ -131,7 +106,7 @@ fn begin(
         created,
         metadata: Value::Object(Map::new()),
     };
-    Ok(Draft {
+    Ok(UnfinishedTree {
         scratch,
         tree,
         details,
@@ -142,108 +117,85 @@ fn begin(
 
 /// The finished tree, or none when a stage failed.
 fn run_stages(
-    site: &Site<'_>,
+    context: &RunContext<'_>,
     index: usize,
-    mut draft: Draft,
+    mut unfinished: UnfinishedTree,
     outcomes: &mut Vec<StageOutcome>,
 ) -> Result<Option<Tree>> {
-    let Site {
-        settings,
-        store,
-        manifest,
-        trees,
-        stop,
-    } = *site;
-    let pipeline = &manifest.pipelines[index];
+    let pipeline = &context.manifest().pipelines[index];
     let last = pipeline.stages.len().saturating_sub(1);
-    let file_systems = FileSystems::new(draft.scratch.path().join("file-systems"));
+    let file_systems = FileSystems::new(unfinished.scratch.path().join("file-systems"));
     let file_systems = Arc::new(file_systems);
-    for (position, stage) in pipeline.stages.iter().enumerate().skip(draft.done) {
-        if stop.load(Ordering::Relaxed) {
+    let checkpoints = &context.settings.checkpoints;
+    for (position, stage) in pipeline.stages.iter().enumerate().skip(unfinished.done) {
+        if context.stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let place = (&*draft.tree, &file_systems);
-        let outcome = stage::run(settings, store, trees, pipeline, stage, place);
+        let outcome = stage::run(
+            context,
+            (index, position),
+            (&unfinished.tree, &file_systems),
+        );
         let success = outcome.success;
         if let Some(metadata) = &outcome.metadata {
-            draft.details.metadata[stage.id.as_str()] = metadata.into();
+            unfinished.details.metadata[stage.id.as_str()] = metadata.into();
         }
         outcomes.push(outcome);
         if !success {
             return Ok(None);
         }
-        let keep = settings.checkpoints.contains(&stage.id);
-        if keep && position != last {
-            clamp(pipeline, &draft)?;
-            let from = CommitFrom::Copy(&draft.tree, CopyOptions::default());
-            commit(
-                settings,
-                store,
-                manifest,
-                index,
-                position,
-                from,
-                draft.details.clone(),
-            )?;
+        if position != last && checkpoints.contains(&stage.id) {
+            clamp(pipeline, &unfinished)?;
+            let from = CommitFrom::Copy(&unfinished.tree, CopyOptions::default());
+            let details = unfinished.details.clone();
+            commit(context, (index, position), from, details)?;
         }
     }
-    clamp(pipeline, &draft)?;
-    let Some(stage) = pipeline
-        .stages
-        .last()
-        .filter(|stage| settings.checkpoints.contains(&stage.id))
-    else {
-        let Draft {
-            scratch,
-            tree,
-            details,
-            ..
-        } = draft;
-        return Ok(Some(Tree::Floating {
-            _scratch: scratch,
-            path: tree,
-            metadata: details.metadata,
-        }));
-    };
-    _ = stage;
-    let object = commit(
-        settings,
-        store,
-        manifest,
-        index,
-        last,
-        CommitFrom::Move(draft.tree),
-        draft.details,
-    )?;
-    Ok(Some(Tree::Stored(object)))
+    clamp(pipeline, &unfinished)?;
+    let UnfinishedTree {
+        scratch,
+        tree,
+        details,
+        ..
+    } = unfinished;
+    let ends_in_checkpoint = pipeline
+        .id
+        .as_ref()
+        .is_some_and(|id| checkpoints.contains(id));
+    if ends_in_checkpoint {
+        let object = commit(context, (index, last), CommitFrom::Move(tree), details)?;
+        return Ok(Some(Tree::Stored(object)));
+    }
+    Ok(Some(Tree::Floating {
+        _scratch: scratch,
+        path: tree,
+        metadata: details.metadata,
+    }))
 }
 
 /// With a source epoch, everything changed since the build began carries that time.
-fn clamp(pipeline: &Pipeline, draft: &Draft) -> Result<()> {
+fn clamp(pipeline: &Pipeline, unfinished: &UnfinishedTree) -> Result<()> {
     match pipeline.source_epoch {
-        Some(epoch) => Ok(clamp_times(&draft.tree, draft.details.created, epoch)?),
+        Some(epoch) => Ok(clamp_times(
+            &unfinished.tree,
+            unfinished.details.created,
+            epoch,
+        )?),
         None => Ok(()),
     }
 }
 
 fn commit(
-    settings: &Settings,
-    store: &Store,
-    manifest: &Manifest,
-    index: usize,
-    position: usize,
+    context: &RunContext<'_>,
+    (index, position): (usize, usize),
     from: CommitFrom<'_>,
     details: Details,
 ) -> Result<Object> {
-    let pipeline = &manifest.pipelines[index];
+    let pipeline = &context.manifest().pipelines[index];
     let id = &pipeline.stages[position].id;
-    let object = store.commit(
-        id,
-        &private_key(settings, manifest, index, position),
-        from,
-        details,
-    )?;
-    settings.observer.event(&Event::Checkpoint {
+    let key = context.plan.key(index, position);
+    let object = context.store.commit(id, key, from, details)?;
+    context.tell(&Event::Checkpoint {
         pipeline: pipeline.name.clone(),
         id: id.clone(),
     });

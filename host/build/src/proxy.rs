@@ -30,13 +30,13 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on `socket` and passes requests to the hosts of the URLs in `options`.
-    pub(crate) fn start(socket: &Path, options: &Value) -> Result<Self> {
+    /// Listens on `socket` and passes requests to these hosts (with port).
+    pub(crate) fn start(socket: &Path, hosts: &[String]) -> Result<Self> {
         let address = Address::of(socket)?;
         let listener = UnixListener::bind(address.path()).map_err(BuildError::io(socket))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let allowed = Arc::new(hosts_of(options));
+        let allowed: Arc<BTreeSet<String>> = Arc::new(hosts.iter().cloned().collect());
         let serve = move || {
             for client in listener.incoming() {
                 if stopped.load(Ordering::Relaxed) {

@@ -1,18 +1,19 @@
 //! A whole run: sources, the pipelines that the exports need, exports.
+use crate::confinement::Confined;
 use crate::export::{export_all, targets};
 use crate::failure::{BuildError, Result};
-use crate::helpers::{Cuts, HelperProcesses};
+use crate::helpers::HelperProcesses;
+use crate::interrupt::Interrupt;
 use crate::isolation::Isolation;
-use crate::jobs;
-use crate::key::{kind_of, private_key};
-use crate::pipeline::{self, Site};
+use crate::pipeline;
+use crate::plan::AuthorizedPlan;
 use crate::record::Records;
+use crate::schedule;
 use crate::trees::{Tree, Trees};
 use crate::without_devices::{Devices, can_begin_behind};
-use osbuild_wasm_capability::{Interface as Named, Policy};
-use osbuild_wasm_component::{Cancel, Engine, Kind, Module, Registry};
-use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source, Stage, schedule};
+use osbuild_wasm_component::Engine;
+use osbuild_wasm_manifest::json::{Object, Value};
+use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source};
 use osbuild_wasm_manifest::run::{
     Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome, StageOutcome,
 };
@@ -24,14 +25,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Everything that stays the same during a run.
+/// How a run works, whatever it builds.
 pub struct Settings {
-    /// Components by name.
-    pub registry: Arc<Registry>,
-    /// Runs them.
+    /// Runs components.
     pub engine: Engine,
-    /// Helper processes, started before privileges were given up.
-    pub helpers: Arc<HelperProcesses>,
     /// Told what happens.
     pub observer: Arc<dyn Observer>,
     /// Pipelines built at the same time, at least 1.
@@ -46,8 +43,6 @@ pub struct Settings {
     pub rundir: Option<PathBuf>,
     /// How disks come to be.
     pub devices: Devices,
-    /// What stages may do; none: what they ask for.
-    pub policy: Option<Policy>,
     /// Ends everything early.
     pub interrupt: Interrupt,
     /// Collects what each stage does, if somebody wants to know.
@@ -63,92 +58,21 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The component of a module, or an error that suggests a near name.
-    pub(crate) fn component(&self, kind: Kind, name: &str) -> Result<Arc<Module>> {
-        let missing = || BuildError::no_component(kind, name);
-        Ok(self.registry.get(kind, name).ok_or_else(missing)??)
-    }
-
     /// Whether a build of the pipeline can begin with what this stage left in the store.
     pub(crate) fn can_begin_behind(&self, pipeline: &Pipeline, position: usize) -> bool {
         self.devices == Devices::Loop || can_begin_behind(&pipeline.stages, position)
     }
-
-    /// Whether the stage's component wants to mount something itself.
-    pub(crate) fn mounts_itself(&self, stage: &Stage) -> bool {
-        let module = self
-            .registry
-            .get(kind_of(stage), &stage.module)
-            .and_then(|module| module.ok());
-        module.is_some_and(|module| module.request.interfaces.contains(&Named::Mount))
-    }
 }
 
-/// Ends a run at once: components at their next instruction, tools by a signal.
-#[derive(Debug, Clone, Default)]
-pub struct Interrupt {
-    pub(crate) cancel: Cancel,
-    pub(crate) cuts: Cuts,
-    watched: Arc<Mutex<Vec<Cuts>>>,
-}
-
-impl Interrupt {
-    /// Ends everything.
-    pub fn fire(&self) {
-        self.cancel.cancel();
-        self.cuts.fire();
-        for cuts in self
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
-            cuts.fire();
-        }
-    }
-
-    /// Whether [`Interrupt::fire`] was called.
-    pub fn fired(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
-
-    /// Ends these too, for as long as the returned guard lives.
-    pub(crate) fn watch(&self, cuts: Cuts) -> impl Drop + use<> {
-        struct Guard(Arc<Mutex<Vec<Cuts>>>, Cuts);
-        impl Drop for Guard {
-            fn drop(&mut self) {
-                let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                watched.retain(|other| !other.is(&self.1));
-            }
-        }
-        self.watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(cuts.clone());
-        Guard(self.watched.clone(), cuts)
-    }
-}
-
-/// What a run is asked for.
+/// What a run is to bring about of its plan.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The manifest.
-    pub manifest: &'a Manifest,
-    /// How messages name it.
-    pub name: String,
+    /// What may be built.
+    pub plan: &'a AuthorizedPlan<'a>,
     /// What to export.
-    pub exports: Vec<Export>,
+    pub exports: &'a [Export],
     /// What to tell about the exports.
     pub account: Account,
-}
-
-impl Request<'_> {
-    /// The pipelines (as indices) that are built where the store has nothing of them.
-    pub fn pipelines(&self) -> Vec<usize> {
-        let targets = targets(self);
-        let targets: Vec<_> = targets.iter().map(String::as_str).collect();
-        schedule(self.manifest, &targets, &|_| false)
-    }
 }
 
 /// What a run tells about its exports beside making them: for statements of provenance and lists of materials.
@@ -169,216 +93,229 @@ pub struct Export {
     pub path: PathBuf,
 }
 
-/// Carries a request out. An error means that the run could not even begin; everything later is in the outcome.
-pub fn run(
-    settings: &Settings,
-    store: &Store,
-    isolation: &Isolation,
-    request: &Request<'_>,
-) -> Result<RunOutcome> {
-    let started = Instant::now();
-    let manifest = request.manifest;
-    let trees = Trees::new(store.scratch("runners")?);
-    let targets = targets(request);
-    load_stored(settings, store, manifest, &trees)?;
-    let known = |id: &str| {
-        let at = manifest
-            .pipelines
-            .iter()
-            .enumerate()
-            .find_map(|(index, pipeline)| {
-                Some((
-                    index,
-                    pipeline.stages.iter().position(|stage| stage.id == id)?,
-                ))
-            });
-        at.is_some_and(|(index, position)| {
-            settings.can_begin_behind(&manifest.pipelines[index], position)
-                && store
-                    .contains(id, &private_key(settings, manifest, index, position))
-                    .unwrap_or(false)
-        })
-    };
-    let order = schedule(
-        manifest,
-        &targets.iter().map(String::as_str).collect::<Vec<_>>(),
-        &known,
-    );
-    settings.observer.event(&Event::RunStarted {
-        manifest: request.name.clone(),
-        sources: manifest.sources.len(),
-        pipelines: order
-            .iter()
-            .map(|index| manifest.pipelines[*index].name.clone())
-            .collect(),
-    });
-    announce_stored(settings, manifest, &order, &targets, &trees);
-    let mut outcome = RunOutcome {
-        success: true,
-        sources: fetch(settings, store, manifest),
-        pipelines: Vec::new(),
-        failure: None,
-    };
-    if let Some(failed) = outcome.sources.iter().find(|source| !source.success) {
-        outcome.failure = Some(Failure::Source(failed.clone()));
-    } else if let Err(error) = build_all(settings, store, manifest, &order, &trees, &mut outcome)
-        .and_then(|()| match outcome.failure {
-            Some(_) => Ok(()),
-            None => export_all(settings, isolation, store, request, &trees),
-        })
-    {
-        let kind = if matches!(error, BuildError::Interrupted) {
-            "interrupted"
-        } else {
-            "run"
+/// What all pipelines and stages of a run share.
+#[derive(Clone, Copy)]
+pub(crate) struct RunContext<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) helpers: &'a Arc<HelperProcesses>,
+    pub(crate) isolation: &'a Isolation,
+    pub(crate) store: &'a Store,
+    pub(crate) plan: &'a AuthorizedPlan<'a>,
+    pub(crate) trees: &'a Trees,
+    /// Something failed: begin no further stage.
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Confined {
+    /// Carries a request out. An error means that the run could not even begin; everything later is in the outcome.
+    pub fn run(
+        &self,
+        settings: &Settings,
+        store: &Store,
+        request: &Request<'_>,
+    ) -> Result<RunOutcome> {
+        let trees = Trees::new(store.scratch("runners")?);
+        let context = RunContext {
+            settings,
+            helpers: &self.helpers,
+            isolation: &self.isolation,
+            store,
+            plan: request.plan,
+            trees: &trees,
+            stop: &AtomicBool::new(false),
         };
-        outcome.failure = Some(Failure::Host {
-            place: kind.into(),
-            message: error.to_string(),
-            details: None,
+        context.run(request)
+    }
+}
+
+impl RunContext<'_> {
+    pub(crate) fn manifest(&self) -> &Manifest {
+        self.plan.manifest()
+    }
+
+    fn run(&self, request: &Request<'_>) -> Result<RunOutcome> {
+        let started = Instant::now();
+        let targets = targets(request);
+        self.load_stored()?;
+        let order = self.schedule(&targets);
+        let pipelines = order.iter();
+        self.tell(&Event::RunStarted {
+            manifest: self.plan.name().to_owned(),
+            sources: self.manifest().sources.len(),
+            pipelines: pipelines
+                .map(|index| self.manifest().pipelines[*index].name.clone())
+                .collect(),
         });
-    }
-    outcome.success = outcome.failure.is_none();
-    add_metadata(manifest, &trees, &mut outcome);
-    settings.observer.event(&Event::RunFinished {
-        success: outcome.success,
-        duration: started.elapsed(),
-    });
-    Ok(outcome)
-}
-
-/// Says which of the pipelines that are wanted, or that something wanted needs, the store has already.
-fn announce_stored(
-    settings: &Settings,
-    manifest: &Manifest,
-    order: &[usize],
-    targets: &[String],
-    trees: &Trees,
-) {
-    let needed: Vec<_> = order
-        .iter()
-        .flat_map(|index| needed_by(&manifest.pipelines[*index]))
-        .collect();
-    for pipeline in &manifest.pipelines {
-        let wanted = |id: &String| targets.contains(id) || needed.contains(&id.as_str());
-        if let Some(id) = pipeline
-            .id
-            .as_ref()
-            .filter(|id| wanted(id) && trees.known(pipeline))
-        {
-            settings.observer.event(&Event::PipelineFinished {
-                name: pipeline.name.clone(),
-                id: Some(id.clone()),
-                success: true,
-                duration: Duration::ZERO,
-                cached: true,
-            });
-        }
-    }
-}
-
-/// Holds every finished pipeline of the manifest that the store has, so that no other run evicts it meanwhile.
-fn load_stored(
-    settings: &Settings,
-    store: &Store,
-    manifest: &Manifest,
-    trees: &Trees,
-) -> Result<()> {
-    for (index, pipeline) in manifest.pipelines.iter().enumerate() {
-        let (Some(id), Some(last)) = (&pipeline.id, pipeline.stages.len().checked_sub(1)) else {
-            continue;
+        self.announce_stored(&order, &targets);
+        let mut outcome = RunOutcome {
+            success: true,
+            sources: self.fetch(),
+            pipelines: Vec::new(),
+            failure: None,
         };
-        if let Some(object) = store.get(id, &private_key(settings, manifest, index, last))? {
-            trees.insert(id, Tree::Stored(object));
-        }
-    }
-    Ok(())
-}
-
-fn fetch(settings: &Settings, store: &Store, manifest: &Manifest) -> Vec<SourceOutcome> {
-    let environment = Environment::of_process();
-    let context = FetchContext {
-        store,
-        observer: settings.observer.as_ref(),
-        cancel: settings.interrupt.cancel.flag(),
-        environment: &environment,
-        host_root: Path::new("/"),
-    };
-    let fetch_one = |source: &Source| {
-        settings.observer.event(&Event::SourceStarted {
-            module: source.module.clone(),
-            id: source.id.clone(),
+        outcome.failure = self.build(&order, request, &mut outcome);
+        outcome.success = outcome.failure.is_none();
+        add_metadata(self.manifest(), self.trees, &mut outcome);
+        self.tell(&Event::RunFinished {
+            success: outcome.success,
+            duration: started.elapsed(),
         });
-        let outcome = osbuild_wasm_source::fetch(source, &context);
-        settings
-            .observer
-            .event(&Event::SourceFinished(outcome.clone()));
-        outcome
-    };
-    manifest.sources.iter().map(fetch_one).collect()
-}
+        Ok(outcome)
+    }
 
-fn build_all(
-    settings: &Settings,
-    store: &Store,
-    manifest: &Manifest,
-    order: &[usize],
-    trees: &Trees,
-    outcome: &mut RunOutcome,
-) -> Result<()> {
-    let dependencies: Vec<_> = order
-        .iter()
-        .map(|index| dependencies(manifest, *index, order))
-        .collect();
-    let built: Vec<Mutex<Option<Result<PipelineOutcome>>>> =
-        order.iter().map(|_| Mutex::default()).collect();
-    let stop = AtomicBool::new(false);
-    let site = Site {
-        settings,
-        store,
-        manifest,
-        trees,
-        stop: &stop,
-    };
-    jobs::run(settings.jobs.max(1), &dependencies, |piece| {
-        let result = if settings.interrupt.fired() {
-            Err(BuildError::Interrupted)
-        } else {
-            pipeline::build(&site, order[piece])
-        };
-        let success = result
-            .as_ref()
-            .is_ok_and(|built| failed_stage(built).is_none());
-        if !success {
-            stop.store(true, Ordering::Relaxed);
+    /// Builds and exports, once the sources are there; why that came to nothing.
+    fn build(
+        &self,
+        order: &[usize],
+        request: &Request<'_>,
+        outcome: &mut RunOutcome,
+    ) -> Option<Failure> {
+        if let Some(failed) = outcome.sources.iter().find(|source| !source.success) {
+            return Some(Failure::Source(failed.clone()));
         }
-        *built[piece].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        success
-    });
-    collect(built, outcome)
+        let built = self.build_all(order, &mut outcome.pipelines);
+        let ended = built.and_then(|failed| match failed {
+            Some(stage) => Ok(Some(Failure::Stage(stage))),
+            None => export_all(self, request).map(|()| None),
+        });
+        ended.unwrap_or_else(|error| {
+            let is_interrupt = matches!(error, BuildError::Interrupted);
+            Some(Failure::Host {
+                place: if is_interrupt { "interrupted" } else { "run" }.into(),
+                message: error.to_string(),
+                details: None,
+            })
+        })
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        self.settings.observer.event(event);
+    }
+
+    /// What of the plan has to be built now, dependencies first.
+    fn schedule(&self, targets: &[String]) -> Vec<usize> {
+        let stored = |id: &str| {
+            let mut pipelines = self.manifest().pipelines.iter().enumerate();
+            let at = pipelines.find_map(|(index, pipeline)| {
+                let mut stages = pipeline.stages.iter();
+                Some((index, stages.position(|stage| stage.id == id)?))
+            });
+            at.is_some_and(|(index, position)| {
+                let pipeline = &self.manifest().pipelines[index];
+                let key = self.plan.key(index, position);
+                self.settings.can_begin_behind(pipeline, position)
+                    && self.store.contains(id, key).unwrap_or(false)
+            })
+        };
+        let targets: Vec<_> = targets.iter().map(String::as_str).collect();
+        osbuild_wasm_manifest::model::schedule(self.manifest(), &targets, &stored)
+    }
+
+    /// Says which of the pipelines that are wanted, or that something wanted needs, the store has already.
+    fn announce_stored(&self, order: &[usize], targets: &[String]) {
+        let pipelines = &self.manifest().pipelines;
+        let needed = order.iter().flat_map(|index| needed_by(&pipelines[*index]));
+        let needed: Vec<_> = needed.collect();
+        for pipeline in pipelines {
+            let wanted = |id: &&String| targets.contains(id) || needed.contains(&id.as_str());
+            let id = pipeline.id.as_ref().filter(wanted);
+            if let Some(id) = id.filter(|_| self.trees.known(pipeline)) {
+                self.tell(&Event::PipelineFinished {
+                    name: pipeline.name.clone(),
+                    id: Some(id.clone()),
+                    success: true,
+                    duration: Duration::ZERO,
+                    cached: true,
+                });
+            }
+        }
+    }
+
+    /// Holds every finished pipeline of the manifest that the store has, so that no other run evicts it meanwhile.
+    fn load_stored(&self) -> Result<()> {
+        for (index, pipeline) in self.manifest().pipelines.iter().enumerate() {
+            let (Some(id), Some(last)) = (&pipeline.id, pipeline.stages.len().checked_sub(1))
+            else {
+                continue;
+            };
+            if let Some(object) = self.store.get(id, self.plan.key(index, last))? {
+                self.trees.insert(id, Tree::Stored(object));
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&self) -> Vec<SourceOutcome> {
+        let environment = Environment::of_process();
+        let context = FetchContext {
+            store: self.store,
+            observer: self.settings.observer.as_ref(),
+            cancel: self.settings.interrupt.cancel.flag(),
+            environment: &environment,
+            host_root: Path::new("/"),
+        };
+        let fetch_one = |source: &Source| {
+            self.tell(&Event::SourceStarted {
+                module: source.module.clone(),
+                id: source.id.clone(),
+            });
+            let outcome = osbuild_wasm_source::fetch(source, &context);
+            self.tell(&Event::SourceFinished(outcome.clone()));
+            outcome
+        };
+        self.manifest().sources.iter().map(fetch_one).collect()
+    }
+
+    /// Builds pipelines, several at a time; the stage that failed, if one did.
+    fn build_all(
+        &self,
+        order: &[usize],
+        outcomes: &mut Vec<PipelineOutcome>,
+    ) -> Result<Option<StageOutcome>> {
+        let dependencies = order.iter();
+        let dependencies: Vec<_> = dependencies
+            .map(|index| dependencies_of(self.manifest(), *index, order))
+            .collect();
+        let built: Vec<Mutex<Option<Result<PipelineOutcome>>>> =
+            order.iter().map(|_| Mutex::default()).collect();
+        let parallel = self.settings.jobs.max(1);
+        schedule::run(parallel, &dependencies, |piece| {
+            let result = match self.settings.interrupt.fired() {
+                true => Err(BuildError::Interrupted),
+                false => pipeline::build(self, order[piece]),
+            };
+            let success = result
+                .as_ref()
+                .is_ok_and(|built| failed_stage(built).is_none());
+            if !success {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            *built[piece].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            success
+        });
+        collect(built, outcomes)
+    }
 }
 
 /// Outcomes in the order of the schedule; the first failure counts.
 fn collect(
     built: Vec<Mutex<Option<Result<PipelineOutcome>>>>,
-    outcome: &mut RunOutcome,
-) -> Result<()> {
-    let mut error = None;
+    outcomes: &mut Vec<PipelineOutcome>,
+) -> Result<Option<StageOutcome>> {
+    let (mut error, mut failed) = (None, None);
     for result in built {
         match result.into_inner().unwrap_or_else(PoisonError::into_inner) {
             None => {}
             Some(Err(failure)) => error = error.or(Some(failure)),
             Some(Ok(built)) => {
-                if let Some(stage) = failed_stage(&built).filter(|_| outcome.failure.is_none()) {
-                    outcome.failure = Some(Failure::Stage(stage.clone()));
-                }
-                outcome.pipelines.push(built);
+                failed = failed.or_else(|| failed_stage(&built).cloned());
+                outcomes.push(built);
             }
         }
     }
     match error {
-        Some(error) if outcome.failure.is_none() => Err(error),
-        _ => Ok(()),
+        Some(error) if failed.is_none() => Err(error),
+        _ => Ok(failed),
     }
 }
 
@@ -387,7 +324,7 @@ fn failed_stage(built: &PipelineOutcome) -> Option<&StageOutcome> {
 }
 
 /// Positions in `order` of the pipelines that one needs.
-fn dependencies(manifest: &Manifest, index: usize, order: &[usize]) -> Vec<usize> {
+fn dependencies_of(manifest: &Manifest, index: usize, order: &[usize]) -> Vec<usize> {
     let position = |id: &str| {
         order.iter().position(|other| {
             *other != index && manifest.pipelines[*other].id.as_deref() == Some(id)
@@ -417,7 +354,7 @@ fn add_metadata(manifest: &Manifest, trees: &Trees, outcome: &mut RunOutcome) {
         let Some(all) = pipeline.id.as_deref().and_then(|id| trees.metadata(id)) else {
             continue;
         };
-        let mut merged = osbuild_wasm_manifest::json::Object::default();
+        let mut merged = Object::default();
         for stage in &pipeline.stages {
             let Some(Value::Object(new)) = all.get(&stage.id).cloned().map(Value::from) else {
                 continue;
@@ -441,14 +378,10 @@ fn add_metadata(manifest: &Manifest, trees: &Trees, outcome: &mut RunOutcome) {
     }
 }
 
-fn merge(
-    merged: &mut osbuild_wasm_manifest::json::Object,
-    module: &str,
-    new: osbuild_wasm_manifest::json::Object,
-) {
+fn merge(merged: &mut Object, module: &str, new: Object) {
     let mut all = match merged.get(module) {
         Some(Value::Object(all)) => all.clone(),
-        _ => osbuild_wasm_manifest::json::Object::default(),
+        _ => Object::default(),
     };
     for (key, value) in new {
         all.insert(key, value);

@@ -78,12 +78,4 @@ impl Sandbox {
             ..Grant::default()
         }
     }
-
-    /// Where the build root's `path` is on this machine.
-    pub(crate) fn in_build_root(&self, path: &str) -> PathBuf {
-        match &self.build_root {
-            BuildRoot::Host => PathBuf::from(path),
-            BuildRoot::Directory(root) => root.join(path.trim_start_matches('/')),
-        }
-    }
 }

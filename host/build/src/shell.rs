@@ -1,10 +1,10 @@
 //! `--break`: a shell in a stage's sandbox before the stage runs.
 use crate::failure::{BuildError, Result};
 use crate::held::refused;
-use crate::run::Settings;
+use crate::plan::StagePlan;
+use crate::run::{RunContext, Settings};
 use crate::sandbox::Sandbox;
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
-use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
 use osbuild_wasm_manifest::run::Event;
 use osbuild_wasm_protocol::{Interface, Outcome, Session, Shell};
@@ -27,20 +27,21 @@ pub(crate) fn wanted(settings: &Settings, stage: &Stage) -> bool {
 
 /// Runs the shell on our own standard streams until it ends; the stage gets what it changed. A status other than 0 ends the run.
 pub(crate) fn run(
-    settings: &Settings,
-    pipeline: &Pipeline,
-    stage: &Stage,
-    module: &Module,
+    context: &RunContext<'_>,
+    (pipeline, stage): (&Pipeline, &Stage),
+    plan: StagePlan<'_>,
     sandbox: &Sandbox,
     arguments: &str,
 ) -> Result<()> {
     let place = format!("shell before {}", stage.requested_module());
     let mut grant = sandbox.helper_grant();
     grant.programs = vec![PROGRAM.to_owned()];
-    grant.capabilities.clone_from(&module.metadata.capabilities);
+    grant
+        .capabilities
+        .clone_from(&plan.decision.linux_capabilities);
     let (output, errors) = (std::io::stdout(), std::io::stderr());
     let log = errors.as_fd().try_clone_to_owned();
-    let session = settings
+    let session = context
         .helpers
         .begin(
             Interface::Command,
@@ -48,8 +49,8 @@ pub(crate) fn run(
             log.map_err(BuildError::io("standard error"))?,
         )
         .map_err(refused(&place))?;
-    settings.interrupt.cuts.add(&session);
-    settings.observer.event(&Event::ShellStarted {
+    context.settings.interrupt.sessions.add(&session);
+    context.tell(&Event::ShellStarted {
         pipeline: pipeline.name.clone(),
         module: stage.requested_module().to_owned(),
         id: stage.id.clone(),

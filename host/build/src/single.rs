@@ -1,10 +1,11 @@
 //! One stage on a directory of the host, without manifest and store.
+use crate::confinement::Confined;
 use crate::failure::{BuildError, Result};
 use crate::log::StageLog;
-use crate::plan::as_asked;
+use crate::plan::SinglePlan;
 use crate::run::Settings;
 use crate::sandbox::{DEVICES, INPUTS, MOUNTS, Sandbox, TREE};
-use crate::stage::{Job, run_component};
+use crate::stage::component::{ComponentRun, run_component};
 use osbuild_wasm_capability::Access;
 use osbuild_wasm_component::{Module, Outcome};
 use osbuild_wasm_protocol::BuildRoot;
@@ -26,49 +27,49 @@ pub struct SingleStage<'a> {
     pub scratch: PathBuf,
 }
 
-/// Rewrites the document to the contract's paths, grants exactly the paths that it names, and runs the component.
-pub fn run_single(settings: &Settings, single: &SingleStage<'_>) -> Result<Outcome> {
-    let mut sandbox = Sandbox {
-        scratch: single.scratch.clone(),
-        build_root: BuildRoot::Host,
-        runner: Some(single.runner.clone()),
-        ..Sandbox::default()
-    };
-    let mut document = single.arguments.clone();
-    rewrite(&mut document, &single.tree, &mut sandbox)?;
-    let text = |pointer: &str| {
-        document
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let log = StageLog::new(
-        "",
-        &single.module.metadata.name,
-        &text("/meta/id"),
-        settings.observer.clone(),
-    );
-    let (pipe, pump) = log.pipe()?;
-    let options = document.get("options").cloned().unwrap_or_default().into();
-    let job = Job {
-        module: single.module,
-        options: &options,
-        seed: text("/meta/id"),
-        source_epoch: document
+impl Confined {
+    /// Rewrites the document to the contract's paths, grants exactly the paths that it names, and runs the component.
+    pub fn run_single(&self, settings: &Settings, single: &SingleStage<'_>) -> Result<Outcome> {
+        let options = single.arguments.get("options").cloned().unwrap_or_default();
+        let plan = SinglePlan::new(single.module, &options.into())?;
+        let mut sandbox = Sandbox {
+            scratch: single.scratch.clone(),
+            build_root: BuildRoot::Host,
+            runner: Some(single.runner.clone()),
+            ..Sandbox::default()
+        };
+        let mut document = single.arguments.clone();
+        rewrite(&mut document, &single.tree, &mut sandbox)?;
+        let text = |pointer: &str| {
+            document
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        sandbox.source_epoch = document
             .pointer("/meta/source-epoch")
-            .and_then(Value::as_i64),
-        arguments: document.to_string(),
-        time: settings.stage_timeout,
-        decision: as_asked(single.module),
-        helpers: settings.helpers.clone(),
-        journal: None,
-    };
-    let ended = run_component(settings, job, &sandbox, &log, pipe);
-    if ended.as_ref().is_ok_and(|ended| !ended.abandoned) {
-        _ = pump.join();
+            .and_then(Value::as_i64);
+        let log = StageLog::new(
+            "",
+            &single.module.metadata.name,
+            &text("/meta/id"),
+            settings.observer.clone(),
+        );
+        let (pipe, pump) = log.pipe()?;
+        let run = ComponentRun {
+            plan: plan.stage(),
+            seed: text("/meta/id"),
+            arguments: document.to_string(),
+            helpers: self.helpers.clone(),
+            journal: None,
+        };
+        let ended = run_component(settings, run, &sandbox, &log, pipe);
+        if ended.as_ref().is_ok_and(|ended| !ended.abandoned) {
+            _ = pump.join();
+        }
+        ended
     }
-    ended
 }
 
 /// The host paths that a document names; helpers of this run stay within them.

@@ -51,8 +51,8 @@ pub(crate) struct Made(BTreeSet<(String, u64, String)>);
 
 impl Made {
     /// What the stage needs beyond files; otherwise it is taken as done.
-    pub(crate) fn lacks(&mut self, stage: &Stage, module: Option<&Module>) -> Option<String> {
-        let programs = module.map_or(&[][..], |module| &module.metadata.programs);
+    pub(crate) fn lacks(&mut self, stage: &Stage, module: &Module) -> Option<String> {
+        let programs = &module.metadata.programs;
         let device = stage.devices.iter().find_map(|device| {
             let what = lacks_device(stage, device, programs)?;
             Some(format!(
@@ -164,8 +164,8 @@ fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<S
 }
 
 /// What a module needs that attaches and mounts itself.
-fn attaches(module: Option<&Module>) -> Option<String> {
-    let interfaces = &module?.request.interfaces;
+fn attaches(module: &Module) -> Option<String> {
+    let interfaces = &module.request.interfaces;
     let attaches = [Interface::Loopback, Interface::Mount];
     let asks = attaches
         .iter()

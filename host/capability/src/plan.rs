@@ -77,6 +77,9 @@ pub struct Ask {
     /// The options of the stage, which rights of a policy may refer to.
     #[serde(skip)]
     pub options: serde_json::Value,
+    /// Programs and what is read of the build root are those of this machine, because there is no build pipeline.
+    #[serde(skip)]
+    pub on_this_machine: bool,
 }
 
 /// An input, device or mount of a stage.
@@ -128,6 +131,24 @@ impl From<Bounds> for Limits {
             created_inodes: bounds.created_inodes,
             time: bounds.seconds.map(Duration::from_secs),
         }
+    }
+}
+
+impl Planned {
+    /// What its programs may touch whatever the rights of the component are, a line for each kind of directory; nothing where it runs
+    /// none.
+    pub fn touched_by_programs(&self) -> Vec<String> {
+        if self.decision.programs.is_empty() {
+            return Vec::new();
+        }
+        let kinds = [
+            (true, "the whole tree, read-write"),
+            (!self.ask.mounts.is_empty(), "all mounts, read-write"),
+            (!self.ask.devices.is_empty(), "all devices, read-write"),
+            (!self.ask.inputs.is_empty(), "all inputs, read-only"),
+        ];
+        let shown = kinds.into_iter().filter(|(there, _)| *there);
+        shown.map(|(_, what)| format!("programs: {what}")).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::document::{self, Style};
 use crate::exit::{Exit, fail, say};
 use crate::format::json;
 use clap::Args;
-use osbuild_wasm_build::lock as make;
+use osbuild_wasm_build::{BuildError, Plan, PlanRequest};
 use osbuild_wasm_capability::diff::{Diff, Document};
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_component::Registry;
@@ -67,6 +67,18 @@ fn attempt(arguments: &LockArguments) -> Result<Exit, Exit> {
         fail(Exit::Failed, false, &diagnostic.cause(error.to_string()))
     })?;
     Ok(Exit::Done)
+}
+
+/// Pins what a whole manifest uses.
+fn make(registry: &Registry, manifest: &Manifest) -> Result<Lock, BuildError> {
+    let request = PlanRequest {
+        registry,
+        manifest,
+        name: String::new(),
+        exports: None,
+        policy: None,
+    };
+    Ok(Plan::new(&request)?.lock())
 }
 
 /// `MANIFEST.lock`.

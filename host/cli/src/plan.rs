@@ -5,7 +5,7 @@ use crate::exit::{Exit, fail};
 use crate::format::Format;
 use crate::policy::PolicyFile;
 use clap::Args;
-use osbuild_wasm_build::{PlanRequest, plan as make};
+use osbuild_wasm_build::{Plan, PlanRequest};
 use osbuild_wasm_report::{Diagnostic, plan_sheet};
 use std::path::PathBuf;
 
@@ -89,15 +89,17 @@ fn attempt(arguments: &PlanArguments) -> Result<Exit, Exit> {
         registry: &registry,
         manifest: &manifest,
         name: document.name.clone(),
-        exports: &arguments.export,
+        exports: Some(&*arguments.export).filter(|exports| !exports.is_empty()),
         policy: policy
             .as_ref()
             .map(|file| (file.name.as_str(), &file.policy)),
     };
-    let plan = make(&request).map_err(|error| failed(&error))?;
-    arguments.format.print(&plan, || plan_sheet(&plan));
-    match policy {
-        Some(file) if !plan.granted() => Ok(file.denied(&plan, false)),
+    let plan = Plan::new(&request).map_err(|error| failed(&error))?;
+    let document = plan.document();
+    arguments.format.print(document, || plan_sheet(document));
+    match &policy {
+        Some(file) if !document.granted() => Ok(file.denied(document, false)),
+        None if !document.granted() => Ok(Exit::Failed),
         _ => Ok(Exit::Done),
     }
 }

@@ -4,7 +4,7 @@ use crate::document::{self, Style, runner_of_host};
 use crate::exit::{Exit, fail, say, table_text};
 use clap::{Args, Subcommand};
 use osbuild_wasm_build::{
-    HelperProcesses, Interrupt, Settings, SingleStage, charter, isolate, needed_by, run_single,
+    Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
 };
 use osbuild_wasm_component::{Cache, Installed, Kind, Module, Origin, Registry};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
@@ -222,19 +222,18 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         fail(Exit::Invalid, false, &diagnostic)
     })?;
     let installed = Installed::of_program();
-    let isolation = isolate(&tree).map_err(|error| failed(&error))?;
+    let isolated = Prepared::new(&tree).isolate();
+    let isolated = isolated.map_err(|error| failed(&error))?;
     // A store only for its scratch directories: what a killed run left there goes at the next.
     let store = Store::open(&Cache::default_directory().join("stage-run"))
         .map_err(|error| failed(&error))?;
     let scratch = store.scratch("stage").map_err(|error| failed(&error))?;
     let scopes = SingleStage::scopes(&document, &tree, scratch.path());
-    let helpers = HelperProcesses::start(
-        needed_by(&module.request).map(|interface| (interface, arguments.name.clone())),
-        &charter([&module.metadata], scopes),
-    )
-    .map_err(|error| failed(&error))?;
-    isolation
-        .give_up_privileges()
+    let helpers = needed_by(&module.request.interfaces);
+    let helpers = helpers.map(|interface| (interface, arguments.name.clone()));
+    let confined = isolated
+        .start_helpers(helpers, charter([&module.metadata], scopes))
+        .and_then(WithHelpers::confine)
         .map_err(|error| failed(&error))?;
     let interrupt = Interrupt::default();
     let to_end = interrupt.clone();
@@ -243,14 +242,11 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         break_at: None,
         devices: Default::default(),
         rundir: None,
-        registry: Arc::new(registry),
         engine: engine(installed).map_err(|error| failed(&error))?,
-        helpers: Arc::new(helpers),
         observer: Arc::new(LogToStdout),
         jobs: 1,
         stage_timeout: arguments.stage_timeout.map(Duration::from_secs),
         checkpoints: Default::default(),
-        policy: None,
         interrupt: interrupt.clone(),
         records: None,
     };
@@ -261,7 +257,9 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         runner: runner_of_host().exec,
         scratch: scratch.path().to_owned(),
     };
-    let outcome = run_single(&settings, &single).map_err(|error| failed(&error))?;
+    let outcome = confined
+        .run_single(&settings, &single)
+        .map_err(|error| failed(&error))?;
     if interrupt.fired() {
         return Ok(Exit::Interrupted);
     }

@@ -2,7 +2,7 @@
 use crate::job::Asked;
 use crate::output;
 use clap::Args;
-use osbuild_wasm_build::{Account, PlanRequest, helper_program, plan};
+use osbuild_wasm_build::{Account, helper_program};
 use osbuild_wasm_files::digest_file;
 use osbuild_wasm_report::provenance::{
     Build, Descriptor, ExternalParameters, Statement, statement,
@@ -83,22 +83,15 @@ impl Statements {
 
 /// The statement about where the exports come from.
 fn provenance(asked: &Asked<'_>, run: &str, findings: &Findings) -> Result<Statement, Diagnostic> {
-    let request = PlanRequest {
-        registry: asked.registry,
-        manifest: asked.manifest,
-        name: asked.name.clone(),
-        exports: &asked.exports,
-        policy: asked.policy.map(|(_, policy)| ("", policy)),
-    };
     let build = Build {
         manifest: asked.manifest,
         asked: ExternalParameters {
             manifest: Descriptor::named(&*asked.name, "sha256", &*asked.document),
             build_environment: asked.build_environment.map(of_file).transpose()?,
-            exports: asked.exports.clone(),
+            exports: asked.exports.to_vec(),
         },
-        policy: asked.policy.map(|(path, _)| of_file(path)).transpose()?,
-        plan: &plan(&request).map_err(|error| Diagnostic::from_error(&error))?,
+        policy: asked.policy.map(of_file).transpose()?,
+        plan: asked.plan,
         executables: vec![
             of_file(Path::new("/proc/self/exe"))?.renamed("osbuild-wasm"),
             of_file(&helper_program())?.renamed("osbuild-wasm-helper"),

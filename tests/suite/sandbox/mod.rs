@@ -3,6 +3,7 @@ mod devices;
 mod files;
 mod programs;
 mod races;
+mod reads;
 mod resources;
 mod rights;
 mod sockets;

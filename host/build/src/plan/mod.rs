@@ -1,19 +1,25 @@
-//! What a manifest asks for and what it gets, found out without running or fetching anything.
+//! The plan of a run: what a manifest asks for and what it gets, decided once. What runs is what it says.
+mod ask;
 mod hosts;
+mod keys;
+mod profiles;
 
-use crate::failure::{BuildError, Result};
-use crate::key::kind_of;
-use osbuild_wasm_capability::audit::Graph;
+use crate::failure::{BuildError, Denied, Result};
+use crate::helpers::{needed_by, needed_by_stage};
+use crate::inputs::storage;
+use crate::proxy;
 use osbuild_wasm_capability::lock::Lock;
-use osbuild_wasm_capability::plan::{Ask, Bounds, Part, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_capability::plan::{Ask, Plan as Document, Planned, PlannedPipeline};
 use osbuild_wasm_capability::policy::Decision;
-use osbuild_wasm_capability::{BUILT_IN, Limits, Policy, Profile, Rights, VERSION};
-use osbuild_wasm_component::{ComponentError, Kind, Module, Origin, Registry};
+use osbuild_wasm_capability::{Policy, Right, Rights, VERSION};
+use osbuild_wasm_component::{Kind, Module, Registry};
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{
-    Device, Input, Manifest, Mount, Origin as From, Pipeline, Source, Stage, Version, schedule,
-};
+use osbuild_wasm_manifest::model::{Manifest, Pipeline, Stage, StageClass, schedule};
+use osbuild_wasm_protocol::{Charter, Interface};
+use profiles::Profiles;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a plan is made for.
 #[derive(Debug)]
@@ -25,143 +31,303 @@ pub struct PlanRequest<'a> {
     /// How messages name it.
     pub name: String,
     /// Names or ids of the pipelines to build; none: all of the manifest.
-    pub exports: &'a [String],
+    pub exports: Option<&'a [String]>,
     /// The policy and how messages name it.
     pub policy: Option<(&'a str, &'a Policy)>,
 }
 
-/// Says what a manifest asks for, and what it gets: of everything that has to be built when the store is empty.
-pub fn plan(request: &PlanRequest<'_>) -> Result<Plan> {
-    let manifest = request.manifest;
-    let targets: Vec<_> = request.exports.iter().map(String::as_str).collect();
-    let order = match targets.is_empty() {
-        true => (0..manifest.pipelines.len()).collect(),
-        false => schedule(manifest, &targets, &|_| false),
-    };
-    let mut profiles = Profiles {
-        registry: request.registry,
-        known: BTreeMap::new(),
-    };
-    let policy = request.policy.map(|(_, policy)| policy);
-    let pipelines = order
-        .into_iter()
-        .map(|index| pipeline(manifest, index, &mut profiles, policy));
-    Ok(Plan {
-        kind: Plan::TYPE.into(),
-        version: 1,
-        contract: VERSION.to_string(),
-        manifest: request.name.clone(),
-        policy: request.policy.map(|(name, _)| name.to_owned()),
-        sources: manifest
-            .sources
-            .iter()
-            .map(|source| decided(source_ask(source), policy))
-            .collect(),
-        pipelines: pipelines.collect::<Result<_>>()?,
-    })
+/// Schedule, decisions, helpers and keys of a run: of everything that has to be built when the store is empty.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    manifest: &'a Manifest,
+    policy: Option<&'a Policy>,
+    document: Document,
+    /// By pipeline, in the order of the document.
+    pipelines: Vec<Scheduled>,
+    /// The components as they are, without the options of a stage filled in.
+    profiles: Profiles<'a>,
+    /// Of the object after each stage, by pipeline of the manifest.
+    keys: Vec<Vec<String>>,
 }
 
-/// Pins what a whole manifest uses.
-pub fn lock(registry: &Registry, manifest: &Manifest) -> Result<Lock> {
-    let request = PlanRequest {
-        registry,
-        manifest,
-        name: String::new(),
-        exports: &[],
-        policy: None,
-    };
-    let mut profiles = Profiles {
-        registry,
-        known: BTreeMap::new(),
-    };
-    for stage in manifest
-        .pipelines
-        .iter()
-        .flat_map(|pipeline| &pipeline.stages)
-    {
-        profiles.get(stage)?;
-    }
-    Ok(Lock::of(&plan(&request)?, profiles.known.into_values()))
+/// A pipeline of the plan: its index in the manifest, and for each stage what runs.
+#[derive(Debug)]
+struct Scheduled {
+    index: usize,
+    stages: Vec<Runnable>,
 }
 
-/// The profile of a component of the registry.
-fn profile(module: &Module) -> Result<Profile> {
-    let origin = match &module.origin {
-        Origin::Builtin => BUILT_IN.to_owned(),
-        Origin::File(path) => path.display().to_string(),
-    };
-    let graph = Graph::read(&module.bytes).map_err(|cause| ComponentError::NotAComponent {
-        name: module.metadata.name.clone(),
-        cause,
-    })?;
-    Ok(Profile {
-        signers: module.signers.clone(),
-        ..Profile::of(&module.bytes, &graph, Some(&module.metadata), &origin)
-    })
+/// A component within its rights.
+#[derive(Debug)]
+struct Runnable {
+    module: Arc<Module>,
+    rights: Rights,
 }
 
-/// Profiles of the components that were met already.
-struct Profiles<'a> {
-    registry: &'a Registry,
-    known: BTreeMap<(Kind, String), Profile>,
+/// A stage as the plan has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StagePlan<'a> {
+    pub(crate) module: &'a Module,
+    /// What it gets.
+    pub(crate) decision: &'a Decision,
+    /// The rights of its document and of the policy, options filled in.
+    pub(crate) rights: &'a Rights,
 }
 
-impl Profiles<'_> {
-    fn get(&mut self, stage: &Stage) -> Result<Profile> {
-        let key = (kind_of(stage), stage.module.clone());
-        if let Some(profile) = self.known.get(&key) {
-            return Ok(profile.clone());
+/// A plan that nothing denies: the only one that runs.
+#[derive(Debug)]
+pub struct AuthorizedPlan<'a>(Plan<'a>);
+
+impl<'a> Plan<'a> {
+    /// Decides about everything that a manifest asks for; runs and fetches nothing.
+    pub fn new(request: &PlanRequest<'a>) -> Result<Self> {
+        let manifest = request.manifest;
+        let policy = request.policy.map(|(_, policy)| policy);
+        let mut profiles = Profiles::new(request.registry);
+        let (mut pipelines, mut shown) = (Vec::new(), Vec::new());
+        for index in order(request) {
+            let (scheduled, planned) = plan_pipeline(manifest, index, &mut profiles, policy)?;
+            pipelines.push(scheduled);
+            shown.push(planned);
         }
-        let missing = || BuildError::no_component(key.0, &key.1);
-        let module = self.registry.get(key.0, &key.1).ok_or_else(missing)??;
-        let profile = profile(&module)?;
-        self.known.insert(key, profile.clone());
-        Ok(profile)
+        let source = |source| decided(ask::of_source(source), policy);
+        let document = Document {
+            kind: Document::TYPE.into(),
+            version: 1,
+            contract: VERSION.to_string(),
+            manifest: request.name.clone(),
+            policy: request.policy.map(|(name, _)| name.to_owned()),
+            sources: manifest.sources.iter().map(source).collect(),
+            pipelines: shown,
+        };
+        Ok(Self {
+            manifest,
+            policy,
+            document,
+            pipelines,
+            profiles,
+            keys: keys::of(manifest, request.registry, policy),
+        })
+    }
+
+    /// The plan as it is shown, compared and attested.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Pins what the plan uses.
+    pub fn lock(&self) -> Lock {
+        Lock::of(&self.document, self.profiles.all().cloned())
+    }
+
+    /// The plan as something that may run, when nothing in it is denied.
+    pub fn authorize(self) -> Result<AuthorizedPlan<'a>> {
+        match self.document.granted() {
+            true => Ok(AuthorizedPlan(self)),
+            false => Err(Denied(Box::new(self.document)).into()),
+        }
     }
 }
 
-fn pipeline(
+impl AuthorizedPlan<'_> {
+    /// The plan as it is shown, compared and attested.
+    pub fn document(&self) -> &Document {
+        &self.0.document
+    }
+
+    /// The helpers that its stages, devices and mounts use, each with who asks for it first.
+    pub fn helpers(&self) -> BTreeMap<Interface, String> {
+        let mut helpers = BTreeMap::new();
+        for (scheduled, shown) in self.0.pipelines.iter().zip(&self.0.document.pipelines) {
+            let stages = &self.manifest().pipelines[scheduled.index].stages;
+            for (stage, planned) in stages.iter().zip(&shown.stages) {
+                let granted = needed_by(&planned.decision.interfaces);
+                for interface in granted.chain(needed_by_stage(stage)) {
+                    let asker = || format!("{} ({})", planned.ask.place, stage.requested_module());
+                    helpers.entry(interface).or_insert_with(asker);
+                }
+            }
+        }
+        helpers
+    }
+
+    /// The most that sessions of the helpers are granted; of directories, those beside the store.
+    pub fn charter(&self) -> Charter {
+        let mut charter = Charter::of_scopes(self.scopes());
+        for stage in self
+            .0
+            .pipelines
+            .iter()
+            .flat_map(|pipeline| &pipeline.stages)
+        {
+            charter
+                .environment
+                .extend(stage.module.metadata.environment.iter().cloned());
+        }
+        let shown = self.0.document.pipelines.iter();
+        for planned in shown.flat_map(|pipeline| &pipeline.stages) {
+            let decision = &planned.decision;
+            charter.programs.extend(decision.programs.iter().cloned());
+            charter
+                .privileged
+                .extend(decision.privileged_programs.iter().cloned());
+            charter
+                .capabilities
+                .extend(decision.linux_capabilities.iter().cloned());
+        }
+        charter
+    }
+
+    /// The stages of each pipeline, with what runs and where each is in the manifest.
+    pub(crate) fn stages(
+        &self,
+    ) -> impl Iterator<Item = impl Iterator<Item = (&Stage, &Module, &str)>> {
+        let pipelines = self.0.pipelines.iter().zip(&self.0.document.pipelines);
+        pipelines.map(|(scheduled, shown)| {
+            let stages = &self.manifest().pipelines[scheduled.index].stages;
+            let stages = stages.iter().zip(&scheduled.stages).zip(&shown.stages);
+            stages
+                .map(|((stage, runnable), planned)| (stage, &*runnable.module, &*planned.ask.place))
+        })
+    }
+
+    /// Directories beside the store that helpers touch: the machine's container storage, where it is an input.
+    fn scopes(&self) -> Vec<PathBuf> {
+        storage::scopes(self.manifest())
+    }
+
+    /// The host that an item of a source comes from, if the manifest names one.
+    pub fn item_host(&self, source: &str, key: &str) -> Option<String> {
+        let mut sources = self.manifest().sources.iter();
+        let items = &sources.find(|of| of.id == source)?.items;
+        let hosts = proxy::hosts_of(items.as_object()?.get(key)?);
+        hosts.into_iter().next()
+    }
+
+    /// The manifest that it is of.
+    pub fn manifest(&self) -> &Manifest {
+        self.0.manifest
+    }
+
+    /// How the user calls the manifest.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.document.manifest
+    }
+
+    /// A stage by its pipeline's index in the manifest and its place there.
+    pub(crate) fn stage(&self, index: usize, position: usize) -> Result<StagePlan<'_>> {
+        let plan = &self.0;
+        let found = plan.pipelines.iter().zip(&plan.document.pipelines);
+        let found = found
+            .filter(|(scheduled, _)| scheduled.index == index)
+            .find_map(|(scheduled, shown)| {
+                let runnable = scheduled.stages.get(position)?;
+                Some(StagePlan {
+                    module: &runnable.module,
+                    decision: &shown.stages.get(position)?.decision,
+                    rights: &runnable.rights,
+                })
+            });
+        found.ok_or_else(|| {
+            let place = format!("stage {position} of pipeline {index}");
+            BuildError::manifest(place, "is not in the plan of this run")
+        })
+    }
+
+    /// The key of the object after a stage.
+    pub(crate) fn key(&self, index: usize, position: usize) -> &str {
+        let keys = self.0.keys.get(index);
+        keys.and_then(|keys| keys.get(position))
+            .map_or("", String::as_str)
+    }
+
+    /// Lines to append to the policy that would have allowed these rights to a module while it ran.
+    pub(crate) fn remedy(&self, module: &str, missing: &[Right]) -> Option<String> {
+        self.0.policy?.remedy_of_paths(module, missing)
+    }
+}
+
+/// The kind of component that carries a stage out.
+pub(crate) fn kind_of(stage: &Stage) -> Kind {
+    match stage.class {
+        StageClass::Stage => Kind::Stage,
+        StageClass::Assembler => Kind::Assembler,
+    }
+}
+
+/// One component alone, without manifest and policy: what it asks for is what it gets.
+#[derive(Debug)]
+pub(crate) struct SinglePlan<'a> {
+    module: &'a Module,
+    decision: Decision,
+    rights: Rights,
+}
+
+impl<'a> SinglePlan<'a> {
+    /// The plan of a component with these options on this machine, when nothing is denied.
+    pub(crate) fn new(module: &'a Module, options: &Value) -> Result<Self> {
+        let (ask, rights) = ask::of_component(profiles::of(module)?, options, true)?;
+        let planned = decided(ask, None);
+        if let Some(denial) = planned.decision.denials.first() {
+            let reason = format!("{}: {}", denial.capability, denial.reason);
+            return Err(BuildError::manifest(&module.metadata.name, reason));
+        }
+        Ok(Self {
+            module,
+            decision: planned.decision,
+            rights,
+        })
+    }
+
+    pub(crate) fn stage(&self) -> StagePlan<'_> {
+        StagePlan {
+            module: self.module,
+            decision: &self.decision,
+            rights: &self.rights,
+        }
+    }
+}
+
+/// Indices of the pipelines to plan for, dependencies first.
+fn order(request: &PlanRequest<'_>) -> Vec<usize> {
+    match request.exports {
+        None => (0..request.manifest.pipelines.len()).collect(),
+        Some(exports) => {
+            let targets: Vec<_> = exports.iter().map(String::as_str).collect();
+            schedule(request.manifest, &targets, &|_| false)
+        }
+    }
+}
+
+fn plan_pipeline(
     manifest: &Manifest,
     index: usize,
     profiles: &mut Profiles<'_>,
     policy: Option<&Policy>,
-) -> Result<PlannedPipeline> {
+) -> Result<(Scheduled, PlannedPipeline)> {
     let pipeline = &manifest.pipelines[index];
-    let stages = pipeline.stages.iter().enumerate().map(|(position, stage)| {
-        let ask = Ask {
-            place: place(manifest, index, position),
-            inputs: stage
-                .inputs
-                .iter()
-                .map(|input| input_part(manifest, input))
-                .collect(),
-            ..ask(stage, profiles.get(stage)?)?
-        };
-        Ok(decided(ask, policy))
-    });
-    let build = pipeline
-        .build
-        .as_deref()
-        .and_then(|id| manifest.pipelines.get(manifest.find_id(id)?));
-    Ok(PlannedPipeline {
+    let (mut stages, mut shown) = (Vec::new(), Vec::new());
+    for (position, stage) in pipeline.stages.iter().enumerate() {
+        let (module, profile) = profiles.get(stage)?;
+        let (ask, rights) = ask::of_stage(manifest, (index, position), profile)?;
+        let planned = decided(ask, policy);
+        let narrowed = planned.decision.narrow(rights);
+        let rights = narrowed
+            .map_err(|error| BuildError::manifest("rights of the policy", error.to_string()))?;
+        stages.push(Runnable { module, rights });
+        shown.push(planned);
+    }
+    let build = pipeline.build.as_deref();
+    let build = build.and_then(|id| manifest.pipelines.get(manifest.find_id(id)?));
+    let planned = PlannedPipeline {
         name: pipeline.name.clone(),
         id: pipeline.id.clone(),
         build: build.map(|build: &Pipeline| build.name.clone()),
         runner: pipeline.runner.exec.clone(),
         source_epoch: pipeline.source_epoch,
-        stages: stages.collect::<Result<_>>()?,
-    })
-}
-
-/// Where a stage is in the document.
-pub(crate) fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
-    match manifest.version {
-        Version::V2 => format!(".pipelines[{pipeline}].stages[{stage}]"),
-        Version::V1 => format!(
-            "pipeline {}, stage {stage}",
-            manifest.pipelines[pipeline].name
-        ),
-    }
+        stages: shown,
+    };
+    Ok((Scheduled { index, stages }, planned))
 }
 
 fn decided(ask: Ask, policy: Option<&Policy>) -> Planned {
@@ -170,122 +336,4 @@ fn decided(ask: Ask, policy: Option<&Policy>) -> Planned {
         None => Decision::without_policy(&ask),
     };
     Planned { ask, decision }
-}
-
-/// What a policy decides about a stage whose component is known.
-pub(crate) fn decide(stage: &Stage, module: &Module, policy: &Policy) -> Result<Decision> {
-    Ok(policy.decide(&ask(stage, profile(module)?)?))
-}
-
-/// What a component gets where there is no policy.
-pub(crate) fn as_asked(module: &Module) -> Decision {
-    Decision {
-        interfaces: module.request.interfaces.clone(),
-        wasi_filesystem: true,
-        programs: module.metadata.programs.clone(),
-        linux_capabilities: module.metadata.capabilities.clone(),
-        privileged_programs: match module.origin {
-            Origin::Builtin => module.metadata.privileged_programs.clone(),
-            Origin::File(_) => Vec::new(),
-        },
-        limits: Bounds::from(&Limits::default()),
-        ..Decision::default()
-    }
-}
-
-/// What a stage asks for; its inputs and its place are no matter of policy.
-fn ask(stage: &Stage, mut module: Profile) -> Result<Ask> {
-    let options: serde_json::Value = (&stage.options).into();
-    if let Some(rights) = &module.rights {
-        let filled = Rights::everything()
-            .narrowed(rights, &options)
-            .map_err(|error| {
-                let place = format!("module {}: rights", module.name);
-                BuildError::manifest(place, error.to_string())
-            })?;
-        let mut rights = filled.layers().next().unwrap_or_default();
-        rights.retain(|right| !right.paths.is_empty());
-        module.rights = Some(rights);
-    }
-    Ok(Ask {
-        id: stage.id.clone(),
-        devices: stage.devices.iter().map(device_part).collect(),
-        mounts: stage.mounts.iter().map(mount_part).collect(),
-        hosts: hosts::of_stage(&module, &stage.options),
-        module,
-        options,
-        ..Ask::default()
-    })
-}
-
-fn source_ask(source: &Source) -> Ask {
-    Ask {
-        place: format!(".sources.{}", source.module),
-        id: source.id.clone(),
-        module: Profile {
-            name: source.module.clone(),
-            kind: "source".into(),
-            ..Profile::default()
-        },
-        hosts: hosts::of_source(source),
-        ..Ask::default()
-    }
-}
-
-fn input_part(manifest: &Manifest, input: &Input) -> Part {
-    let pipeline = |id: &str| Some(manifest.pipelines.get(manifest.find_id(id)?)?.name.clone());
-    let names = input
-        .references
-        .iter()
-        .filter_map(|reference| pipeline(reference.id.as_deref()?));
-    Part {
-        name: input.name.clone(),
-        module: input.module.clone(),
-        of: match input.origin {
-            From::Pipeline => names
-                .map(|name| format!("pipeline {name}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-            From::Source => match input.references.len() {
-                1 => "1 item of a source".into(),
-                count => format!("{count} items of sources"),
-            },
-        },
-    }
-}
-
-fn device_part(device: &Device) -> Part {
-    let option = |name: &str| device.options.get(name);
-    let file = option("filename")
-        .or(option("volume"))
-        .and_then(Value::as_str);
-    let start = option("start")
-        .and_then(Value::as_u64)
-        .filter(|start| *start > 0);
-    let words = [
-        file.map(str::to_owned),
-        start.map(|start| format!("from sector {start}")),
-        device.parent.as_ref().map(|parent| format!("on {parent}")),
-    ];
-    Part {
-        name: device.name.clone(),
-        module: device.module.clone(),
-        of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
-    }
-}
-
-fn mount_part(mount: &Mount) -> Part {
-    let words = [
-        mount.source.clone(),
-        mount
-            .partition
-            .as_ref()
-            .map(|partition| format!("partition {}", partition.as_f64())),
-        mount.target.as_ref().map(|target| format!("on {target}")),
-    ];
-    Part {
-        name: mount.name.clone(),
-        module: mount.module.clone(),
-        of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
-    }
 }

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 type Call<T> = Result<T, CallError>;
 
 /// Passes calls on and notes them.
-pub(crate) struct Noted {
+pub(crate) struct RecordedHelpers {
     pub(crate) helpers: Box<dyn Helpers>,
     pub(crate) journal: Arc<Journal>,
 }
 
-impl Noted {
+impl RecordedHelpers {
     fn call<T>(
         &mut self,
         (interface, name): (Interface, &str),
@@ -67,7 +67,7 @@ fn database(of: &rpm::Database) -> Value {
     json!({ "root": of.root, "path": of.path, "keys-program": of.keys_program })
 }
 
-impl Helpers for Noted {
+impl Helpers for RecordedHelpers {
     fn attach(&mut self, path: &str, options: loopback::Options) -> Call<Attachment> {
         let arguments = json!({
             "path": path,

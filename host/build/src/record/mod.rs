@@ -2,16 +2,16 @@
 mod calls;
 mod written;
 
-pub(crate) use calls::Noted;
+pub(crate) use calls::RecordedHelpers;
 pub(crate) use written::Moment;
 
-use osbuild_wasm_capability::policy::Decision;
+use crate::plan::StagePlan;
 use osbuild_wasm_capability::record::{
     AccessRecord, CallRecord, ComponentRecord, DenialRecord, DirectoryRecord, GrantRecord,
     LayerRecord, ProgramRecord, StageRecord, UnusedRecord, WrittenRecord,
 };
 use osbuild_wasm_capability::{Access, Grant, Interface, Verb, shown};
-use osbuild_wasm_component::{Module, Origin, Outcome, Recorder, Stopped};
+use osbuild_wasm_component::{Origin, Outcome, Recorder, Stopped};
 use osbuild_wasm_manifest::run::StageOutcome;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,7 +87,10 @@ impl Journal {
     }
 
     /// The component is about to run.
-    pub(crate) fn granted(&self, module: &Module, grant: &Grant, decision: &Decision) {
+    pub(crate) fn granted(&self, plan: StagePlan<'_>, grant: &Grant) {
+        let StagePlan {
+            module, decision, ..
+        } = plan;
         let mut notes = lock(&self.notes);
         notes.component = Some(ComponentRecord {
             sha256: module.digest.clone(),

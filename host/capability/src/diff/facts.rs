@@ -225,7 +225,7 @@ fn of_planned(planned: &Planned) -> Facts {
             .then(|| "wasi:filesystem".to_owned()),
     );
     words.extend(
-        ask.module
+        decision
             .reads
             .iter()
             .map(|path| format!("read build://{path}")),

@@ -6,9 +6,11 @@ use crate::grant::Limits;
 use crate::interface::Interface;
 use crate::pattern::Pattern;
 use crate::plan::{Ask, Bounds};
+use crate::reads::{flaw_of_read, readable_on_this_machine};
 use crate::rights::{Right, Rights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// What one use of a module gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,9 @@ pub struct Decision {
     pub privileged_programs: Vec<String>,
     /// Hosts that may be reached.
     pub hosts: Vec<String>,
+    /// Paths of the build root that may be read, each with all below it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
     /// Verbs on paths that the policy allows, beside the module's own limits; none: it does not narrow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rights: Option<Vec<Right>>,
@@ -80,6 +85,7 @@ impl Policy {
         review.identity();
         review.interfaces();
         review.programs();
+        review.reads();
         review.parts();
         review.hosts();
         review.rights();
@@ -101,7 +107,7 @@ impl Decision {
             capability: format!("privileged program {program}"),
             reason: "it is as strong as root, and only a policy gives that to a plugin".into(),
         };
-        Self {
+        let mut decision = Self {
             privileged_programs,
             denials: denied.into_iter().map(denial).collect(),
             interfaces: profile.known_interfaces().collect(),
@@ -112,6 +118,32 @@ impl Decision {
             limits: Bounds::from(&Limits::default()),
             withheld: profile.asked_in_vain().map(str::to_owned).collect(),
             ..Self::default()
+        };
+        decision.read_what(ask, |_| Ok(()));
+        decision
+    }
+
+    /// Grants the `reads` of the document that `allow` allows, or withholds or denies them with its reason.
+    fn read_what(&mut self, ask: &Ask, allow: impl Fn(&str) -> Result<(), Beyond>) {
+        for path in &ask.module.reads {
+            let capability = format!("read build://{path}");
+            if let Some(flaw) = flaw_of_read(path) {
+                let reason = format!("{path} {flaw}");
+                self.denials.push(Denial { capability, reason });
+            } else if ask.on_this_machine && !readable_on_this_machine(Path::new(path)) {
+                // Nobody can grant it, and in a manifest with a build pipeline the same module reads something else.
+                self.withheld.push(format!("{capability} of this machine"));
+            } else {
+                match allow(path) {
+                    Ok(()) => self.reads.push(path.clone()),
+                    Err(Beyond::Withhold) => self.withheld.push(capability),
+                    Err(Beyond::Error) => {
+                        let rule = self.rule.as_deref().unwrap_or_default();
+                        let reason = format!("{rule} does not list it in `reads`");
+                        self.denials.push(Denial { capability, reason });
+                    }
+                }
+            }
         }
     }
 
@@ -250,6 +282,16 @@ impl Review<'_> {
                 );
             }
         }
+    }
+
+    fn reads(&mut self) {
+        let rule = self.rule;
+        self.decision.read_what(self.ask, |path| {
+            match rule.reads.iter().any(|pattern| pattern.matches(path)) {
+                true => Ok(()),
+                false => Err(rule.asked_not_granted.unwrap_or(Beyond::Error)),
+            }
+        });
     }
 
     /// Devices and mounts are of the manifest: without them the stage would do something else, so they are never withheld.

@@ -4,6 +4,7 @@ use super::{Policy, PolicyError};
 use crate::grant::Limits;
 use crate::interface::Interface;
 use crate::pattern::Pattern;
+use crate::reads::ReadPattern;
 use crate::rights::Right;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -31,7 +32,7 @@ pub enum Tier {
     /// Edits of the tree.
     #[default]
     Basic,
-    /// Programs too, which the rule names.
+    /// Programs and files of the build root too, which the rule names.
     Elevated,
     /// Devices and mounts too.
     Privileged,
@@ -134,6 +135,9 @@ pub struct Rule {
     /// Those of the programs that may have the privileges of the machine.
     #[serde(default)]
     pub privileged_programs: Vec<NamePattern>,
+    /// Paths of the build root that a component may read itself, each with all below it.
+    #[serde(default)]
+    pub reads: Vec<ReadPattern>,
     /// Types of devices; none: all, where the tier has devices.
     #[serde(default)]
     pub devices: Option<Vec<NamePattern>>,
@@ -182,6 +186,7 @@ impl Rule {
             programs: Vec::new(),
             linux_capabilities: Vec::new(),
             privileged_programs: Vec::new(),
+            reads: Vec::new(),
             devices: None,
             mounts: None,
             hosts: Vec::new(),
@@ -223,6 +228,7 @@ impl Rule {
                 Tier::Elevated,
                 self.linux_capabilities.is_empty(),
             ),
+            ("reads", Tier::Elevated, self.reads.is_empty()),
             (
                 "privileged-programs",
                 Tier::Privileged,

@@ -4,6 +4,7 @@ use super::value::NamePattern;
 use crate::interface::Interface;
 use crate::pattern::exactly;
 use crate::plan::{Ask, Plan};
+use crate::reads::ReadPattern;
 use crate::record::StageRecord;
 use crate::rights::{Right, Verb};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,7 @@ struct Used {
     devices: BTreeSet<String>,
     mounts: BTreeSet<String>,
     hosts: BTreeSet<String>,
+    reads: BTreeSet<String>,
     verbs: BTreeMap<String, BTreeSet<Verb>>,
 }
 
@@ -105,6 +107,13 @@ impl Used {
         self.mounts
             .extend(ask.mounts.iter().map(|part| part.module.clone()));
         self.hosts.extend(ask.hosts.iter().cloned());
+        let is_read = |path: &&String| {
+            let place = format!("build://{}", path.trim_end_matches('/'));
+            let below = |other: &str| other.strip_prefix(&place).is_some_and(starts_a_name);
+            record.accesses.iter().any(|access| below(&access.path))
+        };
+        let reads = ask.module.reads.iter().filter(is_read);
+        self.reads.extend(reads.cloned());
         // What was tried without effect needs the right too: it depends on the tree whether there is something to remove.
         for access in record.accesses.iter().chain(&record.tried) {
             for verb in access.verbs.keys() {
@@ -136,10 +145,9 @@ impl Used {
             } else {
                 Tier::Basic
             },
-            if self.programs.is_empty() {
-                Tier::Basic
-            } else {
-                Tier::Elevated
+            match self.programs.is_empty() && self.reads.is_empty() {
+                true => Tier::Basic,
+                false => Tier::Elevated,
             },
         ];
         rule.tier = needed.into_iter().max().unwrap_or_default();
@@ -154,6 +162,8 @@ impl Used {
         rule.programs = names(self.programs);
         rule.linux_capabilities = names(self.linux_capabilities);
         rule.privileged_programs = names(self.privileged_programs);
+        let reads = self.reads.into_iter().map(ReadPattern::try_from);
+        rule.reads = reads.filter_map(Result::ok).collect();
         if rule.tier == Tier::Privileged {
             rule.devices = Some(names(self.devices));
             rule.mounts = Some(names(self.mounts));
@@ -166,6 +176,11 @@ impl Used {
         rule.rights = Some(grouped(self.verbs));
         rule.asked_not_granted = Some(Beyond::Withhold);
     }
+}
+
+/// Whether what follows a directory's path is below it, or it itself.
+fn starts_a_name(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
 }
 
 /// Paths with the same verbs are one right.

@@ -4,6 +4,7 @@ use super::document::{Beyond, Rule, Tier};
 use super::value::{HostPattern, NamePattern, Sha256};
 use crate::interface::Interface;
 use crate::plan::Ask;
+use crate::reads::{ReadPattern, flaw_of_read};
 use crate::rights::Right;
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
@@ -87,6 +88,11 @@ impl Rule {
             &mut self.privileged_programs,
             module.privileged_programs.iter(),
         );
+        for path in &module.reads {
+            if flaw_of_read(path).is_none() && !self.reads.iter().any(|own| own.matches(path)) {
+                self.reads.extend(ReadPattern::try_from(path.clone()));
+            }
+        }
         if let Some(devices) = &mut self.devices {
             add_names(devices, ask.devices.iter().map(|part| &part.module));
         }
@@ -120,12 +126,13 @@ impl Rule {
         let of_interfaces = ask.module.known_interfaces().map(Tier::of).max();
         let of_parts =
             (!ask.devices.is_empty() || !ask.mounts.is_empty()).then_some(Tier::Privileged);
-        let of_programs = (!ask.module.programs.is_empty()).then_some(Tier::Elevated);
         let of_privileged =
             (!ask.module.privileged_programs.is_empty()).then_some(Tier::Privileged);
+        let of_build_root = !ask.module.programs.is_empty() || !ask.module.reads.is_empty();
+        let of_build_root = of_build_root.then_some(Tier::Elevated);
         let needed = of_interfaces
             .max(of_parts)
-            .max(of_programs)
+            .max(of_build_root)
             .max(of_privileged)
             .unwrap_or_default();
         self.tier = self.tier.max(needed);
@@ -157,6 +164,9 @@ impl Rule {
             if !list.is_empty() {
                 line(key, texts(list));
             }
+        }
+        if !self.reads.is_empty() {
+            line("reads", texts(&self.reads));
         }
         for (key, list) in [("devices", &self.devices), ("mounts", &self.mounts)] {
             if let Some(list) = list {

@@ -1,24 +1,16 @@
 //! How a run that took place is shown.
+use super::open::Opened;
 use super::{Job, Manner};
 use crate::exit::{Exit, say};
 use crate::monitor::Monitor;
 use osbuild_wasm_manifest::json::to_python;
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_manifest::run::RunOutcome;
-use osbuild_wasm_report::{Checkpoint, Colour, Diagnostic, Summary, result, trailer};
-use osbuild_wasm_store::Store;
-use std::collections::BTreeSet;
+use osbuild_wasm_report::{Checkpoint, Colour, Diagnostic, result, trailer};
 
 impl Job {
     /// Shows a run that came to its end by itself.
-    pub(super) fn show(
-        &self,
-        manifest: &Manifest,
-        built: &RunOutcome,
-        checkpoints: &BTreeSet<String>,
-        store: &Store,
-        summary: &Summary,
-    ) -> Exit {
+    pub(super) fn show(&self, manifest: &Manifest, built: &RunOutcome, opened: &Opened) -> Exit {
         let order = &self.order;
         if !built.success {
             self.show_failure(manifest, built);
@@ -32,13 +24,13 @@ impl Job {
             // What was evicted again, or was not needed, is not there.
             let entry = |id: &String| Checkpoint {
                 id: id.clone(),
-                cached: store.path().join("objects").join(id).exists(),
+                cached: opened.store.path().join("objects").join(id).exists(),
             };
-            let checkpoints: Vec<_> = checkpoints.iter().map(entry).collect();
+            let checkpoints: Vec<_> = opened.settings.checkpoints.iter().map(entry).collect();
             let colour = Colour::of(&std::io::stdout());
             say(&trailer(manifest, &checkpoints, colour));
         } else {
-            say(&format!("{}\n", summary.table(None)));
+            say(&format!("{}\n", opened.summary.table(None)));
         }
         Exit::Done
     }

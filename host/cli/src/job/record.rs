@@ -1,16 +1,14 @@
 //! `run --record`: from what the stages did and how the run ended to one document.
 use super::Job;
 use crate::exit::Exit;
-use osbuild_wasm_build::BuildError;
+use osbuild_wasm_build::{AuthorizedPlan, BuildError};
 use osbuild_wasm_capability::record::{
     ManifestRecord, PipelineRecord, RECORD_FORMAT, Record, SourceItemRecord, SourceRecord,
     StageRecord,
 };
-use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Manifest, Source};
+use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_manifest::run::{RunOutcome, SourceOutcome};
 use osbuild_wasm_report::Diagnostic;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -53,6 +51,7 @@ impl Recording {
     pub(super) fn write(
         self,
         manifest: &Manifest,
+        plan: &AuthorizedPlan<'_>,
         built: &Result<RunOutcome, BuildError>,
         stages: Vec<(String, StageRecord)>,
     ) -> io::Result<()> {
@@ -72,7 +71,7 @@ impl Recording {
             duration: self.clock.elapsed().as_secs_f64(),
             success: outcome.is_some_and(|outcome| outcome.success),
             error,
-            sources: sources.iter().map(|of| source(manifest, of)).collect(),
+            sources: sources.iter().map(|of| source(plan, of)).collect(),
             pipelines: pipelines(manifest, outcome, stages),
         };
         let mut file = BufWriter::new(self.file);
@@ -107,53 +106,25 @@ fn pipelines(
     pipelines
 }
 
-fn source(manifest: &Manifest, outcome: &SourceOutcome) -> SourceRecord {
-    let model = manifest.sources.iter().find(|of| of.id == outcome.id);
-    let items = outcome.items.iter().map(|item| {
-        let digest = item.checksum.clone().unwrap_or_default();
-        let described = model.and_then(|model| model.items.as_object()?.get(digest.as_str()));
-        let mut hosts = BTreeSet::new();
-        described
-            .into_iter()
-            .for_each(|of| hosts_in(of, &mut hosts));
-        SourceItemRecord {
-            host: hosts.into_iter().next(),
-            digest,
-            cached: item.cached.unwrap_or(false),
-            error: item.error.clone(),
-        }
+fn source(plan: &AuthorizedPlan<'_>, outcome: &SourceOutcome) -> SourceRecord {
+    let planned = plan.document().sources.iter();
+    let mut planned = planned.filter(|planned| planned.ask.id == outcome.id);
+    let hosts = planned.next().map(|planned| planned.ask.hosts.clone());
+    let items = outcome.items.iter().map(|item| SourceItemRecord {
+        host: item
+            .checksum
+            .as_ref()
+            .and_then(|key| plan.item_host(&outcome.id, key)),
+        digest: item.checksum.clone().unwrap_or_default(),
+        cached: item.cached.unwrap_or(false),
+        error: item.error.clone(),
     });
     SourceRecord {
         module: outcome.module.clone(),
         id: outcome.id.clone(),
         success: outcome.success,
         duration: outcome.duration.as_secs_f64(),
-        hosts: model.map(hosts).unwrap_or_default(),
+        hosts: hosts.unwrap_or_default(),
         items: items.collect(),
-    }
-}
-
-/// All hosts that a source names: in its items, in its options (mirrors).
-fn hosts(source: &Source) -> Vec<String> {
-    let mut hosts = BTreeSet::new();
-    hosts_in(&source.items, &mut hosts);
-    hosts_in(&source.options, &mut hosts);
-    hosts.into_iter().collect()
-}
-
-fn hosts_in(value: &Value, hosts: &mut BTreeSet<String>) {
-    let json: serde_json::Value = value.into();
-    collect_hosts(&json, hosts);
-}
-
-fn collect_hosts(value: &serde_json::Value, hosts: &mut BTreeSet<String>) {
-    match value {
-        serde_json::Value::String(text) => {
-            let url = url::Url::parse(text).ok();
-            hosts.extend(url.and_then(|url| url.host_str().map(str::to_owned)));
-        }
-        serde_json::Value::Array(items) => items.iter().for_each(|of| collect_hosts(of, hosts)),
-        serde_json::Value::Object(map) => map.values().for_each(|of| collect_hosts(of, hosts)),
-        _ => {}
     }
 }

@@ -6,7 +6,7 @@ use crate::exit::{Exit, fail};
 use clap::Args;
 use osbuild_stage_test::{Case, CaseError, Ended, Stage, cases};
 use osbuild_wasm_build::{
-    HelperProcesses, Interrupt, Settings, SingleStage, charter, isolate, needed_by, run_single,
+    Confined, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
 };
 use osbuild_wasm_component::{Installed, Module, Registry};
 use osbuild_wasm_manifest::run::{Event, Observer};
@@ -83,26 +83,24 @@ fn run(arguments: &TestArguments) -> Result<Vec<Check>, Failure> {
         .map_err(other)?;
     // As for `stage run`; all trees lie in the scratch directory.
     let installed = Installed::of_program();
-    let isolation = isolate(scratch.path()).map_err(other)?;
-    let scopes = [scratch.path().to_owned()];
     let name = module.metadata.name.clone();
-    let needed = needed_by(&module.request).map(|interface| (interface, name.clone()));
-    let helpers =
-        HelperProcesses::start(needed, &charter([&module.metadata], scopes)).map_err(other)?;
-    isolation.give_up_privileges().map_err(other)?;
+    let needed = needed_by(&module.request.interfaces).map(|interface| (interface, name.clone()));
+    let confined = Prepared::new(scratch.path())
+        .isolate()
+        .and_then(|isolated| isolated.start_helpers(needed, charter([&module.metadata], [])))
+        .and_then(WithHelpers::confine)
+        .map_err(other)?;
     let interrupt = Interrupt::default();
     let to_end = interrupt.clone();
     _ = ctrlc::set_handler(move || to_end.fire());
     let log = Arc::new(Log::default());
     let bench = Bench {
+        confined,
         settings: Settings {
             break_at: None,
             devices: Default::default(),
             rundir: None,
-            policy: None,
-            registry: Arc::new(registry),
             engine: engine(installed)?,
-            helpers: Arc::new(helpers),
             observer: log.clone(),
             jobs: 1,
             stage_timeout: Some(Duration::from_secs(arguments.stage_timeout)),
@@ -182,6 +180,7 @@ impl Observer for Log {
 
 /// Runs the plugin in its sandbox.
 struct Bench<'a> {
+    confined: Confined,
     settings: Settings,
     module: &'a Module,
     scratch: PathBuf,
@@ -203,7 +202,7 @@ impl Stage for Bench<'_> {
             runner: runner_of_host().exec,
             scratch: self.scratch.clone(),
         };
-        let outcome = run_single(&self.settings, &single);
+        let outcome = self.confined.run_single(&self.settings, &single);
         if self.settings.interrupt.fired() {
             return Err(CaseError::Run("interrupted".into()));
         }

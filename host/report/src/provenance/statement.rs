@@ -193,7 +193,7 @@ impl Grant {
                 .collect(),
             rights: ask.module.rights.clone(),
             policy_rights: decision.rights.clone(),
-            reads: ask.module.reads.clone(),
+            reads: decision.reads.clone(),
             programs: decision.programs.clone(),
             linux_capabilities: decision.linux_capabilities.clone(),
             privileged_programs: decision.privileged_programs.clone(),

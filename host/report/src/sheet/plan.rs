@@ -118,12 +118,14 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
     let module = &ask.module;
     let name = format!("{} {}", index + 1, module.name);
     let mut touch = rights(module.rights.as_deref());
-    touch.extend(
-        module
-            .reads
-            .iter()
-            .map(|path| format!("read: build://{path}")),
-    );
+    let granted_reads = granted.reads.iter();
+    touch.extend(granted_reads.map(|path| format!("read: build://{path}")));
+    let refused = module
+        .reads
+        .iter()
+        .filter(|path| !granted.reads.contains(path));
+    touch.extend(refused.map(|path| format!("refused: read build://{path}")));
+    touch.extend(planned.touched_by_programs());
     if let Some(policy) = &granted.rights {
         touch.extend(
             rights(Some(policy))

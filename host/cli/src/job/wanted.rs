@@ -9,12 +9,12 @@ use osbuild_wasm_report::Diagnostic;
 use std::collections::BTreeSet;
 
 /// What is to be kept, after the names of all exports were found to be good.
-pub(super) struct Plan {
+pub(super) struct Wanted {
     /// Ids of the stages whose result is kept in the store.
     pub(super) checkpoints: BTreeSet<String>,
 }
 
-impl Plan {
+impl Wanted {
     pub(super) fn new(job: &Job, manifest: &Manifest) -> Result<Self, Exit> {
         let names = || {
             manifest

@@ -1,0 +1,145 @@
+//! What the modules of a manifest ask for.
+use super::hosts;
+use crate::failure::{BuildError, Result};
+use osbuild_wasm_capability::plan::{Ask, Part};
+use osbuild_wasm_capability::{Profile, Rights};
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::{
+    Device, Input, Manifest, Mount, Origin, Pipeline, Source, Version,
+};
+
+/// What a stage of a manifest asks for, and the rights of its document with its options filled in.
+pub(super) fn of_stage(
+    manifest: &Manifest,
+    (index, position): (usize, usize),
+    profile: Profile,
+) -> Result<(Ask, Rights)> {
+    let pipeline = &manifest.pipelines[index];
+    let stage = &pipeline.stages[position];
+    let (ask, rights) = of_component(profile, &stage.options, !has_build_root(pipeline))?;
+    let inputs = stage.inputs.iter();
+    let ask = Ask {
+        place: place(manifest, index, position),
+        id: stage.id.clone(),
+        inputs: inputs.map(|input| input_part(manifest, input)).collect(),
+        devices: stage.devices.iter().map(device_part).collect(),
+        mounts: stage.mounts.iter().map(mount_part).collect(),
+        ..ask
+    };
+    Ok((ask, rights))
+}
+
+fn has_build_root(pipeline: &Pipeline) -> bool {
+    pipeline.build.as_deref().is_some_and(|id| !id.is_empty())
+}
+
+/// What a component asks for by itself; `on_this_machine` says that programs and reads are not those of a build pipeline.
+pub(super) fn of_component(
+    mut profile: Profile,
+    options: &Value,
+    on_this_machine: bool,
+) -> Result<(Ask, Rights)> {
+    let plain: serde_json::Value = options.into();
+    let mut rights = Rights::everything();
+    if let Some(own) = &profile.rights {
+        rights = rights.narrowed(own, &plain).map_err(|error| {
+            let place = format!("module {}: rights", profile.name);
+            BuildError::manifest(place, error.to_string())
+        })?;
+        let mut filled = rights.layers().next().unwrap_or_default();
+        filled.retain(|right| !right.paths.is_empty());
+        profile.rights = Some(filled);
+    }
+    let ask = Ask {
+        hosts: hosts::of_stage(&profile, options),
+        module: profile,
+        options: plain,
+        on_this_machine,
+        ..Ask::default()
+    };
+    Ok((ask, rights))
+}
+
+/// Where a stage is in the document.
+fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
+    match manifest.version {
+        Version::V2 => format!(".pipelines[{pipeline}].stages[{stage}]"),
+        Version::V1 => format!(
+            "pipeline {}, stage {stage}",
+            manifest.pipelines[pipeline].name
+        ),
+    }
+}
+
+/// What a source asks for.
+pub(super) fn of_source(source: &Source) -> Ask {
+    Ask {
+        place: format!(".sources.{}", source.module),
+        id: source.id.clone(),
+        module: Profile {
+            name: source.module.clone(),
+            kind: "source".into(),
+            ..Profile::default()
+        },
+        hosts: hosts::of_source(source),
+        ..Ask::default()
+    }
+}
+
+fn input_part(manifest: &Manifest, input: &Input) -> Part {
+    let pipeline = |id: &str| Some(manifest.pipelines.get(manifest.find_id(id)?)?.name.clone());
+    let names = input
+        .references
+        .iter()
+        .filter_map(|reference| pipeline(reference.id.as_deref()?));
+    Part {
+        name: input.name.clone(),
+        module: input.module.clone(),
+        of: match input.origin {
+            Origin::Pipeline => names
+                .map(|name| format!("pipeline {name}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Origin::Source => match input.references.len() {
+                1 => "1 item of a source".into(),
+                count => format!("{count} items of sources"),
+            },
+        },
+    }
+}
+
+fn device_part(device: &Device) -> Part {
+    let option = |name: &str| device.options.get(name);
+    let file = option("filename")
+        .or(option("volume"))
+        .and_then(Value::as_str);
+    let start = option("start")
+        .and_then(Value::as_u64)
+        .filter(|start| *start > 0);
+    let words = [
+        file.map(str::to_owned),
+        start.map(|start| format!("from sector {start}")),
+        device.parent.as_ref().map(|parent| format!("on {parent}")),
+    ];
+    Part {
+        name: device.name.clone(),
+        module: device.module.clone(),
+        of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn mount_part(mount: &Mount) -> Part {
+    let words = [
+        mount.source.clone(),
+        mount
+            .partition
+            .as_ref()
+            .map(|partition| format!("partition {}", partition.as_f64())),
+        mount.target.as_ref().map(|target| format!("on {target}")),
+    ];
+    Part {
+        name: mount.name.clone(),
+        module: mount.module.clone(),
+        of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
+    }
+}

@@ -1,0 +1,177 @@
+//! One component in its sandbox, with the helpers that carry out its privileged calls.
+use crate::failure::{BuildError, Result};
+use crate::helpers::{Cancellations, HelperProcesses, StageHelpers};
+use crate::log::StageLog;
+use crate::plan::StagePlan;
+use crate::proxy::Proxy;
+use crate::reads::Reads;
+use crate::record::{Journal, Moment, RecordedHelpers};
+use crate::run::Settings;
+use crate::sandbox::Sandbox;
+use osbuild_wasm_capability::{Grant, Interface, Limits};
+use osbuild_wasm_component::{Compiled, Outcome, Run};
+use osbuild_wasm_protocol as protocol;
+use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// A component with what it works on.
+pub(crate) struct ComponentRun<'a> {
+    /// Which one, and what it gets.
+    pub(crate) plan: StagePlan<'a>,
+    /// The arguments document.
+    pub(crate) arguments: String,
+    /// Seeds its random numbers.
+    pub(crate) seed: String,
+    pub(crate) helpers: Arc<HelperProcesses>,
+    /// Notes what it does.
+    pub(crate) journal: Option<Arc<Journal>>,
+}
+
+/// Runs a component in its sandbox, with privileged calls carried out by helpers.
+pub(crate) fn run_component(
+    settings: &Settings,
+    component: ComponentRun<'_>,
+    sandbox: &Sandbox,
+    log: &Arc<StageLog>,
+    pipe: OwnedFd,
+) -> Result<Outcome> {
+    let plan = component.plan;
+    // Nobody else may have looked.
+    if let Some(denial) = plan.decision.denials.first() {
+        let reason = format!("is denied {}: {}", denial.capability, denial.reason);
+        return Err(BuildError::manifest(&plan.module.metadata.name, reason));
+    }
+    let reads = Reads::open(&sandbox.build_root, &plan.decision.reads)?;
+    let compiled = settings.engine.prepare(plan.module)?;
+    let proxy = plan
+        .module
+        .metadata
+        .network
+        .then(|| socket(settings, sandbox));
+    let _proxy = proxy
+        .as_deref()
+        .map(|socket| Proxy::start(socket, &plan.decision.hosts))
+        .transpose()?;
+    let cancellations = Cancellations::default();
+    let helpers = StageHelpers {
+        processes: component.helpers,
+        grant: helper_grant(plan, sandbox, proxy),
+        log: pipe,
+        cancellations: cancellations.clone(),
+        parts: sandbox.parts.clone(),
+        file_systems: sandbox.file_systems.clone(),
+        sessions: BTreeMap::new(),
+    };
+    let grant = grant(settings, plan, sandbox, &reads);
+    let _watch = settings.interrupt.watch(cancellations.clone());
+    let _timer = grant
+        .limits
+        .time
+        .map(|time| Timer::start(time, cancellations));
+    let run = Run {
+        grant,
+        arguments: component.arguments,
+        seed: component.seed,
+        log: log.clone(),
+        recorder: None,
+        helpers: Box::new(helpers),
+        cancel: settings.interrupt.cancel.clone(),
+    };
+    match component.journal {
+        None => Ok(settings.engine.run(&compiled, run)?),
+        Some(journal) => {
+            journal.granted(plan, &run.grant);
+            recorded(settings, &compiled, run, &journal, sandbox)
+        }
+    }
+}
+
+/// What a component may do.
+fn grant(settings: &Settings, plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Reads) -> Grant {
+    let (metadata, decision) = (&plan.module.metadata, plan.decision);
+    let mut limits = Limits::from(decision.limits);
+    limits.time = limits.time.into_iter().chain(settings.stage_timeout).min();
+    let interfaces = decision.interfaces.iter().copied();
+    Grant {
+        module: metadata.name.clone(),
+        roots: sandbox.roots.iter().cloned().chain(reads.roots()).collect(),
+        rights: plan.rights.clone(),
+        interfaces: interfaces.chain([Interface::Types]).collect(),
+        wasi_filesystem: decision.wasi_filesystem,
+        limits,
+        source_epoch: sandbox.source_epoch,
+        entropy: metadata.entropy,
+    }
+}
+
+/// What its helpers and their programs may do.
+fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) -> protocol::Grant {
+    protocol::Grant {
+        programs: plan.decision.programs.clone(),
+        capabilities: plan.decision.linux_capabilities.clone(),
+        privileged: plan.decision.privileged_programs.clone(),
+        environment: plan.module.metadata.environment.clone(),
+        network: proxy.map(|socket| protocol::Proxy { socket }),
+        ..sandbox.helper_grant()
+    }
+}
+
+/// Runs a component and notes what it does.
+fn recorded(
+    settings: &Settings,
+    compiled: &Compiled,
+    mut run: Run,
+    journal: &Arc<Journal>,
+    sandbox: &Sandbox,
+) -> Result<Outcome> {
+    let grant = run.grant.clone();
+    run.recorder = Some(journal.clone());
+    run.helpers = Box::new(RecordedHelpers {
+        helpers: run.helpers,
+        journal: journal.clone(),
+    });
+    // What programs write is found by its time, which must not be that of the stage before.
+    let began = match grant.interfaces.iter().any(|named| named.needs_helper()) {
+        true => Moment::next(&sandbox.scratch),
+        false => Moment::last_change(&sandbox.scratch),
+    };
+    let outcome = settings.engine.run(compiled, run)?;
+    journal.ended(&outcome, &grant, began);
+    Ok(outcome)
+}
+
+/// Where the stage's proxy listens.
+fn socket(settings: &Settings, sandbox: &Sandbox) -> PathBuf {
+    match &settings.rundir {
+        None => sandbox.scratch.join("proxy"),
+        Some(directory) => {
+            let stage = sandbox.scratch.file_name().unwrap_or_default();
+            directory.join(format!(
+                "proxy-{}-{}",
+                std::process::id(),
+                stage.to_string_lossy()
+            ))
+        }
+    }
+}
+
+/// Cuts off a stage's tools when its time is up; the component itself is stopped by the engine.
+struct Timer {
+    _done: Sender<()>,
+}
+
+impl Timer {
+    fn start(time: Duration, cancellations: Cancellations) -> Self {
+        let (done, ended) = channel::<()>();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+                cancellations.fire();
+            }
+        });
+        Self { _done: done }
+    }
+}
