@@ -20,6 +20,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What lists the packages of a tree.
+pub const PROGRAM: &str = "rpm";
+
 /// The stage that reports what it installed.
 const RPM: &str = "org.osbuild.rpm";
 /// Where distributions keep the database.
@@ -128,7 +131,7 @@ impl FinishedTree<'_> {
             log: &pipe,
         };
         let grant = protocol::Grant {
-            programs: vec!["rpm".into()],
+            programs: vec![PROGRAM.into()],
             ..sandbox.helper_grant()
         };
         let session = helpers.begin(protocol::Interface::Rpm, &grant, &place)?;

@@ -41,6 +41,7 @@ pub use confinement::{Confined, Isolated, Prepared, WithHelpers};
 pub use failure::{BuildError, Denied};
 pub use helpers::{helper_program, needed_by};
 pub use interrupt::Interrupt;
+pub use inventory::PROGRAM as INVENTORY;
 pub use plan::{AuthorizedPlan, Plan, PlanRequest};
 pub use record::Records;
 pub use run::{Account, Export, Request, Settings};

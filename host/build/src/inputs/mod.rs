@@ -54,6 +54,14 @@ pub(crate) fn interfaces(module: &str) -> &'static [Interface] {
     }
 }
 
+/// The programs that helpers run to make an input.
+pub(crate) fn programs(module: &str) -> &'static [&'static str] {
+    match module {
+        "org.osbuild.ostree" | "org.osbuild.ostree.checkout" => &[ostree::PROGRAM],
+        _ => &[],
+    }
+}
+
 /// Makes one input available to the stage.
 pub(crate) fn map(input: &Input, origins: Origins<'_>, sandbox: &mut Sandbox) -> Result<()> {
     let contract = format!("{INPUTS}/{}", checked_name(input)?);

@@ -15,6 +15,9 @@ use serde_json::{Map, Value as Json, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+/// What makes a checkout.
+pub(super) const PROGRAM: &str = "ostree";
+
 /// Content type of the store that the ostree source fills: one repository.
 const REPOSITORY: &str = "org.osbuild.ostree";
 
@@ -36,7 +39,7 @@ impl<'a> Ostree<'a> {
         std::fs::create_dir_all(&scratch).map_err(BuildError::io(&scratch))?;
         let grant = Grant {
             build_root: BuildRoot::Host,
-            programs: vec!["ostree".into()],
+            programs: vec![PROGRAM.into()],
             scratch,
             ..Grant::default()
         };

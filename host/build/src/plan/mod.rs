@@ -6,7 +6,7 @@ mod profiles;
 
 use crate::failure::{BuildError, Denied, Result};
 use crate::helpers::{needed_by, needed_by_stage};
-use crate::inputs::storage;
+use crate::inputs::{self, storage};
 use crate::proxy;
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_capability::plan::{Ask, Plan as Document, Planned, PlannedPipeline};
@@ -163,6 +163,11 @@ impl AuthorizedPlan<'_> {
             charter
                 .environment
                 .extend(stage.module.metadata.environment.iter().cloned());
+        }
+        for (stage, ..) in self.stages().flatten() {
+            let inputs = stage.inputs.iter();
+            let programs = inputs.flat_map(|input| inputs::programs(&input.module));
+            charter.programs.extend(programs.map(ToString::to_string));
         }
         let shown = self.0.document.pipelines.iter();
         for planned in shown.flat_map(|pipeline| &pipeline.stages) {

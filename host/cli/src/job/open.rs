@@ -4,8 +4,8 @@ use crate::components::engine;
 use crate::exit::{Exit, fail};
 use crate::monitor::{self, Monitor};
 use osbuild_wasm_build::{
-    AuthorizedPlan, BuildError, Confined, Devices, Interrupt, Isolated, Prepared, Records, SHELL,
-    Settings, WithHelpers,
+    AuthorizedPlan, BuildError, Confined, Devices, INVENTORY, Interrupt, Isolated, Prepared,
+    Records, SHELL, Settings, WithHelpers,
 };
 use osbuild_wasm_component::Installed;
 use osbuild_wasm_manifest::run::Observer;
@@ -106,6 +106,7 @@ impl Job {
         }
         if self.statements.account().packages {
             helpers.insert(Interface::Rpm, "--sbom".into());
+            charter.programs.insert(INVENTORY.to_owned());
         }
         isolated.start_helpers(helpers, charter)
     }

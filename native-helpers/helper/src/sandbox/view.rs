@@ -152,7 +152,7 @@ impl View {
             } => {
                 self.file(file, target, if read_only { How::Read } else { How::Write });
             }
-            Shown::Device { node, target } => self.file(node, target, How::Device),
+            Shown::Device { node, target } => self.device(node, target),
             Shown::Dev(target) => self.put(target, What::Dev),
             Shown::Proc(target) => {
                 let cmdline = self.hold(open_own(&scratch.command_line())?);
@@ -180,6 +180,15 @@ impl View {
     fn file(&mut self, file: OwnedFd, target: impl AsRef<Path>, access: How) {
         let file = self.hold(file);
         self.put(target, What::File { file, access });
+    }
+
+    /// A device, or a file that stands for one and so is no node of the machine.
+    fn device(&mut self, node: OwnedFd, target: impl AsRef<Path>) {
+        let how = match kind_of(&node) {
+            Some(FileType::RegularFile) => How::Write,
+            _ => How::Device,
+        };
+        self.file(node, target, how);
     }
 
     fn last_is_optional(&mut self) {
@@ -222,11 +231,11 @@ impl View {
     fn devices(&mut self, access: &Access) -> Result<(), Failure> {
         for granted in &access.grant.devices {
             let node = device::open(access, &granted.host)?;
-            self.file(node, &granted.contract, How::Device);
+            self.device(node, &granted.contract);
         }
         for attached in device::attached(access) {
             let node = device::open(access, &attached)?;
-            self.file(node, attached, How::Device);
+            self.device(node, attached);
         }
         Ok(())
     }
