@@ -2,6 +2,7 @@
 
 use super::Descriptor;
 use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::model::{Manifest, Source};
 
 /// Every item of every source, in the order of the manifest: its digest, and where it is fetched from as far as the manifest says.
@@ -37,9 +38,9 @@ fn uri(source: &Source, item: &Value) -> Option<String> {
         "org.osbuild.curl" => item
             .as_str()
             .or_else(|| text(item, &["url"]))
-            .map(without_credentials),
+            .and_then(without_credentials),
         "org.osbuild.librepo" => librepo(source, item),
-        "org.osbuild.ostree" => text(item, &["remote", "url"]).map(without_credentials),
+        "org.osbuild.ostree" => text(item, &["remote", "url"]).and_then(without_credentials),
         "org.osbuild.skopeo" | "org.osbuild.skopeo-index" => {
             let name = text(item, &["image", "name"])?;
             let digest = text(item, &["image", "digest"])?;
@@ -54,7 +55,7 @@ fn librepo(source: &Source, item: &Value) -> Option<String> {
     let (path, mirror) = (text(item, &["path"])?, text(item, &["mirror"])?);
     let mirror = source.options.get("mirrors")?.get(mirror)?;
     let base = text(mirror, &["url"]).filter(|_| text(mirror, &["type"]) == Some("baseurl"))?;
-    let base = without_credentials(base);
+    let base = without_credentials(base)?;
     Some(format!("{}/{path}", base.trim_end_matches('/')))
 }
 
@@ -64,14 +65,9 @@ fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
         .as_str()
 }
 
-fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    format!("{scheme}://{host}{path}")
+/// A URL without name and password; one that cannot be read is fetched by nobody.
+fn without_credentials(url: &str) -> Option<String> {
+    Some(Location::parse(url).ok()?.without_credentials())
 }
 
 #[cfg(test)]
@@ -81,13 +77,13 @@ mod tests {
     #[test]
     fn names_and_passwords_stay_out_of_statements() {
         for (url, shown) in [
-            ("https://me:pw@host:8/a@b", "https://host:8/a@b"),
-            ("https://a@b@host", "https://host"),
-            ("http://host/x?y=@z", "http://host/x?y=@z"),
-            ("file:///a@b", "file:///a@b"),
-            ("no url", "no url"),
+            ("https://me:pw@host:8/a@b", Some("https://host:8/a@b")),
+            ("https://a@b@host/", Some("https://host/")),
+            ("http://host/x?y=@z", Some("http://host/x?y=@z")),
+            ("file:///a@b", Some("file:///a@b")),
+            ("no url", None),
         ] {
-            assert_eq!(without_credentials(url), shown);
+            assert_eq!(without_credentials(url).as_deref(), shown);
         }
     }
 }
