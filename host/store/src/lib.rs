@@ -8,6 +8,7 @@
 //!   objects/ID/{lock,object.json,tree/}
 //!   sources/CONTENT-TYPE/KEY     files or directories, named by what they contain
 //!   scratch/PURPOSE-...{,.lock}  owned by whoever holds the lock
+//!   noted                        what sources looked like when they were verified
 //!   unsynced/BOOT-...            some sources may not be on the disk: after a crash look at them
 //! ```
 //!
@@ -17,6 +18,7 @@
 
 mod error;
 mod evict;
+mod noted;
 mod object;
 mod scratch;
 mod store;

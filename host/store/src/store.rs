@@ -1,6 +1,7 @@
 //! Opening a store: its layout, its version, its settings; and the sources directory.
 
 use crate::error::At;
+use crate::noted::Notes;
 use crate::scratch::{self, Scratch};
 use crate::{StoreError, evict};
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -10,6 +11,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// Raised when an older program could no longer understand the layout.
 const VERSION: u64 = 1;
@@ -32,6 +34,8 @@ pub struct Store {
     dir: PathBuf,
     /// Says since when this run is using sources; freed by the end of the process, however it ends.
     run: Scratch,
+    /// What sources looked like when they were verified.
+    pub(crate) notes: Mutex<Notes>,
 }
 
 impl Store {
@@ -66,7 +70,8 @@ impl Store {
         }
         scratch::sweep(&scratch)?;
         let run = Scratch::create(&scratch, RUN)?;
-        Ok(Self { dir, run })
+        let notes = Mutex::default();
+        Ok(Self { dir, run, notes })
     }
 
     /// The store's directory, absolute.
