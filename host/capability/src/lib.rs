@@ -24,7 +24,7 @@ pub use embed::embed;
 pub use grant::{Access, Grant, Limits, Root};
 pub use interface::{Interface, PACKAGE, VERSION, Version};
 pub use metadata::{MetadataError, ModuleMetadata, SECTION};
-pub use pattern::{Coverage, Pattern, PatternError, shown};
+pub use pattern::{Coverage, Pattern, PatternError, exactly, shown};
 pub use policy::{Policy, PolicyError};
 pub use profile::{BUILT_IN, Profile, Signer, Standing, standing};
 pub use reads::{ReadPattern, flaw_of_read, readable_on_this_machine};

@@ -24,7 +24,7 @@ pub struct Lock {
     pub devices: BTreeSet<String>,
     /// Types of mounts.
     pub mounts: BTreeSet<String>,
-    /// The hosts that sources reach, by module.
+    /// The hosts that sources reach, and the files of this machine that they read (`file:` before the path), by module.
     pub sources: BTreeMap<String, BTreeSet<String>>,
     /// The hosts that programs of stages reach, by module.
     pub networks: BTreeMap<String, BTreeSet<String>>,
@@ -69,6 +69,7 @@ impl Lock {
 fn add_hosts(to: &mut BTreeMap<String, BTreeSet<String>>, planned: &Planned) {
     let hosts = to.entry(planned.ask.module.name.clone()).or_default();
     hosts.extend(planned.ask.hosts.iter().cloned());
+    hosts.extend(planned.ask.files.iter().map(|file| format!("file:{file}")));
 }
 
 /// Where a plugin lies is no part of what it is.

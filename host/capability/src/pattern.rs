@@ -274,7 +274,7 @@ impl fmt::Display for Pattern {
 }
 
 /// The pattern that means just this path, written as in rights, or all below it too.
-pub(crate) fn exactly(path: &str, below: bool) -> String {
+pub fn exactly(path: &str, below: bool) -> String {
     let path = glob::Pattern::escape(path);
     match below {
         true => format!("{}/**", path.trim_end_matches('/')),

@@ -74,6 +74,9 @@ pub struct Ask {
     /// Hosts (with port) that it reaches; `*` stands for those that a list of mirrors names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// Files of this machine that it reads, as patterns of absolute paths; `containers-storage` is the machine's container storage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// The options of the stage, which rights of a policy may refer to.
     #[serde(skip)]
     pub options: serde_json::Value,

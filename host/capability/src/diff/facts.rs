@@ -59,7 +59,10 @@ pub(super) fn of_lock(lock: &Lock) -> BTreeMap<Subject, Facts> {
             let facts: &mut Facts = all.entry(format!("{kind} {module}")).or_default();
             facts
                 .words
-                .extend(hosts.iter().map(|host| format!("host {host}")));
+                .extend(hosts.iter().map(|place| match place.strip_prefix("file:") {
+                    Some(file) => format!("file {file} of this machine"),
+                    None => format!("host {place}"),
+                }));
         }
     }
     let kinds = [
@@ -245,6 +248,8 @@ fn of_planned(planned: &Planned) -> Facts {
     words.extend(privileged(&decision.privileged_programs));
     words.extend(variables(&ask.module.environment));
     words.extend(decision.hosts.iter().map(|host| format!("host {host}")));
+    let files = decision.files.iter();
+    words.extend(files.map(|file| format!("file {file} of this machine")));
     words.extend(
         ask.module
             .entropy

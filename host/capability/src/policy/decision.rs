@@ -1,7 +1,7 @@
 //! What a policy decides about one use of a module.
 use super::Policy;
 use super::document::{Beyond, Rule, Tier};
-use super::value::NamePattern;
+use super::value::{HostPattern, NamePattern};
 use crate::grant::Limits;
 use crate::interface::Interface;
 use crate::pattern::Pattern;
@@ -35,6 +35,12 @@ pub struct Decision {
     /// Paths of the build root that may be read, each with all below it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<String>,
+    /// Patterns of the hosts that the rule lists: where a server may lead to; none: there is no policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed_hosts: Option<Vec<String>>,
+    /// Files of this machine that may be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// Verbs on paths that the policy allows, beside the module's own limits; none: it does not narrow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rights: Option<Vec<Right>>,
@@ -88,6 +94,7 @@ impl Policy {
         review.reads();
         review.parts();
         review.hosts();
+        review.files();
         review.rights();
         review.wasi();
         review.decision
@@ -115,6 +122,7 @@ impl Decision {
             programs: profile.programs.clone(),
             linux_capabilities: profile.linux_capabilities.clone(),
             hosts: ask.hosts.clone(),
+            files: ask.files.clone(),
             limits: Bounds::from(&Limits::default()),
             withheld: profile.asked_in_vain().map(str::to_owned).collect(),
             ..Self::default()
@@ -150,6 +158,17 @@ impl Decision {
     /// Whether the module may run.
     pub fn granted(&self) -> bool {
         self.denials.is_empty()
+    }
+
+    /// Whether `HOST:PORT` may be asked, be it that the manifest names it or that a server leads there.
+    pub fn may_reach(&self, host: &str) -> bool {
+        let Some(patterns) = &self.listed_hosts else {
+            return true;
+        };
+        let matches = |text: &String| {
+            HostPattern::try_from(text.clone()).is_ok_and(|pattern| pattern.matches(host))
+        };
+        patterns.iter().any(matches)
     }
 
     /// The rights with those of the policy as one more layer.
@@ -319,12 +338,27 @@ impl Review<'_> {
     }
 
     fn hosts(&mut self) {
+        let listed = self.rule.hosts.iter().map(ToString::to_string);
+        self.decision.listed_hosts = Some(listed.collect());
         for host in &self.ask.hosts {
             if self.rule.hosts.iter().any(|pattern| pattern.matches(host)) {
                 self.decision.hosts.push(host.clone());
             } else {
                 // What a source cannot reach, it cannot fetch.
                 self.deny(format!("host {host}"), "does not list it in `hosts`");
+            }
+        }
+    }
+
+    fn files(&mut self) {
+        for file in &self.ask.files {
+            if self.rule.files.iter().any(|pattern| pattern.contains(file)) {
+                self.decision.files.push(file.clone());
+            } else {
+                self.deny(
+                    format!("file {file} of this machine"),
+                    "does not list it in `files`",
+                );
             }
         }
     }

@@ -1,5 +1,5 @@
 //! What a policy file says.
-use super::value::{Bytes, HostPattern, NamePattern, Sha256, Time};
+use super::value::{Bytes, FilePattern, HostPattern, NamePattern, Sha256, Time};
 use super::{Policy, PolicyError};
 use crate::grant::Limits;
 use crate::interface::Interface;
@@ -13,6 +13,17 @@ use toml::Spanned;
 
 /// The version of policy files that this program reads.
 const VERSION: u64 = 1;
+
+/// The modules that are sources: parts of the host program, which no component is.
+pub const SOURCES: [&str; 7] = [
+    "org.osbuild.containers-storage",
+    "org.osbuild.curl",
+    "org.osbuild.inline",
+    "org.osbuild.librepo",
+    "org.osbuild.ostree",
+    "org.osbuild.skopeo",
+    "org.osbuild.skopeo-index",
+];
 
 /// A policy file.
 #[derive(Debug, Deserialize)]
@@ -77,9 +88,9 @@ pub enum Beyond {
 pub struct RuleLimits {
     /// Linear memory.
     pub memory: Option<Bytes>,
-    /// Wall-clock time.
+    /// Wall-clock time, of a source too.
     pub time: Option<Time>,
-    /// Bytes written through `tree`.
+    /// Bytes written through `tree`, or fetched by a source.
     pub written_bytes: Option<Bytes>,
     /// Inodes made through `tree`.
     pub created_inodes: Option<u64>,
@@ -147,6 +158,9 @@ pub struct Rule {
     /// Hosts that sources, and programs of modules with network, may reach.
     #[serde(default)]
     pub hosts: Vec<HostPattern>,
+    /// Files of this machine that sources may read.
+    #[serde(default)]
+    pub files: Vec<FilePattern>,
     /// The component must be one of these.
     #[serde(default)]
     pub digests: Option<Vec<Sha256>>,
@@ -190,6 +204,7 @@ impl Rule {
             devices: None,
             mounts: None,
             hosts: Vec::new(),
+            files: Vec::new(),
             digests: None,
             signers: None,
             wasi_filesystem: true,
@@ -208,11 +223,30 @@ impl Rule {
         }
     }
 
+    /// A source has no memory of its own, and makes no inodes in a tree.
+    fn check_limits(&self) -> Result<(), String> {
+        let names: Vec<_> = self.modules.iter().map(ToString::to_string).collect();
+        let of_sources = names.iter().all(|name| SOURCES.contains(&name.as_str()));
+        let limits = &self.limits;
+        let words = [
+            ("memory", limits.memory.is_some()),
+            ("created-inodes", limits.created_inodes.is_some()),
+            ("log-bytes", limits.log_bytes.is_some()),
+        ];
+        match words.iter().find(|(_, set)| *set && of_sources) {
+            Some((word, _)) => Err(format!(
+                "`{word}` limits no source: of `limits` the words for sources are `time` and `written-bytes`"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// What serde cannot check.
     fn check(&self) -> Result<(), String> {
         if self.modules.is_empty() {
             return Err("`modules` is empty: the rule is about nothing".into());
         }
+        self.check_limits()?;
         let beyond = |interface: &&Interface| Tier::of(**interface) > self.tier;
         if let Some(interface) = self.interfaces.iter().flatten().find(beyond) {
             let needed = Tier::of(*interface);

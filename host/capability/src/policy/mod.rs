@@ -9,10 +9,10 @@ mod remedy;
 mod value;
 
 pub use decision::{Decision, Denial};
-pub use document::{Beyond, Rule, RuleLimits, Tier};
+pub use document::{Beyond, Rule, RuleLimits, SOURCES, Tier};
 pub use learn::learn;
 pub use remedy::Remedy;
-pub use value::{Bytes, HostPattern, NamePattern, Sha256, Time};
+pub use value::{Bytes, CONTAINER_STORAGE, FilePattern, HostPattern, NamePattern, Sha256, Time};
 
 use thiserror::Error;
 

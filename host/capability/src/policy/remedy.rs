@@ -1,7 +1,7 @@
 //! The rule that would allow what a policy denies.
 use super::Policy;
 use super::document::{Beyond, Rule, Tier};
-use super::value::{HostPattern, NamePattern, Sha256};
+use super::value::{FilePattern, HostPattern, NamePattern, Sha256};
 use crate::interface::Interface;
 use crate::plan::Ask;
 use crate::reads::{ReadPattern, flaw_of_read};
@@ -104,6 +104,11 @@ impl Rule {
                 self.hosts.extend(HostPattern::try_from(host.clone()));
             }
         }
+        for file in &ask.files {
+            if !self.files.iter().any(|pattern| pattern.contains(file)) {
+                self.files.extend(FilePattern::try_from(file.clone()));
+            }
+        }
         if let (Some(digests), false) = (&mut self.digests, module.digest.is_empty())
             && !digests.iter().any(|digest| digest.is(&module.digest))
         {
@@ -175,6 +180,9 @@ impl Rule {
         }
         if !self.hosts.is_empty() {
             line("hosts", texts(&self.hosts));
+        }
+        if !self.files.is_empty() {
+            line("files", texts(&self.files));
         }
         if let Some(digests) = &self.digests {
             line("digests", texts(digests));

@@ -1,4 +1,5 @@
 //! Values that a policy writes as text.
+use crate::pattern::Pattern;
 use crate::size::Size;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -56,14 +57,18 @@ impl fmt::Display for NamePattern {
 /// A host, or a shell pattern of hosts, with or without port.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct HostPattern(NamePattern);
+pub struct HostPattern {
+    /// As the policy has it.
+    text: String,
+    pattern: NamePattern,
+}
 
 impl HostPattern {
     /// Whether it means `host:port`; without a port of its own, at every port.
     pub fn matches(&self, host: &str) -> bool {
         let (name, _) = split_port(host);
-        let text = self.0.to_string();
-        text == host || text == name || self.0.matches(host) || self.0.matches(name)
+        let (text, pattern) = (&self.text, &self.pattern);
+        text == host || text == name || pattern.matches(host) || pattern.matches(name)
     }
 }
 
@@ -88,17 +93,58 @@ impl TryFrom<String> for HostPattern {
         }
         // The brackets of an IPv6 address are no pattern.
         let pattern = if text.starts_with('[') {
-            Ok(NamePattern::exactly(&text))
+            NamePattern::exactly(&text)
         } else {
-            text.to_ascii_lowercase().try_into()
+            text.to_ascii_lowercase().try_into()?
         };
-        pattern.map(Self)
+        Ok(Self { text, pattern })
     }
 }
 
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&self.text)
+    }
+}
+
+/// The word for the container storage of this machine, wherever its settings say that it is.
+pub const CONTAINER_STORAGE: &str = "containers-storage";
+
+/// Files of this machine: a pattern of absolute paths as in rights, or [`CONTAINER_STORAGE`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct FilePattern(String);
+
+impl FilePattern {
+    /// Whether it means everything that `asked`, another such pattern, means.
+    pub fn contains(&self, asked: &str) -> bool {
+        let contains = || Some(absolute(&self.0)?.contains(&absolute(asked)?));
+        self.0 == asked || contains().unwrap_or_default()
+    }
+}
+
+/// The pattern of absolute paths; none for another text.
+fn absolute(text: &str) -> Option<Pattern> {
+    let text = Some(text).filter(|text| text.starts_with('/'));
+    Pattern::parse(text?).ok()
+}
+
+impl TryFrom<String> for FilePattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text != CONTAINER_STORAGE && (absolute(&text).is_none() || text.contains("${")) {
+            return Err(format!(
+                "{text:?} names no file of this machine: write `/srv/file`, `/srv/mirror/**` or `{CONTAINER_STORAGE}`"
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl fmt::Display for FilePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -221,7 +267,43 @@ mod tests {
                 "{pattern} {address}"
             );
         }
+        let written = host(&host("[::1]:8080").to_string());
+        assert!(written.matches("[::1]:8080") && !written.matches("1:8080"));
         assert!(HostPattern::try_from("https://a/".to_owned()).is_err());
+    }
+
+    #[test]
+    fn files_are_named_by_absolute_paths() {
+        let pattern = |text: &str| FilePattern::try_from(text.to_owned());
+        for (text, asked, expected) in [
+            ("/srv/a", "/srv/a", true),
+            ("/srv/**", "/srv/a", true),
+            ("/srv/**", "/srv/a/**", true),
+            ("/srv/*", "/srv/a/b", false),
+            ("/srv/a", "/srv/a/**", false),
+            ("/**", "/etc/shadow", true),
+            ("/srv/**", "/etc/shadow", false),
+            ("/**", CONTAINER_STORAGE, false),
+            (CONTAINER_STORAGE, CONTAINER_STORAGE, true),
+            (CONTAINER_STORAGE, "/containers-storage", false),
+        ] {
+            assert_eq!(
+                pattern(text).unwrap().contains(asked),
+                expected,
+                "{text} {asked}"
+            );
+        }
+        for text in [
+            "",
+            "*",
+            "srv/a",
+            "file:///srv/a",
+            "input://x",
+            "/srv/../etc",
+            "/srv/${/a}",
+        ] {
+            assert!(pattern(text).is_err(), "{text}");
+        }
     }
 
     #[test]
