@@ -1,6 +1,7 @@
 //! The only way out of a stage's sandbox: an HTTP proxy on a Unix socket that passes the hosts named in the stage's options.
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::location::{Location, authority};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,13 +11,19 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Most bytes of a request's head.
 const HEAD: usize = 64 << 10;
 /// Most header lines of a request.
 const HEADERS: usize = 100;
+/// Connections at a time, each with two threads; a package manager opens some twenty at most.
+const CLIENTS: usize = 64;
+/// How long a client may take to say what it wants.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long both sides of a connection may say nothing.
+const IDLE_TIME: Duration = Duration::from_secs(300);
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(30);
 
@@ -37,17 +44,25 @@ impl Proxy {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let allowed: Arc<BTreeSet<String>> = Arc::new(hosts.iter().cloned().collect());
+        let places = Arc::new(AtomicUsize::new(0));
         let serve = move || {
             for client in listener.incoming() {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let Ok(client) = client else { continue };
+                let Some(place) = Place::take(&places) else {
+                    turn_away(client);
+                    continue;
+                };
                 let allowed = allowed.clone();
                 // A client that cannot be served sees its connection end.
                 _ = std::thread::Builder::new()
                     .name("proxy".into())
-                    .spawn(move || pass(client, &allowed));
+                    .spawn(move || {
+                        _ = pass(client, &allowed);
+                        drop(place);
+                    });
             }
         };
         std::thread::Builder::new()
@@ -68,6 +83,24 @@ impl Drop for Proxy {
         // Wakes the thread that waits for clients; without it the thread would only end with the process.
         _ = UnixStream::connect(self.address.path());
         _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// One of the places that clients of a proxy have; free again when it is dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// None: all are taken.
+    fn take(places: &Arc<AtomicUsize>) -> Option<Self> {
+        let taken = places.fetch_add(1, Ordering::Relaxed);
+        let place = Self(places.clone());
+        (taken < CLIENTS).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -101,38 +134,20 @@ pub(crate) fn hosts_of(options: &Value) -> BTreeSet<String> {
 
 fn collect(value: &Value, hosts: &mut BTreeSet<String>) {
     match value {
-        Value::String(text) => hosts.extend(text.as_str().and_then(authority_of)),
+        Value::String(text) => hosts.extend(text.as_str().and_then(host_of)),
         Value::Array(items) => items.iter().for_each(|item| collect(item, hosts)),
         Value::Object(members) => members.values().for_each(|member| collect(member, hosts)),
         _ => {}
     }
 }
 
-/// `host:port` of a URL.
-pub(crate) fn authority_of(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let default = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return None,
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority
-        .rsplit('@')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    Some(if has_port {
-        host
-    } else {
-        format!("{host}:{default}")
-    })
+fn host_of(url: &str) -> Option<String> {
+    Location::parse(url).ok()?.host()
 }
 
 fn pass(mut client: UnixStream, allowed: &BTreeSet<String>) -> io::Result<()> {
+    client.set_read_timeout(Some(HEAD_TIME))?;
+    client.set_write_timeout(Some(IDLE_TIME))?;
     let head = read_head(&mut client)?;
     let Some(request) = Request::parse(&head) else {
         return refuse(&mut client, "400 Bad Request", "not a proxy request");
@@ -150,6 +165,14 @@ fn pass(mut client: UnixStream, allowed: &BTreeSet<String>) -> io::Result<()> {
         None => client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?,
     }
     relay(client, server)
+}
+
+/// Tells a client that comes when all places are taken; it may come again.
+fn turn_away(mut client: UnixStream) {
+    let reason = format!("this proxy serves {CLIENTS} connections at a time");
+    _ = client
+        .set_write_timeout(Some(HEAD_TIME))
+        .and_then(|()| refuse(&mut client, "503 Service Unavailable", &reason));
 }
 
 fn connect(authority: &str) -> io::Result<TcpStream> {
@@ -184,8 +207,11 @@ fn refuse(client: &mut UnixStream, status: &str, reason: &str) -> io::Result<()>
     )
 }
 
-/// Both directions until either side ends.
+/// Both directions until either side ends, or says nothing for too long.
 fn relay(client: UnixStream, server: TcpStream) -> io::Result<()> {
+    client.set_read_timeout(Some(IDLE_TIME))?;
+    server.set_read_timeout(Some(IDLE_TIME))?;
+    server.set_write_timeout(Some(IDLE_TIME))?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     let upload = std::thread::Builder::new()
         .name("proxy".into())
@@ -215,19 +241,23 @@ impl Request {
         let (method, target) = (request.method?, request.path?);
         if method == "CONNECT" {
             return Some(Self {
-                authority: target.to_ascii_lowercase(),
+                authority: authority(target)?,
                 forward: None,
             });
         }
-        let authority = authority_of(target).filter(|_| target.starts_with("http://"))?;
-        let after_scheme = &target["http://".len()..];
-        let path = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
-        // One request for one connection: the next one may be for another host.
-        let mut forward = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n").into_bytes();
+        let location = Location::parse(target).ok()?;
+        let authority = location.host().filter(|_| !location.is_https())?;
+        let url = location.url();
+        let query = url.query().map(|query| format!("?{query}"));
+        let path = format!("{}{}", url.path(), query.unwrap_or_default());
+        // One request for one connection, and for the host that was judged: the client's own `Host` could be another one.
+        let mut forward =
+            format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n")
+                .into_bytes();
         for header in request
             .headers
             .iter()
-            .filter(|header| !is_hop_by_hop(header.name))
+            .filter(|header| !is_replaced(header.name))
         {
             forward.extend_from_slice(header.name.as_bytes());
             forward.extend_from_slice(b": ");
@@ -242,9 +272,10 @@ impl Request {
     }
 }
 
-/// Headers that are about the connection to the proxy (RFC 9110, section 7.6.1).
-fn is_hop_by_hop(name: &str) -> bool {
+/// Headers that are about the connection to the proxy (RFC 9110, section 7.6.1), and the one that the proxy writes itself.
+fn is_replaced(name: &str) -> bool {
     [
+        "host",
         "connection",
         "proxy-connection",
         "proxy-authorization",
@@ -260,10 +291,54 @@ mod tests {
 
     #[test]
     fn hosts_come_from_every_url_of_the_options() {
-        let options = br#"{"repos":[{"baseurl":"http://a.example/x"},{"metalink":"https://u@B.example:8443/y"}],"packages":["bash","file:///z"]}"#;
+        let options = br#"{"repos":[{"baseurl":"HTTP://a.example/x"},{"metalink":"https://u@B.example:8443/y"}],
+            "packages":["bash","file:///z","http:c.example","http://d.example\\@good/"]}"#;
         let options = osbuild_wasm_manifest::json::parse(options).unwrap();
         let expected = BTreeSet::from(["a.example:80".to_owned(), "b.example:8443".to_owned()]);
         assert_eq!(hosts_of(&options), expected);
+    }
+
+    /// Threads of this process that serve a proxy.
+    fn threads() -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let name = |task: io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()
+        };
+        tasks
+            .map(name)
+            .filter(|name| name.trim() == "proxy")
+            .count()
+    }
+
+    #[test]
+    fn idle_connections_do_not_take_threads_without_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("proxy");
+        let _proxy = Proxy::start(&socket, &Value::object()).unwrap();
+        let clients: Vec<_> = (0..900)
+            .map(|_| UnixStream::connect(&socket).unwrap())
+            .collect();
+        // The last one is answered when all before it were.
+        let mut answer = String::new();
+        let mut last = clients.last().unwrap();
+        last.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        // Other tests have proxies too.
+        assert!(threads() < 2 * CLIENTS + 50, "{}", threads());
+        drop(clients);
+        loop {
+            let mut client = UnixStream::connect(&socket).unwrap();
+            _ = client.write_all(b"CONNECT other.example:443 HTTP/1.1\r\n\r\n");
+            let mut answer = String::new();
+            _ = client.read_to_string(&mut answer);
+            if answer.starts_with("HTTP/1.1 403 ") {
+                break;
+            }
+            assert!(
+                answer.is_empty() || answer.starts_with("HTTP/1.1 503 "),
+                "{answer}"
+            );
+        }
     }
 
     #[test]
@@ -288,6 +363,8 @@ mod tests {
         for request in [
             "GET http://other.example/ HTTP/1.1\r\n\r\n",
             "CONNECT other.example:443 HTTP/1.1\r\n\r\n",
+            "CONNECT named.example:443 HTTP/1.1\r\n\r\n",
+            "GET http://named.example@other.example/ HTTP/1.1\r\n\r\n",
         ] {
             let mut client = UnixStream::connect(&socket).unwrap();
             client.write_all(request.as_bytes()).unwrap();
@@ -308,13 +385,18 @@ mod tests {
                 .unwrap();
         let _proxy = Proxy::start(&socket, &options).unwrap();
         let mut client = UnixStream::connect(&socket).unwrap();
-        write!(client, "GET http://{address}/repodata HTTP/1.1\r\nHost: {address}\r\nProxy-Connection: Keep-Alive\r\n\r\n").unwrap();
+        write!(client, "GET http://{address}/repodata HTTP/1.1\r\nHost: other.example\r\nProxy-Connection: Keep-Alive\r\n\r\n").unwrap();
         let (mut seen, _) = server.accept().unwrap();
         let mut head = [0; 512];
         let count = seen.read(&mut head).unwrap();
         let head = String::from_utf8_lossy(&head[..count]).into_owned();
         assert!(
             head.starts_with("GET /repodata HTTP/1.1\r\n") && !head.contains("Proxy-"),
+            "{head}"
+        );
+        let host = format!("\r\nHost: {address}\r\n");
+        assert!(
+            head.contains(&host) && !head.contains("other.example"),
             "{head}"
         );
     }
