@@ -11,13 +11,15 @@ use crate::record::Records;
 use crate::schedule;
 use crate::trees::{Tree, Trees};
 use crate::without_devices::{Devices, can_begin_behind};
+use osbuild_wasm_capability::Limits;
+use osbuild_wasm_capability::policy::Decision;
 use osbuild_wasm_component::Engine;
 use osbuild_wasm_manifest::json::{Object, Value};
 use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source};
 use osbuild_wasm_manifest::run::{
     Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome, StageOutcome,
 };
-use osbuild_wasm_source::{Environment, FetchContext};
+use osbuild_wasm_source::{Allowance, Environment, FetchContext};
 use osbuild_wasm_store::Store;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -245,25 +247,36 @@ impl RunContext<'_> {
         Ok(())
     }
 
+    /// Fetches what is missing, each source within what the plan gives it.
     fn fetch(&self) -> Vec<SourceOutcome> {
         let environment = Environment::of_process();
-        let context = FetchContext {
-            store: self.store,
-            observer: self.settings.observer.as_ref(),
-            cancel: self.settings.interrupt.cancel.flag(),
-            environment: &environment,
-            host_root: Path::new("/"),
-        };
-        let fetch_one = |source: &Source| {
+        let fetch_one = |(source, decision): (&Source, &Decision)| {
             self.tell(&Event::SourceStarted {
                 module: source.module.clone(),
                 id: source.id.clone(),
             });
+            let limits = Limits::from(decision.limits);
+            let context = FetchContext {
+                store: self.store,
+                observer: self.settings.observer.as_ref(),
+                cancel: self.settings.interrupt.cancel.flag(),
+                environment: &environment,
+                host_root: Path::new("/"),
+                allowance: Allowance {
+                    host: &|host| decision.may_reach(host),
+                    links: !self.plan.has_policy(),
+                    bytes: limits.written_bytes,
+                    time: limits.time,
+                },
+                deadline: limits
+                    .time
+                    .and_then(|time| Instant::now().checked_add(time)),
+            };
             let outcome = osbuild_wasm_source::fetch(source, &context);
             self.tell(&Event::SourceFinished(outcome.clone()));
             outcome
         };
-        self.manifest().sources.iter().map(fetch_one).collect()
+        self.plan.sources().map(fetch_one).collect()
     }
 
     /// Builds pipelines, several at a time; the stage that failed, if one did.

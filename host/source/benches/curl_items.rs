@@ -9,7 +9,7 @@
 use osbuild_wasm_manifest::json::{Value, parse};
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::run::{Event, Observer};
-use osbuild_wasm_source::{Environment, FetchContext, fetch};
+use osbuild_wasm_source::{Allowance, Environment, FetchContext, fetch};
 use osbuild_wasm_store::Store;
 use sha2::Digest;
 use std::io::{BufRead, BufReader, Write};
@@ -98,6 +98,8 @@ fn with_source(source: &Source, directory: &Path) -> Duration {
         cancel: &AtomicBool::new(false),
         environment: &environment,
         host_root: Path::new("/"),
+        allowance: Allowance::EVERYTHING,
+        deadline: None,
     };
     settle(directory);
     let started = Instant::now();

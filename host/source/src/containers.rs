@@ -1,5 +1,6 @@
 //! What both kinds of container sources have in common: copying with `skopeo`, several at a time, again if need be.
 
+use crate::image;
 use crate::inline::chain;
 use crate::items::{Progress, entries};
 use crate::program::{Failed, Program};
@@ -7,8 +8,9 @@ use crate::work::{self, unless_cancelled};
 use crate::{FetchContext, Item};
 use futures_util::future::join_all;
 use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::model::Source;
-use sha2::Digest;
+use osbuild_wasm_manifest::origin::ImageOrigin;
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
@@ -51,19 +53,22 @@ pub(crate) const SKOPEO: Program = Program {
 };
 
 /// Where an image or a list is.
-pub(crate) struct Image<'a> {
-    pub(crate) name: &'a str,
+pub(crate) struct Image {
+    pub(crate) name: String,
     /// `docker://NAME@DIGEST` or `containers-storage:[overlay@LOCATION]NAME@DIGEST`.
     location: String,
     verify_tls: bool,
 }
 
-impl<'a> Image<'a> {
+impl Image {
     /// Reads the member `image` of an item. `digest` is that of the manifest or of the list.
-    pub(crate) fn read(item: &'a Value, digest: Option<&str>) -> Result<(Self, String), String> {
+    pub(crate) fn read(
+        item: &Value,
+        digest: Option<&str>,
+        context: &FetchContext<'_>,
+    ) -> Result<(Self, String), String> {
         let image = item.get("image").ok_or("it has no \"image\"")?;
         let text = |name: &str| image.get(name).and_then(Value::as_str);
-        let name = text("name").ok_or("its image has no \"name\"")?;
         let digest = digest
             .or_else(|| text("digest"))
             .ok_or("its image has no \"digest\"")?;
@@ -72,30 +77,48 @@ impl<'a> Image<'a> {
                 "{digest:?} is not a digest: write sha256:, then 64 lower-case hexadecimal digits"
             ));
         }
-        let location = match (
-            text("containers-transport").unwrap_or("docker"),
-            text("storage-location"),
-        ) {
-            ("docker", _) => format!("docker://{name}@{digest}"),
-            ("containers-storage", None) => format!("containers-storage:{name}@{digest}"),
-            ("containers-storage", Some(storage)) => {
-                format!("containers-storage:[overlay@{storage}]{name}@{digest}")
+        let origin = ImageOrigin::read(image)?;
+        let location = match &origin {
+            ImageOrigin::Registry { host, name } => {
+                check_host(host, context)?;
+                format!("docker://{name}@{digest}")
             }
-            (other, _) => {
-                return Err(format!(
-                    "the transport {other:?} is not known; known are docker, containers-storage"
-                ));
+            ImageOrigin::Storage { location, name } => {
+                let storage = location.as_deref().map(storage_specifier).transpose()?;
+                format!(
+                    "containers-storage:{}{name}@{digest}",
+                    storage.unwrap_or_default()
+                )
             }
         };
         let verify_tls = image.get("tls-verify").and_then(Value::as_bool) != Some(false);
-        Ok((
-            Self {
-                name,
-                location,
-                verify_tls,
-            },
-            digest.to_owned(),
-        ))
+        let image = Self {
+            name: origin.name().to_owned(),
+            location,
+            verify_tls,
+        };
+        Ok((image, digest.to_owned()))
+    }
+
+    /// The manifest that the digest of the item names, of an image that was copied to `copy`: that of the copy, or one that a
+    /// storage keeps, or a list.
+    pub(crate) async fn manifest(
+        &self,
+        context: &FetchContext<'_>,
+        copy: &Path,
+        digest: &str,
+    ) -> Result<Vec<u8>, String> {
+        let manifest = image::document(&copy.join("manifest.json"))?;
+        if image::digest(&manifest) == digest {
+            return Ok(manifest);
+        }
+        let mut arguments = vec!["inspect", "--raw"];
+        if !self.verify_tls {
+            arguments.push("--tls-verify=false");
+        }
+        arguments.push(&self.location);
+        let inspected = SKOPEO.run(context, &arguments, b"").await;
+        inspected.map_err(|failed| format!("unable to inspect image: {}", failed.problem))
     }
 
     /// Copies it to a directory in skopeo's own layout, in which nothing is changed.
@@ -115,7 +138,8 @@ impl<'a> Image<'a> {
         arguments.extend([self.location.as_str(), &target]);
         let mut pause = PAUSE;
         for attempt in 1.. {
-            let Err(Failed { problem }) = SKOPEO.run(context, &arguments, b"").await else {
+            let copied = SKOPEO.run_watched(context, &arguments, to).await;
+            let Err(Failed { problem }) = copied else {
                 break;
             };
             if attempt == ATTEMPTS || !PASSING.iter().any(|sign| problem.contains(sign)) {
@@ -137,6 +161,22 @@ impl<'a> Image<'a> {
     }
 }
 
+fn check_host(host: &str, context: &FetchContext<'_>) -> Result<(), String> {
+    let location = Location::parse(&format!("https://{host}/"))?;
+    context.allowance.check(&location)
+}
+
+/// How a storage is named to skopeo. It would make one that is not there.
+fn storage_specifier(location: &Path) -> Result<String, String> {
+    if !location.join("overlay-images").is_dir() {
+        return Err(format!(
+            "{} is no container storage with the driver overlay",
+            location.display()
+        ));
+    }
+    Ok(format!("[overlay@{}]", location.display()))
+}
+
 /// Whether this is a SHA-256 digest as container tools write it.
 pub(crate) fn is_digest(text: &str) -> bool {
     let digits = text.strip_prefix("sha256:").unwrap_or_default();
@@ -146,23 +186,18 @@ pub(crate) fn is_digest(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The id of an image: the digest of its configuration, byte by byte as it is.
-pub(crate) async fn image_id(context: &FetchContext<'_>, location: &str) -> Result<String, Failed> {
-    let inspected = SKOPEO
+/// The configuration of an image, byte by byte as it is; its digest is the id.
+pub(crate) async fn config(context: &FetchContext<'_>, location: &str) -> Result<Vec<u8>, Failed> {
+    SKOPEO
         .run(context, &["inspect", "--raw", "--config", location], b"")
-        .await?;
-    Ok(format!(
-        "sha256:{}",
-        hex::encode(sha2::Sha256::digest(inspected))
-    ))
+        .await
 }
 
-/// Fetches the items that the store lacks, several at a time.
+/// Fetches items whose keys are digests, several at a time.
 pub(crate) fn fetch_each(
     source: &Source,
     context: &FetchContext<'_>,
-    content_type: &str,
-    fetch: impl AsyncFn(&str, &Value) -> Result<(), String>,
+    fetch: impl AsyncFn(&str, &Value) -> Result<bool, String>,
 ) -> Vec<Item> {
     each(source, context, PARALLEL, async |key, value| {
         if !is_digest(key) {
@@ -170,11 +205,7 @@ pub(crate) fn fetch_each(
                 "{key:?} is not an id: write sha256:, then 64 lower-case hexadecimal digits"
             ));
         }
-        let there = context.store.has_source(content_type, key);
-        if there.map_err(|error| format!("cannot look for {key}: {}", chain(&error)))? {
-            return Ok(true);
-        }
-        fetch(key, value).await.map(|()| false)
+        fetch(key, value).await
     })
 }
 

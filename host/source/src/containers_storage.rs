@@ -1,7 +1,9 @@
 //! `org.osbuild.containers-storage`: container images that the host has. They stay where they are.
 
-use crate::containers::{each, image_id, is_digest};
+use crate::containers::{config, each, is_digest};
+use crate::image::{digest, document};
 use crate::{FetchContext, Item};
+use osbuild_wasm_manifest::json::{Value, parse};
 use osbuild_wasm_manifest::model::Source;
 use serde::Deserialize;
 use std::io::ErrorKind;
@@ -70,10 +72,13 @@ async fn check(key: &str, storage: &Storage, context: &FetchContext<'_>) -> Resu
         runroot,
     } = storage;
     let location = format!("containers-storage:[{driver}@{graphroot}+{runroot}]{digits}");
-    match image_id(context, &location).await {
-        Ok(id) if id == key => Ok(()),
-        Ok(id) => Err(format!(
-            "Local container image id of {id}, but expected {key}"
+    match config(context, &location).await {
+        Ok(config) if digest(&config) == key => storage
+            .check_layers(digits, &config)
+            .map_err(|problem| format!("image {key} of the local container storage: {problem}")),
+        Ok(config) => Err(format!(
+            "Local container image id of {}, but expected {key}",
+            digest(&config)
         )),
         Err(failed) if MISSING.iter().any(|sign| failed.problem.contains(sign)) => Err(format!(
             "image {key} does not exist in local container storage"
@@ -101,11 +106,62 @@ impl Storage {
         ))
     }
 
+    /// Compares the content of the layers, as the storage has noted it, with the configuration of the image: a registry may have
+    /// given it other layers.
+    fn check_layers(&self, id: &str, config: &[u8]) -> Result<(), String> {
+        let config = parse(config).map_err(|error| error.to_string())?;
+        let wanted = config
+            .get("rootfs")
+            .and_then(|rootfs| rootfs.get("diff_ids")?.as_array());
+        let wanted = wanted.ok_or("its configuration has no `diff_ids`")?;
+        let images = self.records("images", "images.json")?;
+        let image = find(&images, id).ok_or("the storage has no record of it")?;
+        let mut layers = self.records("layers", "layers.json")?;
+        layers.extend(
+            self.records("layers", "volatile-layers.json")
+                .unwrap_or_default(),
+        );
+        let mut next = text(image, "layer");
+        for content in wanted.iter().rev() {
+            let layer = next.and_then(|layer| find(&layers, layer));
+            let layer = layer.ok_or("it lacks layers of its configuration")?;
+            if text(layer, "diff-digest") != content.as_str() {
+                return Err(format!(
+                    "the layer {} has other content than its configuration says",
+                    text(layer, "id").unwrap_or_default()
+                ));
+            }
+            next = text(layer, "parent").filter(|parent| !parent.is_empty());
+        }
+        match next {
+            None => Ok(()),
+            Some(layer) => Err(format!("its configuration does not know the layer {layer}")),
+        }
+    }
+
+    /// A list of the storage's own (github.com/containers/storage: `images.json`, `layers.json`).
+    fn records(&self, kind: &str, file: &str) -> Result<Vec<Value>, String> {
+        let directory = format!("{}-{kind}", self.driver);
+        let path = Path::new(&self.graphroot).join(directory).join(file);
+        let records = parse(&document(&path)?);
+        let records = records.map_err(|error| format!("{}: {error}", path.display()))?;
+        let list = records.as_array().cloned();
+        list.ok_or_else(|| format!("{} is no list", path.display()))
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let settings: Settings =
             toml::from_str(text).map_err(|error| error.message().to_owned())?;
         Ok(settings.storage)
     }
+}
+
+fn text<'a>(record: &'a Value, member: &str) -> Option<&'a str> {
+    record.get(member)?.as_str()
+}
+
+fn find<'a>(records: &'a [Value], id: &str) -> Option<&'a Value> {
+    records.iter().find(|record| text(record, "id") == Some(id))
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! `org.osbuild.curl`: files by URL.
 
-use crate::checksum::{Checksum, FILES};
+use crate::checksum::Checksum;
 use crate::download::places::Places;
-use crate::download::{self, Engine, Job, Limits, Security, address};
-use crate::inline::chain;
+use crate::download::{self, CURL_PROXY as PROXY, Engine, Identity, Job, Limits, Security};
 use crate::items::{Progress, entries};
 use crate::secrets::Providers;
+use crate::stored::has_file;
 use crate::{FetchContext, Item};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
+use osbuild_wasm_manifest::origin;
 use std::cell::RefCell;
 
 pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
@@ -39,7 +40,7 @@ pub(crate) fn fetch_within(
     }
     let waiting: Vec<usize> = jobs.iter().map(|job| job.index).collect();
     let items = RefCell::new(items);
-    let engine = Engine::new(&source.module, context, limits);
+    let engine = Engine::new(&source.module, context, limits, PROXY);
     download::run(engine, &waiting, &items, async |engine| {
         engine.download_all(jobs, &progress, &items).await;
     });
@@ -56,30 +57,26 @@ fn prepare(
     limits: &Limits,
 ) -> Result<Option<Job>, String> {
     let checksum = Checksum::parse(key)?;
-    let there = context.store.has_source(FILES, key);
-    if there.map_err(|error| format!("cannot look for {key}: {}", chain(&error)))? {
+    if has_file(context.store, &checksum)? {
         return Ok(None);
     }
     let wrong = |problem: String| format!("cannot download {key}: {problem}");
-    let text = value.as_str().or_else(|| value.get("url")?.as_str());
-    let text = text.ok_or_else(|| wrong("it has no \"url\"".to_owned()))?;
-    let url = address::parse(text).map_err(wrong)?;
+    let location = origin::url(value).map_err(wrong)?;
     let insecure = value.get("insecure").and_then(Value::as_bool) == Some(true);
-    let certificate = providers.certificate(value, text).map_err(|problem| {
-        format!(
-            "cannot download {key} from {}: {problem}",
-            address::shown(&url)
-        )
+    let certificate = providers.certificate(value, &location);
+    let certificate = certificate.map_err(|problem| {
+        let shown = location.shown();
+        format!("cannot download {key} from {shown}: {problem}")
     })?;
     Ok(Some(Job {
         index,
         checksum,
-        share: address::host(&url),
+        share: location.origin(),
         parallel: limits.per_host,
-        places: Places::One(url),
         security: Security {
             insecure,
-            certificate,
+            identity: certificate.map(|files| Identity::new(files, &location)),
         },
+        places: Places::One(location),
     }))
 }

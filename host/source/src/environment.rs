@@ -22,6 +22,17 @@ impl Environment {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The same without proxies, for programs whose only server is on this machine.
+    pub(crate) fn without_proxies(&self) -> Self {
+        let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
+        let others = self.0.iter().filter(|(name, _)| !is_proxy(name));
+        Self(
+            others
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
     /// The value of a variable; one that is set but empty counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

@@ -2,6 +2,7 @@
 
 use crate::checksum::{Checksum, FILES};
 use crate::items::{Progress, entries};
+use crate::stored::has_file;
 use crate::{FetchContext, Item};
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -11,6 +12,9 @@ use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
 use std::fs::File;
 use std::io::{Cursor, Read, Write};
+
+/// The most that one item unpacks to, in bytes: such files are small, their manifest is in memory as a whole.
+const LARGEST: u64 = 1 << 30;
 
 /// How an `.xz` file begins (tukaani.org/xz/xz-file-format.txt, 2.1.1.1); the older `.lzma` format has no such mark.
 const XZ_MAGIC: &[u8] = b"\xfd7zXZ\0";
@@ -22,24 +26,26 @@ pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
     let entries: Vec<_> = entries(source).collect();
     let progress = Progress::new(context, &source.module, entries.len());
     let mut items = Vec::new();
+    let mut left = context.allowance.bytes;
     for (key, value) in entries {
-        let result = item(&key, value, context);
+        let result = item(&key, value, context, &mut left);
         progress.add(1, 0);
         items.push(Item { key, result });
     }
     items
 }
 
-fn item(key: &str, value: &Value, context: &FetchContext<'_>) -> Result<bool, String> {
+fn item(
+    key: &str,
+    value: &Value,
+    context: &FetchContext<'_>,
+    left: &mut u64,
+) -> Result<bool, String> {
     let checksum = Checksum::parse(key)?;
     let failed = |error: &dyn std::error::Error| {
         format!("cannot store the inline item {key}: {}", chain(error))
     };
-    if context
-        .store
-        .has_source(FILES, key)
-        .map_err(|error| failed(&error))?
-    {
+    if has_file(context.store, &checksum)? {
         return Ok(true);
     }
     let mut content = decode(value)
@@ -52,6 +58,8 @@ fn item(key: &str, value: &Value, context: &FetchContext<'_>) -> Result<bool, St
     let mut file = File::create_new(&path).map_err(|error| failed(&error))?;
     let mut hasher = checksum.hasher();
     let mut buffer = vec![0; 64 * 1024];
+    let largest = LARGEST.min(*left);
+    let mut written = 0;
     loop {
         let count = content.read(&mut buffer);
         let count =
@@ -61,6 +69,13 @@ fn item(key: &str, value: &Value, context: &FetchContext<'_>) -> Result<bool, St
         }
         if context.is_cancelled() {
             return Err(format!("storing the inline item {key} was interrupted"));
+        }
+        written += count as u64;
+        *left = left.saturating_sub(count as u64);
+        if written > largest {
+            return Err(format!(
+                "the inline item {key} has more than {largest} bytes, the most that one may have here"
+            ));
         }
         hasher.update(&buffer[..count]);
         file.write_all(&buffer[..count])
@@ -72,6 +87,7 @@ fn item(key: &str, value: &Value, context: &FetchContext<'_>) -> Result<bool, St
     context
         .store
         .put_source(FILES, key, &path)
+        .and_then(|()| context.store.note(FILES, &[key]))
         .map_err(|error| failed(&error))?;
     Ok(false)
 }

@@ -5,32 +5,41 @@
 //! with a function of type [`Fetcher`] and a line in [`MODULES`].
 #![forbid(unsafe_code)]
 
+mod allowance;
 mod checksum;
 mod containers;
 mod containers_storage;
 mod curl;
 mod download;
 mod environment;
+mod gateway;
+mod image;
 mod inline;
 mod items;
 mod librepo;
+mod lists;
 mod ostree;
 mod program;
 mod recovery;
 mod secrets;
 mod skopeo;
 mod skopeo_index;
+mod stored;
 mod work;
 
+pub use allowance::Allowance;
 pub use environment::Environment;
 pub use items::Item;
+pub use ostree::{ostree_is_as_noted, ostree_repository};
+pub use skopeo::stored_image;
+pub use stored::verify_file;
 
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::run::{Event, Observer, SourceItem, SourceOutcome};
 use osbuild_wasm_store::Store;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What fetching needs beside the source itself.
 #[derive(Clone, Copy)]
@@ -45,6 +54,10 @@ pub struct FetchContext<'a> {
     pub environment: &'a Environment,
     /// Where the host's subscription files are looked for; `/` but in tests.
     pub host_root: &'a Path,
+    /// What the policy leaves to the source.
+    pub allowance: Allowance<'a>,
+    /// When it must be done, if its time is limited.
+    pub deadline: Option<Instant>,
 }
 
 impl std::fmt::Debug for FetchContext<'_> {
@@ -57,7 +70,13 @@ impl std::fmt::Debug for FetchContext<'_> {
 
 impl FetchContext<'_> {
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
+        self.cancel.load(Ordering::Relaxed) || self.is_late()
+    }
+
+    /// Whether the time that the source may take is over.
+    fn is_late(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     pub(crate) fn log(&self, module: &str, text: String) {
@@ -90,7 +109,13 @@ pub fn fetch(source: &Source, context: &FetchContext<'_>) -> SourceOutcome {
     let fetcher = MODULES.iter().find(|(module, _)| *module == source.module);
     let (items, output) = match fetcher {
         Some((_, fetcher)) => match recovery::recover(context.store) {
-            Ok(()) => items::report(fetcher(source, context)),
+            Ok(()) => {
+                let mut items = fetcher(source, context);
+                if context.is_late() {
+                    say_why(&mut items, context.allowance.time);
+                }
+                items::report(items)
+            }
             Err(error) => failed(error),
         },
         None => unsupported(&source.module),
@@ -102,6 +127,19 @@ pub fn fetch(source: &Source, context: &FetchContext<'_>) -> SourceOutcome {
         items,
         output,
         duration: started.elapsed(),
+    }
+}
+
+/// What was interrupted by the end of its time says so.
+fn say_why(items: &mut [Item], time: Option<Duration>) {
+    let seconds = time.unwrap_or_default().as_secs_f64();
+    for problem in items
+        .iter_mut()
+        .filter_map(|item| item.result.as_mut().err())
+    {
+        problem.push_str(&format!(
+            "; the policy gives this source {seconds} s: `time` of its `limits`"
+        ));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{Environment, FetchContext};
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -17,6 +17,9 @@ const KEPT: usize = 8 * 1024 * 1024;
 
 /// How much of its messages goes into an error.
 const SHOWN: usize = 2000;
+
+/// How often the size of what a program writes is looked at.
+const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A program that may have to be installed first.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,28 @@ impl Program {
             messages
         };
         Err(Failed { problem })
+    }
+
+    /// Runs it for as long as a directory that it writes to stays within the limit of the source.
+    pub(crate) async fn run_watched<A: AsRef<OsStr>>(
+        &self,
+        context: &FetchContext<'_>,
+        arguments: &[A],
+        directory: &Path,
+    ) -> Result<Vec<u8>, Failed> {
+        let limit = context.allowance.bytes;
+        let too_large = async {
+            // What is not there yet has no size.
+            while osbuild_wasm_files::disk_usage(directory).unwrap_or_default() <= limit {
+                tokio::time::sleep(WATCH_INTERVAL).await;
+            }
+            let problem = format!("the limit of {limit} bytes for this source is reached");
+            Err(Failed { problem })
+        };
+        tokio::select! {
+            ended = self.run(context, arguments, b"") => ended,
+            large = too_large => large,
+        }
     }
 
     async fn run_unlimited<A: AsRef<OsStr>>(

@@ -2,6 +2,7 @@
 
 use crate::{Environment, FetchContext};
 use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::location::Location;
 use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,11 +31,11 @@ impl<'a> Providers<'a> {
         }
     }
 
-    /// The certificate for `url` that an item or a mirror asks for by its member `secrets`.
+    /// The certificate for a location that an item or a mirror asks for by its member `secrets`.
     pub(crate) fn certificate(
         &self,
         item: &Value,
-        url: &str,
+        location: &Location,
     ) -> Result<Option<ClientCertificate>, String> {
         match provider(item) {
             Some("org.osbuild.mtls") => {
@@ -45,7 +46,7 @@ impl<'a> Providers<'a> {
                 let found = self.subscriptions.get_or_init(read).as_ref();
                 found
                     .map_err(String::clone)?
-                    .certificate(url)
+                    .certificate(&location.without_credentials())
                     .cloned()
                     .map(Some)
             }
@@ -221,6 +222,9 @@ fn sections(text: &str) -> Vec<Vec<(&str, &str)>> {
     sections
 }
 
+/// Which segment of a URL is its host.
+const HOST: usize = 2;
+
 /// Whether a URL begins like a base URL in which a variable stands for anything without a slash.
 fn matches(pattern: &str, url: &str) -> bool {
     let mut pattern = pattern.to_owned();
@@ -236,7 +240,8 @@ fn matches(pattern: &str, url: &str) -> bool {
             .zip(&given)
             .enumerate()
             .all(|(index, (wanted, given))| {
-                if index == last {
+                // A host is one segment as a whole: another one may begin like it.
+                if index == last && index > HOST {
                     glob(&format!("{wanted}*"), given)
                 } else {
                     glob(wanted, given)
@@ -277,5 +282,10 @@ mod tests {
         assert!(!matches(base, "https://cdn.example/content/9"));
         assert!(matches("https://h/a-$arch-b/", "https://h/a-x-b/file"));
         assert!(!matches("https://h/a-$arch-b/", "https://h/a-x-c/file"));
+        assert!(matches("https://cdn.example", "https://cdn.example/a"));
+        assert!(!matches(
+            "https://cdn.example",
+            "https://cdn.example.evil/a"
+        ));
     }
 }

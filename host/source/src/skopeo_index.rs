@@ -1,8 +1,10 @@
 //! `org.osbuild.skopeo-index`: lists of container images, such as those of one image for several architectures.
 
-use crate::checksum::FILES;
-use crate::containers::{Image, SKOPEO, fetch_each};
+use crate::checksum::{Checksum, FILES};
+use crate::containers::{Image, fetch_each};
+use crate::image::{self, document};
 use crate::inline::chain;
+use crate::stored::has_file;
 use crate::{FetchContext, Item};
 use osbuild_wasm_manifest::json::{Value, parse};
 use osbuild_wasm_manifest::model::Source;
@@ -14,7 +16,7 @@ const LISTS: [&str; 2] = [
 ];
 
 pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
-    fetch_each(source, context, FILES, async |key, value| {
+    fetch_each(source, context, async |key, value| {
         let fetched = index(&source.module, key, value, context).await;
         fetched.map_err(|problem| format!("cannot fetch the manifest list {key}: {problem}"))
     })
@@ -25,8 +27,11 @@ async fn index(
     key: &str,
     value: &Value,
     context: &FetchContext<'_>,
-) -> Result<(), String> {
-    let (image, digest) = Image::read(value, Some(key))?;
+) -> Result<bool, String> {
+    if has_file(context.store, &Checksum::parse(key)?)? {
+        return Ok(true);
+    }
+    let (image, digest) = Image::read(value, Some(key), context)?;
     let scratch = context
         .store
         .scratch("container")
@@ -37,16 +42,13 @@ async fn index(
         .await?;
     let file = copy.join("manifest.json");
     let manifest =
-        std::fs::read(&file).map_err(|error| format!("skopeo has copied no manifest: {error}"))?;
+        document(&file).map_err(|problem| format!("skopeo has copied no manifest: {problem}"))?;
+    let found = image::digest(&manifest);
     let manifest =
         parse(&manifest).map_err(|error| format!("the manifest is not JSON: {}", chain(&error)))?;
     if !is_list(&manifest) {
         return Err(format!("{}@{digest} is not a manifest-list", image.name));
     }
-    let path = file.display().to_string();
-    let found = SKOPEO.run(context, &["manifest-digest", &path], b"").await;
-    let found = found.map_err(|failed| format!("unable to inspect image: {}", failed.problem))?;
-    let found = String::from_utf8_lossy(&found).trim().to_owned();
     if found != key {
         return Err(format!(
             "Downloaded manifest-list {}@{digest} has a checksum of {found}, but expected {key}",
@@ -56,7 +58,9 @@ async fn index(
     context
         .store
         .put_source(FILES, key, &file)
-        .map_err(|error| chain(&error))
+        .and_then(|()| context.store.note(FILES, &[key]))
+        .map_err(|error| chain(&error))?;
+    Ok(false)
 }
 
 /// Whether a manifest is a list. In the OCI format its type may be left out.

@@ -3,6 +3,7 @@ mod audit;
 mod lock;
 mod plan;
 mod policy;
+mod sources;
 
 use osbuild_wasm_capability::embed;
 use osbuild_wasm_tests::paths::{self, workspace};

@@ -1,15 +1,15 @@
 //! `org.osbuild.containers`: container images from sources and from pipelines.
-use super::{Mapped, checked_key, finished, link_from_tree, wrong};
+use super::{Mapped, Origins, checked_key, finished, link_from_tree, wrong};
 use crate::failure::{BuildError, Result};
 use crate::trees::Trees;
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Input, Reference};
-use osbuild_wasm_store::Store;
+use osbuild_wasm_manifest::model::{Input, Reference, Source};
+use osbuild_wasm_source::stored_image;
 use serde_json::{Map, Value as Json, json};
 use std::path::{Path, PathBuf};
 
-/// Content type of the store that the skopeo source fills: `KEY/image` is the image in the format `dir`.
-const CONTAINERS: &str = "org.osbuild.containers";
+/// The source of images from registries and storages.
+const SKOPEO: &str = "org.osbuild.skopeo";
 
 /// The name that the stage gives an image.
 fn name<'a>(input: &Input, reference: &'a Reference) -> Result<&'a str> {
@@ -18,17 +18,18 @@ fn name<'a>(input: &Input, reference: &'a Reference) -> Result<&'a str> {
 }
 
 /// Images of sources by their ids; each is a granted directory of the store, whose place in `directory` is kept free.
-pub(super) fn of_source(input: &Input, store: &Store, directory: PathBuf) -> Result<Mapped> {
-    let sources = store.sources(CONTAINERS)?;
+pub(super) fn of_source(input: &Input, origins: Origins<'_>, directory: PathBuf) -> Result<Mapped> {
     let mut archives = Map::new();
     let mut directories = vec![(String::new(), directory.clone())];
     for reference in &input.references {
         let key = checked_key(input, reference)?;
-        let image = sources.join(key).join("image");
-        if !image.is_dir() {
+        let missing = || {
             let reason = format!("the image {key} was not fetched; is it an item of a source?");
-            return Err(wrong(input, reason));
-        }
+            wrong(input, reason)
+        };
+        let item = item(origins.sources, key).ok_or_else(missing)?;
+        let image = stored_image(origins.store, key, item);
+        let image = image.map_err(|problem| wrong(input, problem))?;
         let place = directory.join(key);
         std::fs::create_dir_all(&place).map_err(BuildError::io(&place))?;
         directories.push((format!("/{key}"), image));
@@ -39,6 +40,12 @@ pub(super) fn of_source(input: &Input, store: &Store, directory: PathBuf) -> Res
         path: "",
         data: Some(json!({ "archives": archives })),
     })
+}
+
+/// What the manifest says about an image.
+fn item<'a>(sources: &'a [Source], key: &str) -> Option<&'a Value> {
+    let mut sources = sources.iter().filter(|source| source.module == SKOPEO);
+    sources.find_map(|source| source.items.as_object()?.get(key))
 }
 
 /// The image that each pipeline made: the first file of its tree.
@@ -86,32 +93,19 @@ fn first_file(tree: &Path) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inputs::tests::input;
-    use osbuild_wasm_manifest::model::Origin;
 
     #[test]
-    fn each_image_is_a_directory_of_the_store_at_its_id() {
-        let top = tempfile::tempdir().unwrap();
-        let store = Store::open(top.path()).unwrap();
-        let image = store.sources(CONTAINERS).unwrap().join("sha256:00/image");
-        std::fs::create_dir_all(&image).unwrap();
-        let directory = top.path().join("input");
-        std::fs::create_dir(&directory).unwrap();
-        let of = |references: &[(&str, Json)]| {
-            let input = input("org.osbuild.containers", Origin::Source, references);
-            of_source(&input, &store, directory.clone())
+    fn only_the_skopeo_source_has_images() {
+        let source = |module: &str| Source {
+            module: module.into(),
+            items: json!({"sha256:00": {"image": {}}}).into(),
+            options: json!({}).into(),
+            id: String::new(),
         };
-        let mapped = of(&[("sha256:00", json!({"name": "localhost/x"}))]).unwrap();
-        let expected = [
-            (String::new(), directory.clone()),
-            ("/sha256:00".into(), image),
-        ];
-        assert_eq!(mapped.directories, expected);
-        let archives = json!({"archives": {"sha256:00": {"format": "dir", "name": "localhost/x"}}});
-        assert_eq!(mapped.data, Some(archives));
-        assert!(directory.join("sha256:00").is_dir());
-        assert!(of(&[("sha256:00", json!({}))]).is_err());
-        assert!(of(&[("sha256:11", json!({"name": "x"}))]).is_err());
+        assert!(item(&[source("org.osbuild.curl")], "sha256:00").is_none());
+        let sources = [source("org.osbuild.curl"), source(SKOPEO)];
+        assert!(item(&sources, "sha256:00").is_some());
+        assert!(item(&sources, "sha256:11").is_none());
     }
 
     #[test]

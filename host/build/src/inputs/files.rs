@@ -4,6 +4,7 @@ use crate::failure::{BuildError, Result};
 use crate::trees::Trees;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Input;
+use osbuild_wasm_source::verify_file;
 use osbuild_wasm_store::Store;
 use rustix::fs::{AtFlags, CWD, linkat};
 use serde_json::{Map, Value as Json, json};
@@ -28,13 +29,14 @@ pub(super) fn of_source(input: &Input, store: &Store, directory: PathBuf) -> Res
     for reference in &input.references {
         let key = checked_key(input, reference)?;
         let (from, to) = (sources.join(key), directory.join(key));
-        linkat(CWD, from, CWD, to, AtFlags::empty()).map_err(|error| {
+        linkat(CWD, from, CWD, &to, AtFlags::empty()).map_err(|error| {
             let error = std::io::Error::from(error);
             wrong(
                 input,
                 format!("{key} was not fetched: {error}; is it an item of a source?"),
             )
         })?;
+        verify_file(store, key, &to).map_err(|problem| wrong(input, problem))?;
         files.insert(key.to_owned(), metadata(&reference.options));
     }
     Ok(reply(directory, files))

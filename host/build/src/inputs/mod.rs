@@ -9,7 +9,7 @@ use crate::held::Helpers;
 use crate::sandbox::{INPUTS, Sandbox};
 use crate::trees::Trees;
 use osbuild_wasm_capability::Access;
-use osbuild_wasm_manifest::model::{Input, Origin, Reference};
+use osbuild_wasm_manifest::model::{Input, Origin, Reference, Source};
 use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_store::Store;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Origins<'a> {
     pub(crate) store: &'a Store,
     pub(crate) trees: &'a Trees,
+    /// What the manifest says about what was fetched.
+    pub(crate) sources: &'a [Source],
     pub(crate) helpers: Helpers<'a>,
 }
 
@@ -87,7 +89,7 @@ fn mapped(input: &Input, origins: Origins<'_>, sandbox: &Sandbox) -> Result<Mapp
         ("org.osbuild.files", Origin::Source) => files::of_source(input, store, directory()?),
         ("org.osbuild.files", Origin::Pipeline) => files::of_pipeline(input, trees, directory()?),
         ("org.osbuild.containers", Origin::Source) => {
-            containers::of_source(input, store, directory()?)
+            containers::of_source(input, origins, directory()?)
         }
         ("org.osbuild.containers", Origin::Pipeline) => {
             containers::of_pipeline(input, trees, directory()?)

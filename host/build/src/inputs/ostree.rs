@@ -10,6 +10,7 @@ use crate::sandbox::{INPUTS, Sandbox};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Input, Origin, Reference};
 use osbuild_wasm_protocol::{BuildRoot, Directory, Grant, Interface, Output, Root, Run, Session};
+use osbuild_wasm_source::{ostree_is_as_noted, ostree_repository};
 use rustix::fs::OFlags;
 use serde_json::{Map, Value as Json, json};
 use std::fs::File;
@@ -17,9 +18,6 @@ use std::path::{Path, PathBuf};
 
 /// What makes a checkout.
 pub(super) const PROGRAM: &str = "ostree";
-
-/// Content type of the store that the ostree source fills: one repository.
-const REPOSITORY: &str = "org.osbuild.ostree";
 
 /// Where the program sees the repository that it reads.
 const SOURCE: &str = "/run/osbuild/source";
@@ -109,6 +107,7 @@ pub(super) fn repository(
 ) -> Result<Mapped> {
     let target = format!("--repo={INPUTS}/{}/repo", input.name);
     let mut refs = Map::new();
+    verify(input, origins, sandbox, &directory)?;
     for (index, commit) in commits(input, origins)?.iter().enumerate() {
         let mut calls = pull(commit, &target);
         if index == 0 {
@@ -130,6 +129,7 @@ pub(super) fn checkout(
     directory: PathBuf,
 ) -> Result<Mapped> {
     let mut refs = Map::new();
+    verify(input, origins, sandbox, &directory)?;
     for commit in &commits(input, origins)? {
         let target = format!("{INPUTS}/{}/{}", input.name, commit.id);
         let source = format!("--repo={SOURCE}");
@@ -181,11 +181,27 @@ fn carry_out(
     Ok(())
 }
 
+/// Verifies the store's repository if it does not look as it did when its objects were verified; another run may be adding some.
+fn verify(input: &Input, origins: Origins<'_>, sandbox: &Sandbox, directory: &Path) -> Result<()> {
+    let problem = |problem| wrong(input, problem);
+    if input.origin != Origin::Source || ostree_is_as_noted(origins.store).map_err(problem)? {
+        return Ok(());
+    }
+    let commit = Commit {
+        id: String::new(),
+        repository: ostree_repository(origins.store).map_err(problem)?,
+        reference: None,
+    };
+    let fsck = call(&["fsck", "--quiet", &format!("--repo={SOURCE}")]);
+    carry_out(input, origins, sandbox, directory, &commit, &[fsck])
+}
+
 fn commits(input: &Input, origins: Origins<'_>) -> Result<Vec<Commit>> {
     let commit = |reference: &Reference| {
         let (id, repository) = match input.origin {
             Origin::Source => {
-                let repository = origins.store.sources(REPOSITORY)?.join("repo");
+                let repository = ostree_repository(origins.store);
+                let repository = repository.map_err(|problem| wrong(input, problem))?;
                 (reference.id.clone().unwrap_or_default(), repository)
             }
             Origin::Pipeline => {

@@ -7,6 +7,7 @@ use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{
     Device, Input, Manifest, Mount, Origin, Pipeline, Source, Version,
 };
+use osbuild_wasm_manifest::origin::Reach;
 
 /// What a stage of a manifest asks for, and the rights of its document with its options filled in.
 pub(super) fn of_stage(
@@ -73,6 +74,7 @@ fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
 
 /// What a source asks for.
 pub(super) fn of_source(source: &Source) -> Ask {
+    let reach = Reach::of(source);
     Ask {
         place: format!(".sources.{}", source.module),
         id: source.id.clone(),
@@ -81,7 +83,8 @@ pub(super) fn of_source(source: &Source) -> Ask {
             kind: "source".into(),
             ..Profile::default()
         },
-        hosts: hosts::of_source(source),
+        hosts: reach.hosts.into_iter().collect(),
+        files: reach.files.iter().map(hosts::file_pattern).collect(),
         ..Ask::default()
     }
 }

@@ -7,14 +7,14 @@ mod profiles;
 use crate::failure::{BuildError, Denied, Result};
 use crate::helpers::{needed_by, needed_by_stage};
 use crate::inputs::{self, storage};
-use crate::proxy;
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_capability::plan::{Ask, Plan as Document, Planned, PlannedPipeline};
 use osbuild_wasm_capability::policy::Decision;
 use osbuild_wasm_capability::{Policy, Right, Rights, VERSION};
 use osbuild_wasm_component::{Kind, Module, Registry};
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Manifest, Pipeline, Stage, StageClass, schedule};
+use osbuild_wasm_manifest::model::{Manifest, Pipeline, Source, Stage, StageClass, schedule};
+use osbuild_wasm_manifest::origin::Reach;
 use osbuild_wasm_protocol::{Charter, Interface};
 use profiles::Profiles;
 use std::collections::BTreeMap;
@@ -204,9 +204,21 @@ impl AuthorizedPlan<'_> {
     /// The host that an item of a source comes from, if the manifest names one.
     pub fn item_host(&self, source: &str, key: &str) -> Option<String> {
         let mut sources = self.manifest().sources.iter();
-        let items = &sources.find(|of| of.id == source)?.items;
-        let hosts = proxy::hosts_of(items.as_object()?.get(key)?);
-        hosts.into_iter().next()
+        let source = sources.find(|of| of.id == source)?;
+        let item = source.items.as_object()?.get(key)?;
+        Reach::of_item(source, item).hosts.into_iter().next()
+    }
+
+    /// The sources, with what each gets.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (&Source, &Decision)> {
+        let planned = self.0.document.sources.iter();
+        let decisions = planned.map(|planned| &planned.decision);
+        self.manifest().sources.iter().zip(decisions)
+    }
+
+    /// Whether a policy decided.
+    pub(crate) fn has_policy(&self) -> bool {
+        self.0.policy.is_some()
     }
 
     /// The manifest that it is of.

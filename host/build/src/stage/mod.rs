@@ -156,6 +156,7 @@ fn prepare(
     let origins = Origins {
         store: context.store,
         trees: context.trees,
+        sources: &context.manifest().sources,
         helpers,
     };
     for input in &stage.inputs {

@@ -119,7 +119,6 @@ fn source(plan: &AuthorizedPlan<'_>, outcome: &SourceOutcome) -> SourceRecord {
         cached: item.cached.unwrap_or(false),
         error: item.error.clone(),
     });
-    let hosts = model.map(Reach::of).unwrap_or_default().hosts.into_iter();
     SourceRecord {
         module: outcome.module.clone(),
         id: outcome.id.clone(),

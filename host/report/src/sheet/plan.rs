@@ -1,9 +1,9 @@
 //! A plan as tables: one for the sources, one for each pipeline.
-use super::words::{bounds, component, interfaces, list, refused_wasi, rights};
+use super::words::{bounds, bounds_of_source, component, interfaces, list, refused_wasi, rights};
 use super::{Cell, Mood, Part, Sheet};
 use crate::text::count;
 use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline};
-use osbuild_wasm_capability::policy::Decision;
+use osbuild_wasm_capability::policy::{CONTAINER_STORAGE, Decision};
 
 /// The tables of a plan.
 pub fn plan_sheet(plan: &Plan) -> Sheet {
@@ -72,13 +72,14 @@ fn sources(plan: &Plan, with_policy: bool) -> Part {
         vec![
             module,
             network(&planned.ask),
+            files(&planned.ask),
             decision(&planned.decision, with_policy, false),
         ]
     };
     Part {
         title: "Sources".into(),
         note: "fetched by this program before the first stage, each item with its checksum".into(),
-        header: vec!["Source", "Network", "Policy"],
+        header: vec!["Source", "Network", "Reads of this machine", "Policy"],
         rows: plan.sources.iter().map(row).collect(),
     }
 }
@@ -171,6 +172,18 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
     ]
 }
 
+/// What a source reads of this machine.
+fn files(ask: &Ask) -> Cell {
+    let shown = |file: &String| match file.as_str() {
+        CONTAINER_STORAGE => "its container storage".to_owned(),
+        path => path.to_owned(),
+    };
+    match ask.files.is_empty() {
+        true => Cell::new(["nothing".into()]),
+        false => Cell::new(ask.files.iter().map(shown)),
+    }
+}
+
 fn network(ask: &Ask) -> Cell {
     match ask.hosts.is_empty() {
         true => Cell::new(["none".into()]),
@@ -193,12 +206,15 @@ fn decision(decision: &Decision, with_policy: bool, is_stage: bool) -> Cell {
         return Cell::new(std::iter::once("denied".to_owned()).chain(denials)).mood(Mood::Bad);
     }
     let rule = decision.rule.as_ref();
-    let limits = is_stage.then(|| bounds(&decision.limits));
+    let limits = match is_stage {
+        true => bounds(&decision.limits),
+        false => bounds_of_source(&decision.limits),
+    };
     Cell::new([
         rule.map(|rule| format!("granted by {rule}"))
             .unwrap_or_default(),
         list("withheld", &decision.withheld),
-        limits.unwrap_or_default(),
+        limits,
     ])
     .mood(Mood::Good)
 }

@@ -86,9 +86,7 @@ fn right(right: &Right) -> String {
 
 /// Bounds of a run.
 pub(super) fn bounds(bounds: &Bounds) -> String {
-    let time = bounds
-        .seconds
-        .map_or("no time limit".to_owned(), |seconds| format!("{seconds} s"));
+    let time = time(bounds);
     format!(
         "{time}, {} of memory, {} and {} inodes written, {} of log",
         size(bounds.memory),
@@ -96,6 +94,17 @@ pub(super) fn bounds(bounds: &Bounds) -> String {
         bounds.created_inodes,
         size(bounds.log_bytes)
     )
+}
+
+/// The limits of a source: it has no memory of its own and no tree.
+pub(super) fn bounds_of_source(bounds: &Bounds) -> String {
+    format!("{}, {} fetched", time(bounds), size(bounds.written_bytes))
+}
+
+fn time(bounds: &Bounds) -> String {
+    bounds
+        .seconds
+        .map_or("no time limit".to_owned(), |seconds| format!("{seconds} s"))
 }
 
 /// Bytes in the largest unit that leaves a whole number.

@@ -2,11 +2,12 @@
 
 use reqwest::{Response, StatusCode, header};
 use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 /// An attempt that failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It may go better next time; the server may have said when.
     Passing {
         /// What happened.
@@ -16,6 +17,14 @@ pub(super) enum Failure {
     },
     /// It will not.
     Lasting(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passing { problem, .. } | Self::Lasting(problem) => f.write_str(problem),
+        }
+    }
 }
 
 impl Failure {
@@ -44,11 +53,7 @@ impl From<reqwest::Error> for Failure {
         let cause = causes
             .last()
             .map_or_else(|| error.to_string(), |cause| cause.to_string());
-        if error.is_redirect() {
-            Self::Lasting(format!(
-                "the server redirects too often or to nowhere: {cause}"
-            ))
-        } else if error.is_builder() {
+        if error.is_builder() {
             Self::Lasting(cause)
         } else if error.is_timeout() {
             Self::passing("it took too long to connect")

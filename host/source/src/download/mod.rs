@@ -3,28 +3,32 @@
 //! Transfers run in parallel on one thread. What was received is kept over failed attempts and continued from there;
 //! failures that a repetition may cure are repeated, with growing pauses, others are not.
 
-pub(crate) mod address;
+mod budget;
 mod client;
 mod failure;
+mod line;
 mod partial;
 pub(crate) mod places;
 mod queue;
 mod settle;
 mod transfer;
 
-pub(crate) use client::Security;
+pub(crate) use client::{Identity, Security};
+pub(crate) use failure::Failure;
 
 use crate::FetchContext;
 use crate::checksum::Checksum;
 use crate::inline::chain;
 use crate::items::{Item, Progress};
 use crate::work::{self, unless_cancelled};
+use budget::Budget;
 use client::Clients;
 use futures_util::future::{FutureExt, join, join_all};
+use line::Line;
+use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_store::Scratch;
 use places::Places;
 use queue::Queue;
-use reqwest::Url;
 use settle::{Settler, Verified};
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -64,6 +68,9 @@ impl Default for Limits {
     }
 }
 
+/// The variable that names a proxy for downloads of files.
+pub(crate) const CURL_PROXY: &str = "OSBUILD_SOURCES_CURL_PROXY";
+
 /// The largest list of mirrors that is read; real ones have some 100 KiB.
 const LARGEST_DOCUMENT: u64 = 16 * 1024 * 1024;
 
@@ -88,21 +95,25 @@ pub(crate) struct Engine<'a> {
     context: &'a FetchContext<'a>,
     limits: &'a Limits,
     clients: Clients<'a>,
+    budget: Budget,
     scratch: Scratch,
 }
 
 impl<'a> Engine<'a> {
+    /// `proxy` is the variable that names a proxy for this kind of source.
     pub(crate) fn new(
         module: &'a str,
         context: &'a FetchContext<'a>,
         limits: &'a Limits,
+        proxy: &'static str,
     ) -> Result<Self, String> {
         let scratch = context.store.scratch("download");
         Ok(Self {
             module,
             context,
             limits,
-            clients: Clients::new(context.environment, limits.connect),
+            clients: Clients::new(context.environment, proxy, limits.connect),
+            budget: Budget::new(context.allowance.bytes),
             scratch: scratch.map_err(|error| chain(&error))?,
         })
     }
@@ -154,9 +165,8 @@ impl<'a> Engine<'a> {
     async fn download(&self, job: &Job, progress: &Progress<'_>) -> Result<Verified, String> {
         let key = job.checksum.to_string();
         let path = self.scratch.path().join(&key);
-        let client = self.clients.get(&job.security)?;
         let target = Target::Item(&job.checksum);
-        let transfer = Transfer::new(client, &job.places, target, &path, self.limits);
+        let transfer = Transfer::new(self.line(&job.security), &job.places, target, &path);
         transfer
             .run(&|bytes| progress.add(0, bytes), &|text| self.log(text))
             .await?;
@@ -168,19 +178,22 @@ impl<'a> Engine<'a> {
     }
 
     /// Downloads a document of moderate size into memory.
-    pub(crate) async fn document(&self, url: &Url, security: &Security) -> Result<Vec<u8>, String> {
+    pub(crate) async fn document(
+        &self,
+        location: &Location,
+        security: &Security,
+    ) -> Result<Vec<u8>, String> {
         let directory = self
             .context
             .store
             .scratch("document")
             .map_err(|error| chain(&error))?;
         let path = directory.path().join("document");
-        let client = self.clients.get(security)?;
-        let places = Places::One(url.clone());
+        let places = Places::One(location.clone());
         let target = Target::Document {
             largest: LARGEST_DOCUMENT,
         };
-        let transfer = Transfer::new(client, &places, target, &path, self.limits);
+        let transfer = Transfer::new(self.line(security), &places, target, &path);
         transfer.run(&|_| {}, &|text| self.log(text)).await?;
         std::fs::read(&path).map_err(|error| format!("cannot read what was received: {error}"))
     }
@@ -188,28 +201,38 @@ impl<'a> Engine<'a> {
     /// Sorts places by how fast they answer, those that do not answer last.
     pub(crate) async fn fastest_first(
         &self,
-        urls: Vec<Url>,
+        locations: Vec<Location>,
         security: &Security,
-    ) -> Result<Vec<Url>, String> {
-        let client = self.clients.get(security)?;
-        let measure = |url: Url| {
-            let request = client.head(url.clone()).timeout(SPEED_TEST);
-            async move {
-                let started = Instant::now();
-                let answered = request.send().await.is_ok();
-                (
-                    if answered {
-                        started.elapsed()
-                    } else {
-                        Duration::MAX
-                    },
-                    url,
-                )
-            }
+    ) -> Vec<Location> {
+        let measure = async |location: Location| {
+            let started = Instant::now();
+            let answered = self.answers(&location, security).await;
+            let duration = started.elapsed();
+            (if answered { duration } else { Duration::MAX }, location)
         };
-        let mut measured = join_all(urls.into_iter().map(measure)).await;
+        let mut measured = join_all(locations.into_iter().map(measure)).await;
         measured.sort_by_key(|(duration, _)| *duration);
-        Ok(measured.into_iter().map(|(_, url)| url).collect())
+        measured.into_iter().map(|(_, location)| location).collect()
+    }
+
+    /// Whether a server says anything in the time that a fast one needs.
+    async fn answers(&self, location: &Location, security: &Security) -> bool {
+        let Ok(client) = self.line(security).client(location) else {
+            return false;
+        };
+        let request = client.head(location.url().clone()).timeout(SPEED_TEST);
+        request.send().await.is_ok()
+    }
+
+    /// How servers are talked to.
+    pub(crate) fn line<'b>(&'b self, security: &'b Security) -> Line<'b> {
+        Line {
+            clients: &self.clients,
+            security,
+            allowance: &self.context.allowance,
+            budget: &self.budget,
+            limits: self.limits,
+        }
     }
 
     fn log(&self, text: String) {

@@ -1,8 +1,7 @@
 //! Where a file can be had: at one place, or below several mirrors.
 
-use super::address;
 use crate::checksum::Checksum;
-use reqwest::Url;
+use osbuild_wasm_manifest::location::Location;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -10,11 +9,11 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(crate) struct Mirrors {
     /// Base URLs, the best first, with the number of failures of each.
-    mirrors: Vec<(Url, Cell<u32>)>,
+    mirrors: Vec<(Location, Cell<u32>)>,
 }
 
 impl Mirrors {
-    pub(crate) fn new(bases: Vec<Url>) -> Self {
+    pub(crate) fn new(bases: Vec<Location>) -> Self {
         let mirrors = bases.into_iter().map(|base| (base, Cell::new(0)));
         Self {
             mirrors: mirrors.collect(),
@@ -26,7 +25,7 @@ impl Mirrors {
 #[derive(Debug)]
 pub(crate) enum Places {
     /// Only here.
-    One(Url),
+    One(Location),
     /// At `path` below each of the mirrors.
     Mirrored { mirrors: Rc<Mirrors>, path: String },
 }
@@ -35,28 +34,37 @@ pub(crate) enum Places {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) number: usize,
-    pub(super) url: Url,
+    pub(super) location: Location,
     /// How often the content there had a wrong checksum.
     pub(super) mismatches: u32,
 }
 
 impl Places {
+    /// A path below each of the mirrors; an error if it leads out of one.
+    pub(crate) fn mirrored(mirrors: &Rc<Mirrors>, path: String) -> Result<Self, String> {
+        for (base, _) in &mirrors.mirrors {
+            base.below(&path)?;
+        }
+        let mirrors = Rc::clone(mirrors);
+        Ok(Self::Mirrored { mirrors, path })
+    }
+
     /// All places in the order in which they are to be tried: as listed, but mirrors that failed others come later.
     pub(super) fn in_order(&self) -> Vec<Place> {
-        let place = |number, url| Place {
+        let place = |number, location| Place {
             number,
-            url,
+            location,
             mismatches: 0,
         };
         match self {
-            Self::One(url) => vec![place(0, url.clone())],
+            Self::One(location) => vec![place(0, location.clone())],
             Self::Mirrored { mirrors, path } => {
                 let mut numbers: Vec<_> = (0..mirrors.mirrors.len()).collect();
                 numbers.sort_by_key(|number| mirrors.mirrors[*number].1.get());
-                let url = |number: usize| address::below(&mirrors.mirrors[number].0, path);
+                let at = |number: usize| mirrors.mirrors[number].0.below(path).ok();
                 numbers
                     .into_iter()
-                    .map(|number| place(number, url(number)))
+                    .filter_map(|number| Some(place(number, at(number)?)))
                     .collect()
             }
         }
@@ -73,7 +81,7 @@ impl Places {
     /// For messages: the URL, or the path that all mirrors have in common.
     pub(super) fn shown(&self) -> String {
         match self {
-            Self::One(url) => address::shown(url),
+            Self::One(location) => location.shown(),
             Self::Mirrored { path, .. } => path.clone(),
         }
     }
@@ -81,9 +89,9 @@ impl Places {
     /// The error of a file that could not be had; that of mirrors begins with osbuild's words.
     pub(super) fn failure(&self, checksum: &Checksum, problem: &str) -> String {
         match self {
-            Self::One(url) => format!(
+            Self::One(location) => format!(
                 "cannot download {checksum} from {}: {problem}",
-                address::shown(url)
+                location.shown()
             ),
             Self::Mirrored { path, .. } => format!(
                 "error downloading {path}: No more mirrors to try - All mirrors were already tried without success; \

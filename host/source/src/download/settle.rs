@@ -3,9 +3,10 @@
 //! What has its final name is trusted by later runs. Until its bytes are on the disk, which nobody waits for, a mark in the store
 //! says so ([`Unsynced`]).
 
-use crate::checksum::FILES;
+use crate::checksum::{Checksum, FILES};
 use crate::inline::chain;
 use crate::items::Item;
+use crate::stored::has_file;
 use osbuild_wasm_store::{Store, Unsynced};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -95,13 +96,25 @@ impl<'a> Settler<'a> {
             .await
             .map_err(|error| error.to_string())
             .flatten();
+        let noted = ended
+            .as_ref()
+            .map_or(Ok(()), |ended| self.note(&files, ended));
         for (number, file) in files.iter().enumerate() {
             let renamed = ended.as_ref().map(|renamed| renamed[number]);
             let result = renamed.map_err(String::clone);
             let result = result.and_then(|renamed| self.settled(file, renamed));
+            let result = result.and_then(|cached| noted.clone().map(|()| cached));
             self.items.borrow_mut()[file.index].result =
                 result.map_err(|problem| format!("cannot store {}: {problem}", file.key));
         }
+    }
+
+    /// Notes what the files look like that have got their names.
+    fn note(&self, files: &[Verified], ended: &[Result<(), Errno>]) -> Result<(), String> {
+        let renamed = files.iter().zip(ended).filter(|(_, ended)| ended.is_ok());
+        let keys: Vec<_> = renamed.map(|(file, _)| file.key.as_str()).collect();
+        let noted = self.store.note(FILES, &keys);
+        noted.map_err(|error| chain(&error))
     }
 
     /// What became of a file: it was not there before.
@@ -109,11 +122,12 @@ impl<'a> Settler<'a> {
         match renamed {
             Ok(()) => Ok(false),
             // Another run was faster; its file is now used by this one too.
-            Err(Errno::EXIST) => self
-                .store
-                .has_source(FILES, &file.key)
-                .map(|_| false)
-                .map_err(|error| chain(&error)),
+            Err(Errno::EXIST) => Checksum::parse(&file.key).and_then(|checksum| {
+                match has_file(self.store, &checksum)? {
+                    true => Ok(false),
+                    false => Err("another run stored something else: run again".to_owned()),
+                }
+            }),
             Err(error) => Err(format!("cannot give it its name: {error}")),
         }
     }

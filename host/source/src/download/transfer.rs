@@ -1,18 +1,21 @@
 //! One file: attempts until it is there, each continuing where the last one broke off.
 
+use super::Limits;
 use super::failure::{Failure, refused};
+use super::line::Line;
 use super::partial::Partial;
 use super::places::{Place, Places};
-use super::{Limits, address};
 use crate::checksum::Checksum;
 use bytes::Bytes;
+use osbuild_wasm_manifest::location::Location;
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Response, StatusCode};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// How much of a local file is read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -32,10 +35,11 @@ pub(super) enum Target<'a> {
 
 /// The download of one file.
 pub(super) struct Transfer<'a> {
-    client: Client,
+    line: Line<'a>,
     places: &'a Places,
     target: Target<'a>,
     limits: &'a Limits,
+    largest: u64,
     partial: Partial,
 }
 
@@ -53,7 +57,7 @@ struct Failed {
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         Self {
-            problem: describe(failure),
+            problem: failure.to_string(),
             ..Self::default()
         }
     }
@@ -61,22 +65,17 @@ impl From<Failure> for Failed {
 
 impl<'a> Transfer<'a> {
     /// Prepares to download to `path`, which must not exist.
-    pub(super) fn new(
-        client: Client,
-        places: &'a Places,
-        target: Target<'a>,
-        path: &Path,
-        limits: &'a Limits,
-    ) -> Self {
+    pub(super) fn new(line: Line<'a>, places: &'a Places, target: Target<'a>, path: &Path) -> Self {
         let (hasher, largest) = match target {
             Target::Item(checksum) => (Some(checksum.hasher()), u64::MAX),
             Target::Document { largest } => (None, largest),
         };
         Self {
-            client,
+            line,
             places,
             target,
-            limits,
+            limits: line.limits,
+            largest,
             partial: Partial::new(path, hasher, largest),
         }
     }
@@ -145,7 +144,7 @@ impl<'a> Transfer<'a> {
             };
             self.places.failed(place);
             failed.reached = failed.reached.max(self.partial.length());
-            let shown = several.then(|| address::shown(&place.url));
+            let shown = several.then(|| place.location.shown());
             match &failure {
                 Failure::Passing { wait, .. } => {
                     failed.wait = failed.wait.max(*wait);
@@ -153,7 +152,7 @@ impl<'a> Transfer<'a> {
                 }
                 Failure::Lasting(_) => drop(places.remove(next)),
             }
-            let problem = describe(failure);
+            let problem = failure.to_string();
             failed.problem = shown.map_or(problem.clone(), |shown| format!("{shown}: {problem}"));
             if next < places.len() {
                 log(format!("{}; trying the next mirror\n", failed.problem));
@@ -170,10 +169,9 @@ impl<'a> Transfer<'a> {
     }
 
     async fn attempt(&mut self, place: &mut Place, received: &dyn Fn(u64)) -> Result<(), Failure> {
-        if place.url.scheme() == "file" {
-            self.copy(&place.url, received).await?;
-        } else {
-            self.request(&place.url, received).await?;
+        match place.location.file() {
+            Some(path) => self.copy(&path, received).await?,
+            None => self.request(&place.location, received).await?,
         }
         self.verify(place).await
     }
@@ -187,6 +185,12 @@ impl<'a> Transfer<'a> {
             return Ok(());
         }
         self.partial.restart().await?;
+        if place.location.file().is_some() {
+            // Whoever wrote the manifest may not be allowed to read the file, and is not told what it has.
+            return Err(Failure::Lasting(
+                "checksum mismatch: its content is another one".to_owned(),
+            ));
+        }
         place.mismatches += 1;
         let problem = format!("checksum mismatch: its content has {found}");
         if place.mismatches == MISMATCHES {
@@ -197,12 +201,12 @@ impl<'a> Transfer<'a> {
         Err(Failure::passing(problem))
     }
 
-    async fn request(&mut self, url: &Url, received: &dyn Fn(u64)) -> Result<(), Failure> {
-        let request = self.client.get(url.clone()).headers(self.range());
-        let patience = self.limits.connect + self.limits.low_speed_time;
-        let answered = timeout(patience, request.send()).await;
-        let mut response =
-            answered.map_err(|_| Failure::passing("the server did not answer in time"))??;
+    async fn request(
+        &mut self,
+        location: &Location,
+        received: &dyn Fn(u64),
+    ) -> Result<(), Failure> {
+        let mut response = self.line.get(location, self.range()).await?;
         self.begin(&response).await?;
         self.receive(&mut response, received).await
     }
@@ -228,7 +232,7 @@ impl<'a> Transfer<'a> {
     async fn begin(&mut self, response: &Response) -> Result<(), Failure> {
         match response.status() {
             StatusCode::PARTIAL_CONTENT if continues(response, self.partial.length()) => {
-                return Ok(());
+                return self.expect(response.content_length().unwrap_or_default());
             }
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 self.partial.restart().await?;
@@ -243,7 +247,17 @@ impl<'a> Transfer<'a> {
             self.partial.restart().await?;
         }
         self.partial.validator = validator(response.headers());
-        Ok(())
+        self.expect(response.content_length().unwrap_or_default())
+    }
+
+    /// Looks at the length that is announced: what is too much is not received at all.
+    fn expect(&self, length: u64) -> Result<(), Failure> {
+        if length > self.largest {
+            let largest = self.largest;
+            let problem = format!("it has {length} bytes, more than {largest}");
+            return Err(Failure::Lasting(problem));
+        }
+        self.line.expect(length)
     }
 
     async fn receive(
@@ -258,6 +272,7 @@ impl<'a> Transfer<'a> {
             if let Ok(chunk) = timeout_at(until, response.chunk()).await {
                 let Some(chunk) = chunk? else { return Ok(()) };
                 let count = chunk.len() as u64;
+                self.line.receive(count)?;
                 self.partial.append(chunk).await?;
                 received(count);
                 moved += count;
@@ -274,15 +289,14 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    async fn copy(&mut self, url: &Url, received: &dyn Fn(u64)) -> Result<(), Failure> {
-        let path = url.to_file_path();
-        let path =
-            path.map_err(|()| Failure::Lasting("it names no file of this machine".to_owned()))?;
+    async fn copy(&mut self, path: &Path, received: &dyn Fn(u64)) -> Result<(), Failure> {
         let unreadable = |error: std::io::Error| Failure::io("read the file", &error);
-        if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
+        let mut file = open(path, self.line.allowance.links).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
             return Err(Failure::Lasting("it is not a file".to_owned()));
         }
-        let mut file = File::open(&path).map_err(unreadable)?;
+        self.expect(metadata.len())?;
         loop {
             let mut chunk = vec![0; CHUNK];
             let count = file.read(&mut chunk).map_err(unreadable)?;
@@ -290,6 +304,7 @@ impl<'a> Transfer<'a> {
                 return Ok(());
             }
             chunk.truncate(count);
+            self.line.receive(count as u64)?;
             self.partial.append(Bytes::from(chunk)).await?;
             received(count as u64);
             tokio::task::yield_now().await;
@@ -297,10 +312,15 @@ impl<'a> Transfer<'a> {
     }
 }
 
-fn describe(failure: Failure) -> String {
-    match failure {
-        Failure::Passing { problem, .. } | Failure::Lasting(problem) => problem,
-    }
+/// Opens a file of this machine, whatever lies at the path without waiting for it.
+fn open(path: &Path, links: bool) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let resolve = if links {
+        ResolveFlags::empty()
+    } else {
+        ResolveFlags::NO_SYMLINKS
+    };
+    Ok(openat2(CWD, path, flags, Mode::empty(), resolve)?.into())
 }
 
 /// Whether the content of a partial answer begins at `length`.

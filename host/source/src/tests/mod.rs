@@ -1,9 +1,14 @@
+mod changed;
+mod commits;
 mod curl;
+mod images;
 mod inline;
 mod librepo;
+mod limits;
 mod ostree;
 mod program;
 mod recovery;
+mod redirects;
 mod server;
 mod skopeo;
 mod tls;
@@ -11,7 +16,7 @@ mod tools;
 
 use crate::curl::fetch_within;
 use crate::download::Limits;
-use crate::{Environment, FetchContext, Item, fetch};
+use crate::{Allowance, Environment, FetchContext, Item, fetch};
 use osbuild_wasm_manifest::json::parse;
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::run::{Event, Observer, SourceOutcome};
@@ -59,12 +64,18 @@ impl World {
     }
 
     fn context(&self) -> FetchContext<'_> {
+        self.context_with(Allowance::EVERYTHING)
+    }
+
+    fn context_with<'a>(&'a self, allowance: Allowance<'a>) -> FetchContext<'a> {
         FetchContext {
             store: &self.store,
             observer: &self.recorder,
             cancel: &self.cancel,
             environment: &self.environment,
             host_root: self.dir.path(),
+            allowance,
+            deadline: None,
         }
     }
 

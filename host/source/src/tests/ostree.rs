@@ -6,14 +6,14 @@ use osbuild_wasm_manifest::run::SourceOutcome;
 use std::path::{Path, PathBuf};
 
 /// A repository with one commit.
-struct Upstream {
-    directory: tempfile::TempDir,
+pub(super) struct Upstream {
+    pub(super) directory: tempfile::TempDir,
     commit: String,
 }
 
 impl Upstream {
     /// None if a program is missing.
-    fn new(options: &[&str]) -> Option<Self> {
+    pub(super) fn new(options: &[&str]) -> Option<Self> {
         if !have(&["ostree", "gpg"]) {
             return None;
         }
@@ -40,16 +40,16 @@ impl Upstream {
         Some(Self { commit, ..upstream })
     }
 
-    fn repository(&self) -> PathBuf {
+    pub(super) fn repository(&self) -> PathBuf {
         self.directory.path().join("repo")
     }
 
-    fn serve(&self) -> Server {
+    pub(super) fn serve(&self) -> Server {
         Server::start(self.handler())
     }
 
     /// Serves files; to a client that takes it for a proxy too.
-    fn handler(&self) -> impl Fn(&Request) -> Reply + Send + Sync + 'static {
+    pub(super) fn handler(&self) -> impl Fn(&Request) -> Reply + Send + Sync + 'static {
         let repository = self.repository();
         move |request| {
             let path = request
@@ -61,7 +61,7 @@ impl Upstream {
         }
     }
 
-    fn items(&self, url: &str, rest: &str) -> String {
+    pub(super) fn items(&self, url: &str, rest: &str) -> String {
         format!(
             r#"{{"{}": {{"remote": {{"url": "{url}/repo"{rest}}}}}}}"#,
             self.commit
@@ -69,7 +69,7 @@ impl Upstream {
     }
 }
 
-fn fetch(world: &World, items: &str) -> SourceOutcome {
+pub(super) fn fetch(world: &World, items: &str) -> SourceOutcome {
     let outcome = world.fetch(&source("org.osbuild.ostree", items));
     assert!(world.scratch().is_empty());
     let config = std::fs::read_to_string(repository(world).join("config")).unwrap();
@@ -77,11 +77,11 @@ fn fetch(world: &World, items: &str) -> SourceOutcome {
     outcome
 }
 
-fn repository(world: &World) -> PathBuf {
+pub(super) fn repository(world: &World) -> PathBuf {
     world
         .dir
         .path()
-        .join("store/sources/org.osbuild.ostree/repo")
+        .join("store/sources/org.osbuild.ostree/verified")
 }
 
 fn content(world: &World, commit: &str) -> String {
@@ -97,7 +97,7 @@ fn content(world: &World, commit: &str) -> String {
 }
 
 /// The environment of programs: a home of their own.
-fn world<'a>(home: &'a Path, variables: &[(&'a str, &'a str)]) -> World {
+pub(super) fn world<'a>(home: &'a Path, variables: &[(&'a str, &'a str)]) -> World {
     let own = [("PATH", "/usr/bin:/bin"), ("HOME", home.to_str().unwrap())];
     World::with(own.into_iter().chain(variables.iter().copied()))
 }

@@ -17,6 +17,12 @@ fn command_lines_are_those_of_osbuild() {
     );
     let world = World::with([("PATH", programs.to_str().unwrap())]);
     let digest = sha256(b"x");
+    let storage = directory.path().join("storage");
+    std::fs::create_dir_all(storage.join("overlay-images")).unwrap();
+    let storage = storage.to_str().unwrap();
+    let located = format!(
+        r#", "containers-transport": "containers-storage", "storage-location": "{storage}""#
+    );
     let images = [
         ("", format!("copy docker://h/n@{digest} dir:")),
         (
@@ -32,8 +38,8 @@ fn command_lines_are_those_of_osbuild() {
             format!("copy containers-storage:h/n@{digest} dir:"),
         ),
         (
-            r#", "containers-transport": "containers-storage", "storage-location": "/s""#,
-            format!("copy containers-storage:[overlay@/s]h/n@{digest} dir:"),
+            located.as_str(),
+            format!("copy containers-storage:[overlay@{storage}]h/n@{digest} dir:"),
         ),
     ];
     for (rest, expected) in images {
@@ -55,6 +61,40 @@ fn command_lines_are_those_of_osbuild() {
             );
         }
     }
+}
+
+#[test]
+fn a_storage_location_takes_no_options_and_makes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let script = format!("echo \"$*\" >> {}", log.display());
+    let programs = stand_in(directory.path(), "skopeo", &script);
+    let world = World::with([("PATH", programs.to_str().unwrap())]);
+    let (digest, root) = (sha256(b"x"), directory.path().display().to_string());
+    std::fs::create_dir_all(directory.path().join("s/overlay-images")).unwrap();
+    for location in [
+        format!("{root}/s+{root}/run"),
+        format!("{root}/s:overlay.mount_program=/bin/x"),
+        format!("{root}/s]evil/n"),
+        format!("{root}/s,x"),
+        format!("{root}/missing"),
+        format!("{root}/missing/../s"),
+        "relative".to_owned(),
+        String::new(),
+    ] {
+        let image = format!(
+            r#"{{"name": "h/n", "digest": "{digest}", "containers-transport": "containers-storage", "storage-location": {location:?}}}"#
+        );
+        for kind in ["skopeo", "skopeo-index"] {
+            error(
+                &world,
+                kind,
+                &format!(r#"{{"{digest}": {{"image": {image}}}}}"#),
+            );
+        }
+        assert!(!log.exists(), "{location}: skopeo was started");
+    }
+    assert!(!directory.path().join("missing").exists() && !directory.path().join("run").exists());
 }
 
 #[test]

@@ -175,9 +175,9 @@ fn an_image_comes_from_a_registry_once_and_only_if_it_has_the_id() {
     }
     let image = world
         .store
-        .sources("org.osbuild.containers")
+        .sources("org.osbuild.containers.verified")
         .unwrap()
-        .join(&registry.id)
+        .join(format!("{}-{}", &registry.id[7..], &registry.digest[7..]))
         .join("image");
     assert_eq!(
         sha256(&std::fs::read(image.join("manifest.json")).unwrap()),
@@ -193,6 +193,162 @@ fn an_image_comes_from_a_registry_once_and_only_if_it_has_the_id() {
     let error = error(&world, "skopeo", &registry.item(&other, ""));
     assert!(error.ends_with(&expected), "{error}");
     assert!(!image.parent().unwrap().with_file_name(&other).exists());
+}
+
+impl Registry {
+    /// Puts another manifest of the same configuration into the registry, with a layer of its own; gives its digest.
+    fn poison(&self) -> String {
+        let layout = self.directory.path().join("poison");
+        let blobs = layout.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).unwrap();
+        let blob = |content: &[u8]| {
+            let digest = sha256(content);
+            std::fs::write(blobs.join(&digest[7..]), content).unwrap();
+            digest
+        };
+        let config = self
+            .directory
+            .path()
+            .join("layout/blobs/sha256")
+            .join(&self.id[7..]);
+        let config = std::fs::read(config).unwrap();
+        let (id, layer) = (blob(&config), blob(&[0; 2048]));
+        let kind = "application/vnd.oci.image";
+        let manifest = format!(
+            r#"{{"schemaVersion": 2, "mediaType": "{kind}.manifest.v1+json",
+                "config": {{"mediaType": "{kind}.config.v1+json", "digest": "{id}", "size": {}}},
+                "layers": [{{"mediaType": "{kind}.layer.v1.tar", "digest": "{layer}", "size": 2048}}]}}"#,
+            config.len()
+        );
+        let digest = blob(manifest.as_bytes());
+        let index = format!(
+            r#"{{"schemaVersion": 2, "manifests": [{{"mediaType": "{kind}.manifest.v1+json", "digest": "{digest}", "size": {},
+                "annotations": {{"org.opencontainers.image.ref.name": "image"}}}}]}}"#,
+            manifest.len()
+        );
+        std::fs::write(layout.join("index.json"), index).unwrap();
+        let version = r#"{"imageLayoutVersion": "1.0.0"}"#;
+        std::fs::write(layout.join("oci-layout"), version).unwrap();
+        let from = format!("oci:{}:image", layout.display());
+        let to = format!("docker://{}/image:poison", self.host);
+        let options = ["copy", "--preserve-digests", "--dest-tls-verify=false"];
+        run("skopeo", &[&options[..], &[&from, &to]].concat());
+        digest
+    }
+}
+
+fn stored(world: &World, registry: &Registry) -> std::path::PathBuf {
+    let sources = world
+        .store
+        .sources("org.osbuild.containers.verified")
+        .unwrap();
+    sources.join(format!("{}-{}", &registry.id[7..], &registry.digest[7..]))
+}
+
+#[test]
+fn an_image_with_other_layers_than_its_configuration_says_is_not_kept() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let (world, poison) = (World::new(), registry.poison());
+    let good = registry.item(&registry.id, "");
+    let evil = good.replace(&registry.digest, &poison);
+    let problem = error(&world, "skopeo", &evil);
+    assert!(
+        problem.contains("has other content than the image"),
+        "{problem}"
+    );
+    let entries = std::fs::read_dir(stored(&world, &registry).parent().unwrap());
+    assert_eq!(entries.unwrap().count(), 0);
+    let outcome = fetch(&world, "skopeo", &good);
+    assert_eq!(
+        (outcome.success, outcome.items[0].cached),
+        (true, Some(false))
+    );
+    // It is another image than the good one, also where the store has that.
+    error(&world, "skopeo", &evil);
+}
+
+#[test]
+fn an_image_of_an_older_store_is_not_used() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let world = World::new();
+    let old = world.store.sources("org.osbuild.containers").unwrap();
+    std::fs::create_dir_all(old.join(&registry.id).join("image")).unwrap();
+    let outcome = fetch(&world, "skopeo", &registry.item(&registry.id, ""));
+    assert_eq!(
+        (outcome.success, outcome.items[0].cached),
+        (true, Some(false))
+    );
+}
+
+#[test]
+fn an_image_that_was_changed_in_the_store_is_fetched_again() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let (world, items) = (World::new(), registry.item(&registry.id, ""));
+    assert!(fetch(&world, "skopeo", &items).success);
+    let entry = stored(&world, &registry);
+    let item = osbuild_wasm_manifest::json::parse(items.as_bytes()).unwrap();
+    let item = item.get(&registry.id).unwrap().clone();
+    let given = || crate::stored_image(&world.store, &registry.id, &item);
+    assert_eq!(given().unwrap(), entry.join("image"));
+    let layer = sha256(&[0; 1024]);
+    std::fs::write(entry.join("image").join(&layer[7..]), [1; 1024]).unwrap();
+    let problem = given().unwrap_err();
+    assert!(problem.contains("was changed in the store"), "{problem}");
+    for cached in [false, true] {
+        let outcome = fetch(&world, "skopeo", &items);
+        assert_eq!(
+            (outcome.success, outcome.items[0].cached),
+            (true, Some(cached))
+        );
+    }
+    assert_eq!(given().unwrap(), entry.join("image"));
+}
+
+#[test]
+fn an_image_larger_than_the_limit_of_its_source_is_not_kept() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let world = World::new();
+    let allowance = crate::Allowance {
+        bytes: 1023,
+        ..crate::Allowance::EVERYTHING
+    };
+    let items = source("org.osbuild.skopeo", &registry.item(&registry.id, ""));
+    let outcome = crate::fetch(&items, &world.context_with(allowance));
+    assert!(
+        outcome.output.contains("more than 1023 bytes"),
+        "{}",
+        outcome.output
+    );
+}
+
+#[test]
+fn a_registry_that_the_policy_does_not_list_is_not_asked() {
+    let digest = sha256(b"x");
+    let items =
+        format!(r#"{{"{digest}": {{"image": {{"name": "h.example/n", "digest": "{digest}"}}}}}}"#);
+    let world = World::with([("PATH", "/nonexistent")]);
+    let allowance = crate::Allowance {
+        host: &|_| false,
+        ..crate::Allowance::EVERYTHING
+    };
+    for kind in ["org.osbuild.skopeo", "org.osbuild.skopeo-index"] {
+        let outcome = crate::fetch(&source(kind, &items), &world.context_with(allowance));
+        assert!(
+            outcome
+                .output
+                .contains("h.example:443, which the policy does not list"),
+            "{}",
+            outcome.output
+        );
+    }
 }
 
 #[test]
@@ -296,4 +452,20 @@ fn images_of_the_containers_storage_are_found_by_their_ids() {
     assert_eq!(outcome.items[0].cached, Some(true));
     let expected = format!("image {missing} does not exist in local container storage");
     assert_eq!(outcome.items[1].error.as_ref(), Some(&expected));
+
+    // What the storage notes when a registry gives it another layer.
+    let layers = root.join("vfs-layers/layers.json");
+    let text = std::fs::read_to_string(&layers).unwrap();
+    let layer = sha256(&[0; 1024]);
+    assert!(text.contains(&layer), "{text}");
+    std::fs::write(&layers, text.replace(&layer, &sha256(b"evil"))).unwrap();
+    let problem = error(
+        &world,
+        "containers-storage",
+        &format!(r#"{{"{id}": {{}}}}"#),
+    );
+    assert!(
+        problem.contains("has other content than its configuration says"),
+        "{problem}"
+    );
 }

@@ -1,11 +1,51 @@
 //! Lists of mirrors: what a server sends for `metalink` and `mirrorlist`.
+//!
+//! A list names servers. A file of this machine is read where the manifest says so, not where a server does.
 
-use crate::download::address;
-use reqwest::Url;
+use crate::download::{Engine, Security};
+use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_manifest::origin::{ListKind, Remote};
 use serde::Deserialize;
 
-/// What a base URL is followed by in a metalink.
-const REPOMD: &str = "repodata/repomd.xml";
+/// The file of a repository that its metalink is about.
+pub(crate) struct Described {
+    name: &'static str,
+    /// Its path below the base URL.
+    path: &'static str,
+}
+
+/// Of a repository of RPM packages.
+pub(crate) const REPOMD: Described = Described {
+    name: "repomd.xml",
+    path: "repodata/repomd.xml",
+};
+
+/// Of a repository of OSTree.
+pub(crate) const SUMMARY: Described = Described {
+    name: "summary",
+    path: "summary",
+};
+
+/// The places that a remote consists of, the preferred ones first.
+pub(crate) async fn resolve(
+    engine: &Engine<'_>,
+    remote: &Remote,
+    security: &Security,
+    described: &Described,
+) -> Result<Vec<Location>, String> {
+    let Some(kind) = remote.list else {
+        return Ok(vec![remote.location.clone()]);
+    };
+    let document = engine.document(&remote.location, security).await;
+    let bases = document.and_then(|document| {
+        let text = String::from_utf8_lossy(&document);
+        match kind {
+            ListKind::Metalink => metalink(&text, described),
+            ListKind::Mirrorlist => mirrorlist(&text),
+        }
+    });
+    bases.map_err(|problem| format!(" from {}: {problem}", remote.location.shown()))
+}
 
 /// A metalink of version 3 (files are in `files`, URLs in `resources`, a higher preference is better) or of version 4
 /// (RFC 5854: neither; a lower priority is better).
@@ -14,33 +54,33 @@ struct Metalink {
     #[serde(default)]
     files: Files,
     #[serde(default)]
-    file: Vec<Described>,
+    file: Vec<File>,
 }
 
 #[derive(Default, Deserialize)]
 struct Files {
     #[serde(default)]
-    file: Vec<Described>,
+    file: Vec<File>,
 }
 
 #[derive(Deserialize)]
-struct Described {
+struct File {
     #[serde(rename = "@name")]
     name: String,
     #[serde(default)]
     resources: Resources,
     #[serde(default)]
-    url: Vec<Location>,
+    url: Vec<Mirror>,
 }
 
 #[derive(Default, Deserialize)]
 struct Resources {
     #[serde(default)]
-    url: Vec<Location>,
+    url: Vec<Mirror>,
 }
 
 #[derive(Deserialize)]
-struct Location {
+struct Mirror {
     #[serde(rename = "@preference")]
     preference: Option<i64>,
     #[serde(rename = "@priority")]
@@ -50,46 +90,59 @@ struct Location {
 }
 
 /// The base URLs in a metalink of a repository, the preferred ones first; those of other protocols are left out.
-pub(super) fn metalink(text: &str) -> Result<Vec<Url>, String> {
+fn metalink(text: &str, described: &Described) -> Result<Vec<Location>, String> {
     let parsed: Metalink =
         quick_xml::de::from_str(text).map_err(|error| format!("it is not a metalink: {error}"))?;
     let mut files = parsed.files.file.into_iter().chain(parsed.file);
-    let repomd = files.find(|file| file.name == "repomd.xml");
-    let repomd = repomd
-        .ok_or("it does not say where repomd.xml is: it is not the metalink of a repository")?;
-    let mut locations: Vec<_> = repomd.resources.url.into_iter().chain(repomd.url).collect();
+    let Described { name, path } = described;
+    let file = files.find(|file| file.name == *name).ok_or_else(|| {
+        format!("it does not say where {name} is: it is not the metalink of a repository")
+    })?;
+    let mut mirrors: Vec<_> = file.resources.url.into_iter().chain(file.url).collect();
     // What has no place in the order comes last in either version.
-    locations.sort_by_key(|location| match (location.preference, location.priority) {
+    mirrors.sort_by_key(|mirror| match (mirror.preference, mirror.priority) {
         (Some(preference), _) => preference.saturating_neg(),
         (None, Some(priority)) => priority,
         (None, None) => i64::MAX,
     });
-    let base = |location: &Location| address::parse(location.url.trim().strip_suffix(REPOMD)?).ok();
-    some(locations.iter().filter_map(base).collect())
+    let base = |mirror: &Mirror| server(mirror.url.trim().strip_suffix(path)?);
+    some(mirrors.iter().filter_map(base).collect())
 }
 
 /// The base URLs in a list with one per line, in its order; comments and other protocols are left out.
-pub(super) fn mirrorlist(text: &str) -> Result<Vec<Url>, String> {
+fn mirrorlist(text: &str) -> Result<Vec<Location>, String> {
     let lines = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.starts_with('#'));
-    some(lines.filter_map(|line| address::parse(line).ok()).collect())
+    some(lines.filter_map(server).collect())
 }
 
-fn some(bases: Vec<Url>) -> Result<Vec<Url>, String> {
+/// A base URL of a server.
+fn server(text: &str) -> Option<Location> {
+    Location::parse(text)
+        .ok()
+        .filter(|location| location.file().is_none())
+}
+
+fn some(bases: Vec<Location>) -> Result<Vec<Location>, String> {
     if bases.is_empty() {
-        return Err("it names no mirror with an https, http or file URL".to_owned());
+        return Err("it names no mirror with an https or http URL".to_owned());
     }
     Ok(bases)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{metalink, mirrorlist};
+    use super::*;
 
-    fn texts(urls: Result<Vec<reqwest::Url>, String>) -> Vec<String> {
-        urls.unwrap().iter().map(ToString::to_string).collect()
+    fn metalink(text: &str) -> Result<Vec<Location>, String> {
+        super::metalink(text, &REPOMD)
+    }
+
+    fn texts(bases: Result<Vec<Location>, String>) -> Vec<String> {
+        let bases = bases.unwrap();
+        bases.iter().map(|base| base.url().to_string()).collect()
     }
 
     #[test]
@@ -104,6 +157,7 @@ mod tests {
                <mm0:alternates><mm0:alternate><size>1</size></mm0:alternate></mm0:alternates>
                <resources maxconnections="1">
                 <url protocol="rsync" type="rsync" preference="100">rsync://r/os/repodata/repomd.xml</url>
+                <url protocol="file" preference="100">file:///etc/repodata/repomd.xml</url>
                 <url protocol="http" preference="98">http://b/os/repodata/repomd.xml</url>
                 <url protocol="https" preference="99">https://a/os/?x=1&amp;y=2/repodata/repomd.xml</url>
                 <url protocol="https">https://last/repodata/repomd.xml</url>
@@ -157,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_mirrorlist_has_one_mirror_per_line() {
-        let text = "# repo = x\r\nhttps://a/os/\r\n\n  http://b/os\nftp://c/os\n";
+        let text =
+            "# repo = x\r\nhttps://a/os/\r\n\n  http://b/os\nftp://c/os\nfile:///etc/\nFILE:/etc\n";
         assert_eq!(texts(mirrorlist(text)), ["https://a/os/", "http://b/os"]);
         assert!(mirrorlist("# nothing\n<html>").is_err());
     }

@@ -1,19 +1,18 @@
 //! `org.osbuild.librepo`: files of repositories, from whichever mirror has them.
 
-mod lists;
-
-use crate::checksum::{Checksum, FILES};
+use crate::checksum::Checksum;
 use crate::download::places::{Mirrors, Places};
-use crate::download::{self, Engine, Job, Limits, Security, address};
-use crate::inline::chain;
+use crate::download::{self, CURL_PROXY as PROXY, Engine, Identity, Job, Limits, Security};
 use crate::items::{Progress, entries};
+use crate::lists;
 use crate::secrets::Providers;
+use crate::stored::has_file;
 use crate::work::unless_cancelled;
 use crate::{FetchContext, Item};
 use futures_util::future::join_all;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
-use reqwest::Url;
+use osbuild_wasm_manifest::origin::Remote;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -40,19 +39,11 @@ struct Wanted {
 /// A mirror as the source's options have it.
 struct Mirror {
     name: String,
-    kind: Kind,
-    url: Url,
+    remote: Remote,
     /// Downloads at a time.
     parallel: usize,
     fastest_first: bool,
     security: Security,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Base,
-    Metalink,
-    Mirrorlist,
 }
 
 pub(crate) fn fetch_within(
@@ -83,20 +74,22 @@ pub(crate) fn fetch_within(
         return items;
     }
     let items = RefCell::new(items);
-    let engine = Engine::new(&source.module, context, limits);
+    let engine = Engine::new(&source.module, context, limits, PROXY);
     download::run(engine, &waiting, &items, async |engine| {
         let jobs = RefCell::new(Vec::new());
-        let each = by_mirror.into_iter().map(async |(name, wanted)| {
-            let mirror = read_mirror(source, &name, &providers, limits);
-            match resolve(&engine, mirror).await {
-                Ok((mirror, mirrors)) => jobs.borrow_mut().extend(
-                    wanted
-                        .into_iter()
-                        .map(|wanted| job(wanted, &mirror, &mirrors)),
-                ),
-                Err(problem) => fail(&wanted, &problem, &items),
-            }
-        });
+        let each =
+            by_mirror.into_iter().map(async |(name, wanted)| {
+                let mirror = read_mirror(source, &name, &providers, limits);
+                match resolve(&engine, mirror).await {
+                    Ok((mirror, mirrors)) => wanted.into_iter().for_each(|wanted| {
+                        match job(&wanted, &mirror, &mirrors) {
+                            Ok(job) => jobs.borrow_mut().push(job),
+                            Err(problem) => fail(&[wanted], &problem, &items),
+                        }
+                    }),
+                    Err(problem) => fail(&wanted, &problem, &items),
+                }
+            });
         unless_cancelled(context, async { drop(join_all(each).await) }).await;
         engine.download_all(jobs.take(), &progress, &items).await;
     });
@@ -111,8 +104,7 @@ fn prepare(
     context: &FetchContext<'_>,
 ) -> Result<Option<(String, Wanted)>, String> {
     let checksum = Checksum::parse(key)?;
-    let there = context.store.has_source(FILES, key);
-    if there.map_err(|error| format!("cannot look for {key}: {}", chain(&error)))? {
+    if has_file(context.store, &checksum)? {
         return Ok(None);
     }
     let text = |name: &str| {
@@ -135,18 +127,15 @@ fn fail(wanted: &[Wanted], problem: &str, items: &RefCell<Vec<Item>>) {
     }
 }
 
-fn job(wanted: Wanted, mirror: &Mirror, mirrors: &Rc<Mirrors>) -> Job {
-    Job {
+fn job(wanted: &Wanted, mirror: &Mirror, mirrors: &Rc<Mirrors>) -> Result<Job, String> {
+    Ok(Job {
         index: wanted.index,
-        checksum: wanted.checksum,
-        places: Places::Mirrored {
-            mirrors: Rc::clone(mirrors),
-            path: wanted.path,
-        },
+        checksum: wanted.checksum.clone(),
+        places: Places::mirrored(mirrors, wanted.path.clone())?,
         security: mirror.security.clone(),
         share: mirror.name.clone(),
         parallel: mirror.parallel,
-    }
+    })
 }
 
 fn read_mirror(
@@ -163,23 +152,8 @@ fn read_mirror(
         format!("Missing mirror: {name}; define it in the source's option `mirrors`")
     })?;
     let wrong = |problem: String| format!("the mirror {name}: {problem}");
-    let text = |member: &str| {
-        value
-            .get(member)
-            .and_then(Value::as_str)
-            .ok_or_else(|| wrong(format!("it has no {member:?}")))
-    };
     let flag = |member: &str| value.get(member).and_then(Value::as_bool) == Some(true);
-    let kind = match text("type")? {
-        "baseurl" => Kind::Base,
-        "metalink" => Kind::Metalink,
-        "mirrorlist" => Kind::Mirrorlist,
-        other => {
-            return Err(wrong(format!(
-                "the type {other:?} is not known; known are baseurl, metalink, mirrorlist"
-            )));
-        }
-    };
+    let remote = Remote::of_mirror(value).map_err(wrong)?;
     let parallel = match value
         .get("max-parallels")
         .map(|number| number.as_f64().unwrap_or_default())
@@ -188,17 +162,17 @@ fn read_mirror(
         Some(number) if number >= 1.0 => number as usize,
         Some(_) => return Err(wrong("max-parallels must be 1 or more".to_owned())),
     };
-    let certificate = providers.certificate(value, text("url")?).map_err(wrong)?;
+    let certificate = providers.certificate(value, &remote.location);
+    let certificate = certificate.map_err(wrong)?;
     Ok(Mirror {
         name: name.to_owned(),
-        kind,
-        url: address::parse(text("url")?).map_err(wrong)?,
         parallel,
         fastest_first: flag("fastest-mirror"),
         security: Security {
             insecure: flag("insecure"),
-            certificate,
+            identity: certificate.map(|files| Identity::new(files, &remote.location)),
         },
+        remote,
     })
 }
 
@@ -208,25 +182,12 @@ async fn resolve(
     mirror: Result<Mirror, String>,
 ) -> Result<(Mirror, Rc<Mirrors>), String> {
     let mirror = mirror?;
-    let read: fn(&str) -> Result<Vec<Url>, String> = match mirror.kind {
-        Kind::Base => {
-            let only = Rc::new(Mirrors::new(vec![mirror.url.clone()]));
-            return Ok((mirror, only));
-        }
-        Kind::Metalink => lists::metalink,
-        Kind::Mirrorlist => lists::mirrorlist,
-    };
-    let document = engine.document(&mirror.url, &mirror.security).await;
-    let bases = document.and_then(|document| read(&String::from_utf8_lossy(&document)));
-    let mut bases = bases.map_err(|problem| {
-        format!(
-            "cannot learn the servers of the mirror {} from {}: {problem}",
-            mirror.name,
-            address::shown(&mirror.url)
-        )
-    })?;
+    let name = format!("the mirror {}", mirror.name);
+    let bases = lists::resolve(engine, &mirror.remote, &mirror.security, &lists::REPOMD).await;
+    let mut bases =
+        bases.map_err(|problem| format!("cannot learn the servers of {name}{problem}"))?;
     if mirror.fastest_first && bases.len() > 1 {
-        bases = engine.fastest_first(bases, &mirror.security).await?;
+        bases = engine.fastest_first(bases, &mirror.security).await;
     }
     Ok((mirror, Rc::new(Mirrors::new(bases))))
 }

@@ -1,0 +1,80 @@
+//! How servers are asked: those that may be asked, with what they may see, for as much as there may be.
+
+use super::Limits;
+use super::budget::Budget;
+use super::client::{Clients, Security};
+use super::failure::Failure;
+use crate::Allowance;
+use osbuild_wasm_manifest::location::Location;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Client, Response};
+use tokio::time::timeout;
+
+/// As many redirects as curl follows.
+const MAX_REDIRECTS: usize = 50;
+
+/// What requests of one job have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(super) clients: &'a Clients<'a>,
+    pub(super) security: &'a Security,
+    pub(super) allowance: &'a Allowance<'a>,
+    pub(super) budget: &'a Budget,
+    pub(super) limits: &'a Limits,
+}
+
+impl Line<'_> {
+    /// The client for the server of a location, if that may be asked at all.
+    pub(super) fn client(&self, location: &Location) -> Result<Client, String> {
+        self.allowance.check(location)?;
+        self.clients.get(self.security, location)
+    }
+
+    /// Asks for a location and wherever its server leads to; each server on the way is one that may be asked.
+    pub(crate) async fn get(
+        &self,
+        location: &Location,
+        headers: HeaderMap,
+    ) -> Result<Response, Failure> {
+        let mut location = location.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.ask(&location, headers.clone()).await?;
+            match redirect(&location, &response)? {
+                Some(next) => location = next,
+                None => return Ok(response),
+            }
+        }
+        Err(Failure::Lasting(
+            "the server redirects too often".to_owned(),
+        ))
+    }
+
+    async fn ask(&self, location: &Location, headers: HeaderMap) -> Result<Response, Failure> {
+        let client = self.client(location).map_err(Failure::Lasting)?;
+        let request = client.get(location.url().clone()).headers(headers);
+        let patience = self.limits.connect + self.limits.low_speed_time;
+        let late = |_| Failure::passing("the server did not answer in time");
+        Ok(timeout(patience, request.send()).await.map_err(late)??)
+    }
+
+    /// Whether so many bytes may come.
+    pub(crate) fn expect(&self, bytes: u64) -> Result<(), Failure> {
+        self.budget.check(bytes)
+    }
+
+    /// Counts bytes that came.
+    pub(crate) fn receive(&self, bytes: u64) -> Result<(), Failure> {
+        self.budget.take(bytes)
+    }
+}
+
+/// Where an answer leads to, if it leads elsewhere.
+fn redirect(from: &Location, response: &Response) -> Result<Option<Location>, Failure> {
+    let target = response.headers().get(header::LOCATION);
+    let leads = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let Some(target) = target.filter(|_| leads) else {
+        return Ok(None);
+    };
+    let target = String::from_utf8_lossy(target.as_bytes());
+    from.redirected(&target).map(Some).map_err(Failure::Lasting)
+}
