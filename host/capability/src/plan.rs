@@ -2,7 +2,9 @@
 use crate::grant::Limits;
 use crate::policy::Decision;
 use crate::profile::Profile;
+use crate::rights::{Right, Verb};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A plan, as `osbuild-wasm plan --format json` prints it; schemas/plan.json.
@@ -77,6 +79,12 @@ pub struct Ask {
     /// Files of this machine that it reads, as patterns of absolute paths; `containers-storage` is the machine's container storage.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// What decides where contents come from and who vouches for them, beside the hosts, e.g. `image.tls-verify: false`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub settings: BTreeSet<String>,
+    /// SHA-256 of all options: of the stage, its inputs, devices and mounts.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub configuration: String,
     /// The options of the stage, which rights of a policy may refer to.
     #[serde(skip)]
     pub options: serde_json::Value,
@@ -134,6 +142,16 @@ impl From<Bounds> for Limits {
             created_inodes: bounds.created_inodes,
             time: bounds.seconds.map(Duration::from_secs),
         }
+    }
+}
+
+impl Ask {
+    /// Whether rights tell what it does: with modes, owners, attributes, nodes or programs the options decide more than paths.
+    pub fn is_told_by_rights(&self) -> bool {
+        let telling = [Verb::Read, Verb::Create, Verb::Replace, Verb::Remove];
+        let tells = |right: &Right| right.verbs.iter().all(|verb| telling.contains(verb));
+        let rights = self.module.rights.as_ref();
+        self.module.programs.is_empty() && rights.is_some_and(|own| own.iter().all(tells))
     }
 }
 

@@ -132,3 +132,150 @@ fn the_lock_of_standard_input_goes_to_standard_output() {
         .expect(0);
     assert_fits("lock", &ended.json());
 }
+
+/// The lock file of a manifest, as a document for `audit diff`.
+fn lock_of(scratch: &Scratch, name: &str, manifest: &Value) -> std::path::PathBuf {
+    let file = scratch.path(&format!("{name}.lock"));
+    Program::new("lock")
+        .option("--output", &file)
+        .arg(scratch.json(&format!("{name}.json"), manifest))
+        .run()
+        .expect(0);
+    file
+}
+
+/// `audit diff` of the lock files of two manifests.
+fn diff(old: &Value, new: &Value) -> osbuild_wasm_tests::Ended {
+    let scratch = Scratch::new();
+    Program::new("audit diff")
+        .arg(lock_of(&scratch, "old", old))
+        .arg(lock_of(&scratch, "new", new))
+        .run()
+}
+
+fn chmod(path: &str, mode: &str) -> Value {
+    small::stage(
+        "org.osbuild.chmod",
+        json!({ "items": { path: { "mode": mode } } }),
+    )
+}
+
+#[test]
+fn a_manifest_that_gained_a_set_id_bit_fails_the_comparison() {
+    let none = small::tree(json!([small::hostname("x")]));
+    let one = |path, mode| small::tree(json!([small::hostname("x"), chmod(path, mode)]));
+    let (usual, other) = (one("/usr", "0755"), one("/usr", "u+s"));
+    diff(&none, &other)
+        .expect(1)
+        .says("pipeline tree, stage org.osbuild.chmod")
+        .says("/usr")
+        .never_says("wasi:io");
+    diff(&one("/etc", "0755"), &usual)
+        .expect(1)
+        .says("chmod /usr");
+    // The same path, another mode: rights do not tell.
+    diff(&usual, &other).expect(1).says("options with SHA-256");
+    diff(&usual, &usual).expect(0).says("nothing differs");
+}
+
+#[test]
+fn a_locked_run_refuses_what_the_manifest_gained() {
+    let scratch = Scratch::new();
+    let with = |mode| small::tree(json!([small::hostname("x"), chmod("/etc/hostname", mode)]));
+    scratch.json("m.json", &with("0644"));
+    Program::new("lock")
+        .arg(scratch.path("m.json"))
+        .run()
+        .expect(0);
+    run(&scratch, "--locked").run().expect(0);
+    scratch.json("m.json", &with("4755"));
+    run(&scratch, "--locked")
+        .run()
+        .expect(1)
+        .says("grew: pipeline tree, stage org.osbuild.chmod");
+}
+
+#[test]
+fn other_options_that_rights_tell_about_are_no_growth_but_not_locked_either() {
+    let with = |name| small::tree(json!([small::hostname(name)]));
+    diff(&with("x"), &with("y")).expect(0).says("nothing grew");
+}
+
+#[test]
+fn a_build_root_that_disappears_and_another_runner_fail_the_comparison() {
+    let pipelines = |build: Value, runner: &str| {
+        let mut tree = json!({ "name": "tree", "stages": [small::hostname("x")] });
+        if build.is_string() {
+            tree["build"] = build;
+        }
+        let build = json!({ "name": "build", "runner": runner, "stages": [small::hostname("b")] });
+        small::of(json!([build, tree]))
+    };
+    let built = pipelines("name:build".into(), "org.osbuild.fedora40");
+    let unbuilt = pipelines(Value::Null, "org.osbuild.fedora40");
+    let other = pipelines("name:build".into(), "org.osbuild.rhel9");
+    diff(&built, &unbuilt)
+        .expect(1)
+        .says("programs of this machine");
+    diff(&built, &other).expect(1).says("runner org.osbuild.");
+    diff(&built, &built).expect(0).says("nothing differs");
+}
+
+#[test]
+fn what_vouches_for_contents_is_part_of_the_comparison() {
+    let sources = |sources: Value| {
+        let mut manifest = small::tree(json!([small::hostname("x")]));
+        manifest["sources"] = sources;
+        manifest
+    };
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let image = |more: Value| {
+        let mut image = json!({ "name": "registry.example.org/x", "digest": digest.as_str() });
+        let own = image.as_object_mut().expect("an object");
+        own.extend(more.as_object().expect("an object").clone());
+        sources(
+            json!({ "org.osbuild.skopeo": { "items": { digest.as_str(): { "image": image } } } }),
+        )
+    };
+    let commit = |remote: Value| {
+        sources(
+            json!({ "org.osbuild.ostree": { "items": { "1".repeat(64): { "remote": remote } } } }),
+        )
+    };
+    let url = "https://a.example.org/";
+    let file = |item: Value| {
+        sources(json!({ "org.osbuild.curl": { "items": { digest.as_str(): item } } }))
+    };
+    for (old, new, said) in [
+        (
+            image(json!({})),
+            image(json!({ "tls-verify": false })),
+            "image.tls-verify: false",
+        ),
+        (
+            image(json!({})),
+            image(
+                json!({ "containers-transport": "containers-storage", "storage-location": "/srv/x" }),
+            ),
+            "image.storage-location: /srv/x",
+        ),
+        (
+            commit(json!({ "url": url, "gpgkeys": ["KEY"] })),
+            commit(json!({ "url": url })),
+            "nobody vouches for the commits",
+        ),
+        (
+            commit(json!({ "url": url, "gpgkeys": ["KEY"] })),
+            commit(json!({ "url": url, "gpgkeys": ["OTHER"] })),
+            "remote.gpgkeys: OTHER",
+        ),
+        (
+            file(json!({ "url": url })),
+            file(json!({ "url": url, "insecure": true })),
+            "insecure: true",
+        ),
+    ] {
+        diff(&old, &new).expect(1).says(said);
+        diff(&new, &new).expect(0).says("nothing differs");
+    }
+}

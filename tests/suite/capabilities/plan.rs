@@ -140,3 +140,13 @@ fn the_manifest_may_come_from_standard_input() {
         .expect(0)
         .says("Plan of standard input");
 }
+
+#[test]
+fn a_plan_says_what_programs_may_touch_beside_the_rights_of_the_component() {
+    let scratch = Scratch::new();
+    let dracut = manifest::stage("org.osbuild.dracut", json!({ "kernel": ["6.1"] }));
+    let document = manifest::tree(json!([dracut, manifest::hostname("x")]));
+    let plan = Program::new("plan").arg(scratch.json("m", &document)).run();
+    let plan = plan.expect(0).says("programs: the whole tree,");
+    assert_eq!(plan.all().matches("programs: the whole tree").count(), 1);
+}

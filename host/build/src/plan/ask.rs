@@ -1,13 +1,14 @@
 //! What the modules of a manifest ask for.
-use super::hosts;
+use super::{hosts, settings};
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_capability::plan::{Ask, Part};
 use osbuild_wasm_capability::{Profile, Rights};
-use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::json::{Value, to_python_sorted};
 use osbuild_wasm_manifest::model::{
-    Device, Input, Manifest, Mount, Origin, Pipeline, Source, Version,
+    Device, Input, Manifest, Mount, Origin, Pipeline, Source, Stage, Version,
 };
 use osbuild_wasm_manifest::origin::Reach;
+use sha2::{Digest, Sha256};
 
 /// What a stage of a manifest asks for, and the rights of its document with its options filled in.
 pub(super) fn of_stage(
@@ -25,9 +26,27 @@ pub(super) fn of_stage(
         inputs: inputs.map(|input| input_part(manifest, input)).collect(),
         devices: stage.devices.iter().map(device_part).collect(),
         mounts: stage.mounts.iter().map(mount_part).collect(),
+        configuration: configuration(stage),
         ..ask
     };
     Ok((ask, rights))
+}
+
+/// SHA-256 of everything that a stage and its parts are told.
+fn configuration(stage: &Stage) -> String {
+    let inputs = stage.inputs.iter();
+    let inputs = inputs.map(|input| (&input.name, &input.module, &input.options));
+    let devices = stage.devices.iter();
+    let devices = devices.map(|device| (&device.name, &device.module, &device.options));
+    let mounts = stage.mounts.iter();
+    let mounts = mounts.map(|mount| (&mount.name, &mount.module, &mount.options));
+    let mut hash = Sha256::new();
+    hash.update(to_python_sorted(&stage.options));
+    for (name, module, options) in inputs.chain(devices).chain(mounts) {
+        hash.update(format!("\0{name}\0{module}\0"));
+        hash.update(to_python_sorted(options));
+    }
+    hex::encode(hash.finalize())
 }
 
 fn has_build_root(pipeline: &Pipeline) -> bool {
@@ -85,6 +104,7 @@ pub(super) fn of_source(source: &Source) -> Ask {
         },
         hosts: reach.hosts.into_iter().collect(),
         files: reach.files.iter().map(hosts::file_pattern).collect(),
+        settings: settings::of(source),
         ..Ask::default()
     }
 }

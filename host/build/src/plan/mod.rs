@@ -3,6 +3,7 @@ mod ask;
 mod hosts;
 mod keys;
 mod profiles;
+mod settings;
 
 use crate::failure::{BuildError, Denied, Result};
 use crate::helpers::{needed_by, needed_by_stage};

@@ -1,11 +1,14 @@
 //! What a document says that somebody may do, as sets that can be compared.
 use crate::audit::{Audit, Audited};
-use crate::lock::Lock;
+use crate::lock::{Lock, LockedStage};
 use crate::pattern::Pattern;
-use crate::plan::{Bounds, Plan, Planned};
-use crate::profile::Profile;
+use crate::plan::{Bounds, Part, Plan, Planned};
+use crate::profile::{Profile, Standing, standing};
 use crate::rights::{Right, Verb};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What may be done where no right narrows it.
+const EVERYTHING: &str = "every verb on every path that is granted";
 
 /// Whom the facts are about, e.g. `stage org.osbuild.rpm`.
 pub(super) type Subject = String;
@@ -74,6 +77,20 @@ pub(super) fn of_lock(lock: &Lock) -> BTreeMap<Subject, Facts> {
         .into_iter()
         .flat_map(|(kind, modules)| modules.iter().map(move |module| format!("{kind} {module}")));
     all.extend(modules.map(|subject| (subject, Facts::default())));
+    for (module, settings) in &lock.settings {
+        let facts: &mut Facts = all.entry(format!("source {module}")).or_default();
+        facts.words.extend(settings.iter().cloned());
+    }
+    let mut names = Names::default();
+    for pipeline in &lock.pipelines {
+        let build = pipeline.build.as_deref();
+        let facts = of_build_root(build, &pipeline.runner, pipeline.source_epoch);
+        all.insert(format!("pipeline {}", pipeline.name), facts);
+        for stage in &pipeline.stages {
+            let name = format!("pipeline {}, {}", pipeline.name, stage.component);
+            all.insert(names.next(name), of_locked_stage(stage));
+        }
+    }
     let identity = [("contract".to_owned(), lock.contract.clone())].into();
     all.insert(
         "this program".into(),
@@ -86,29 +103,65 @@ pub(super) fn of_lock(lock: &Lock) -> BTreeMap<Subject, Facts> {
 }
 
 /// Stages are told apart by pipeline, module, and which of its kind they are there: adding one does not rename all that follow.
-pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Subject, Facts> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let sources = plan.sources.iter().map(|planned| (None, planned));
-    let stages = plan.pipelines.iter().flat_map(|pipeline| {
-        pipeline
-            .stages
-            .iter()
-            .map(move |planned| (Some(pipeline.name.as_str()), planned))
-    });
-    let mut all = BTreeMap::new();
-    for (pipeline, planned) in sources.chain(stages) {
-        let module = subject(&planned.ask.module);
-        let name = pipeline.map_or(module.clone(), |pipeline| {
-            format!("pipeline {pipeline}, {module}")
-        });
-        let count = seen.entry(name.clone()).or_default();
+#[derive(Default)]
+struct Names(BTreeMap<String, usize>);
+
+impl Names {
+    fn next(&mut self, name: String) -> String {
+        let count = self.0.entry(name.clone()).or_default();
         *count += 1;
-        let name = if *count == 1 {
-            name
-        } else {
-            format!("{name} #{count}")
-        };
+        match *count {
+            1 => name,
+            count => format!("{name} #{count}"),
+        }
+    }
+}
+
+/// Where the programs of a pipeline come from. That of this machine is not less than a build pipeline, and none is less than another.
+fn of_build_root(build: Option<&str>, runner: &str, source_epoch: Option<i64>) -> Facts {
+    let from = match build {
+        Some(build) => format!("programs of pipeline {build}"),
+        None => "programs of this machine".into(),
+    };
+    let time = source_epoch.map_or("that of the machine".into(), |epoch| epoch.to_string());
+    Facts {
+        words: [from, format!("runner {runner}")].into(),
+        identity: [("time".to_owned(), time)].into(),
+        ..Facts::default()
+    }
+}
+
+fn of_locked_stage(stage: &LockedStage) -> Facts {
+    let mut facts = Facts {
+        rights: vec![stage.rights.clone()],
+        ..Facts::default()
+    };
+    let hosts = stage.hosts.iter().map(|host| format!("host {host}"));
+    facts.words.extend(hosts);
+    facts.add_parts(&stage.inputs, &stage.devices, &stage.mounts);
+    facts.add_configuration(&stage.configuration, stage.told_by_rights);
+    facts
+}
+
+pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Subject, Facts> {
+    let mut names = Names::default();
+    let mut all = BTreeMap::new();
+    for planned in &plan.sources {
+        let name = names.next(subject(&planned.ask.module));
         all.insert(name, of_planned(planned));
+    }
+    for pipeline in &plan.pipelines {
+        let build = pipeline.build.as_deref();
+        let facts = of_build_root(build, &pipeline.runner, pipeline.source_epoch);
+        all.insert(format!("pipeline {}", pipeline.name), facts);
+        for planned in &pipeline.stages {
+            let name = format!(
+                "pipeline {}, {}",
+                pipeline.name,
+                subject(&planned.ask.module)
+            );
+            all.insert(names.next(name), of_planned(planned));
+        }
     }
     all
 }
@@ -210,7 +263,11 @@ fn identity(profile: &Profile) -> BTreeMap<String, String> {
 fn of_planned(planned: &Planned) -> Facts {
     let (ask, decision) = (&planned.ask, &planned.decision);
     let mut facts = Facts {
-        rights: vec![ask.module.rights.clone(), decision.rights.clone()],
+        // A source has no tree to do something to.
+        rights: match ask.module.kind == "source" {
+            true => Vec::new(),
+            false => vec![ask.module.rights.clone(), decision.rights.clone()],
+        },
         bounds: Some(decision.limits),
         identity: identity(&ask.module),
         ..Facts::default()
@@ -255,21 +312,54 @@ fn of_planned(planned: &Planned) -> Facts {
             .entropy
             .then(|| "random numbers that are not seeded".to_owned()),
     );
-    for (kind, parts) in [
-        ("input", &ask.inputs),
-        ("device", &ask.devices),
-        ("mount", &ask.mounts),
-    ] {
-        words.extend(
-            parts
-                .iter()
-                .map(|part| format!("{kind} {} ({}): {}", part.name, part.module, part.of)),
-        );
-    }
+    words.extend(ask.settings.iter().cloned());
+    words.extend(planned.touched_by_programs());
+    facts.add_parts(&ask.inputs, &ask.devices, &ask.mounts);
+    facts.add_configuration(&ask.configuration, ask.is_told_by_rights());
     facts
 }
 
 impl Facts {
+    fn add_parts(&mut self, inputs: &[Part], devices: &[Part], mounts: &[Part]) {
+        for (kind, parts) in [("input", inputs), ("device", devices), ("mount", mounts)] {
+            let words = parts
+                .iter()
+                .map(|part| format!("{kind} {} ({}): {}", part.name, part.module, part.of));
+            self.words.extend(words);
+        }
+    }
+
+    /// Other options are only another identity where rights tell what they do.
+    fn add_configuration(&mut self, digest: &str, told_by_rights: bool) {
+        match (digest, told_by_rights) {
+            ("", _) => {}
+            (digest, true) => {
+                _ = self
+                    .identity
+                    .insert("SHA-256 of options".into(), digest.into());
+            }
+            (digest, false) => _ = self.words.insert(format!("options with SHA-256 {digest}")),
+        }
+    }
+
+    /// What a reader wants to know of somebody new: what it may do to which paths, and no plumbing that every component has.
+    pub(super) fn telling(&self) -> Vec<String> {
+        let plumbing = |word: &str| {
+            let is_file_system = word.starts_with("wasi:filesystem");
+            word.starts_with("wasi:") && standing(word) == Standing::Granted && !is_file_system
+                || word == "interface types"
+        };
+        let words = self.words.iter().filter(|word| !plumbing(word)).cloned();
+        let rights = self.rights.iter().flatten().flatten();
+        let rights = rights.filter(|right| !right.paths.is_empty()).map(|right| {
+            let verbs: Vec<_> = right.verbs.iter().map(|verb| verb.name()).collect();
+            format!("{} {}", verbs.join("/"), right.paths.join(" "))
+        });
+        let unlimited = !self.rights.is_empty() && self.rights.iter().all(Option::is_none);
+        let unlimited = unlimited.then(|| EVERYTHING.to_owned());
+        unlimited.into_iter().chain(rights).chain(words).collect()
+    }
+
     /// What is here and not in `other`, in words.
     pub(super) fn beyond(&self, other: &Self) -> Vec<String> {
         let mut more: Vec<_> = self.words.difference(&other.words).cloned().collect();
@@ -290,7 +380,7 @@ fn rights_beyond(own: Option<&[Right]>, other: Option<&[Right]>) -> Vec<String> 
         return Vec::new();
     };
     let Some(own) = own else {
-        return vec!["every verb on every path that is granted".into()];
+        return vec![EVERYTHING.into()];
     };
     let pairs = own.iter().flat_map(|right| {
         right

@@ -53,9 +53,14 @@ impl Document {
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| {
             format!("{name} is neither a component nor a JSON document of an audit, a lock file or a plan")
         })?;
-        if value["version"] != 1 && kinds.iter().any(|kind| value["type"] == *kind) {
+        let known = if value["type"] == Lock::TYPE {
+            Lock::FORMAT
+        } else {
+            1
+        };
+        if value["version"] != known && kinds.iter().any(|kind| value["type"] == *kind) {
             return Err(format!(
-                "{name}: version {} of this format is not known here",
+                "{name}: version {} of this format is not known here, which is {known}: write it again",
                 value["version"]
             ));
         }
@@ -148,7 +153,7 @@ impl Diff {
 
 /// A subject that only one side has.
 fn whole(subject: &str, word: &str, facts: &Facts) -> Change {
-    let words: Vec<_> = facts.words.iter().map(String::as_str).collect();
+    let words = facts.telling();
     let what = match words.is_empty() {
         true => word.to_owned(),
         false => format!("{word}: {}", words.join(", ")),

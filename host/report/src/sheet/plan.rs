@@ -68,7 +68,8 @@ fn shown(manifest: &str) -> &str {
 
 fn sources(plan: &Plan, with_policy: bool) -> Part {
     let row = |planned: &Planned| {
-        let module = Cell::new([planned.ask.module.name.clone()]);
+        let name = std::iter::once(planned.ask.module.name.clone());
+        let module = Cell::new(name.chain(planned.ask.settings.iter().cloned()));
         vec![
             module,
             network(&planned.ask),
