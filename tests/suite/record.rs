@@ -269,3 +269,129 @@ fn a_record_that_cannot_be_kept_is_said_before_anything_is_built() {
         .says("No such file or directory");
     assert!(!scratch.path("out").exists());
 }
+
+#[test]
+fn a_program_of_a_typed_interface_counts_as_used() {
+    if !machine::offers(&["bwrap", "qemu-img"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let input = json!({ "image": { "type": "org.osbuild.files", "origin": "org.osbuild.pipeline", "references": { "name:raw": { "file": "disk.img" } } } });
+    let options = json!({ "filename": "disk.qcow2", "format": { "type": "qcow2" } });
+    let document = manifest::of(json!([
+        { "name": "raw", "stages": [stage("org.osbuild.truncate", json!({ "filename": "disk.img", "size": "1M" }))] },
+        { "name": "tree", "stages": [{ "type": "org.osbuild.qemu", "options": options, "inputs": input }, manifest::error(3)] },
+    ]));
+    let (ended, record) = record(&scratch, hostile::library(), &document, &[]);
+    ended.expect(1);
+    let qemu = &record["pipelines"][1]["stages"][0];
+    assert_eq!(qemu["calls"][0]["programs"], json!(["qemu-img"]));
+    assert_eq!(qemu["unused"]["programs"], json!([]));
+    let report = Program::new("report")
+        .arg(scratch.path("record.json"))
+        .run();
+    let report = report
+        .expect(0)
+        .never_says("qemu-img (granted and not used)");
+    // Of a run that failed as well.
+    assert!(
+        !report.all().contains("Programs run  0"),
+        "{}",
+        report.all()
+    );
+}
+
+/// `test.narrow` is the component that runs programs, with these programs in its document.
+fn with_programs(scratch: &Scratch, programs: &Value, runs: &Value) -> (std::path::PathBuf, Value) {
+    let library = hostile::with_document(scratch, "programs", &json!({ "programs": programs }));
+    (library, stage("test.narrow", json!({ "runs": runs })))
+}
+
+#[test]
+fn what_programs_do_beside_contents_is_recorded() {
+    if !machine::offers(&["bwrap"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let tree = "/run/osbuild/tree";
+    let run = |program: &str, arguments: &[&str]| {
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|word| word.replace('@', tree))
+            .collect();
+        json!({ "program": program, "arguments": arguments, "environment": [["GIVEN", "yes"]] })
+    };
+    let runs = json!([
+        run("chmod", &["u+s", "@/etc/hostname"]),
+        run("mkdir", &["-m", "0750", "@/made"]),
+        run("ln", &["-s", "../elsewhere", "@/made/link"]),
+        run("mkfifo", &["@/made/pipe"]),
+        run("chown", &["4:5", "@/made"]),
+        run("rm", &["@/gone"]),
+    ]);
+    let programs = json!(["chmod", "mkdir", "ln", "mkfifo", "chown", "rm"]);
+    let (library, changing) = with_programs(&scratch, &programs, &runs);
+    let before = stage(
+        "org.osbuild.mkdir",
+        json!({ "paths": [{ "path": "/kept" }] }),
+    );
+    let gone = stage(
+        "org.osbuild.truncate",
+        json!({ "filename": "gone", "size": "1" }),
+    );
+    let document = manifest::tree(json!([before, gone, hostname("noted"), changing]));
+    let (ended, record) = record(&scratch, &library, &document, &[]);
+    ended.expect(0);
+    let changing = stage_of(&record, 3);
+    let object =
+        |kind: &str, mode: &str, owner: &str| json!({ "kind": kind, "mode": mode, "owner": owner });
+    let mut link = object("link", "777", "0:0");
+    link["target"] = "../elsewhere".into();
+    assert_eq!(
+        changing["changes"],
+        json!([
+            { "path": "/etc/hostname", "before": object("file", "644", "0:0"), "after": object("file", "4644", "0:0") },
+            { "path": "/gone", "before": object("file", "644", "0:0") },
+            { "path": "/made", "after": object("directory", "750", "4:5") },
+            { "path": "/made/link", "after": link },
+            { "path": "/made/pipe", "after": object("fifo", "644", "0:0") },
+        ])
+    );
+    assert_eq!(
+        changing["programs"][0]["environment"],
+        json!({ "GIVEN": "yes" })
+    );
+    assert!(stage_of(&record, 2).get("changes").is_none());
+    let report = Program::new("report")
+        .arg(scratch.path("record.json"))
+        .run();
+    report
+        .expect(0)
+        .says("file 644 0:0 -> file 4644 0:0")
+        .says("removed: file 644");
+}
+
+#[test]
+fn places_on_mounts_are_called_as_in_manifests_and_written_devices_are_recorded() {
+    if !machine::offers(&["bwrap", "sfdisk", "mkfs.ext4"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let mut document = manifest::disk();
+    document["pipelines"][1]["name"] = "image".into();
+    let file = scratch.path("record.json");
+    Program::new("run --export image")
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .option("--record", &file)
+        .arg(scratch.json("manifest", &document))
+        .run()
+        .expect(0);
+    let record: Value = serde_json::from_str(&scratch.read("record.json")).expect("JSON");
+    let stages = &record["pipelines"][1]["stages"];
+    let mkfs = &stages[2]["devices"][0];
+    assert_eq!(mkfs["path"], "device://device", "{:#}", stages[2]);
+    assert!(mkfs["written"].as_u64().is_some_and(|bytes| bytes > 0));
+    let copied = stages[3]["written"].to_string();
+    assert!(copied.contains("mount://root/etc/hostname"), "{copied}");
+}

@@ -277,6 +277,7 @@ impl fmt::Display for Pattern {
 pub fn exactly(path: &str, below: bool) -> String {
     let path = glob::Pattern::escape(path);
     match below {
+        true if path.ends_with("://") => format!("{path}**"),
         true => format!("{}/**", path.trim_end_matches('/')),
         false => path,
     }
@@ -285,6 +286,10 @@ pub fn exactly(path: &str, below: bool) -> String {
 /// A path of the contract as rights write it: `/etc/passwd` for `/run/osbuild/tree/etc/passwd`, else with a scheme.
 pub fn shown(path: &str) -> String {
     let of_scheme = |(scheme, root): &(&str, &str)| {
+        // Of the directory that holds them all the scheme is the name.
+        if root.ends_with('/') && path == root.trim_end_matches('/') {
+            return Some((*scheme).to_owned());
+        }
         let below = path.strip_prefix(root)?;
         match *scheme {
             "tree://" if below.is_empty() => Some("/".to_owned()),

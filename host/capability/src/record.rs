@@ -124,6 +124,12 @@ pub struct StageRecord {
     pub tried: Vec<AccessRecord>,
     /// Regular files that it, its helpers or its programs made or changed and that were there at its end.
     pub written: Vec<WrittenRecord>,
+    /// What became of other objects and of owners, modes and attributes, when it could run programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ChangeRecord>,
+    /// The devices that were written to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceRecord>,
     /// Calls of privileged interfaces but `command`, in order.
     pub calls: Vec<CallRecord>,
     /// Programs that it ran, in order.
@@ -218,6 +224,9 @@ pub struct CallRecord {
     pub call: String,
     /// What it was called with; of bytes only how many there were.
     pub arguments: Value,
+    /// The program that it started; several where distributions have different names for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<String>,
     /// Seconds.
     pub duration: f64,
     /// Why it failed.
@@ -233,6 +242,9 @@ pub struct ProgramRecord {
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// Variables that the stage gave it, beside those that every program has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
     /// It ran with the tree as its root, not in the build root.
     pub in_tree: bool,
     /// Exit status; none when it did not run.
@@ -245,12 +257,102 @@ pub struct ProgramRecord {
     pub duration: f64,
 }
 
-impl ProgramRecord {
-    /// Whether this was a run of a program with that name or path.
-    pub fn is(&self, program: &str) -> bool {
-        let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-        self.error.is_none() && base(&self.program) == base(program)
+/// The place by the name of the mount that it is on; of mounts on one another the last one decides.
+fn by_mount(path: &str, mounts: &[(&str, &str)]) -> Option<String> {
+    let below = path.strip_prefix("mount://")?.trim_start_matches('/');
+    let on = |(name, target): &(&str, &str)| {
+        let target = target.trim_matches('/');
+        let rest = below.strip_prefix(target)?;
+        let rest = match target {
+            "" => rest,
+            _ if rest.is_empty() => rest,
+            _ => rest.strip_prefix('/')?,
+        };
+        Some((target.len(), format!("mount://{name}/{rest}")))
+    };
+    let found = mounts.iter().filter_map(on);
+    Some(found.max_by_key(|(length, _)| *length)?.1)
+}
+
+/// Whether a program with that name or path was started, by `command` or by a call of another interface.
+pub fn ran(program: &str, programs: &[ProgramRecord], calls: &[CallRecord]) -> bool {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let started = programs.iter().filter(|run| run.error.is_none());
+    let by_calls = calls.iter().flat_map(|call| &call.programs);
+    let mut all = started.map(|run| &run.program).chain(by_calls);
+    all.any(|name| base(name) == base(program))
+}
+
+impl StageRecord {
+    /// Whether a program with that name or path was started.
+    pub fn ran(&self, program: &str) -> bool {
+        ran(program, &self.programs, &self.calls)
     }
+
+    /// Calls places on mounts as manifests and plans do, `mount://NAME/usr`, instead of by where they are mounted. `mounts` are the
+    /// names with their targets, e.g. `/boot`.
+    pub fn name_mounts(&mut self, mounts: &[(&str, &str)]) {
+        let accesses = self.accesses.iter_mut().map(|of| &mut of.path);
+        let written = self.written.iter_mut().map(|of| &mut of.path);
+        let changes = self.changes.iter_mut().map(|of| &mut of.path);
+        for path in accesses.chain(written).chain(changes) {
+            if let Some(name) = by_mount(path, mounts) {
+                *path = name;
+            }
+        }
+    }
+
+    /// How many programs were started, by `command` and by calls of other interfaces.
+    pub fn programs_started(&self) -> usize {
+        let runs = self.programs.iter().filter(|run| run.error.is_none());
+        let calls = self.calls.iter().filter(|call| !call.programs.is_empty());
+        runs.count() + calls.count()
+    }
+}
+
+/// What became of an object while a stage ran that could run programs. Contents are among the files written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRecord {
+    /// Where it is, or was.
+    pub path: String,
+    /// As it was before; none: it was not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<ObjectRecord>,
+    /// As it was at the end; none: it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ObjectRecord>,
+}
+
+/// An object of a file system without its content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectRecord {
+    /// `file`, `directory`, `link`, `character-device`, `block-device`, `fifo` or `socket`.
+    pub kind: String,
+    /// Permission bits with set-id and sticky bits, octal, e.g. `4755`.
+    pub mode: String,
+    /// Owner and group as numbers, e.g. `0:0`.
+    pub owner: String,
+    /// Text of a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Major and minor number of a device node, e.g. `1:5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Extended attributes; values in hex, long ones as `sha256:` and their digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, String>,
+}
+
+/// A block device that a stage wrote to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceRecord {
+    /// Its path.
+    pub path: String,
+    /// Bytes that reached the device while the stage ran.
+    pub written: u64,
 }
 
 /// Something that was refused.

@@ -170,6 +170,16 @@ impl Rights {
         self.permit(verb, path, Coverage::Above).is_ok()
     }
 
+    /// Whether every layer allows something to be done to the path or, if `reach` says so, below it: what may be written may be looked
+    /// for. Layers may do so by different verbs.
+    pub fn know(&self, path: &str, reach: Coverage) -> bool {
+        let knows = |layer: &Layer| {
+            let mut verbs = Verb::ALL.into_iter();
+            verbs.any(|verb| layer.covers(verb, path, reach))
+        };
+        self.layers.iter().all(knows)
+    }
+
     /// Each layer's verbs and patterns, for reports.
     pub fn layers(&self) -> impl Iterator<Item = Vec<Right>> + '_ {
         self.layers.iter().map(|layer| layer.rights().collect())

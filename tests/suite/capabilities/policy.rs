@@ -299,6 +299,36 @@ fn a_learned_policy_allows_the_run_that_it_was_learned_from_and_no_other() {
         .says("may not create /srv/other");
 }
 
+/// Whoever creates a directory looks first whether it is there, and may look because it may create.
+#[test]
+fn a_directory_that_was_there_already_is_learned_with_what_the_document_allows() {
+    let scratch = Scratch::new();
+    let rights = json!({ "rights": [{ "verbs": ["create"], "paths": ["/made"] }] });
+    let library = hostile::with_document(&scratch, "files", &rights);
+    let looks = json!({ "steps": [hostile::step("tree stat /run/osbuild/tree/made")] });
+    let made = json!({ "paths": [{ "path": "/made" }] });
+    let document = manifest::tree(json!([
+        manifest::stage("org.osbuild.mkdir", made),
+        manifest::stage("test.narrow", looks),
+    ]));
+    let manifest = scratch.json("manifest.json", &document);
+    for (store, option) in [("a", "--learn"), ("b", "--policy")] {
+        Program::new("run --quiet --export tree")
+            .option("--libdir", &library)
+            .option("--store", scratch.path(store))
+            .option("--output-directory", scratch.path(&format!("out-{store}")))
+            .option(option, scratch.path("learned.toml"))
+            .arg(&manifest)
+            .run()
+            .expect(0);
+    }
+    let learned = scratch.read("learned.toml");
+    assert!(
+        learned.contains("\"create\"], paths = [\"/made\"]"),
+        "{learned}"
+    );
+}
+
 #[test]
 fn a_learned_policy_has_programs_devices_and_mounts_that_were_used() {
     if !osbuild_wasm_tests::machine::offers(&["sfdisk", "mkfs.ext4"]) {

@@ -21,15 +21,19 @@ impl RecordedHelpers {
         &mut self,
         (interface, name): (Interface, &str),
         arguments: Value,
+        programs: &[&str],
         call: impl FnOnce(&mut dyn Helpers) -> Call<T>,
     ) -> Call<T> {
         let started = Instant::now();
         let outcome = call(self.helpers.as_mut());
         let error = self.journal.heard(interface, &outcome);
+        let started_none = matches!(&outcome, Err(error) if is_before_start(error));
+        let programs = programs.iter().filter(|_| !started_none);
         lock(&self.journal.notes).calls.push(CallRecord {
             interface: interface.to_string(),
             call: name.to_owned(),
             arguments,
+            programs: programs.map(|name| (*name).to_owned()).collect(),
             duration: seconds(started.elapsed()),
             error,
         });
@@ -51,6 +55,21 @@ impl Journal {
         })
     }
 }
+
+/// Whether a call failed before its program was started.
+fn is_before_start(error: &CallError) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::Denied | ErrorCode::MissingTool | ErrorCode::Invalid
+    )
+}
+
+/// rpm's programs; the one for keys may be another that the stage names.
+const RPM: &str = "rpm";
+const RPMKEYS: &str = "rpmkeys";
+const QEMU_IMG: &str = "qemu-img";
+/// The names that distributions have for the one program.
+const MKIMAGE: [&str; 2] = ["grub2-mkimage", "grub-mkimage"];
 
 /// To the microsecond: more is noise.
 fn seconds(time: Duration) -> f64 {
@@ -76,13 +95,13 @@ impl Helpers for RecordedHelpers {
             "sector-size": options.sector_size,
             "read-only": options.read_only,
         });
-        self.call((Interface::Loopback, "attach"), arguments, |helpers| {
+        self.call((Interface::Loopback, "attach"), arguments, &[], |helpers| {
             helpers.attach(path, options)
         })
     }
 
     fn detach(&mut self, handle: u64) -> Call<()> {
-        self.call((Interface::Loopback, "detach"), json!({}), |helpers| {
+        self.call((Interface::Loopback, "detach"), json!({}), &[], |helpers| {
             helpers.detach(handle)
         })
     }
@@ -102,13 +121,13 @@ impl Helpers for RecordedHelpers {
             "read-only": read_only,
             "options": options,
         });
-        self.call((Interface::Mount, "mount"), arguments, |helpers| {
+        self.call((Interface::Mount, "mount"), arguments, &[], |helpers| {
             helpers.mount(device, target, kind, read_only, options)
         })
     }
 
     fn unmount(&mut self, handle: u64) -> Call<()> {
-        self.call((Interface::Mount, "unmount"), json!({}), |helpers| {
+        self.call((Interface::Mount, "unmount"), json!({}), &[], |helpers| {
             helpers.unmount(handle)
         })
     }
@@ -116,21 +135,26 @@ impl Helpers for RecordedHelpers {
     fn set_xattr(&mut self, path: &str, name: &str, value: &[u8], follow: bool) -> Call<()> {
         let arguments =
             json!({ "path": path, "name": name, "bytes": value.len(), "follow": follow });
-        self.call((Interface::Tree, "set-xattr"), arguments, |helpers| {
+        self.call((Interface::Tree, "set-xattr"), arguments, &[], |helpers| {
             helpers.set_xattr(path, name, value, follow)
         })
     }
 
     fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
         let arguments = json!({ "database": database(&of), "bytes": key.len() });
-        self.call((Interface::Rpm, "import-key"), arguments, |helpers| {
-            helpers.import_key(of, key)
-        })
+        let keys = of.keys_program.clone().unwrap_or(RPMKEYS.into());
+        self.call(
+            (Interface::Rpm, "import-key"),
+            arguments,
+            &[&keys],
+            |helpers| helpers.import_key(of, key),
+        )
     }
 
     fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
         let arguments = json!({ "database": database(&of), "package": package });
-        self.call((Interface::Rpm, "verify"), arguments, |helpers| {
+        let keys = of.keys_program.clone().unwrap_or(RPMKEYS.into());
+        self.call((Interface::Rpm, "verify"), arguments, &[&keys], |helpers| {
             helpers.verify(of, package)
         })
     }
@@ -145,14 +169,14 @@ impl Helpers for RecordedHelpers {
             "install-langs": transaction.install_langs,
             "environment": transaction.environment,
         });
-        self.call((Interface::Rpm, "install"), arguments, |helpers| {
+        self.call((Interface::Rpm, "install"), arguments, &[RPM], |helpers| {
             helpers.install(of, transaction)
         })
     }
 
     fn query(&mut self, of: rpm::Database) -> Call<Vec<rpm::InstalledPackage>> {
         let arguments = json!({ "database": database(&of) });
-        self.call((Interface::Rpm, "query"), arguments, |helpers| {
+        self.call((Interface::Rpm, "query"), arguments, &[RPM], |helpers| {
             helpers.query(of)
         })
     }
@@ -165,14 +189,18 @@ impl Helpers for RecordedHelpers {
             "prefix": core.prefix,
             "modules": core.modules,
         });
-        self.call((Interface::Grub, "core-image"), arguments, |helpers| {
-            helpers.core_image(core)
-        })
+        let wanted = core.program.clone();
+        self.call(
+            (Interface::Grub, "core-image"),
+            arguments,
+            &[&wanted, MKIMAGE[0], MKIMAGE[1]],
+            |helpers| helpers.core_image(core),
+        )
     }
 
     fn boot_image(&mut self, platform: &str) -> Call<Vec<u8>> {
         let arguments = json!({ "platform": platform });
-        self.call((Interface::Grub, "boot-image"), arguments, |helpers| {
+        self.call((Interface::Grub, "boot-image"), arguments, &[], |helpers| {
             helpers.boot_image(platform)
         })
     }
@@ -180,7 +208,7 @@ impl Helpers for RecordedHelpers {
     fn environment_block(&mut self, variables: Vec<(String, String)>) -> Call<Vec<u8>> {
         let arguments = json!({ "variables": variables });
         let name = (Interface::Grub, "environment-block");
-        self.call(name, arguments, |helpers| {
+        self.call(name, arguments, &[], |helpers| {
             helpers.environment_block(variables)
         })
     }
@@ -194,9 +222,12 @@ impl Helpers for RecordedHelpers {
             "options": conversion.options,
             "coroutines": conversion.coroutines,
         });
-        self.call((Interface::QemuImg, "convert"), arguments, |helpers| {
-            helpers.convert(source, to, conversion)
-        })
+        self.call(
+            (Interface::QemuImg, "convert"),
+            arguments,
+            &[QEMU_IMG],
+            |helpers| helpers.convert(source, to, conversion),
+        )
     }
 
     fn create(
@@ -212,22 +243,29 @@ impl Helpers for RecordedHelpers {
             "size": size,
             "options": options,
         });
-        self.call((Interface::QemuImg, "create"), arguments, |helpers| {
-            helpers.create(path, format, size, options)
-        })
+        self.call(
+            (Interface::QemuImg, "create"),
+            arguments,
+            &[QEMU_IMG],
+            |helpers| helpers.create(path, format, size, options),
+        )
     }
 
     fn info(&mut self, path: &str) -> Call<qemu_img::ImageInfo> {
         let arguments = json!({ "path": path });
-        self.call((Interface::QemuImg, "info"), arguments, |helpers| {
-            helpers.info(path)
-        })
+        self.call(
+            (Interface::QemuImg, "info"),
+            arguments,
+            &[QEMU_IMG],
+            |helpers| helpers.info(path),
+        )
     }
 
     fn run(&mut self, request: command::Request) -> Call<command::Outcome> {
         let mut record = ProgramRecord {
             program: request.program.clone(),
             arguments: request.arguments.clone(),
+            environment: request.environment.iter().cloned().collect(),
             in_tree: matches!(request.root, command::Root::Tree),
             ..ProgramRecord::default()
         };

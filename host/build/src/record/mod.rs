@@ -1,14 +1,16 @@
 //! What stages really do, noted while they do it.
 mod calls;
+mod changes;
 mod written;
 
 pub(crate) use calls::RecordedHelpers;
-pub(crate) use written::Moment;
+pub(crate) use changes::Before;
 
 use crate::plan::StagePlan;
 use osbuild_wasm_capability::record::{
-    AccessRecord, CallRecord, ComponentRecord, DenialRecord, DirectoryRecord, GrantRecord,
-    LayerRecord, ProgramRecord, StageRecord, UnusedRecord, WrittenRecord,
+    AccessRecord, CallRecord, ChangeRecord, ComponentRecord, DenialRecord, DeviceRecord,
+    DirectoryRecord, GrantRecord, LayerRecord, ProgramRecord, StageRecord, UnusedRecord,
+    WrittenRecord, ran,
 };
 use osbuild_wasm_capability::{Access, Grant, Interface, Verb, shown};
 use osbuild_wasm_component::{Origin, Outcome, Recorder, Stopped};
@@ -62,6 +64,8 @@ struct Notes {
     calls: Vec<CallRecord>,
     programs: Vec<ProgramRecord>,
     written: Vec<WrittenRecord>,
+    changes: Vec<ChangeRecord>,
+    devices: Vec<DeviceRecord>,
     component: Option<ComponentRecord>,
     granted: GrantRecord,
     unused: UnusedRecord,
@@ -118,7 +122,7 @@ impl Journal {
     }
 
     /// The component has ended, which began at that moment; what it wrote is still where it was.
-    pub(crate) fn ended(&self, outcome: &Outcome, grant: &Grant, began: Moment) {
+    pub(crate) fn ended(&self, outcome: &Outcome, grant: &Grant, before: &Before) {
         let mut notes = lock(&self.notes);
         notes.limits.clone_from(&outcome.limits);
         if let Some(stopped @ (Stopped::Time(_) | Stopped::Output(_) | Stopped::Memory(_))) =
@@ -130,7 +134,9 @@ impl Journal {
             true => Writers::Component(&notes.accesses),
             false => Writers::Anybody,
         };
-        notes.written = written::files(writers, &grant.roots, began);
+        notes.written = written::files(writers, &grant.roots, before.moment);
+        notes.changes = before.changes(&grant.roots);
+        notes.devices = before.devices_written(&grant.roots);
         notes.unused = notes.unused(grant);
     }
 
@@ -157,6 +163,8 @@ impl Journal {
             granted: notes.granted,
             limits: notes.limits,
             written: notes.written,
+            changes: notes.changes,
+            devices: notes.devices,
             calls: notes.calls,
             programs: notes.programs,
             denials: notes.denials.into_iter().map(denial).collect(),
@@ -182,7 +190,7 @@ impl Notes {
             Interface::Tree => !accesses.is_empty(),
             other => self.used.contains(other),
         };
-        let ran = |program: &&String| self.programs.iter().any(|run| run.is(program));
+        let ran = |program: &&String| ran(program, &self.programs, &self.calls);
         UnusedRecord {
             rights: grant.rights.unused(&accesses),
             interfaces: grant

@@ -5,7 +5,7 @@ use crate::log::StageLog;
 use crate::plan::StagePlan;
 use crate::proxy::Proxy;
 use crate::reads::Reads;
-use crate::record::{Journal, Moment, RecordedHelpers};
+use crate::record::{Before, Journal, RecordedHelpers};
 use crate::run::Settings;
 use crate::sandbox::Sandbox;
 use osbuild_wasm_capability::{Grant, Interface, Limits};
@@ -134,13 +134,9 @@ fn recorded(
         helpers: run.helpers,
         journal: journal.clone(),
     });
-    // What programs write is found by its time, which must not be that of the stage before.
-    let began = match grant.interfaces.iter().any(|named| named.needs_helper()) {
-        true => Moment::next(&sandbox.scratch),
-        false => Moment::last_change(&sandbox.scratch),
-    };
+    let before = Before::look(&grant, sandbox);
     let outcome = settings.engine.run(compiled, run)?;
-    journal.ended(&outcome, &grant, began);
+    journal.ended(&outcome, &grant, &before);
     Ok(outcome)
 }
 

@@ -2,16 +2,13 @@
 use super::document::{Beyond, Rule, Tier};
 use super::value::NamePattern;
 use crate::interface::Interface;
-use crate::pattern::exactly;
+use crate::pattern::{Pattern, exactly};
 use crate::plan::{Ask, Plan};
 use crate::reads::ReadPattern;
-use crate::record::StageRecord;
+use crate::record::{AccessRecord, StageRecord};
 use crate::rights::{Right, Verb};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-
-/// Interfaces whose programs are started on behalf of the stage, so that no record of its own names them.
-const STARTING: [&str; 3] = ["rpm", "grub", "qemu-img"];
 
 /// A policy (TOML) with one rule for each module of the plan: what its stages did, and for one that did not run now what it asks for.
 pub fn learn(plan: &Plan, stages: &[StageRecord]) -> String {
@@ -83,14 +80,8 @@ impl Used {
             .filter(|name| !record.unused.interfaces.contains(name));
         self.interfaces
             .extend(granted.filter_map(|name| Interface::from_name(name)));
-        let starts = record
-            .calls
-            .iter()
-            .any(|call| STARTING.contains(&call.interface.as_str()));
         let programs = ask.module.programs.iter();
-        let ran: Vec<_> = programs
-            .filter(|program| starts || record.programs.iter().any(|ran| ran.is(program)))
-            .collect();
+        let ran: Vec<_> = programs.filter(|program| record.ran(program)).collect();
         if !ran.is_empty() {
             self.linux_capabilities
                 .extend(ask.module.linux_capabilities.iter().cloned());
@@ -116,7 +107,8 @@ impl Used {
         self.reads.extend(reads.cloned());
         // What was tried without effect needs the right too: it depends on the tree whether there is something to remove.
         for access in record.accesses.iter().chain(&record.tried) {
-            for verb in access.verbs.keys() {
+            let own = ask.module.rights.as_deref().unwrap_or_default();
+            for verb in access.verbs.keys().chain(&instead_of_read(own, access)) {
                 self.verbs
                     .entry(exactly(&access.path, access.below.contains(verb)))
                     .or_default()
@@ -175,6 +167,21 @@ impl Used {
             .collect();
         rule.rights = Some(grouped(self.verbs));
         rule.asked_not_granted = Some(Beyond::Withhold);
+    }
+}
+
+/// What the document allows on a path that was only looked at and that it gives no `read` on: a directory that was there already would
+/// have been created.
+fn instead_of_read(own: &[Right], access: &AccessRecord) -> BTreeSet<Verb> {
+    let Ok(path) = Pattern::parse(&exactly(&access.path, false)) else {
+        return BTreeSet::new();
+    };
+    let fits = |text: &String| Pattern::parse(text).is_ok_and(|own| own.contains(&path));
+    let rights = own.iter().filter(|right| right.paths.iter().any(fits));
+    let verbs: BTreeSet<_> = rights.flat_map(|right| &right.verbs).copied().collect();
+    match access.verbs.contains_key(&Verb::Read) && !verbs.contains(&Verb::Read) {
+        true => verbs,
+        false => BTreeSet::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use osbuild_wasm_capability::record::{
     ManifestRecord, PipelineRecord, RECORD_FORMAT, Record, SourceItemRecord, SourceRecord,
     StageRecord,
 };
-use osbuild_wasm_manifest::model::Manifest;
+use osbuild_wasm_manifest::model::{Manifest, Pipeline};
 use osbuild_wasm_manifest::run::{RunOutcome, SourceOutcome};
 use osbuild_wasm_report::Diagnostic;
 use std::fs::File;
@@ -90,7 +90,7 @@ fn pipelines(
     for pipeline in &manifest.pipelines {
         let of_it: Vec<_> = stages
             .extract_if(.., |(name, _)| *name == pipeline.name)
-            .map(|(_, stage)| stage)
+            .map(|(_, stage)| named(pipeline, stage))
             .collect();
         let mut built = outcome.iter().flat_map(|outcome| &outcome.pipelines);
         let built = built.find(|built| built.name == pipeline.name);
@@ -104,6 +104,18 @@ fn pipelines(
         }
     }
     pipelines
+}
+
+/// The stage with its places called as the manifest calls them.
+fn named(pipeline: &Pipeline, mut record: StageRecord) -> StageRecord {
+    let mut stages = pipeline.stages.iter();
+    let mounts = stages.find(|stage| stage.id == record.id);
+    let mounts = mounts.into_iter().flat_map(|stage| &stage.mounts);
+    let mounts: Vec<_> = mounts
+        .filter_map(|mount| Some((mount.name.as_str(), mount.target.as_deref()?)))
+        .collect();
+    record.name_mounts(&mounts);
+    record
 }
 
 fn source(plan: &AuthorizedPlan<'_>, outcome: &SourceOutcome) -> SourceRecord {

@@ -120,12 +120,6 @@ impl Gate {
             done: false,
         }))
     }
-
-    /// Whether any verb is allowed: what may be written may be looked for.
-    fn knows(&self, place: &str, reach: Coverage) -> bool {
-        let mut verbs = Verb::ALL.into_iter();
-        verbs.any(|verb| self.rights.permit(verb, place, reach).is_ok())
-    }
 }
 
 /// Everything below a directory, or one object.
@@ -174,7 +168,7 @@ impl Located<'_> {
         } else {
             Coverage::Path
         };
-        if self.gate.knows(&place, reach) {
+        if self.gate.rights.know(&place, reach) {
             return Ok(self.gate.permitted(Verb::Read, place, Coverage::Path));
         }
         self.permit(Verb::Read, handle)

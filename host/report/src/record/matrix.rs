@@ -73,11 +73,11 @@ pub(super) fn verb(stage: &StageRecord, name: &str) -> Field {
 /// The granted programs, and whether each of them ran.
 pub(super) fn programs(stage: &StageRecord) -> impl Iterator<Item = (&str, Field)> {
     stage.granted.programs.iter().map(|name| {
-        let ran = stage.programs.iter().any(|program| program.is(name));
-        (
-            name.as_str(),
-            if ran { Field::Used } else { Field::Granted },
-        )
+        let field = match stage.ran(name) {
+            true => Field::Used,
+            false => Field::Granted,
+        };
+        (name.as_str(), field)
     })
 }
 

@@ -9,7 +9,9 @@ mod terminal;
 
 use crate::text::duration;
 use indicatif::HumanBytes;
-use osbuild_wasm_capability::record::{RECORD_FORMAT, Record, StageRecord};
+use osbuild_wasm_capability::record::{
+    CallRecord, ChangeRecord, ObjectRecord, RECORD_FORMAT, Record, StageRecord,
+};
 use std::time::Duration;
 
 pub use page::html;
@@ -57,6 +59,41 @@ fn size(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }
 
+/// A call that started a program, as the programs are listed.
+fn call_line(call: &CallRecord) -> String {
+    let program = call.programs.first().map_or("", String::as_str);
+    shown(&format!("{program} (by {}.{})", call.interface, call.call))
+}
+
+/// What became of an object, in words.
+fn change_line(change: &ChangeRecord) -> String {
+    let object = |object: &ObjectRecord| {
+        let device = object.device.iter().map(|device| format!(" {device}"));
+        let target = object.target.iter().map(|target| format!(" to {target}"));
+        let names: Vec<_> = object.xattrs.keys().map(String::as_str).collect();
+        let attributes = (!names.is_empty()).then(|| format!(", {}", names.join(", ")));
+        let start = format!("{} {} {}", object.kind, object.mode, object.owner);
+        let more: String = device.chain(target).chain(attributes).collect();
+        start + &more
+    };
+    let line = match (&change.before, &change.after) {
+        (Some(before), Some(after)) => format!("{} -> {}", object(before), object(after)),
+        (None, Some(after)) => format!("made: {}", object(after)),
+        (Some(before), None) => format!("removed: {}", object(before)),
+        (None, None) => String::new(),
+    };
+    shown(&line)
+}
+
+/// Whether a change deserves a line where space is short: everything but new files, directories and links of root without attributes.
+fn is_notable(change: &ChangeRecord) -> bool {
+    let plain = |object: &ObjectRecord| {
+        let usual = ["file", "directory", "link"].contains(&object.kind.as_str());
+        usual && object.mode.len() < 4 && object.owner == "0:0" && object.xattrs.is_empty()
+    };
+    change.before.is_some() || !change.after.as_ref().is_some_and(plain)
+}
+
 /// A command line, its arguments told apart by quotes where they need them.
 fn command_line(program: &str, arguments: &[String]) -> String {
     let word = |word: &str| {
@@ -92,7 +129,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
     };
     let ran = stages(record).count();
     let files: usize = stages(record).map(|(_, stage)| stage.written.len()).sum();
-    let programs: usize = stages(record).map(|(_, stage)| stage.programs.len()).sum();
+    let programs = stages(record).map(|(_, stage)| stage.programs_started());
     vec![
         ("Result", result),
         ("Manifest", shown(&record.manifest.name)),
@@ -101,7 +138,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ("Time", time(record.duration)),
         ("Stages run", ran.to_string()),
         ("Files written", files.to_string()),
-        ("Programs run", programs.to_string()),
+        ("Programs run", programs.sum::<usize>().to_string()),
         (
             "Refused",
             stages(record).map(denials).sum::<u64>().to_string(),

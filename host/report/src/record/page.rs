@@ -1,12 +1,12 @@
 //! The record as a page.
 
 use super::matrix::{self, Field};
-use super::{command_line, facts, part, shown, size, stages, time};
+use super::{change_line, command_line, facts, part, shown, size, stages, time};
 use crate::page::page;
 use crate::text::count;
 use maud::{Markup, html};
 use osbuild_wasm_capability::Right;
-use osbuild_wasm_capability::record::{PipelineRecord, Record, StageRecord};
+use osbuild_wasm_capability::record::{PipelineRecord, Record, SourceRecord, StageRecord};
 
 /// The record as an HTML page.
 pub fn html(record: &Record) -> String {
@@ -42,7 +42,7 @@ fn sources(record: &Record) -> Markup {
                             td { @for host in &source.hosts { div { (shown(host)) } } }
                             td.number { (time(source.duration)) }
                             td class=(verdict(source.success)) {
-                                @if source.success { "fetched" } @else { "failed" }
+                                (came_by(source))
                                 @for error in source.items.iter().filter_map(|item| item.error.as_deref()) { div { (shown(error)) } }
                             }
                         }
@@ -50,6 +50,17 @@ fn sources(record: &Record) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// How the contents of a source came to be there.
+fn came_by(source: &SourceRecord) -> &'static str {
+    let cached = source.items.iter().filter(|item| item.cached).count();
+    match (source.success, cached) {
+        (false, _) => "failed",
+        (true, 0) => "fetched",
+        (true, count) if count == source.items.len() => "from the store",
+        (true, _) => "fetched, and from the store",
     }
 }
 
@@ -140,7 +151,7 @@ fn details(number: usize, pipeline: &str, stage: &StageRecord) -> Markup {
             summary {
                 span class=(verdict(stage.success)) { (if stage.success { "✓" } else { "✗" }) } " "
                 span.faint { (shown(pipeline)) " / " } (shown(&stage.module))
-                span.faint { " " (time(stage.duration)) ", " (count(stage.written.len(), "file")) ", " (count(stage.programs.len(), "program")) }
+                span.faint { " " (time(stage.duration)) ", " (count(stage.written.len(), "file")) ", " (count(stage.programs_started(), "program")) }
             }
             @if let Some(error) = &stage.error { p.bad { (shown(error)) } }
             @for limit in &stage.limits { p.bad { "Limit: " (shown(limit)) } }
@@ -157,6 +168,7 @@ fn details(number: usize, pipeline: &str, stage: &StageRecord) -> Markup {
             (programs(stage))
             (calls(stage))
             (files(stage))
+            (changes(stage))
             (accesses(stage))
             (unused(stage))
         }
@@ -229,6 +241,21 @@ fn files(stage: &StageRecord) -> Markup {
                 thead { tr { th { "Path" } th { "Size" } th { "SHA-256" } } }
                 tbody { @for file in &stage.written {
                     tr { td { code { (shown(&file.path)) } } td.number { (size(file.size)) } td { code { (shown(file.sha256.as_deref().unwrap_or_default())) } } }
+                } }
+            }
+        }
+    }
+}
+
+fn changes(stage: &StageRecord) -> Markup {
+    let any = !stage.changes.is_empty() || !stage.devices.is_empty();
+    html! {
+        @if any {
+            details {
+                summary { "Changed beside contents (" (stage.changes.len() + stage.devices.len()) ")" }
+                table { tbody {
+                    @for change in &stage.changes { tr { td { code { (shown(&change.path)) } } td { (change_line(change)) } } }
+                    @for device in &stage.devices { tr { td { code { (shown(&device.path)) } } td { (size(device.written)) " written" } } }
                 } }
             }
         }

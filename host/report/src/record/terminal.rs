@@ -1,7 +1,9 @@
 //! The record as text.
 
 use super::matrix::{self, Field};
-use super::{command_line, facts, part, shown, size, stages, time};
+use super::{
+    call_line, change_line, command_line, facts, is_notable, part, shown, size, stages, time,
+};
 use crate::style::Colour;
 use comfy_table::{Table, presets};
 use osbuild_wasm_capability::record::{Record, StageRecord};
@@ -30,6 +32,8 @@ pub fn text(record: &Record, colour: Colour) -> String {
     );
     section(&mut out, colour, "Programs", programs(record));
     section(&mut out, colour, "Files written", files(record));
+    let title = "Changed beside contents (new files of root are left out)";
+    section(&mut out, colour, title, changes(record));
     section(&mut out, colour, "Refused", refused(record));
     out
 }
@@ -42,6 +46,11 @@ fn section(out: &mut String, colour: Colour, title: &str, table: Table) {
     for line in table.lines() {
         _ = writeln!(out, "{}", line.trim_end());
     }
+}
+
+/// A stage as plans call it: its pipeline first.
+fn place(pipeline: &str, stage: &StageRecord) -> String {
+    shown(&format!("{pipeline} / {}", stage.module))
 }
 
 fn table<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
@@ -90,10 +99,10 @@ fn capabilities(record: &Record) -> Table {
         .chain(verbs.iter().copied());
     let header: Vec<_> = header.chain(["refused"]).map(shown).collect();
     let mut table = table(header.iter().map(String::as_str));
-    for (_, stage) in stages(record) {
+    for (pipeline, stage) in stages(record) {
         let interfaces = interfaces.iter().map(|name| matrix::interface(stage, name));
         let verbs = verbs.iter().map(|name| matrix::verb(stage, name));
-        let mut row = vec![shown(&stage.module)];
+        let mut row = vec![place(pipeline, stage)];
         row.extend(interfaces.chain(verbs).map(|field| field.mark().to_owned()));
         row.push(match matrix::refused(stage) {
             0 => String::new(),
@@ -106,7 +115,7 @@ fn capabilities(record: &Record) -> Table {
 
 fn programs(record: &Record) -> Table {
     let mut table = table(["Stage", "Status", "Time", "Command"]);
-    for (_, stage) in stages(record) {
+    for (pipeline, stage) in stages(record) {
         for program in &stage.programs {
             let status = match (program.status, &program.error) {
                 (Some(status), _) => status.to_string(),
@@ -114,16 +123,26 @@ fn programs(record: &Record) -> Table {
             };
             let command = command_line(&program.program, &program.arguments);
             table.add_row([
-                shown(&stage.module),
+                place(pipeline, stage),
                 status,
                 time(program.duration),
                 command,
             ]);
         }
+        for call in stage.calls.iter().filter(|call| !call.programs.is_empty()) {
+            let status = shown(call.error.as_deref().unwrap_or("done"));
+            let row = [
+                place(pipeline, stage),
+                status,
+                time(call.duration),
+                call_line(call),
+            ];
+            table.add_row(row);
+        }
         let unused = matrix::programs(stage).filter(|(_, state)| *state == Field::Granted);
         for (name, _) in unused {
             let name = format!("{} (granted and not used)", shown(name));
-            table.add_row([shown(&stage.module), String::new(), String::new(), name]);
+            table.add_row([place(pipeline, stage), String::new(), String::new(), name]);
         }
     }
     table
@@ -131,11 +150,11 @@ fn programs(record: &Record) -> Table {
 
 fn files(record: &Record) -> Table {
     let mut table = table(["Stage", "Size", "SHA-256", "Path"]);
-    for (_, stage) in stages(record) {
+    for (pipeline, stage) in stages(record) {
         for file in &stage.written {
             let digest = shown(file.sha256.as_deref().unwrap_or_default());
             table.add_row([
-                shown(&stage.module),
+                place(pipeline, stage),
                 size(file.size),
                 digest,
                 shown(&file.path),
@@ -145,13 +164,31 @@ fn files(record: &Record) -> Table {
     table
 }
 
+fn changes(record: &Record) -> Table {
+    let mut table = table(["Stage", "Path", "What"]);
+    for (pipeline, stage) in stages(record) {
+        for change in stage.changes.iter().filter(|change| is_notable(change)) {
+            table.add_row([
+                place(pipeline, stage),
+                shown(&change.path),
+                change_line(change),
+            ]);
+        }
+        for device in &stage.devices {
+            let what = format!("{} written", size(device.written));
+            table.add_row([place(pipeline, stage), shown(&device.path), what]);
+        }
+    }
+    table
+}
+
 fn refused(record: &Record) -> Table {
     let mut table = table(["Stage", "Times", "Path", "Why"]);
-    for (_, stage) in stages(record) {
+    for (pipeline, stage) in stages(record) {
         for denial in &stage.denials {
             let count = denial.count.to_string();
             table.add_row([
-                shown(&stage.module),
+                place(pipeline, stage),
                 count,
                 shown(&denial.path),
                 shown(&denial.message),
