@@ -8,21 +8,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may be used by nobody and use nobody.
-const DIRECTIONS: [(&str, &[&str]); 19] = [
+const DIRECTIONS: [(&str, &[&str]); 20] = [
     ("host/manifest", &[]),
     ("host/capability", &[]),
+    ("host/events", &["host/manifest"]),
     ("host/files", &[]),
     ("host/store", &["host/files"]),
     (
         "host/source",
-        &["host/manifest", "host/store", "host/files"],
+        &["host/events", "host/manifest", "host/store", "host/files"],
     ),
     ("host/component", &["host/capability", "host/files"]),
-    ("host/report", &["host/manifest", "host/capability"]),
+    (
+        "host/report",
+        &["host/events", "host/manifest", "host/capability"],
+    ),
     (
         "host/build",
         &[
             "host/component",
+            "host/events",
             "host/source",
             "host/store",
             "host/manifest",
@@ -45,6 +50,7 @@ const DIRECTIONS: [(&str, &[&str]); 19] = [
         &[
             "host/plugin",
             "stages-wasm/sdk-test",
+            "host/events",
             "host/manifest",
             "host/capability",
             "host/files",

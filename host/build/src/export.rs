@@ -2,9 +2,9 @@
 use crate::failure::{BuildError, Result};
 use crate::inventory;
 use crate::run::{Export, Request, RunContext};
+use osbuild_wasm_events::{Event, ExportDigest, FileDigest};
 use osbuild_wasm_files::{CopyOptions, copy_tree, digest_tree};
 use osbuild_wasm_manifest::model::{Manifest, contents};
-use osbuild_wasm_manifest::run::{Event, ExportDigest, FileDigest};
 use std::path::Path;
 
 /// Ids of the exports, and what is built to tell about them.

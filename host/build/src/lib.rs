@@ -1,8 +1,8 @@
 //! Carries a plan out: sources, pipelines, stages, exports.
 //!
 //! A run begins with a [`Plan`], which says all that may happen and runs once it is authorized, and with a process that is [`Confined`].
-//! Nothing here prints; what happens goes to an [`osbuild_wasm_manifest::run::Observer`], what came out is a
-//! [`osbuild_wasm_manifest::run::RunOutcome`].
+//! Nothing here prints; what happens goes to an [`osbuild_wasm_events::Observer`], what came out is a
+//! [`osbuild_wasm_events::RunOutcome`].
 #![forbid(unsafe_code)]
 
 mod arguments;

@@ -1,7 +1,7 @@
 //! The log of one stage: what the component and its tools print, in the order it arrives.
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_component::LogSink;
-use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_events::{Event, Observer};
 use rustix::fd::OwnedFd;
 use std::fs::File;
 use std::io::Read;

@@ -14,11 +14,11 @@ use crate::without_devices::{Devices, can_begin_behind};
 use osbuild_wasm_capability::Limits;
 use osbuild_wasm_capability::policy::Decision;
 use osbuild_wasm_component::Engine;
-use osbuild_wasm_manifest::json::{Object, Value};
-use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source};
-use osbuild_wasm_manifest::run::{
+use osbuild_wasm_events::{
     Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceOutcome, StageOutcome,
 };
+use osbuild_wasm_manifest::json::{Object, Value};
+use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source};
 use osbuild_wasm_source::{Allowance, Environment, FetchContext};
 use osbuild_wasm_store::Store;
 use std::collections::BTreeSet;

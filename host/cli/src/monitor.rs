@@ -1,5 +1,5 @@
 //! Which monitor a run gets.
-use osbuild_wasm_manifest::run::Observer;
+use osbuild_wasm_events::Observer;
 use osbuild_wasm_report::{
     Colour, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, for_people,
 };

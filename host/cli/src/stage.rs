@@ -7,8 +7,8 @@ use osbuild_wasm_build::{
     Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
 };
 use osbuild_wasm_component::{Cache, Installed, Kind, Module, Origin, Registry};
+use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
-use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_plugin::PluginError;
 use osbuild_wasm_report::Diagnostic;
 use osbuild_wasm_store::Store;

@@ -16,7 +16,6 @@ pub mod model;
 pub mod nearest;
 pub mod origin;
 pub mod problem;
-pub mod run;
 pub mod runner;
 pub mod schema;
 pub mod validate;

@@ -1,7 +1,7 @@
 //! What statements about a run are made from, gathered while it goes on.
 
 use jiff::Timestamp;
-use osbuild_wasm_manifest::run::{Event, ExportDigest, Inventory, Observer};
+use osbuild_wasm_events::{Event, ExportDigest, Inventory, Observer};
 use std::sync::{Mutex, PoisonError};
 
 /// Digests and inventories of one run, and when it took place.

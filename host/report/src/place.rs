@@ -1,8 +1,8 @@
 //! Where in a manifest something happened.
 
+use osbuild_wasm_events::{Failure, PipelineOutcome, RunOutcome, StageError, StageOutcome};
 use osbuild_wasm_manifest::model::{Manifest, Pipeline, StageClass, Version};
 use osbuild_wasm_manifest::problem::{Path, render_path};
-use osbuild_wasm_manifest::run::{Failure, PipelineOutcome, RunOutcome, StageError, StageOutcome};
 
 /// The stage that made the run fail: one that failed itself, or one for which the host could not do something.
 pub(crate) fn failed_stage(manifest: &Manifest, outcome: &RunOutcome) -> Option<StageOutcome> {

@@ -1,6 +1,6 @@
 //! Why a source failed.
 
-use osbuild_wasm_manifest::run::{SourceItem, SourceOutcome};
+use osbuild_wasm_events::{SourceItem, SourceOutcome};
 
 /// The error of its first failed item, else all it said.
 pub(crate) fn first(source: &SourceOutcome) -> &str {

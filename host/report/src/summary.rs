@@ -2,7 +2,7 @@
 
 use crate::text::duration;
 use comfy_table::{ContentArrangement, Table, presets};
-use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_events::{Event, Observer};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

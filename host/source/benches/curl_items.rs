@@ -6,9 +6,9 @@
 #![allow(clippy::print_stdout, reason = "its purpose is a table")]
 #![allow(clippy::unwrap_used, reason = "a bench may end at the first surprise")]
 
+use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_manifest::json::{Value, parse};
 use osbuild_wasm_manifest::model::Source;
-use osbuild_wasm_manifest::run::{Event, Observer};
 use osbuild_wasm_source::{Allowance, Environment, FetchContext, fetch};
 use osbuild_wasm_store::Store;
 use sha2::Digest;

@@ -1,9 +1,9 @@
 //! The items of a source: reading them, and telling how each of them went.
 
 use crate::FetchContext;
+use osbuild_wasm_events::{Event, SourceItem};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
-use osbuild_wasm_manifest::run::{Event, SourceItem};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 

@@ -34,8 +34,8 @@ pub use ostree::{ostree_is_as_noted, ostree_repository};
 pub use skopeo::stored_image;
 pub use stored::verify_file;
 
+use osbuild_wasm_events::{Event, Observer, SourceItem, SourceOutcome};
 use osbuild_wasm_manifest::model::Source;
-use osbuild_wasm_manifest::run::{Event, Observer, SourceItem, SourceOutcome};
 use osbuild_wasm_store::Store;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,7 +14,7 @@ use osbuild_wasm_capability::record::{
 };
 use osbuild_wasm_capability::{Access, Grant, Interface, Verb, shown};
 use osbuild_wasm_component::{Origin, Outcome, Recorder, Stopped};
-use osbuild_wasm_manifest::run::StageOutcome;
+use osbuild_wasm_events::StageOutcome;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! How a stage ended, and what may help.
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_component::{Outcome, Stopped};
-use osbuild_wasm_manifest::run::{StageError, StageOutcome};
+use osbuild_wasm_events::{StageError, StageOutcome};
 use osbuild_wasm_store::Store;
 
 /// Less than this is left on a file system that is full for our purposes.

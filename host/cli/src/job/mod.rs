@@ -18,10 +18,10 @@ use osbuild_wasm_build::{
 };
 use osbuild_wasm_capability::plan::Plan as Document;
 use osbuild_wasm_component::Registry;
+use osbuild_wasm_events::RunOutcome;
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::to_python;
 use osbuild_wasm_manifest::model::Manifest;
-use osbuild_wasm_manifest::run::RunOutcome;
 use osbuild_wasm_report::Diagnostic;
 use sha2::{Digest, Sha256};
 use std::error::Error;

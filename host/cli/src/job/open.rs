@@ -8,7 +8,7 @@ use osbuild_wasm_build::{
     Records, SHELL, Settings, WithHelpers,
 };
 use osbuild_wasm_component::Installed;
-use osbuild_wasm_manifest::run::Observer;
+use osbuild_wasm_events::Observer;
 use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, Fanout, Gatherer, Summary};
 use osbuild_wasm_store::Store;

@@ -3,9 +3,9 @@ use super::open::Opened;
 use super::{Job, Manner};
 use crate::exit::{Exit, say};
 use crate::monitor::Monitor;
+use osbuild_wasm_events::RunOutcome;
 use osbuild_wasm_manifest::json::to_python;
 use osbuild_wasm_manifest::model::Manifest;
-use osbuild_wasm_manifest::run::RunOutcome;
 use osbuild_wasm_report::{Checkpoint, Colour, Diagnostic, result, trailer};
 
 impl Job {

@@ -6,8 +6,8 @@ use osbuild_wasm_capability::record::{
     ManifestRecord, PipelineRecord, RECORD_FORMAT, Record, SourceItemRecord, SourceRecord,
     StageRecord,
 };
+use osbuild_wasm_events::{RunOutcome, SourceOutcome};
 use osbuild_wasm_manifest::model::{Manifest, Pipeline};
-use osbuild_wasm_manifest::run::{RunOutcome, SourceOutcome};
 use osbuild_wasm_report::Diagnostic;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

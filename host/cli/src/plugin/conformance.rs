@@ -9,7 +9,7 @@ use osbuild_wasm_build::{
     Confined, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
 };
 use osbuild_wasm_component::{Installed, Module, Registry};
-use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_plugin::{Check, PluginError, Verdict, check};
 use osbuild_wasm_report::Diagnostic;
 use serde_json::Value;

@@ -5,9 +5,9 @@ use crate::place::{failed_stage, stage_path, told_by};
 use crate::reasons;
 use crate::style::Colour;
 use crate::text::count;
+use osbuild_wasm_events::{Failure, RunOutcome, SourceOutcome, StageOutcome};
 use osbuild_wasm_manifest::model::{Manifest, Version};
 use osbuild_wasm_manifest::problem::{PathElement, render_path};
-use osbuild_wasm_manifest::run::{Failure, RunOutcome, SourceOutcome, StageOutcome};
 
 /// How many failed items of a source are named.
 const MAX_ITEMS: usize = 10;

@@ -1,6 +1,6 @@
 //! The events of pipelines that are built at the same time, one pipeline after the other.
 
-use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_events::{Event, Observer};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 

@@ -2,7 +2,7 @@
 
 use crate::style::Colour;
 use crate::text::{count, duration};
-use osbuild_wasm_manifest::run::{Event, SourceOutcome, StageOutcome};
+use osbuild_wasm_events::{Event, SourceOutcome, StageOutcome};
 use std::time::Duration;
 
 /// The line that says that a source or pipeline ended, or what became of its result; none for other events.

@@ -4,9 +4,9 @@ use super::out::Out;
 use super::{host_lines, source_origin};
 use crate::reasons;
 use jiff::Timestamp;
+use osbuild_wasm_events::{Event, Observer, SourceOutcome};
 use osbuild_wasm_manifest::json::{Value, to_python_indent2};
 use osbuild_wasm_manifest::model::Runner;
-use osbuild_wasm_manifest::run::{Event, Observer, SourceOutcome};
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

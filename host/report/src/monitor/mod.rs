@@ -17,7 +17,7 @@ pub use plain::PlainMonitor;
 pub use progress::ProgressMonitor;
 
 use crate::style::Colour;
-use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_events::{Event, Observer};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::{env, fmt};

@@ -3,7 +3,7 @@
 use super::lines::{milestone, run_line, stage_line};
 use super::out::Out;
 use crate::style::Colour;
-use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_events::{Event, Observer};
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 

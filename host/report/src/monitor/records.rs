@@ -4,8 +4,8 @@ use crate::members::Members;
 use crate::reasons;
 use crate::result::stage_error;
 use crate::text::last_chars;
+use osbuild_wasm_events::{SourceItem, SourceOutcome, StageOutcome};
 use osbuild_wasm_manifest::json::{Object, Value, to_python};
-use osbuild_wasm_manifest::run::{SourceItem, SourceOutcome, StageOutcome};
 
 /// How many characters of a stage's output, or of a source's results, a record holds at most.
 const MAX_TEXT: usize = 31_000;

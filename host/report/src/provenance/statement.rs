@@ -5,8 +5,8 @@ use crate::findings::Findings;
 use jiff::Timestamp;
 use osbuild_wasm_capability::Right;
 use osbuild_wasm_capability::plan::{Bounds, Part, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_events::ExportDigest;
 use osbuild_wasm_manifest::model::Manifest;
-use osbuild_wasm_manifest::run::ExportDigest;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

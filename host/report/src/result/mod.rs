@@ -12,11 +12,11 @@ use crate::diagnostic::Diagnostic;
 use crate::members::Members;
 use crate::place::{failed_stage, outcome_of};
 use crate::reasons;
-use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Manifest, Pipeline, Version};
-use osbuild_wasm_manifest::run::{
+use osbuild_wasm_events::{
     Failure, RunOutcome, SourceItem, SourceOutcome, StageError, StageOutcome,
 };
+use osbuild_wasm_manifest::json::Value;
+use osbuild_wasm_manifest::model::{Manifest, Pipeline, Version};
 
 /// `error.type` of a failure that is no stage's and no source's.
 const HOST_ERROR: &str = "org.osbuild.error.host";

@@ -3,9 +3,9 @@
 use super::{ran_stages, run_error, sources, stage_error};
 use crate::members::Members;
 use crate::place::{is_assembler, outcome_of};
+use osbuild_wasm_events::{Failure, RunOutcome, StageOutcome};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Pipeline};
-use osbuild_wasm_manifest::run::{Failure, RunOutcome, StageOutcome};
 
 /// The result document of a v1 manifest: a pipeline with its build pipeline inside, and so on.
 ///

@@ -3,9 +3,9 @@
 use super::{ran_stages, run_error, sources, stage_error};
 use crate::members::Members;
 use crate::place::outcome_of;
+use osbuild_wasm_events::{RunOutcome, StageOutcome};
 use osbuild_wasm_manifest::json::{Object, Text, Value};
 use osbuild_wasm_manifest::model::Manifest;
-use osbuild_wasm_manifest::run::{RunOutcome, StageOutcome};
 
 /// The result document of a v2 manifest.
 ///

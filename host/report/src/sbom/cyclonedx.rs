@@ -2,7 +2,7 @@
 
 use super::license::License;
 use super::{Bill, Contained, Listed, one_line};
-use osbuild_wasm_manifest::run::Distribution;
+use osbuild_wasm_events::Distribution;
 use serde_json::{Map, Value, json};
 
 /// What the properties' names begin with.

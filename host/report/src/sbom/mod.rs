@@ -8,8 +8,8 @@ mod spdx;
 
 use crate::findings::Findings;
 use crate::provenance::{Descriptor, materials, seconds};
+use osbuild_wasm_events::{Distribution, ExportDigest, Package};
 use osbuild_wasm_manifest::model::{Manifest, contents};
-use osbuild_wasm_manifest::run::{Distribution, ExportDigest, Package};
 use packageurl::PackageUrl;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Pipelines that are built at the same time.
 use super::{Shared, pipeline_finished, pipeline_started, run_finished, run_started, stage_log};
 use crate::monitor::{InOrder, LogMonitor};
-use osbuild_wasm_manifest::run::{Event, Observer};
+use osbuild_wasm_events::{Event, Observer};
 
 fn told(events: &[Event]) -> Vec<String> {
     let out = Shared::default();

@@ -9,13 +9,13 @@ mod progress;
 mod results;
 mod summary;
 
-use osbuild_wasm_manifest::json::{Object, Value, parse};
-use osbuild_wasm_manifest::load::{LoadOptions, load};
-use osbuild_wasm_manifest::model::{Manifest, Runner};
-use osbuild_wasm_manifest::run::{
+use osbuild_wasm_events::{
     Event, Failure, Observer, PipelineOutcome, RunOutcome, SourceItem, SourceOutcome, StageError,
     StageOutcome,
 };
+use osbuild_wasm_manifest::json::{Object, Value, parse};
+use osbuild_wasm_manifest::load::{LoadOptions, load};
+use osbuild_wasm_manifest::model::{Manifest, Runner};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

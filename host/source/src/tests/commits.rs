@@ -6,7 +6,7 @@ use super::tls::Authority;
 use super::tools::{have, run};
 use super::{World, source};
 use crate::Allowance;
-use osbuild_wasm_manifest::run::SourceOutcome;
+use osbuild_wasm_events::SourceOutcome;
 use std::fs;
 use std::path::{Path, PathBuf};
 

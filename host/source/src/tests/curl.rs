@@ -1,7 +1,7 @@
 use super::server::{Reply, Server};
 use super::{World, curl, quick, sha256};
 use crate::download::Limits;
-use osbuild_wasm_manifest::run::Event;
+use osbuild_wasm_events::Event;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 use super::{World, sha256, source};
-use osbuild_wasm_manifest::run::SourceOutcome;
+use osbuild_wasm_events::SourceOutcome;
 
 fn inline(world: &World, key: &str, encoding: &str, data: &str) -> SourceOutcome {
     let items = format!(r#"{{{key:?}: {{"encoding": {encoding:?}, "data": {data:?}}}}}"#);

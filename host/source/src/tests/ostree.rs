@@ -2,7 +2,7 @@ use super::server::{Reply, Request, Server};
 use super::tls::Authority;
 use super::tools::{have, run};
 use super::{World, source};
-use osbuild_wasm_manifest::run::SourceOutcome;
+use osbuild_wasm_events::SourceOutcome;
 use std::path::{Path, PathBuf};
 
 /// A repository with one commit.

@@ -1,6 +1,6 @@
 use super::tools::{have, run};
 use super::{World, sha256, source};
-use osbuild_wasm_manifest::run::SourceOutcome;
+use osbuild_wasm_events::SourceOutcome;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

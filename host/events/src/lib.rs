@@ -1,9 +1,11 @@
 //! What a run reports: events while it goes on, an outcome at its end.
 //!
-//! Plain data between the room that builds (which produces it) and the room that reports (which renders it).
+//! Plain data between the rooms that build and fetch (which produce it) and the room that reports (which renders it): who only reads it
+//! needs neither engine nor store.
+#![forbid(unsafe_code)]
 
-use crate::json::{Object, Value};
-use crate::model::Runner;
+use osbuild_wasm_manifest::json::{Object, Value};
+use osbuild_wasm_manifest::model::Runner;
 use std::path::PathBuf;
 use std::time::Duration;
 
