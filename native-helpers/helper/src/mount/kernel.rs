@@ -10,6 +10,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen,
 };
 
+use super::superblock;
 use crate::failure::{About, invalid};
 
 /// Whether the kernel knows a kind of file system, after loading its module where there is one.
@@ -27,6 +28,9 @@ pub fn make(
     options: &[(String, Option<String>)],
 ) -> Result<OwnedFd, Failure> {
     let kind = kernel_name(mount.kind);
+    if mount.kind == FileSystem::Ext4 {
+        superblock::check_ext4(source, &mount.device)?;
+    }
     let context = match fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC) {
         Err(Errno::NODEV) => {
             let detail = format!(
@@ -36,8 +40,8 @@ pub fn make(
         }
         context => context.about(&mount.device, format!("prepare a mount of {kind}"))?,
     };
-    let configured = configure(&context, mount.read_only, source, options)
-        .and_then(|()| fsconfig_create(&context));
+    let configured =
+        configure(&context, mount, source, options).and_then(|()| fsconfig_create(&context));
     configured.map_err(|errno| refused(&context, errno, mount))?;
     let mut attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     if mount.read_only {
@@ -49,13 +53,17 @@ pub fn make(
 
 fn configure(
     context: &OwnedFd,
-    read_only: bool,
+    mount: &Mount,
     source: &Path,
     options: &[(String, Option<String>)],
 ) -> rustix::io::Result<()> {
     fsconfig_set_string(context, "source", source)?;
-    if read_only {
+    if mount.read_only {
         fsconfig_set_flag(context, "ro")?;
+    }
+    if mount.kind == FileSystem::Ext4 {
+        // Whatever the superblock says: it may ask for a panic of the machine.
+        fsconfig_set_string(context, "errors", "remount-ro")?;
     }
     for (name, value) in options {
         match value {

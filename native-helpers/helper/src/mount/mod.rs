@@ -6,6 +6,7 @@ mod directory;
 mod fat;
 mod kernel;
 mod place;
+mod superblock;
 mod table;
 
 use std::os::fd::OwnedFd;

@@ -263,3 +263,38 @@ fn images_of_files_are_mounted_read_only() {
         fs::remove_file(image).unwrap();
     }
 }
+
+#[test]
+fn a_superblock_does_not_decide_how_it_is_mounted() {
+    if !can_attach(&["mkfs.ext4", "tune2fs", "debugfs"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let path = bench.disk("disk.img", 16);
+    let image = bench.tree().join("disk.img");
+    let image = image.to_str().unwrap();
+    host("/usr/bin/env", &["mkfs.ext4", "-q", "-F", image]);
+    host("/usr/bin/env", &["tune2fs", "-e", "panic", image]);
+    with_sessions(&bench, |Sessions { mounts, devices }| {
+        let attached = devices.attach(attach(&path)).unwrap();
+        let ext4 = mount(&attached.device, FileSystem::Ext4);
+        let mounted = mounts.mount(ext4.clone()).unwrap();
+        let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let line = table.lines().find(|line| line.contains("/mounts/root"));
+        // The kernel shows what differs from the superblock.
+        assert!(line.unwrap().contains("errors=remount-ro"), "{table}");
+        mounts.unmount(mounted.handle).unwrap();
+        for change in [
+            &["tune2fs", "-E", "mount_opts=errors=panic"][..],
+            &["debugfs", "-w", "-R", "set_super_value journal_dev 7"],
+        ] {
+            host("/usr/bin/env", &[change, &[&attached.device]].concat());
+            let refused = mounts.mount(ext4.clone()).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::Denied, "{refused}");
+            host(
+                "/usr/bin/env",
+                &["tune2fs", "-E", "mount_opts=", &attached.device],
+            );
+        }
+    });
+}
