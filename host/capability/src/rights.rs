@@ -1,5 +1,5 @@
 //! Rights: verbs on paths. A module's document may narrow what it needs, a policy may narrow further.
-use crate::pattern::{Coverage, Pattern, PatternError, exactly, shown};
+use crate::pattern::{Coverage, Expansion, Pattern, PatternError, exactly, shown};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -118,11 +118,12 @@ impl Rights {
         rights: &[Right],
         options: &serde_json::Value,
     ) -> Result<Self, PatternError> {
-        let rule = |right: &Right| {
+        let mut expansion = Expansion::new(options);
+        let mut rule = |right: &Right| {
             let patterns = right
                 .paths
                 .iter()
-                .map(|path| Pattern::expand(path, options))
+                .map(|path| expansion.expand(path))
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(Rule {
                 verbs: right.verbs.clone(),
@@ -131,7 +132,7 @@ impl Rights {
         };
         let rules = rights
             .iter()
-            .map(rule)
+            .map(&mut rule)
             .collect::<Result<_, PatternError>>()?;
         self.layers.push(Layer {
             origin: origin.to_owned(),

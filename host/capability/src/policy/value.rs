@@ -1,5 +1,5 @@
 //! Values that a policy writes as text.
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, name};
 use crate::size::Size;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -9,18 +9,18 @@ use std::time::Duration;
 /// A shell pattern of module names, e.g. `org.osbuild.*`; also of devices, mounts and programs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct NamePattern(glob::Pattern);
+pub struct NamePattern(String);
 
 impl NamePattern {
     /// Whether it means the name.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.matches(name)
+        name::matches(&self.0, name)
     }
 
     /// How closely it describes what it means: one name without wildcards most, then by the number of letters.
     pub(crate) fn specificity(&self) -> (bool, usize) {
         let wild = |c: char| "*?[]".contains(c);
-        let text = self.0.as_str();
+        let text = &self.0;
         (
             !text.contains(wild),
             text.chars().filter(|c| !wild(*c)).count(),
@@ -29,8 +29,7 @@ impl NamePattern {
 
     /// The pattern that means just this name.
     pub fn exactly(name: &str) -> Self {
-        let escaped = glob::Pattern::escape(name);
-        Self(glob::Pattern::new(&escaped).unwrap_or_default())
+        Self(name::escape(name))
     }
 }
 
@@ -41,16 +40,14 @@ impl TryFrom<String> for NamePattern {
         if text.is_empty() {
             return Err("a name or pattern of names cannot be empty".into());
         }
-        let pattern = glob::Pattern::new(&text);
-        pattern
-            .map(Self)
-            .map_err(|error| format!("pattern {text:?}: {error}"))
+        name::check(&text).map_err(|error| format!("pattern {text:?}: {error}"))?;
+        Ok(Self(text))
     }
 }
 
 impl fmt::Display for NamePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str())
+        f.write_str(&self.0)
     }
 }
 
