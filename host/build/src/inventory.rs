@@ -31,7 +31,7 @@ const PLACES: [&str; 3] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/
 const FILES: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
 /// No os-release file is longer.
 const OS_RELEASE: u64 = 64 << 10;
-/// Packages of this name are imported keys.
+/// What rpm calls imported keys, which it keeps among the packages.
 const KEY: &str = "gpg-pubkey";
 
 /// Tells what is installed in each tree that goes into an export.
@@ -59,7 +59,6 @@ pub(crate) fn tell(context: &RunContext<'_>, exports: &[Export]) -> Result<()> {
             distribution: distribution(&tree),
             packages: finished.packages(metadata)?,
         };
-        inventory.packages.retain(|package| package.name != KEY);
         inventory.packages.sort_unstable();
         context.tell(&Event::Installed(inventory));
     }
@@ -151,7 +150,12 @@ impl FinishedTree<'_> {
         let packages = queried.map_err(|error| with_log(error, &said))?;
         ended?;
         scratch.close()?;
-        Ok(packages.into_iter().map(installed).collect())
+        // A package of that name with files or for an architecture came from a file, whatever it calls itself.
+        let is_key = |package: &protocol::Package| {
+            package.name == KEY && !package.owns_files && package.arch.is_none()
+        };
+        let packages = packages.into_iter().filter(|package| !is_key(package));
+        Ok(packages.map(installed).collect())
     }
 }
 
@@ -205,7 +209,13 @@ fn reported(pipeline: &Pipeline, metadata: &Value) -> Option<Vec<Package>> {
             ..Package::default()
         })
     };
-    Some(packages.iter().filter_map(package).collect())
+    // A key was never a file, so it has no digests of one.
+    let is_key = |package: &Package| {
+        let digests = package.sigmd5.is_some() || package.sha256header.is_some();
+        package.name == KEY && package.arch.is_none() && !digests
+    };
+    let packages = packages.iter().filter_map(package);
+    Some(packages.filter(|package| !is_key(package)).collect())
 }
 
 /// What the tree says it is, if it says so.

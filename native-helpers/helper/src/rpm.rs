@@ -1,6 +1,7 @@
 //! `osbuild:stage/rpm`: the RPM database and packages of a tree, by the build root's rpm.
 
-use std::collections::BTreeSet;
+mod packages;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -16,28 +17,6 @@ use crate::sandbox;
 use crate::sandbox::Shown;
 use crate::session::Session;
 use crate::tool::{Tool, Work};
-
-/// Separate fields and packages in a query; no tag contains them.
-const FIELD: char = '\u{1f}';
-const RECORD: char = '\u{1e}';
-
-/// Tags of a query, in the order of [`package`]; the first three every package has.
-const TAGS: [&str; 14] = [
-    "NAME",
-    "VERSION",
-    "RELEASE",
-    "EPOCH",
-    "ARCH",
-    "SIGMD5",
-    "SHA1HEADER",
-    "SHA256HEADER",
-    "SHA3_256HEADER",
-    "SIGPGP",
-    "SIGGPG",
-    "LICENSE",
-    "VENDOR",
-    "SOURCERPM",
-];
 
 /// Imports a public key.
 pub fn import_key(session: &mut Session, import: &ImportKey) -> Result<(), Failure> {
@@ -176,11 +155,11 @@ pub fn query(session: &mut Session, query: &Query) -> Result<Vec<Package>, Failu
         "asking rpm for its tags failed; the reason is in the log",
     )?;
     let text = String::from_utf8_lossy(&finished.output);
-    let known: BTreeSet<&str> = text.split_whitespace().collect();
+    let known = text.split_whitespace().collect();
     let mut arguments = database_arguments(&session.access, &query.database, Need::Read)?;
     arguments.extend([
         "-qa".into(),
-        format!("--qf={}", query_format(&known)).into(),
+        format!("--qf={}", packages::query_format(&known)).into(),
     ]);
     let finished = session.run(Tool::new("rpm", arguments).captured())?;
     check(
@@ -190,9 +169,8 @@ pub fn query(session: &mut Session, query: &Query) -> Result<Vec<Package>, Failu
         "listing the packages failed; the reason is in the log",
     )?;
     let text = String::from_utf8_lossy(&finished.output);
-    text.split_terminator(RECORD)
-        .map(|record| package(record, &query.database.root))
-        .collect()
+    packages::read(&text)
+        .map_err(|detail| Failure::new(ErrorCode::Io, &query.database.root, detail))
 }
 
 /// `--dbpath X --root TREE`.
@@ -251,66 +229,6 @@ fn check_languages(value: &str) -> Result<(), Failure> {
     }
 }
 
-/// Fields of the tags that this rpm knows; unset and unknown ones stay empty behind a leading mark.
-fn query_format(known: &BTreeSet<&str>) -> String {
-    let field = |tag: &str| {
-        if known.contains(tag) {
-            format!("%|{tag}?{{=%{{{tag}}}}}:{{}}|")
-        } else {
-            String::new()
-        }
-    };
-    let fields: Vec<String> = TAGS.into_iter().map(field).collect();
-    format!("{}{RECORD}", fields.join(&FIELD.to_string()))
-}
-
-/// Reads one record of [`query_format`].
-fn package(record: &str, root: &str) -> Result<Package, Failure> {
-    let fields: Vec<Option<String>> = record
-        .split(FIELD)
-        .map(|field| field.strip_prefix('=').map(ToOwned::to_owned))
-        .collect();
-    let fields: [Option<String>; TAGS.len()] = fields.try_into().map_err(|_| {
-        Failure::new(
-            ErrorCode::Io,
-            root,
-            "rpm's list of packages cannot be understood",
-        )
-    })?;
-    let [
-        name,
-        version,
-        release,
-        epoch,
-        arch,
-        sigmd5,
-        sha1header,
-        sha256header,
-        sha3_256header,
-        sigpgp,
-        siggpg,
-        license,
-        vendor,
-        sourcerpm,
-    ] = fields;
-    Ok(Package {
-        name: name.unwrap_or_default(),
-        version: version.unwrap_or_default(),
-        release: release.unwrap_or_default(),
-        epoch,
-        arch,
-        sigmd5,
-        sha1header,
-        sha256header,
-        sha3_256header,
-        sigpgp,
-        siggpg,
-        license,
-        vendor,
-        sourcerpm,
-    })
-}
-
 fn check(finished: &Finished, program: &str, path: &str, detail: &str) -> Result<(), Failure> {
     match finished.status {
         0 => Ok(()),
@@ -325,34 +243,6 @@ fn check(finished: &Finished, program: &str, path: &str, detail: &str) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn unknown_tags_are_not_asked_for_and_unset_ones_are_none() {
-        let known = TAGS
-            .into_iter()
-            .filter(|tag| *tag != "SHA3_256HEADER")
-            .collect();
-        let format = query_format(&known);
-        assert!(
-            format.starts_with("%|NAME?{=%{NAME}}:{}|\u{1f}") && !format.contains("SHA3"),
-            "{format}"
-        );
-        let package = package(
-            "=bash\u{1f}=5.2\u{1f}=1\u{1f}\u{1f}=x86_64\u{1f}=ab\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}=MIT\u{1f}\u{1f}",
-            "",
-        )
-        .unwrap();
-        assert_eq!(
-            (
-                package.name.as_str(),
-                package.epoch,
-                package.arch.as_deref(),
-                package.license.as_deref()
-            ),
-            ("bash", None, Some("x86_64"), Some("MIT"))
-        );
-        assert!(super::package("=bash", "/run/osbuild/tree").is_err());
-    }
 
     #[test]
     fn languages_cannot_smuggle_macros() {

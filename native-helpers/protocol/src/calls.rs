@@ -140,6 +140,8 @@ pub struct Package {
     pub license: Option<String>,
     pub vendor: Option<String>,
     pub sourcerpm: Option<String>,
+    /// Whether it has any file; an imported key has none.
+    pub owns_files: bool,
 }
 
 /// Makes a GRUB core image.
