@@ -41,6 +41,7 @@ const DIRECTIONS: [(&str, &[&str]); 20] = [
         &[
             "host/capability",
             "host/component",
+            "host/files",
             "host/manifest",
             "stages-wasm/sdk-test",
         ],

@@ -243,3 +243,211 @@ fn a_stage_of_a_plugin_runs_in_a_manifest_and_its_options_are_checked() {
         .expect(2)
         .says(".pipelines[0].stages[0].options");
 }
+
+#[test]
+fn names_of_built_in_modules_are_reserved() {
+    for name in [
+        "org.osbuild.evil",
+        "org.osbuild",
+        "org.osbuild.mkdir.more",
+        "io.weldr.x",
+    ] {
+        let mut document = hostile::document("files");
+        document["name"] = name.into();
+        let message = refused(&packed(&document));
+        assert!(message.contains("those of built-in modules"), "{message}");
+        let scratch = Scratch::new();
+        let plugin = scratch.write("plugin.wasm", packed(&document));
+        for command in ["plugin install --allow-shadow", "plugin install"] {
+            Program::new(command)
+                .arg(&plugin)
+                .option("--plugins", scratch.path("plugins"))
+                .run()
+                .expect(2)
+                .says("only built-in modules have");
+        }
+        scratch.json(
+            "cases/a.json",
+            &json!({ "arguments": { "options": {} }, "expect": {} }),
+        );
+        Program::new("plugin test")
+            .arg(&plugin)
+            .option("--cases", scratch.path("cases"))
+            .run()
+            .expect(1)
+            .says("those of built-in modules");
+        pack(&scratch, &document)
+            .expect(1)
+            .says("only built-in modules have");
+    }
+    // Not every name that begins alike.
+    let mut document = hostile::document("files");
+    document["name"] = "org.osbuilders.x".into();
+    list(&Scratch::new(), &packed(&document))
+        .expect(0)
+        .says("org.osbuilders.x");
+}
+
+fn pack(scratch: &Scratch, document: &Value) -> Ended {
+    Program::new("plugin pack")
+        .arg(scratch.write("component.wasm", hostile::component("files")))
+        .option("--metadata", scratch.json("module.json", document))
+        .option("--output", scratch.path("packed.wasm"))
+        .run()
+}
+
+#[test]
+fn a_slip_of_the_pen_in_a_document_is_an_error_with_its_place() {
+    let rights = |path: &str| json!([{ "verbs": ["read"], "paths": [path] }]);
+    for (member, value, says) in [
+        ("right", rights("/a"), "unknown field `right`"),
+        ("rights", rights("etc/a"), ".rights[0].paths[0]"),
+        ("rights", rights("${/nope}"), ".rights[0].paths[0]"),
+        ("capabilities", json!(["CAP_FOO"]), ".capabilities[0]"),
+        ("programs", json!(["/bin/sh"]), ".programs[0]"),
+        ("reads", json!(["etc"]), ".reads[0]"),
+    ] {
+        let scratch = Scratch::new();
+        let mut document = hostile::document("files");
+        document["schema_2"]["options"] =
+            json!({ "type": "object", "properties": { "steps": { "type": "array" } } });
+        document[member] = value;
+        pack(&scratch, &document)
+            .expect(1)
+            .says("module.json")
+            .says(says);
+        assert!(!scratch.path("packed.wasm").exists());
+        let message = refused(&packed(&document));
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn a_document_without_rights_is_named_as_such() {
+    let scratch = Scratch::new();
+    let mut document = hostile::document("files");
+    let says = "its document has no `rights`";
+    let library = scratch.directory("library");
+    let plugin = scratch.write("library/plugin.wasm", packed(&document));
+    let manifest = osbuild_wasm_tests::manifest::tree(
+        json!([{ "type": "test.files", "options": { "steps": [] } }]),
+    );
+    let manifest = scratch.json("manifest.json", &manifest);
+    let audit = || {
+        Program::new("audit test.files")
+            .option("--libdir", &library)
+            .run()
+    };
+    let plan = || {
+        Program::new("plan")
+            .arg(&manifest)
+            .option("--libdir", &library)
+            .run()
+    };
+    scratch.json(
+        "cases/a.json",
+        &json!({ "arguments": { "options": { "steps": [] } }, "expect": {} }),
+    );
+    let test = || {
+        Program::new("plugin test")
+            .arg(&plugin)
+            .option("--cases", scratch.path("cases"))
+            .run()
+    };
+    // Tables break lines where a column ends.
+    let words = |ended: Ended| {
+        ended
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    for ended in [audit(), plan()] {
+        assert!(words(ended).contains("has no `rights`"));
+    }
+    test().says("test.files has no `rights`");
+    document["rights"] = json!([{ "verbs": ["read"], "paths": ["/**"] }]);
+    scratch.write("library/plugin.wasm", packed(&document));
+    for ended in [audit(), plan(), test()] {
+        ended.never_says(says).never_says("has no `rights`");
+    }
+}
+
+/// Somebody else.
+const OTHER: u32 = 4711;
+
+#[test]
+fn plugins_that_others_own_or_can_write_are_refused() {
+    if !osbuild_wasm_tests::machine::offers(&[]) {
+        return;
+    }
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, lchown};
+    type Change = fn(&Scratch);
+    let changes: [(&str, Change); 7] = [
+        ("can be written by others", |scratch| {
+            set_permissions(scratch.path("plugins"), Permissions::from_mode(0o777)).unwrap()
+        }),
+        ("can be written by others", |scratch| {
+            set_permissions(scratch.path("plugins"), Permissions::from_mode(0o775)).unwrap()
+        }),
+        ("belongs to user 4711", |scratch| {
+            chown(scratch.path("plugins"), Some(OTHER), None).unwrap()
+        }),
+        ("can be written by others", |scratch| {
+            set_permissions(
+                scratch.path("plugins/stages/test.files.wasm"),
+                Permissions::from_mode(0o666),
+            )
+            .unwrap()
+        }),
+        ("belongs to user 4711", |scratch| {
+            chown(
+                scratch.path("plugins/stages/test.files.wasm"),
+                Some(OTHER),
+                None,
+            )
+            .unwrap()
+        }),
+        ("is a link of user 4711", |scratch| {
+            std::fs::rename(scratch.path("plugins"), scratch.path("real")).unwrap();
+            scratch.link(scratch.path("real"), "plugins");
+            lchown(scratch.path("plugins"), Some(OTHER), None).unwrap();
+        }),
+        ("everybody can put something else in its place", |scratch| {
+            set_permissions(scratch.root(), Permissions::from_mode(0o777)).unwrap()
+        }),
+    ];
+    for (says, change) in changes {
+        let scratch = Scratch::new();
+        let plugin = scratch.write("test.files.wasm", packed(&hostile::document("files")));
+        Program::new("plugin install")
+            .arg(&plugin)
+            .option("--plugins", scratch.path("plugins"))
+            .run()
+            .expect(0);
+        let by_libdir = || {
+            Program::new("stage list")
+                .option("--libdir", scratch.path("plugins"))
+                .run()
+        };
+        let by_path = || {
+            Program::new("stage list")
+                .env("OSBUILD_WASM_PATH", scratch.path("plugins"))
+                .run()
+        };
+        let installed = || {
+            Program::new("stage list")
+                .env("OSBUILD_WASM_PLUGINS", scratch.path("plugins"))
+                .run()
+        };
+        for ended in [by_libdir(), by_path(), installed()] {
+            ended.expect(0).says("test.files");
+        }
+        change(&scratch);
+        for ended in [by_libdir(), by_path(), installed()] {
+            let ended = ended.expect(1).says(says);
+            assert_eq!(ended.stdout, "", "nothing is listed");
+        }
+    }
+}

@@ -3,8 +3,12 @@ use crate::failure::{BuildError, Result};
 use crate::inventory;
 use crate::run::{Export, Request, RunContext};
 use osbuild_wasm_events::{Event, ExportDigest, FileDigest};
-use osbuild_wasm_files::{CopyOptions, copy_tree, digest_tree};
+use osbuild_wasm_files::dirs::proc_path;
+use osbuild_wasm_files::resolve::ExportDirectory;
+use osbuild_wasm_files::{CopyOptions, copy_tree, digest_tree, holds_privileges};
 use osbuild_wasm_manifest::model::{Manifest, contents};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// Ids of the exports, and what is built to tell about them.
@@ -34,6 +38,10 @@ pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Res
     if request.account.packages {
         inventory::tell(context, request.exports)?;
     }
+    let siblings = request.exports.iter();
+    let siblings = siblings
+        .filter_map(|export| Some(export.path.file_name()?.to_owned()))
+        .collect();
     for (index, Export { name, path }) in request.exports.iter().enumerate() {
         let pipeline = manifest.pipeline(name);
         let Some(id) = pipeline.and_then(|pipeline| pipeline.id.as_deref()) else {
@@ -48,7 +56,7 @@ pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Res
         if request.account.digests {
             digest(context, name, id)?;
         }
-        export(context, id, path, last_use).map_err(|error| {
+        export(context, id, path, &siblings, last_use).map_err(|error| {
             let place = format!("cannot export {name} to {}", path.display());
             BuildError::manifest(place, error.to_string())
         })?;
@@ -82,25 +90,46 @@ fn digest(context: &RunContext<'_>, export: &str, id: &str) -> Result<()> {
 }
 
 /// Moves a tree out that nobody needs any more; copies it otherwise.
-fn export(context: &RunContext<'_>, id: &str, path: &Path, last_use: bool) -> Result<()> {
+fn export(
+    context: &RunContext<'_>,
+    id: &str,
+    path: &Path,
+    siblings: &BTreeSet<OsString>,
+    last_use: bool,
+) -> Result<()> {
     let tree = context.trees.path(id).ok_or_else(|| {
         BuildError::manifest(format!("export {}", path.display()), "is not built")
     })?;
-    let parent = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(BuildError::manifest(
+            format!("export {}", path.display()),
+            "it needs a name in a directory",
+        ));
+    };
+    let directory = ExportDirectory::make(parent).map_err(BuildError::io(parent))?;
+    if holds_privileges(&tree)? {
+        directory.close(siblings).map_err(BuildError::io(parent))?;
+    }
     let movable = last_use && context.trees.is_floating(id);
-    if movable && !path.exists() && move_out(context, &tree, path) {
+    let is_there = directory.has(name).map_err(BuildError::io(path))?;
+    if movable && !is_there && move_out(context, &tree, &directory, name) {
         // Its metadata is still wanted, its path no more.
         return Ok(());
     }
-    copy_tree(&tree, path, CopyOptions::default())?;
+    let export = directory.export(name).map_err(BuildError::io(path))?;
+    copy_tree(&tree, &proc_path(&export), CopyOptions::default())?;
     Ok(())
 }
 
-fn move_out(context: &RunContext<'_>, tree: &Path, path: &Path) -> bool {
+fn move_out(
+    context: &RunContext<'_>,
+    tree: &Path,
+    directory: &ExportDirectory,
+    name: &OsStr,
+) -> bool {
     let inside = tree.strip_prefix(context.store.path());
     let (Some(outside), Ok(inside)) = (&context.isolation.outside, inside) else {
         return false;
     };
-    rustix::fs::renameat(outside, inside, rustix::fs::CWD, path).is_ok()
+    rustix::fs::renameat(outside, inside, directory.descriptor(), name).is_ok()
 }

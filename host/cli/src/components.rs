@@ -83,7 +83,7 @@ fn add_osbuild_modules(catalogue: &mut Catalogue, libdir: &Path) {
                 && let Err(error) = add_meta(catalogue, kind, name, &path)
             {
                 // As for osbuild, the module is then unknown.
-                eprintln!("warning: {}: {error}", path.display());
+                errln!("warning: {}: {error}", path.display());
             }
         }
     }

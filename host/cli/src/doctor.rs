@@ -155,7 +155,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Exit {
                 "needed_by": check.needed_by, "essential": check.essential,
             })
         };
-        println!(
+        outln!(
             "{}",
             serde_json::Value::from(checks.iter().map(json).collect::<Vec<_>>())
         );
@@ -190,11 +190,11 @@ fn print_table(checks: &[Check]) {
         .map(|check| check.what.as_str())
         .collect();
     if missing.is_empty() {
-        println!(
+        outln!(
             "\nThis machine builds images; what is marked -- is needed only by the parts named beside it."
         );
     } else {
-        println!(
+        outln!(
             "\nMissing for almost every manifest: {}. Trees can still be edited by stages that run no program.",
             missing.join(", ")
         );

@@ -1,5 +1,5 @@
 //! From a file to a manifest, or to an error with the right exit code.
-use crate::exit::{Exit, fail, say};
+use crate::exit::{Exit, fail, say, say_json, tell};
 use osbuild_wasm_manifest::catalogue::Catalogue;
 use osbuild_wasm_manifest::json::{self, SyntaxError, Value};
 use osbuild_wasm_manifest::load::{LoadOptions, load};
@@ -70,7 +70,7 @@ pub(crate) fn read(path: &Path, style: Style) -> Result<Document, Exit> {
 fn no_json(name: &str, text: &[u8], error: &SyntaxError, style: Style) -> Exit {
     if style != Style::Json {
         let source = Source { name, text };
-        eprint!("{}", source.syntax(error, colour(), width()));
+        tell(&source.syntax(error, colour(), width()), colour());
     }
     if style.json() {
         let message = format!(
@@ -90,7 +90,7 @@ pub(crate) fn check(document: &Document, catalogue: &Catalogue, style: Style) ->
     if let Err(error) = osbuild_wasm_manifest::format::detect(&document.value) {
         // osbuild prints this sentence as it is, with --json too.
         say("Unsupported manifest format\n");
-        eprintln!(
+        errln!(
             "error: {error}: `version` is \"1\" or \"2\", not {}",
             error.version
         );
@@ -120,10 +120,10 @@ pub(crate) fn manifest(
 /// Shows what is wrong with a document.
 pub(crate) fn invalid(document: &Document, errors: &[ValidationError], style: Style) -> Exit {
     if matches!(style, Style::Own | Style::Inspect) {
-        eprint!("{}", explain(document, errors));
+        tell(&explain(document, errors), colour());
     }
     if style.json() {
-        say(&format!("{}\n", validation_json(errors)));
+        say_json(&validation_json(errors));
     }
     match style {
         Style::Osbuild => say(&validation_text(&document.name, errors)),
@@ -158,7 +158,8 @@ pub(crate) fn runner_of_host() -> Runner {
     host_runner(&release.unwrap_or_default())
 }
 
-fn colour() -> Colour {
+/// Colour of what goes to standard error.
+pub(crate) fn colour() -> Colour {
     Colour::of(&std::io::stderr())
 }
 

@@ -1,7 +1,19 @@
-//! Exit codes, and how errors before a build are shown.
+//! Exit codes, and how text and errors are shown. Everything that this program prints goes through here, so that no character of a manifest, a
+//! component or a log does something to a terminal.
 use osbuild_wasm_manifest::json::to_python;
+use osbuild_wasm_manifest::printable::printable_json;
 use osbuild_wasm_report::{Colour, Diagnostic, error_document};
 use std::io::{ErrorKind, Write};
+
+/// A line for standard output, as `println!` takes it.
+macro_rules! outln {
+    ($($argument:tt)*) => { $crate::exit::say(&format!("{}\n", format_args!($($argument)*))) };
+}
+
+/// A line for standard error, as `eprintln!` takes it.
+macro_rules! errln {
+    ($($argument:tt)*) => { $crate::exit::tell(&format!("{}\n", format_args!($($argument)*)), osbuild_wasm_report::Colour::Never) };
+}
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +34,17 @@ pub(crate) fn fail(exit: Exit, json: bool, diagnostic: &Diagnostic) -> Exit {
     if json {
         let errors = std::slice::from_ref(diagnostic);
         let document = error_document(&diagnostic.message, errors);
-        say(&format!("{}\n", to_python(&document)));
+        say_json(&to_python(&document));
     } else {
-        eprint!("{}", diagnostic.render(Colour::of(&std::io::stderr())));
+        complain(diagnostic);
     }
     exit
+}
+
+/// Shows an error to people.
+pub(crate) fn complain(diagnostic: &Diagnostic) {
+    let colour = Colour::of(&std::io::stderr());
+    tell(&diagnostic.render(colour), colour);
 }
 
 /// A table as lines without blanks at their ends.
@@ -38,12 +56,33 @@ pub(crate) fn table_text(table: &comfy_table::Table) -> String {
         .collect()
 }
 
-/// Writes to standard output. When nobody reads it any more, the program ends: what it could still do is only for that reader.
+/// Writes text to standard output.
 pub(crate) fn say(text: &str) {
+    say_coloured(text, Colour::Never);
+}
+
+/// Writes text that has colours of this program, if `colour` says so.
+pub(crate) fn say_coloured(text: &str, colour: Colour) {
+    write(colour.printable(text).as_bytes());
+}
+
+/// Writes a JSON document to standard output.
+pub(crate) fn say_json(document: &str) {
+    write(format!("{}\n", printable_json(document.trim_end())).as_bytes());
+}
+
+/// Writes text to standard error.
+pub(crate) fn tell(text: &str, colour: Colour) {
+    // There is nobody left to be told that this does not work.
+    _ = std::io::stderr().write_all(colour.printable(text).as_bytes());
+}
+
+/// When nobody reads any more, the program ends: what it could still do is only for that reader.
+fn write(text: &[u8]) {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    if let Err(error) = out.write_all(text).and_then(|()| out.flush()) {
         if error.kind() != ErrorKind::BrokenPipe {
-            eprintln!("error: cannot write to standard output: {error}");
+            errln!("error: cannot write to standard output: {error}");
         }
         std::process::exit(Exit::Failed as i32);
     }

@@ -1,5 +1,5 @@
 //! How reports are printed.
-use crate::exit::say;
+use crate::exit::{say, say_json};
 use clap::ValueEnum;
 use osbuild_wasm_report::Sheet;
 use serde::Serialize;
@@ -23,7 +23,7 @@ impl Format {
     pub(crate) fn print(self, document: &impl Serialize, sheet: impl FnOnce() -> Sheet) {
         match self {
             Self::Table => say(&sheet().text(width())),
-            Self::Json => say(&json(document)),
+            Self::Json => say_json(&json(document)),
             Self::Html => say(&sheet().html()),
         }
     }

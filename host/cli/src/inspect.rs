@@ -1,7 +1,7 @@
 //! `osbuild-wasm inspect`.
 use crate::components::{catalogue, exit_of, registry};
 use crate::document::{self, Style};
-use crate::exit::{Exit, fail, say};
+use crate::exit::{Exit, fail, say_json};
 use clap::Args;
 use osbuild_wasm_manifest::inspect::inspect as describe;
 use osbuild_wasm_manifest::json::to_python;
@@ -47,7 +47,7 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Exit {
     });
     match manifest {
         Ok(manifest) => {
-            say(&format!("{}\n", to_python(&describe(&manifest))));
+            say_json(&to_python(&describe(&manifest)));
             Exit::Done
         }
         Err(exit) => exit,

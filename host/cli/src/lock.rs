@@ -8,9 +8,9 @@ use osbuild_wasm_build::{BuildError, Plan, PlanRequest};
 use osbuild_wasm_capability::diff::{Diff, Document};
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_component::Registry;
+use osbuild_wasm_files::write_file;
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_report::Diagnostic;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -62,7 +62,7 @@ fn attempt(arguments: &LockArguments) -> Result<Exit, Exit> {
         }
         None => beside(&arguments.manifest),
     };
-    write(&path, &text).map_err(|error| {
+    write_file(&path, text.as_bytes()).map_err(|error| {
         let diagnostic = Diagnostic::new(format!("cannot write lock file {}", path.display()));
         fail(Exit::Failed, false, &diagnostic.cause(error.to_string()))
     })?;
@@ -86,19 +86,6 @@ fn beside(manifest: &Path) -> PathBuf {
     let mut path = manifest.as_os_str().to_owned();
     path.push(".lock");
     path.into()
-}
-
-/// The file is there whole, or as it was.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let mut new = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(directory.unwrap_or(Path::new(".")))?;
-    new.write_all(text.as_bytes())?;
-    new.persist(path)?;
-    Ok(())
 }
 
 /// Refuses a run that would use something else than the lock file says: `file`, or the one beside the manifest.

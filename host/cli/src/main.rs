@@ -1,17 +1,13 @@
 //! `osbuild-wasm`: builds operating-system images from osbuild manifests, every stage a WebAssembly component in a sandbox.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the room that talks to the user"
-)]
+#[macro_use]
+mod exit;
 
 mod audit;
 mod compile;
 mod components;
 mod doctor;
 mod document;
-mod exit;
 mod format;
 mod generate;
 mod inspect;
@@ -96,7 +92,7 @@ enum Command {
 fn main() -> ExitCode {
     // Whatever is wrong with us is one line, not a backtrace.
     std::panic::set_hook(Box::new(|panic| {
-        eprintln!("error: internal error, please report it: {panic}");
+        errln!("error: internal error, please report it: {panic}");
     }));
     let exit = std::panic::catch_unwind(carry_out);
     ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)

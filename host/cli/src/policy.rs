@@ -1,6 +1,6 @@
 //! Policy files, and what is said when one denies something.
 use crate::document::Style;
-use crate::exit::{Exit, fail, say};
+use crate::exit::{Exit, complain, fail, say_json, tell};
 use osbuild_wasm_capability::plan::{Ask, Plan, Planned};
 use osbuild_wasm_capability::{Policy, PolicyError};
 use osbuild_wasm_manifest::json::to_python;
@@ -50,13 +50,10 @@ impl PolicyFile {
             .collect();
         if json {
             let first = messages.first().map_or("", |first| &first.message);
-            say(&format!(
-                "{}\n",
-                to_python(&error_document(first, &messages))
-            ));
+            say_json(&to_python(&error_document(first, &messages)));
         } else {
             for message in messages {
-                eprint!("{}", message.render(Colour::of(&std::io::stderr())));
+                complain(&message);
             }
         }
         Exit::Failed
@@ -121,15 +118,8 @@ fn wrong(name: &str, text: &str, error: &PolicyError, style: Style) -> Exit {
         text: text.as_bytes(),
     };
     let colour = Colour::of(&std::io::stderr());
-    eprint!(
-        "{}",
-        source.point(
-            title,
-            error.offset,
-            hint.as_deref(),
-            colour,
-            crate::document::width()
-        )
-    );
+    let width = crate::document::width();
+    let text = source.point(title, error.offset, hint.as_deref(), colour, width);
+    tell(&text, colour);
     Exit::Invalid
 }

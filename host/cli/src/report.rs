@@ -1,5 +1,5 @@
 //! `osbuild-wasm report`.
-use crate::exit::{Exit, fail, say};
+use crate::exit::{Exit, fail, say_coloured};
 use crate::output;
 use clap::{Args, ValueEnum};
 use osbuild_wasm_report::{Colour, Diagnostic, record};
@@ -55,14 +55,17 @@ pub(crate) fn report(arguments: &ReportArguments) -> Exit {
         file.extension()
             .is_some_and(|extension| extension == "html")
     };
+    let colour = match file {
+        Some(_) => Colour::Never,
+        None => Colour::of(&io::stdout()),
+    };
     let text = match arguments.format {
         Some(Form::Html) => record::html(&record),
         None if file.is_some_and(is_html) => record::html(&record),
-        _ if file.is_some() => record::text(&record, Colour::Never),
-        _ => record::text(&record, Colour::of(&io::stdout())),
+        _ => record::text(&record, colour),
     };
     let Some(file) = file else {
-        say(&text);
+        say_coloured(&text, colour);
         return Exit::Done;
     };
     match output::write(file, text.as_bytes()) {

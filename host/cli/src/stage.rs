@@ -1,7 +1,7 @@
 //! `osbuild-wasm stage`: components alone.
 use crate::components::{catalogue, engine, exit_of, kind, registry};
 use crate::document::{self, Style, runner_of_host};
-use crate::exit::{Exit, fail, say, table_text};
+use crate::exit::{Exit, fail, say, say_json, table_text};
 use clap::{Args, Subcommand};
 use osbuild_wasm_build::{
     Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
@@ -10,7 +10,7 @@ use osbuild_wasm_component::{Cache, Installed, Kind, Module, Origin, Registry};
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_plugin::PluginError;
-use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_report::{Diagnostic, printable_log};
 use osbuild_wasm_store::Store;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -146,12 +146,14 @@ fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let metadata = &module.metadata;
-    println!(
+    outln!(
         "{} ({}): {}",
-        metadata.name, metadata.kind, metadata.summary
+        metadata.name,
+        metadata.kind,
+        metadata.summary
     );
     for paragraph in &metadata.description {
-        println!("  {paragraph}");
+        outln!("  {paragraph}");
     }
     let origin = match &module.origin {
         Origin::Builtin => "built in".to_owned(),
@@ -170,21 +172,23 @@ fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
             list.join(", ")
         }
     };
-    println!(
+    outln!(
         "\ncomponent:           {origin}, {} bytes, sha256 {}",
         module.bytes.len(),
         module.digest
     );
-    println!("interfaces:          {}", none(&interfaces));
-    println!("programs:            {}", none(&metadata.programs));
-    println!("Linux capabilities:  {}", none(&metadata.capabilities));
-    println!("reads of build root: {}", none(&metadata.reads));
-    for key in ["schema", "schema_2"] {
-        if let Some(schema) = metadata.rest.get(key) {
-            println!(
-                "\n{key}:\n{}",
-                serde_json::to_string_pretty(schema).unwrap_or_default()
-            );
+    outln!("interfaces:          {}", none(&interfaces));
+    outln!("programs:            {}", none(&metadata.programs));
+    outln!("Linux capabilities:  {}", none(&metadata.capabilities));
+    outln!("reads of build root: {}", none(&metadata.reads));
+    let schemas = [
+        ("schema", &metadata.schema),
+        ("schema_2", &metadata.schema_2),
+    ];
+    for (key, schema) in schemas {
+        if let Some(schema) = schema {
+            outln!("\n{key}:");
+            say_json(&serde_json::to_string_pretty(schema).unwrap_or_default());
         }
     }
     Ok(Exit::Done)
@@ -198,7 +202,9 @@ impl Observer for LogToStdout {
         if let Event::StageLog { text, .. } = event {
             let mut out = std::io::stdout().lock();
             // A closed pipe is the reader's choice; the stage goes on.
-            _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            _ = out
+                .write_all(printable_log(text).as_bytes())
+                .and_then(|()| out.flush());
         }
     }
 }
@@ -264,7 +270,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         return Ok(Exit::Interrupted);
     }
     if let Some(stopped) = &outcome.stopped {
-        eprintln!("error: {}: {stopped}", arguments.name);
+        errln!("error: {}: {stopped}", arguments.name);
     }
     Ok(if outcome.success() {
         Exit::Done

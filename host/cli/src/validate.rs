@@ -1,7 +1,7 @@
 //! `osbuild-wasm validate`.
 use crate::components::{catalogue, exit_of, registry};
 use crate::document::{self, Style, runner_of_host};
-use crate::exit::{Exit, fail, say};
+use crate::exit::{Exit, fail, say, say_json, tell};
 use clap::Args;
 use osbuild_wasm_manifest::catalogue::Catalogue;
 use osbuild_wasm_manifest::load::{LoadOptions, load};
@@ -58,7 +58,7 @@ fn attempt(
     let document = document::read(&arguments.manifest, style)?;
     document::check(&document, catalogue, style)?;
     if arguments.json {
-        say(&format!("{}\n", validation_json(&[])));
+        say_json(&validation_json(&[]));
     }
     let options = LoadOptions {
         host_runner: runner_of_host(),
@@ -68,8 +68,11 @@ fn attempt(
         Ok(_) => {}
         // As in osbuild the schemas alone decide; that it cannot be built is still worth knowing.
         Err(error) => {
-            eprint!("{}", document::explain(&document, &[error.into()]));
-            eprintln!("warning: the document is valid, but cannot be built");
+            tell(
+                &document::explain(&document, &[error.into()]),
+                document::colour(),
+            );
+            errln!("warning: the document is valid, but cannot be built");
         }
     }
     Ok(Exit::Done)

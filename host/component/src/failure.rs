@@ -15,6 +15,14 @@ pub enum ComponentError {
         /// Why.
         cause: std::io::Error,
     },
+    /// Somebody else could have made or changed it.
+    #[error("component {cause}")]
+    Untrusted {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why, beginning with the path.
+        cause: std::io::Error,
+    },
     /// Its compiled code cannot be written.
     #[error("cannot write compiled code to {path}: {cause}")]
     Unwritable {
@@ -87,6 +95,16 @@ pub enum ComponentError {
     /// The runtime itself could not be set up.
     #[error("WebAssembly engine: {0}")]
     Engine(String),
+    /// A plugin with a name that only built-in modules have.
+    #[error(
+        "{path} says it is {name}: names that begin with `org.osbuild` are those of built-in modules; use a domain of your own"
+    )]
+    Reserved {
+        /// The plugin's file.
+        path: PathBuf,
+        /// The name it claims.
+        name: String,
+    },
     /// Plugins with the name of a module that is built in.
     #[error("{path} says it is {name}, which is built in: rename the module, or remove the file")]
     Shadows {

@@ -2,6 +2,7 @@
 //!
 //! It is trusted like the program itself: an entry counts only when nobody but root and the owner of the program can write it and
 //! its directory, and they could as well replace the program.
+use osbuild_wasm_files::resolve::{is_unshared, is_writable_by_others};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, Stat, fstat, openat, statat};
 use std::collections::BTreeSet;
@@ -15,9 +16,6 @@ const COMPRESSION: i32 = 3;
 
 /// Beside the directory of the program.
 const DIRECTORY: &str = "lib/osbuild-wasm/compiled";
-
-/// Bits of a mode by which others could write.
-const OTHERS_WRITE: u32 = 0o022;
 
 /// A directory of compiled code that belongs to the program.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ impl Installed {
     fn open(path: &Path, owner: u32) -> Option<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = openat(CWD, path, flags, Mode::empty()).ok()?;
-        if !is_of(&fstat(&directory).ok()?, owner) {
+        if !is_unshared(&fstat(&directory).ok()?, owner) {
             return None;
         }
         let of_program = |entry: rustix::io::Result<rustix::fs::DirEntry>| {
@@ -49,7 +47,7 @@ impl Installed {
                 AtFlags::SYMLINK_NOFOLLOW,
             )
             .ok()?;
-            is_of(&stat, owner).then(|| identity(&stat))
+            is_unshared(&stat, owner).then(|| identity(&stat))
         };
         let entries = Dir::read_from(&directory)
             .ok()?
@@ -64,7 +62,7 @@ impl Installed {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let entry = openat(&self.directory, name, flags, Mode::empty()).ok()?;
         let stat = fstat(&entry).ok()?;
-        if !self.entries.contains(&identity(&stat)) || others_write(&stat) {
+        if !self.entries.contains(&identity(&stat)) || is_writable_by_others(&stat) {
             return None;
         }
         zstd::decode_all(File::from(entry)).ok()
@@ -82,15 +80,6 @@ pub(crate) fn put(directory: &Path, name: &str, code: &[u8]) -> io::Result<()> {
         .open(&unfinished)?;
     file.write_all(&zstd::encode_all(code, COMPRESSION)?)?;
     std::fs::rename(&unfinished, directory.join(name))
-}
-
-/// Whether a file or directory belongs to `owner` or root and others cannot write it.
-fn is_of(stat: &Stat, owner: u32) -> bool {
-    (stat.st_uid == owner || stat.st_uid == 0) && !others_write(stat)
-}
-
-fn others_write(stat: &Stat) -> bool {
-    stat.st_mode & OTHERS_WRITE != 0
 }
 
 fn identity(stat: &Stat) -> (u64, u64) {

@@ -1,6 +1,7 @@
 //! Which component is which module.
 use crate::failure::ComponentError;
 use crate::module::{Module, Origin};
+use osbuild_wasm_files::resolve::{open_unshared_directory, read_unshared_file};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -96,12 +97,10 @@ impl Registry {
     }
 
     /// Adds every `*.wasm` in `directory` itself and in its folders `stages` and `assemblers`; what a file is, its section says.
-    /// A plugin never takes the place of another module. Errors: a directory that is not there, a file that is no component.
+    /// A plugin never takes the place of another module. Errors: a directory that is not there or that others own or can write, a file
+    /// that is no component.
     pub fn add_directory(&mut self, directory: &Path) -> Result<usize, ComponentError> {
-        std::fs::read_dir(directory).map_err(|cause| ComponentError::Unreadable {
-            path: directory.to_owned(),
-            cause,
-        })?;
+        check_directory(directory)?;
         let folders = [
             directory.to_owned(),
             directory.join("stages"),
@@ -112,6 +111,7 @@ impl Registry {
             let Ok(entries) = std::fs::read_dir(&folder) else {
                 continue;
             };
+            check_directory(&folder)?;
             let mut paths: Vec<_> = entries
                 .filter_map(|entry| Some(entry.ok()?.path()))
                 .collect();
@@ -127,12 +127,9 @@ impl Registry {
         Ok(added)
     }
 
-    /// Adds one component.
+    /// Adds one component from a file that nobody else can write.
     pub fn add_file(&mut self, path: &Path) -> Result<Arc<Module>, ComponentError> {
-        let bytes = std::fs::read(path).map_err(|cause| ComponentError::Unreadable {
-            path: path.to_owned(),
-            cause,
-        })?;
+        let bytes = read_unshared_file(path).map_err(unreadable(path))?;
         let module = Arc::new(Module::read(
             &path.display().to_string(),
             bytes,
@@ -150,9 +147,14 @@ impl Registry {
             Kind::Stage
         };
         let key = (kind, module.metadata.name.clone());
-        if let (Some(present), Origin::File(path)) =
-            (self.entries.get(&key).map(Entry::origin), &module.origin)
+        let present = self.entries.get(&key).map(Entry::origin);
+        if let (None, Origin::File(path)) = (&present, &module.origin)
+            && module.metadata.has_reserved_name()
         {
+            let (path, name) = (path.clone(), key.1);
+            return Err(ComponentError::Reserved { path, name });
+        }
+        if let (Some(present), Origin::File(path)) = (present, &module.origin) {
             let (path, name) = (path.clone(), key.1.clone());
             match present {
                 Origin::Builtin if !shadow => return Err(ComponentError::Shadows { path, name }),
@@ -194,6 +196,21 @@ impl Registry {
             Entry::Plugin(module) => Some(module),
             Entry::Builtin(..) => None,
         })
+    }
+}
+
+/// What is in a directory that others can change is not ours to run.
+fn check_directory(path: &Path) -> Result<(), ComponentError> {
+    open_unshared_directory(path)
+        .map(drop)
+        .map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> ComponentError {
+    let path = path.to_owned();
+    move |cause| match cause.kind() {
+        std::io::ErrorKind::PermissionDenied => ComponentError::Untrusted { path, cause },
+        _ => ComponentError::Unreadable { path, cause },
     }
 }
 

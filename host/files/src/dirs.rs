@@ -44,7 +44,7 @@ pub(crate) fn handle(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
 }
 
 /// The path by which calls that want a path reach exactly the file behind `fd`, also a link or a device.
-pub(crate) fn proc_path(fd: impl AsFd) -> PathBuf {
+pub fn proc_path(fd: impl AsFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()))
 }
 

@@ -9,9 +9,12 @@ mod copy;
 mod digest;
 pub mod dirs;
 mod error;
+mod privileges;
 mod remove;
+pub mod resolve;
 mod size;
 mod times;
+mod whole;
 
 pub use changed::changed_files;
 pub use copy::{
@@ -20,9 +23,11 @@ pub use copy::{
 };
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};
+pub use privileges::holds_privileges;
 pub use remove::remove_tree;
 pub use size::disk_usage;
 pub use times::clamp_times;
+pub use whole::{NewFile, write_file};
 
 #[cfg(test)]
 mod tests;

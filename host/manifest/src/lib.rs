@@ -15,6 +15,7 @@ pub mod location;
 pub mod model;
 pub mod nearest;
 pub mod origin;
+pub mod printable;
 pub mod problem;
 pub mod runner;
 pub mod schema;

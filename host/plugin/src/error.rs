@@ -87,6 +87,17 @@ impl PluginError {
         move |cause| Self::Io { path, cause }
     }
 
+    /// For what is read only if nobody else can have written it; such an error names the path itself.
+    pub(crate) fn untrusted(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| match cause.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                Self::Component(ComponentError::Untrusted { path, cause })
+            }
+            _ => Self::Io { path, cause },
+        }
+    }
+
     /// Whether the command line is to blame rather than the machine or a file.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Usage(_))

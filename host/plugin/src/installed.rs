@@ -5,6 +5,7 @@ use crate::file::write;
 use crate::origin::{Origin, read_signature};
 use crate::signature::{PublicKey, Trusted, with_suffix};
 use osbuild_wasm_component::{Module, Origin as From, Registry};
+use osbuild_wasm_files::resolve::{open_unshared_directory, read_unshared_file};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -88,10 +89,14 @@ impl Directory {
 
     /// All installed plugins, by name.
     pub fn list(&self) -> Result<Vec<Installed>> {
-        let path = self.path.join(INDEX);
-        let text = match std::fs::read(&path) {
+        match open_unshared_directory(&self.path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            text => text.map_err(PluginError::io(&path))?,
+            directory => directory.map_err(PluginError::untrusted(&self.path))?,
+        };
+        let path = self.path.join(INDEX);
+        let text = match read_unshared_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            text => text.map_err(PluginError::untrusted(&path))?,
         };
         let failed = |cause: String| PluginError::Document {
             path: path.clone(),
@@ -125,6 +130,12 @@ impl Directory {
         let signer = self.signer(order, &origin, &fetched.bytes, fetched.signature.as_deref())?;
         let module = Module::read(&origin, fetched.bytes, From::File((&origin).into()))?;
         let builtin = (order.is_builtin)(&module);
+        if module.metadata.has_reserved_name() && !builtin {
+            return Err(PluginError::Usage(format!(
+                "{origin} says it is {}, a name that only built-in modules have: it needs a domain of its author's",
+                module.metadata.name
+            )));
+        }
         if builtin && !order.allow_shadow {
             return Err(PluginError::Usage(format!(
                 "{origin} says it is {}, which is built in: if it shall take that place, give --allow-shadow",
@@ -231,7 +242,7 @@ impl Directory {
     pub fn verify(&self, plugin: &Installed) -> Result<Arc<Module>> {
         let path = self.file(plugin);
         let name = path.display().to_string();
-        let bytes = std::fs::read(&path).map_err(PluginError::io(&path))?;
+        let bytes = read_unshared_file(&path).map_err(PluginError::untrusted(&path))?;
         let found = crate::digest(&bytes);
         if found != plugin.digest {
             return Err(PluginError::Digest {

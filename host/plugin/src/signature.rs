@@ -4,6 +4,7 @@ use crate::error::{PluginError, Result};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use osbuild_wasm_files::resolve::{open_unshared_directory, read_unshared_file};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -82,7 +83,11 @@ impl PublicKey {
     /// Reads a PEM file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(PluginError::io(path))?;
-        VerifyingKey::from_public_key_pem(&text)
+        Self::from_pem(path, &text)
+    }
+
+    fn from_pem(path: &Path, text: &str) -> Result<Self> {
+        VerifyingKey::from_public_key_pem(text)
             .map(Self)
             .map_err(|error| key_error(path, &error))
     }
@@ -134,11 +139,14 @@ impl Trusted {
             }
             entries => entries.map_err(PluginError::io(directory))?,
         };
+        open_unshared_directory(directory).map_err(PluginError::untrusted(directory))?;
         let mut trusted = Self::default();
         for entry in entries {
             let path = entry.map_err(PluginError::io(directory))?.path();
             if path.extension().is_some_and(|extension| extension == "pub") {
-                trusted.add(&path)?;
+                let text = read_unshared_file(&path).map_err(PluginError::untrusted(&path))?;
+                let key = PublicKey::from_pem(&path, &String::from_utf8_lossy(&text))?;
+                trusted.0.push((path, key));
             }
         }
         Ok(trusted)

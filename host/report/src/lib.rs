@@ -33,4 +33,5 @@ pub use result::{error_document, result, result_v1, result_v2};
 pub use sheet::{Sheet, audit_sheet, diff_sheet, plan_sheet};
 pub use style::Colour;
 pub use summary::Summary;
+pub use text::printable_log;
 pub use trailer::{Checkpoint, trailer};

@@ -1,5 +1,6 @@
 //! HTML pages in one file that needs nothing else: no script, no picture, no network.
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use osbuild_wasm_manifest::printable::printable;
 
 /// A constant, so that nothing of a manifest or a record can get into it.
 const STYLE: &str = include_str!("page.css");
@@ -19,5 +20,6 @@ pub(crate) fn page(title: &str, body: &Markup) -> String {
             body { (body) }
         }
     };
-    page.into_string() + "\n"
+    // Escaped or not, a character that turns the direction of writing does so on a page too.
+    printable(&page.into_string()).into_owned() + "\n"
 }

@@ -2,7 +2,18 @@
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
+use osbuild_wasm_manifest::printable::printable;
 use owo_colors::{OwoColorize, Style};
+use std::borrow::Cow;
+
+const ESCAPE: &str = "\u{1b}";
+
+/// Whether the text begins as a colour goes on behind its escape: `[31;1m`.
+fn is_colour(text: &str) -> bool {
+    let parameters = text.strip_prefix('[').unwrap_or_default();
+    let rest = parameters.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+    rest.starts_with('m')
+}
 
 /// Whether text may carry ANSI colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +33,23 @@ impl Colour {
             ColorChoice::Never => Colour::Never,
             _ => Colour::Always,
         }
+    }
+
+    /// Text for a terminal: what would do something there is written as an escape, but for colours of this kind where there are some.
+    pub fn printable(self, text: &str) -> Cow<'_, str> {
+        if self == Colour::Never || !text.contains(ESCAPE) {
+            return printable(text);
+        }
+        let mut parts = text.split(ESCAPE);
+        let mut out = printable(parts.next().unwrap_or_default()).into_owned();
+        for part in parts {
+            out += &match is_colour(part) {
+                true => Cow::Borrowed(ESCAPE),
+                false => printable(ESCAPE),
+            };
+            out += &printable(part);
+        }
+        Cow::Owned(out)
     }
 
     /// Good news.

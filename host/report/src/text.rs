@@ -1,6 +1,7 @@
 //! Figures and logs for people.
 
 use anstream::adapter::strip_str;
+use osbuild_wasm_manifest::printable::printable;
 use std::time::Duration;
 
 /// A span of time: `4 ms`, `3.1 s`, `2 min 5 s`, `1 h 2 min`.
@@ -29,12 +30,19 @@ pub(crate) fn clean_lines(log: &str) -> Vec<String> {
         let line = line.trim_end_matches('\r');
         let line = line.rsplit_once('\r').map_or(line, |(_, last)| last);
         let plain = strip_str(line).to_string();
-        plain
+        let plain: String = plain
             .chars()
             .filter(|character| *character == '\t' || !character.is_control())
-            .collect()
+            .collect();
+        printable(&plain).into_owned()
     };
     log.lines().map(shown).collect()
+}
+
+/// A piece of a log for whoever reads along: no escapes, and a carriage return begins a line, for there is no line to write over.
+pub fn printable_log(text: &str) -> String {
+    let plain = strip_str(text).to_string();
+    printable(&plain.replace("\r\n", "\n").replace('\r', "\n")).into_owned()
 }
 
 /// The last `limit` characters of `text` and how many come before them.

@@ -4,6 +4,7 @@ use crate::exit::{Exit, fail};
 use osbuild_wasm_capability::plan::Plan;
 use osbuild_wasm_capability::policy::learn;
 use osbuild_wasm_capability::record::StageRecord;
+use osbuild_wasm_files::write_file;
 use osbuild_wasm_report::Diagnostic;
 
 impl Job {
@@ -18,7 +19,7 @@ impl Job {
             return Ok(());
         };
         let stages: Vec<_> = stages.iter().map(|(_, stage)| stage.clone()).collect();
-        std::fs::write(path, learn(plan, &stages)).map_err(|error| {
+        write_file(path, learn(plan, &stages).as_bytes()).map_err(|error| {
             let diagnostic = Diagnostic::new(format!("cannot write --learn {}", path.display()));
             let diagnostic = diagnostic.cause(error.to_string());
             fail(Exit::Failed, self.order.json, &diagnostic)

@@ -7,7 +7,7 @@ mod wanted;
 
 use crate::components::{catalogue, exit_of, registry};
 use crate::document::{self, Style};
-use crate::exit::{Exit, fail, say};
+use crate::exit::{Exit, fail, say, say_json};
 use crate::legacy::with_build_environment;
 use crate::lock;
 use crate::order::Order;
@@ -127,7 +127,7 @@ impl Job {
         let (manifest, digest) = self.manifest(&registry)?;
         let wanted = Wanted::new(self, &manifest)?;
         if order.inspect {
-            say(&format!("{}\n", to_python(&inspect(&manifest))));
+            say_json(&to_python(&inspect(&manifest)));
             return Ok(Exit::Done);
         }
         let exports = wanted.exports(self, &manifest)?;
@@ -271,7 +271,7 @@ impl Job {
         match (self.manner, built) {
             (Manner::Osbuild, _) => say("\nAborted\n"),
             (Manner::Own, Some(built)) => self.show_failure(manifest, &built),
-            (Manner::Own, None) => eprintln!("error: interrupted"),
+            (Manner::Own, None) => errln!("error: interrupted"),
         }
         Exit::Interrupted
     }

@@ -1,7 +1,7 @@
 //! How a run that took place is shown.
 use super::open::Opened;
 use super::{Job, Manner};
-use crate::exit::{Exit, say};
+use crate::exit::{Exit, complain, say, say_coloured, say_json};
 use crate::monitor::Monitor;
 use osbuild_wasm_events::RunOutcome;
 use osbuild_wasm_manifest::json::to_python;
@@ -17,7 +17,7 @@ impl Job {
             return Exit::Failed;
         }
         if order.json {
-            say(&format!("{}\n", to_python(&result(manifest, built))));
+            say_json(&to_python(&result(manifest, built)));
         } else if order.quiet {
             return Exit::Done;
         } else if self.manner == Manner::Osbuild || order.monitor == Some(Monitor::Log) {
@@ -28,7 +28,7 @@ impl Job {
             };
             let checkpoints: Vec<_> = opened.settings.checkpoints.iter().map(entry).collect();
             let colour = Colour::of(&std::io::stdout());
-            say(&trailer(manifest, &checkpoints, colour));
+            say_coloured(&trailer(manifest, &checkpoints, colour), colour);
         } else {
             say(&format!("{}\n", opened.summary.table(None)));
         }
@@ -38,13 +38,13 @@ impl Job {
     /// Shows why a run failed.
     pub(super) fn show_failure(&self, manifest: &Manifest, built: &RunOutcome) {
         if self.order.json {
-            return say(&format!("{}\n", to_python(&result(manifest, built))));
+            return say_json(&to_python(&result(manifest, built)));
         }
         if self.manner == Manner::Osbuild && !self.order.quiet {
             say("Failed\n");
         }
         if let Some(diagnostic) = Diagnostic::of_failure(manifest, built) {
-            eprint!("{}", diagnostic.render(Colour::of(&std::io::stderr())));
+            complain(&diagnostic);
         }
     }
 }

@@ -7,9 +7,9 @@ use osbuild_wasm_capability::record::{
     StageRecord,
 };
 use osbuild_wasm_events::{RunOutcome, SourceOutcome};
+use osbuild_wasm_files::NewFile;
 use osbuild_wasm_manifest::model::{Manifest, Pipeline};
 use osbuild_wasm_report::Diagnostic;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use std::time::Instant;
 /// A record in the making.
 pub(super) struct Recording {
     path: PathBuf,
-    file: File,
+    file: NewFile,
     manifest: ManifestRecord,
     started: jiff::Timestamp,
     clock: Instant,
@@ -29,7 +29,7 @@ impl Job {
         let Some(path) = self.record.clone() else {
             return Ok(None);
         };
-        let file = File::create(&path).map_err(|error| {
+        let file = NewFile::create(&path).map_err(|error| {
             let diagnostic = Diagnostic::new(format!("--record {}", path.display()));
             self.refused(&diagnostic.cause(error.to_string()))
         })?;
@@ -76,7 +76,11 @@ impl Recording {
         };
         let mut file = BufWriter::new(self.file);
         serde_json::to_writer_pretty(&mut file, &record).map_err(|error| failed(error.into()))?;
-        writeln!(file).and_then(|()| file.flush()).map_err(failed)
+        writeln!(file).map_err(failed)?;
+        let file = file
+            .into_inner()
+            .map_err(|error| failed(error.into_error()))?;
+        file.finish().map_err(failed)
     }
 }
 

@@ -111,7 +111,7 @@ fn checkpoint_names(manifest: &Manifest) -> impl Iterator<Item = &str> {
 /// A near name, where it disturbs no program.
 fn advise(near: Option<String>) {
     if let Some(near) = near {
-        eprintln!("hint: did you mean {near}?");
+        errln!("hint: did you mean {near}?");
     }
 }
 

@@ -8,6 +8,7 @@ use osbuild_stage_test::{Case, CaseError, Ended, Stage, cases};
 use osbuild_wasm_build::{
     Confined, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
 };
+use osbuild_wasm_capability::ModuleMetadata;
 use osbuild_wasm_component::{Installed, Module, Registry};
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_plugin::{Check, PluginError, Verdict, check};
@@ -36,7 +37,16 @@ pub(crate) struct TestArguments {
 
 pub(super) fn test(arguments: &TestArguments) -> Exit {
     match run(arguments) {
-        Ok(checks) => show(&checks),
+        Ok((module, checks)) => {
+            let exit = show(&checks);
+            if module.rights.is_none() {
+                outln!(
+                    "warning: the document of {} has no `rights`: it may use every verb on every path it is given",
+                    module.name
+                );
+            }
+            exit
+        }
         Err(error) => error.exit(),
     }
 }
@@ -69,7 +79,8 @@ fn other(error: impl std::error::Error + 'static) -> Failure {
     Failure::Other(error.into())
 }
 
-fn run(arguments: &TestArguments) -> Result<Vec<Check>, Failure> {
+/// The document of the plugin, and what the checks say.
+fn run(arguments: &TestArguments) -> Result<(ModuleMetadata, Vec<Check>), Failure> {
     let path = match &arguments.plugin {
         Some(path) => path.clone(),
         None => only_plugin(Path::new("dist"))?,
@@ -113,12 +124,8 @@ fn run(arguments: &TestArguments) -> Result<Vec<Check>, Failure> {
         log,
     };
     std::fs::create_dir(&bench.scratch).map_err(other)?;
-    Ok(check(
-        &module,
-        &cases,
-        &bench,
-        &scratch.path().join("trees"),
-    )?)
+    let checks = check(&module, &cases, &bench, &scratch.path().join("trees"))?;
+    Ok((module.metadata.clone(), checks))
 }
 
 fn only_plugin(directory: &Path) -> Result<PathBuf, PluginError> {
@@ -241,7 +248,7 @@ fn show(checks: &[Check]) -> Exit {
         |fits: fn(&Verdict) -> bool| checks.iter().filter(|check| fits(&check.verdict)).count();
     let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
     let passed = count(|verdict| *verdict == Verdict::Passed);
-    println!(
+    outln!(
         "\n{passed} passed, {failed} failed, {} skipped",
         checks.len() - passed - failed
     );

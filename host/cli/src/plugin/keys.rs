@@ -1,6 +1,7 @@
 //! Keys, signatures, publishing.
 use crate::exit::Exit;
 use clap::Args;
+use osbuild_wasm_files::write_file;
 use osbuild_wasm_plugin::{Origin, PluginError, PrivateKey, Result, push as push_plugin};
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,7 @@ pub(crate) struct PushArguments {
 pub(super) fn keygen(arguments: &KeygenArguments) -> Result<Exit> {
     let key = PrivateKey::generate()?;
     let public = key.write(&arguments.key)?;
-    println!("{}: {}", public.display(), key.public());
+    outln!("{}: {}", public.display(), key.public());
     Ok(Exit::Done)
 }
 
@@ -47,8 +48,8 @@ pub(super) fn sign(arguments: &SignArguments) -> Result<Exit> {
     let mut path = arguments.plugin.clone().into_os_string();
     path.push(".sig");
     let path = PathBuf::from(path);
-    std::fs::write(&path, key.sign(&bytes)).map_err(io(&path))?;
-    println!("{}: signed by {}", path.display(), key.public());
+    write_file(&path, &key.sign(&bytes)).map_err(io(&path))?;
+    outln!("{}: signed by {}", path.display(), key.public());
     Ok(Exit::Done)
 }
 
@@ -62,7 +63,7 @@ pub(super) fn push(arguments: &PushArguments) -> Result<Exit> {
         fetched.bytes.as_slice(),
         origin,
     )?;
-    println!(
+    outln!(
         "{}",
         push_plugin(&arguments.target, fetched.bytes, fetched.signature)?
     );

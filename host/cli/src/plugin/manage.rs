@@ -134,7 +134,7 @@ pub(super) fn install(arguments: &InstallArguments) -> Result<Exit> {
     } else {
         ""
     };
-    println!(
+    outln!(
         "installed {} {}{instead}, {}, {}",
         plugin.kind,
         plugin.name,
@@ -155,7 +155,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<Exit> {
     let plugins = required(arguments.plugins.as_deref())?.list()?;
     if arguments.json {
         let text = serde_json::to_string_pretty(&plugins).unwrap_or_default();
-        println!("{text}");
+        outln!("{text}");
         return Ok(Exit::Done);
     }
     print_table(plugins.iter().map(|plugin| {
@@ -182,7 +182,7 @@ pub(super) fn remove(arguments: &RemoveArguments) -> Result<Exit> {
         return Err(not_installed(&arguments.name));
     }
     for plugin in gone {
-        println!("removed {} {}", plugin.kind, plugin.name);
+        outln!("removed {} {}", plugin.kind, plugin.name);
     }
     Ok(Exit::Done)
 }
@@ -212,7 +212,7 @@ pub(super) fn verify(arguments: &VerifyArguments) -> Result<Exit> {
             _ => Ok(()),
         });
         match verified {
-            Ok(()) => println!("{}: as installed, {}", plugin.name, signer(plugin)),
+            Ok(()) => outln!("{}: as installed, {}", plugin.name, signer(plugin)),
             Err(error) => exit = failed(&error),
         }
     }

@@ -2,6 +2,7 @@
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use osbuild_wasm_component::Module;
+use osbuild_wasm_files::write_file;
 use osbuild_wasm_plugin::{Language, PluginError, Result, build as build_project, create};
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,7 @@ pub(super) fn new(arguments: &NewArguments) -> Result<Exit> {
     };
     create(arguments.lang.into(), &arguments.name, &directory)?;
     let place = directory.display();
-    println!("made {place}: see {place}/README.md, then `osbuild-wasm plugin build {place}`");
+    outln!("made {place}: see {place}/README.md, then `osbuild-wasm plugin build {place}`");
     Ok(Exit::Done)
 }
 
@@ -89,13 +90,13 @@ pub(super) fn pack(arguments: &PackArguments) -> Result<Exit> {
     let name = component.display().to_string();
     let module = osbuild_wasm_plugin::pack(&name, &binary, &arguments.metadata)?;
     let output = &arguments.output;
-    std::fs::write(output, &module.bytes).map_err(io(output))?;
+    write_file(output, &module.bytes).map_err(io(output))?;
     say_packed(&module, output);
     Ok(Exit::Done)
 }
 
 fn say_packed(module: &Module, path: &Path) {
-    println!(
+    outln!(
         "{}: {}, {} bytes, sha256:{}",
         path.display(),
         module.metadata.name,

@@ -1,6 +1,7 @@
 //! Values as Python literals: osbuild's validation messages quote them so.
 
 use super::{Number, Text, Value};
+use crate::printable::is_format;
 use std::fmt::Write;
 
 /// `repr(value)` of the value as Python reads it: `{'a': [1, True, None]}`.
@@ -58,8 +59,7 @@ fn escape(out: &mut String, point: u32) {
 
 /// Does Python show the character as it is? (Controls, separators, format characters and private use are escaped.)
 fn is_printable(character: char) -> bool {
-    let format_or_private = matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..);
-    character == ' ' || !(character.is_control() || character.is_whitespace() || format_or_private)
+    let private = matches!(character, '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..);
+    let hidden = character.is_control() || is_format(character) || private;
+    character == ' ' || !(hidden || character.is_whitespace())
 }

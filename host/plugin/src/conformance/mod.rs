@@ -200,7 +200,7 @@ impl<S: Stage> Kit<'_, S> {
     fn rights(&self, case: &Case, ran: &Ran) -> Result<Verdict> {
         let Some(rights) = &self.module.metadata.rights else {
             return Ok(Verdict::Skipped(
-                "its document declares no rights, so that it may do everything",
+                "its document has no `rights`: it may use every verb on every path it is given",
             ));
         };
         rights::undeclared(rights, &case.options(), ran).map(Verdict::of)

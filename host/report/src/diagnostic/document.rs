@@ -4,6 +4,7 @@ use crate::style::Colour;
 use crate::text::{count, last_chars};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use osbuild_wasm_manifest::json::{Span, SyntaxError, span};
+use osbuild_wasm_manifest::printable::{printable, printable_line};
 use osbuild_wasm_manifest::problem::{PathElement, ValidationError, render_path};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -53,7 +54,7 @@ impl Source<'_> {
         width: usize,
     ) -> String {
         let finding = Finding {
-            title: shortened(&error.message),
+            title: printable(&shortened(&error.message)).into_owned(),
             places,
             label: error.expected.as_deref(),
             place: Some(render_path(&error.path)).filter(|_| !error.path.is_empty()),
@@ -90,7 +91,7 @@ impl Source<'_> {
         width: usize,
     ) -> String {
         let finding = Finding {
-            title,
+            title: printable(&title).into_owned(),
             places: std::iter::once(offset..offset).collect(),
             label: Some("here"),
             place: None,
@@ -140,7 +141,8 @@ impl Source<'_> {
             Colour::Always => Renderer::styled(),
         };
         let text = String::from_utf8_lossy(self.text);
-        let place = finding.place.as_ref().map(|place| format!("at {place}"));
+        let place = finding.place.as_ref();
+        let place = place.map(|place| format!("at {}", printable_line(place)));
         let notes = [
             place.map(|place| Level::NOTE.message(place)),
             finding.hint.map(|hint| Level::HELP.message(hint)),

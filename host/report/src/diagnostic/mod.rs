@@ -9,6 +9,7 @@ pub use failure::failure_text;
 
 use crate::style::Colour;
 use crate::text::{clean_lines, count};
+use osbuild_wasm_manifest::printable::{printable, printable_line};
 use osbuild_wasm_manifest::problem::{ValidationError, render_path};
 use std::error::Error;
 
@@ -121,13 +122,14 @@ impl Diagnostic {
 
     /// The error as text that ends with a newline.
     pub fn render(&self, colour: Colour) -> String {
-        let mut text = format!("{} {}", colour.bad("error:"), colour.strong(&self.message));
+        let message = printable(&self.message);
+        let mut text = format!("{} {}", colour.bad("error:"), colour.strong(&message));
         if let Some(place) = &self.place {
-            text += &format!(" (at {place})");
+            text += &format!(" (at {})", printable_line(place));
         }
         text.push('\n');
         if let Some(id) = &self.id {
-            text += &format!("  id: {id}\n");
+            text += &format!("  id: {}\n", printable_line(id));
         }
         for cause in &self.causes {
             text += &format!("  cause: {}\n", indented(cause, "    "));

@@ -7,6 +7,8 @@ use super::{host_lines, source_origin};
 use crate::members::Members;
 use osbuild_wasm_events::{Event, Observer, SourceOutcome, StageOutcome};
 use osbuild_wasm_manifest::json::{Value, to_python};
+use crate::style::Colour;
+use osbuild_wasm_manifest::printable::printable_json;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Write};
@@ -61,7 +63,7 @@ impl JsonSeqMonitor {
 
     pub(crate) fn with_clock(writer: impl Write + Send + 'static, clock: fn() -> f64) -> Self {
         let state = State {
-            out: Out::new(writer),
+            out: Out::new(writer, Colour::Never),
             contexts: Contexts::default(),
             manifest: String::new(),
             total: 0,
@@ -274,7 +276,8 @@ impl State {
             )
             .with("metadata", record.metadata);
         let text = to_python(&without_empty(members.into()));
-        self.out.write(&format!("{RECORD_SEPARATOR}{text}\n"));
+        let text = printable_json(&text);
+        self.out.write_raw(&format!("{RECORD_SEPARATOR}{text}\n"));
     }
 
     /// How far the run is and, below, the pipeline that the record is about.

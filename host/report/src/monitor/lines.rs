@@ -3,6 +3,7 @@
 use crate::style::Colour;
 use crate::text::{count, duration};
 use osbuild_wasm_events::{Event, SourceOutcome, StageOutcome};
+use osbuild_wasm_manifest::printable::printable_line;
 use std::time::Duration;
 
 /// The line that says that a source or pipeline ended, or what became of its result; none for other events.
@@ -16,27 +17,48 @@ pub(super) fn milestone(event: &Event, colour: Colour) -> Option<String> {
             arguments,
             ..
         } => format!(
-            "pipeline {pipeline}: a shell before {module}, in its tree; its arguments are in {arguments}; `exit` goes on, `exit 1` ends the run"
+            "pipeline {}: a shell before {}, in its tree; its arguments are in {arguments}; `exit` goes on, `exit 1` ends the run",
+            printable_line(pipeline),
+            printable_line(module)
         ),
         Event::PipelineStarted {
             name,
             resumed: Some(id),
             ..
-        } => format!("pipeline {name}: goes on from {id}, which is in the store"),
+        } => format!(
+            "pipeline {}: goes on from {id}, which is in the store",
+            printable_line(name)
+        ),
         Event::PipelineFinished {
             name, cached: true, ..
-        } => format!("pipeline {name}: {}", colour.good("cached")),
+        } => format!(
+            "pipeline {}: {}",
+            printable_line(name),
+            colour.good("cached")
+        ),
         Event::PipelineFinished {
             name,
             success,
             duration,
             ..
-        } => format!("pipeline {name}: {}", ended(*success, *duration, colour)),
+        } => format!(
+            "pipeline {}: {}",
+            printable_line(name),
+            ended(*success, *duration, colour)
+        ),
         Event::Checkpoint { pipeline, id } => {
-            format!("pipeline {pipeline}: kept {id} in the store")
+            format!(
+                "pipeline {}: kept {id} in the store",
+                printable_line(pipeline)
+            )
         }
         Event::Exported { name, path } => {
-            format!("pipeline {name}: exported to {}", path.display())
+            let path = path.display().to_string();
+            format!(
+                "pipeline {}: exported to {}",
+                printable_line(name),
+                printable_line(&path)
+            )
         }
         _ => return None,
     })
@@ -45,7 +67,11 @@ pub(super) fn milestone(event: &Event, colour: Colour) -> Option<String> {
 /// `pipeline os: org.osbuild.rpm ... done in 3.1 s`
 pub(super) fn stage_line(stage: &StageOutcome, colour: Colour) -> String {
     let ended = ended(stage.success, stage.duration, colour);
-    format!("pipeline {}: {} ... {ended}", stage.pipeline, stage.module)
+    let pipeline = printable_line(&stage.pipeline);
+    format!(
+        "pipeline {pipeline}: {} ... {ended}",
+        printable_line(&stage.module)
+    )
 }
 
 /// `source org.osbuild.curl: 12 items (2 cached) ... done in 3.1 s`

@@ -3,6 +3,8 @@
 use super::out::Out;
 use super::{host_lines, source_origin};
 use crate::reasons;
+use crate::style::Colour;
+use crate::text::printable_log;
 use jiff::Timestamp;
 use osbuild_wasm_events::{Event, Observer, SourceOutcome};
 use osbuild_wasm_manifest::json::{Value, to_python_indent2};
@@ -32,7 +34,7 @@ impl LogMonitor {
     pub fn new(writer: impl Write + Send + 'static, ansi: bool) -> Self {
         LogMonitor {
             state: Mutex::new(State {
-                out: Out::new(writer),
+                out: Out::new(writer, if ansi { Colour::Always } else { Colour::Never }),
                 manifest: String::new(),
             }),
             ansi,
@@ -90,7 +92,7 @@ impl LogMonitor {
                 self.title(&format!("{module}: {id}")),
                 options_text(options)
             ),
-            Event::StageLog { text, .. } => text.clone(),
+            Event::StageLog { text, .. } => printable_log(text),
             Event::HostLog { origin, text, .. } => host_lines(origin, text),
             Event::StageFinished(stage) => {
                 format!("\n⏱  Duration: {:.2}s\n", stage.duration.as_secs_f64())

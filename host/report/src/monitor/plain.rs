@@ -19,7 +19,7 @@ impl PlainMonitor {
     /// Lines to a writer.
     pub fn new(writer: impl Write + Send + 'static, colour: Colour) -> Self {
         PlainMonitor {
-            out: Mutex::new(Out::new(writer)),
+            out: Mutex::new(Out::new(writer, colour)),
             colour,
         }
     }

@@ -4,6 +4,7 @@ use super::lines::milestone;
 use crate::style::Colour;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_manifest::printable::printable_line;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,7 +54,7 @@ impl ProgressMonitor {
         let bar = self.display.add(bar);
         bar.set_style(self.style(template));
         // Short, so that a line with all its figures fits into 80 columns.
-        bar.set_prefix(name.replace("org.osbuild.", ""));
+        bar.set_prefix(printable_line(&name.replace("org.osbuild.", "")).into_owned());
         bar.enable_steady_tick(TICK);
         self.bars().insert(name, bar);
     }
@@ -131,7 +132,7 @@ impl Observer for ProgressMonitor {
             Event::StageStarted {
                 pipeline, module, ..
             } => self.with(&format!("pipeline {pipeline}"), |bar| {
-                bar.set_message(module.clone())
+                bar.set_message(printable_line(module).into_owned())
             }),
             Event::StageFinished(stage) => {
                 self.with(&format!("pipeline {}", stage.pipeline), |bar| bar.inc(1));
@@ -146,7 +147,7 @@ impl Observer for ProgressMonitor {
         }
         if let Some(line) = milestone(event, self.colour) {
             // Errors of the terminal must not end a build.
-            let _ = self.display.println(line);
+            let _ = self.display.println(self.colour.printable(&line));
         }
     }
 }

@@ -9,9 +9,9 @@ mod terminal;
 
 use crate::text::duration;
 use indicatif::HumanBytes;
-use osbuild_wasm_capability::record::{
     CallRecord, ChangeRecord, ObjectRecord, RECORD_FORMAT, Record, StageRecord,
 };
+use osbuild_wasm_manifest::printable::printable_line;
 use std::time::Duration;
 
 pub use page::html;
@@ -33,21 +33,9 @@ pub fn read(json: &[u8]) -> Result<Record, String> {
     serde_json::from_value(value).map_err(|error| format!("it is no {RECORD_FORMAT}: {error}"))
 }
 
-/// A text that may be shown on one line: what would move a cursor or turn the direction of writing is written as an escape.
+/// A text that may be shown on one line.
 fn shown(text: &str) -> String {
-    let moves = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if moves(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    printable_line(text).into_owned()
 }
 
 /// A span of time that a document gives as any number.

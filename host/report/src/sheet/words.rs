@@ -65,7 +65,7 @@ pub(super) fn refused_wasi(profile: &Profile) -> String {
 /// One line for each right.
 pub(super) fn rights(rights: Option<&[Right]>) -> Vec<String> {
     match rights {
-        None => vec!["everything in the directories it is given".into()],
+        None => vec!["every verb on every path it is given: its document has no `rights`".into()],
         Some(rights) if rights.iter().all(|right| right.paths.is_empty()) => vec!["no path".into()],
         Some(rights) => rights
             .iter()

@@ -1,13 +1,22 @@
 //! The module document that travels inside a component.
+mod check;
+mod schema;
+
 use crate::rights::Right;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 /// Name of the custom section of the outermost component that holds the module document as JSON.
 pub const SECTION: &str = "osbuild:module";
 
-/// What a module says of itself: the file in `schemas/`, read from the component without running anything.
+/// Bytes of the largest document that is read: the largest of the built-in modules has a thirtieth of it.
+const LARGEST: usize = 1 << 20;
+
+/// What a module says of itself: the file in `schemas/`, read from the component without running anything. A word that is not one of
+/// these is an error, so that a slip of the pen widens nothing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModuleMetadata {
     /// Full module name, e.g. `org.osbuild.mkdir`.
     pub name: String,
@@ -52,9 +61,15 @@ pub struct ModuleMetadata {
     /// Version of the contract the component was built against, e.g. `1.0.0`; written by the build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
-    /// Everything else of the document (option schemas), untouched.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
+    /// The module that this one is an older name of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<String>,
+    /// Schema of the options, in the older style.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    /// Schemas of the options and of other members of the stage, in the newer style.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_2: Option<Value>,
 }
 
 /// Why a module document cannot be used.
@@ -66,11 +81,39 @@ pub enum MetadataError {
     /// A name with characters that no module name has.
     #[error("section {SECTION}: {0:?} is not a module name: use letters, digits, '.', '_' and '-'")]
     Name(String),
+    /// More than any document needs.
+    #[error(
+        "section {SECTION}: {0} bytes, more than {LARGEST}: leave out what is not about the module"
+    )]
+    Large(usize),
+    /// A value that no module can mean.
+    #[error("section {SECTION}: {place}: {reason}")]
+    Impossible {
+        /// Where in the document, e.g. `.rights[0].paths[1]`.
+        place: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
 }
 
+/// What the names of built-in modules begin with; policies rely on them.
+const RESERVED: [&str; 2] = ["org.osbuild", "io.weldr"];
+
 impl ModuleMetadata {
-    /// Reads the content of the section.
+    /// Whether the name is one that only built-in modules have.
+    pub fn has_reserved_name(&self) -> bool {
+        let below = |reserved: &&str| {
+            let rest = self.name.strip_prefix(*reserved);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        RESERVED.iter().any(|reserved| below(&reserved))
+    }
+
+    /// Reads the content of the section. Words, names, paths and references that mean nothing are errors.
     pub fn parse(json: &[u8]) -> Result<Self, MetadataError> {
+        if json.len() > LARGEST {
+            return Err(MetadataError::Large(json.len()));
+        }
         let metadata: Self = serde_json::from_slice(json)?;
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if metadata.name.is_empty()
@@ -79,6 +122,7 @@ impl ModuleMetadata {
         {
             return Err(MetadataError::Name(metadata.name));
         }
+        metadata.check()?;
         Ok(metadata)
     }
 }

@@ -1,0 +1,115 @@
+//! Files for people that appear whole or not at all, and never through a link.
+use crate::resolve::open_directory_of;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// Names that are tried for a file that is not finished.
+const ATTEMPTS: u32 = 1000;
+
+/// A file that is to take its name when it is finished; dropped before, it was never there.
+#[derive(Debug)]
+pub struct NewFile {
+    directory: OwnedFd,
+    name: OsString,
+    unfinished: OsString,
+    file: File,
+}
+
+/// Writes `content` to `path`, which may exist.
+///
+/// # Errors
+/// As [`NewFile::create`].
+pub fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut new = NewFile::create(path)?;
+    new.write_all(content)?;
+    new.finish()
+}
+
+impl NewFile {
+    /// Begins the file at `path` with mode 0644.
+    ///
+    /// # Errors
+    /// There is something that is no file, e.g. a directory or a device; a link of another user leads there.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let name = path
+            .file_name()
+            .ok_or(io::ErrorKind::IsADirectory)?
+            .to_owned();
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let directory = open_directory_of(directory)?;
+        check_present(&directory, &name)?;
+        let (unfinished, file) = unfinished(&directory)?;
+        Ok(Self {
+            directory,
+            name,
+            unfinished,
+            file,
+        })
+    }
+
+    /// Gives it its name. A link of that name is replaced, not followed.
+    ///
+    /// # Errors
+    /// The file cannot be written or named.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        rustix::fs::renameat(
+            &self.directory,
+            &self.unfinished,
+            &self.directory,
+            &self.name,
+        )?;
+        Ok(())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Gone already when it was finished.
+        _ = rustix::fs::unlinkat(&self.directory, &self.unfinished, AtFlags::empty());
+    }
+}
+
+/// What is there may be a file or a link to one; devices and pipes would be lost.
+fn check_present(directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let stat = match rustix::fs::statat(directory, name, AtFlags::empty()) {
+        // Also a link that leads nowhere.
+        Err(_) => return Ok(()),
+        Ok(stat) => stat,
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        FileType::Directory => Err(io::ErrorKind::IsADirectory.into()),
+        _ => Err(io::Error::other("there is something that is no file")),
+    }
+}
+
+fn unfinished(directory: &OwnedFd) -> io::Result<(OsString, File)> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for attempt in 0..ATTEMPTS {
+        let name = format!(".osbuild-wasm-{}-{attempt}", std::process::id());
+        match rustix::fs::openat(directory, &name, flags, Mode::from_raw_mode(0o644)) {
+            Err(Errno::EXIST) => {}
+            file => return Ok((name.into(), File::from(file?))),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
