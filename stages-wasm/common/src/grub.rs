@@ -1,4 +1,5 @@
 //! What the GRUB stages share: file system references, environment block, defaults, the head of a configuration, copies.
+use crate::quoting::{grub_words, shell_quoted, shell_word};
 use osbuild_stage::grub::Core;
 use osbuild_stage::{CopyOptions, Error, Result, Tree, bail, path};
 use serde::Deserialize;
@@ -41,6 +42,7 @@ impl FileSystem {
     fn named(&self, uuid: &str, label: &str) -> Result<String> {
         for (tag, value) in [(uuid, &self.uuid), (label, &self.label), ("", &self.device)] {
             if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+                grub_words("a file system", value)?;
                 return Ok(format!("{tag}{value}"));
             }
         }
@@ -68,15 +70,39 @@ pub fn environment(lines: &[String]) -> Result<String> {
     Ok(text + &"#".repeat(ENVIRONMENT_SIZE - used))
 }
 
-/// Lines of etc/default/grub.
-#[derive(Debug, Clone, Default)]
-pub struct Defaults(String);
+/// Lines of etc/default/grub, which scripts of GRUB source.
+#[derive(Debug, Default)]
+pub struct Defaults {
+    text: String,
+    /// The first value that is no data.
+    problem: Option<Error>,
+}
+
+/// What Fedora's file has for the name of the distribution: the one command that is known.
+const DISTRIBUTOR: &str = "$(sed 's, release .*$,,g' /etc/system-release)";
 
 impl Defaults {
     /// `NAME=value`.
     #[must_use]
-    pub fn plain(mut self, name: &str, value: impl std::fmt::Display) -> Self {
-        self.0 += &format!("GRUB_{name}={value}\n");
+    pub fn plain(self, name: &str, value: impl std::fmt::Display) -> Self {
+        let value = value.to_string();
+        let checked = shell_word(name, &value);
+        self.line(name, &value, checked)
+    }
+
+    /// `NAME="value"`.
+    #[must_use]
+    pub fn quoted(self, name: &str, value: &str) -> Self {
+        let checked = match (name, value) {
+            ("DISTRIBUTOR", DISTRIBUTOR) => Ok(()),
+            _ => shell_quoted(name, value),
+        };
+        self.line(name, &format!("\"{value}\""), checked)
+    }
+
+    fn line(mut self, name: &str, value: &str, checked: Result<()>) -> Self {
+        self.problem = self.problem.or(checked.err());
+        self.text += &format!("GRUB_{name}={value}\n");
         self
     }
 
@@ -91,18 +117,20 @@ impl Defaults {
 
     /// `NAME="value"` when the value is not empty.
     #[must_use]
-    pub fn quoted(self, name: &str, value: &str) -> Self {
-        if value.is_empty() {
-            self
-        } else {
-            self.plain(name, format_args!("\"{value}\""))
+    pub fn quoted_if_given(self, name: &str, value: &str) -> Self {
+        match value {
+            "" => self,
+            value => self.quoted(name, value),
         }
     }
 
     /// Writes the file.
     pub fn write(self, tree: &Tree) -> Result<()> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
         tree.create_dir_all("etc/default")?;
-        tree.write("etc/default/grub", self.0)
+        tree.write("etc/default/grub", self.text)
     }
 }
 
@@ -123,7 +151,11 @@ pub struct Terminals {
 impl Terminals {
     /// The commands of a configuration, one after the other on lines of their own. What is not set leaves `${NAME}` standing with
     /// `placeholders`, as the first version of the configuration had it, and otherwise nothing.
-    pub fn commands(&self, placeholders: bool) -> String {
+    pub fn commands(&self, placeholders: bool) -> Result<String> {
+        let lists = [&self.terminal_input, &self.terminal_output];
+        for value in self.serial.iter().chain(lists.into_iter().flatten()) {
+            grub_words("a terminal", value)?;
+        }
         let serial = self.serial.clone().filter(|serial| !serial.is_empty());
         let terminal = |name: &str, values: &[String]| {
             (!values.is_empty()).then(|| format!("{name} {}", values.join(" ")))
@@ -144,7 +176,7 @@ impl Terminals {
             None if placeholders => format!("${{{name}}}"),
             None => String::new(),
         };
-        commands.into_iter().map(text).collect()
+        Ok(commands.into_iter().map(text).collect())
     }
 }
 
@@ -318,10 +350,33 @@ mod tests {
             ..Terminals::default()
         };
         assert_eq!(
-            terminals.commands(true),
+            terminals.commands(true).unwrap(),
             "${serial}\nterminal_input a b${terminal_output}"
         );
-        assert_eq!(terminals.commands(false), "\nterminal_input a b");
+        assert_eq!(terminals.commands(false).unwrap(), "\nterminal_input a b");
+        let bad = Terminals {
+            serial: Some("serial; evil".into()),
+            ..Terminals::default()
+        };
+        assert!(bad.commands(false).is_err());
+    }
+
+    #[test]
+    fn defaults_run_nothing_but_what_names_the_distribution() {
+        let good = Defaults::default()
+            .quoted("DISTRIBUTOR", DISTRIBUTOR)
+            .quoted("CMDLINE_LINUX", "ro $ignition_firstboot")
+            .plain("TIMEOUT", 5);
+        assert!(good.problem.is_none());
+        for bad in ["$(touch /x)", "\"; touch /x; \"", "`x`"] {
+            assert!(
+                Defaults::default()
+                    .quoted("DISTRIBUTOR", bad)
+                    .problem
+                    .is_some()
+            );
+            assert!(Defaults::default().plain("DEFAULT", bad).problem.is_some());
+        }
     }
 
     #[test]

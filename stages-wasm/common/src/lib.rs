@@ -30,6 +30,7 @@ pub mod oci;
 pub mod ostree;
 pub mod ovf;
 pub mod partitions;
+pub mod quoting;
 pub mod random;
 pub mod replacement;
 pub mod selinux;

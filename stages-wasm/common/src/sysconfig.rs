@@ -1,4 +1,5 @@
 //! Files below etc/sysconfig.
+use crate::quoting::{shell_quoted, shell_word};
 use osbuild_stage::{Result, Tree, bail};
 use serde_json::{Map, Value};
 
@@ -12,6 +13,7 @@ pub fn write_owned(tree: &Tree, name: &str, text: &str) -> Result<()> {
 
 /// Writes `livesys`, which selects the session of a live system.
 pub fn write_livesys(tree: &Tree, session: &str) -> Result<()> {
+    shell_quoted("session", session)?;
     write_owned(
         tree,
         "livesys",
@@ -36,6 +38,10 @@ pub fn assignments(
             Value::String(text) => text,
             other => bail!("setting `{name}`: {other} is neither a string nor true or false"),
         };
+        match quote {
+            "\"" => shell_quoted(name, value)?,
+            _ => shell_word(name, value)?,
+        }
         text += &format!("{key}={quote}{value}{quote}\n");
     }
     Ok(text)
@@ -54,6 +60,17 @@ mod tests {
             assignments(settings, &keys, "\"").unwrap(),
             "B=\"yes\"\nA=\"x y\"\n"
         );
+        // Scripts source these files.
+        for (quote, value) in [
+            ("", "yes touch /x"),
+            ("", "a;b"),
+            ("\"", "$(x)"),
+            ("\"", "\";x;\""),
+        ] {
+            let settings = serde_json::json!({ "a": value });
+            let settings = settings.as_object().unwrap();
+            assert!(assignments(settings, &keys, quote).is_err(), "{value}");
+        }
         let error = assignments(settings, &keys[..1], "").unwrap_err();
         assert_eq!(error.to_string(), "unknown setting `b`");
     }

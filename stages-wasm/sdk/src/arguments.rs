@@ -119,6 +119,18 @@ impl Document {
             .context("the arguments on standard input are not the expected document")
     }
 
+    /// The document, if all texts of its options are single lines; those below the members named in `scripts` may be anything.
+    pub(crate) fn of_lines(self, scripts: &[&str]) -> Result<Self> {
+        match self
+            .options
+            .as_ref()
+            .map(|options| check_lines("options", options, scripts))
+        {
+            Some(Err(error)) => Err(error),
+            _ => Ok(self),
+        }
+    }
+
     /// Gives the options their type. The error names the option that does not fit.
     pub(crate) fn typed<O: DeserializeOwned>(self) -> Result<Arguments<O>> {
         let options = self.options.unwrap_or_else(|| Value::Object(Map::new()));
@@ -137,6 +149,32 @@ impl Document {
             paths: self.paths,
             meta: self.meta,
         })
+    }
+}
+
+fn check_lines(place: &str, value: &Value, scripts: &[&str]) -> Result<()> {
+    let check = |place: &str, text: &str| match text.contains(char::is_control) {
+        true => Err(Error::new(format!(
+            "{place}: {text:?} has a control character, and is to be one line"
+        ))),
+        false => Ok(()),
+    };
+    match value {
+        Value::String(text) => check(place, text),
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(index, item)| {
+                check_lines(&format!("{place}[{index}]"), item, scripts)
+            })
+        }
+        Value::Object(members) => members.iter().try_for_each(|(name, member)| {
+            check(place, name)?;
+            match scripts.contains(&name.as_str()) {
+                true => Ok(()),
+                false => check_lines(&format!("{place}.{name}"), member, scripts),
+            }
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
 

@@ -51,5 +51,5 @@ pub use error::{Context, Error, Result};
 pub use file::{File, OpenMode};
 pub use indexmap::IndexMap;
 pub use number::Number;
-pub use run::run;
+pub use run::{run, run_with_lines};
 pub use tree::{CopyOptions, Entry, FileType, Metadata, Timestamp, Tree};

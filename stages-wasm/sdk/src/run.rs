@@ -13,7 +13,22 @@ use std::process::ExitCode;
 /// An error is printed to the log with its causes, published through `report`, and its status ([`Error::with_status`], otherwise 1)
 /// becomes the exit status.
 pub fn run<O: DeserializeOwned>(stage: impl FnOnce(Arguments<O>) -> Result<()>) -> ExitCode {
-    match Document::read().and_then(Document::typed).and_then(stage) {
+    finish(Document::read().and_then(Document::typed).and_then(stage))
+}
+
+/// The same for a stage whose options become lines of a file: a text with a line end would write lines of its own, which whoever reads
+/// the file takes for settings or commands. So texts with control characters are refused, except in the options named in `scripts`,
+/// which are scripts of several lines by their meaning.
+pub fn run_with_lines<O: DeserializeOwned>(
+    scripts: &[&str],
+    stage: impl FnOnce(Arguments<O>) -> Result<()>,
+) -> ExitCode {
+    let document = Document::read().and_then(|document| document.of_lines(scripts));
+    finish(document.and_then(Document::typed).and_then(stage))
+}
+
+fn finish(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let details = causes(&error);

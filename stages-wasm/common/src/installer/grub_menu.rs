@@ -1,5 +1,7 @@
 //! The menu of GRUB.
 use super::{Kernel, Product};
+use crate::quoting::{grub_words, single_quoted};
+use osbuild_stage::Result;
 use serde::Deserialize;
 
 const CLASSES: &str = "--class fedora --class gnu-linux --class gnu --class os";
@@ -54,7 +56,8 @@ struct Config {
 
 impl Menu {
     /// The text of grub.cfg.
-    pub fn render(&self, firmware: Firmware) -> String {
+    pub fn render(&self, firmware: Firmware) -> Result<String> {
+        self.check()?;
         let choice = self.config.default;
         let choice = choice.map_or(String::new(), |choice| {
             format!("\nset default=\"{choice}\"")
@@ -66,7 +69,7 @@ impl Menu {
             self.when(self.fips, self.fips()),
             self.when(self.troubleshooting.unwrap_or(true), self.trouble(firmware)),
         ];
-        format!(
+        Ok(format!(
             "{choice}
 function load_video {{
 {video}}}
@@ -97,7 +100,27 @@ search --no-floppy --set=root -l '{label}'
             timeout = self.timeout(),
             label = self.isolabel,
             entries = entries.join("\n"),
-        )
+        ))
+    }
+
+    /// GRUB runs what is not within quotes, and quotes end where a value ends them.
+    fn check(&self) -> Result<()> {
+        for (option, text) in [
+            ("product.name", &self.product.name),
+            ("product.version", &self.product.version),
+            ("isolabel", &self.isolabel),
+        ] {
+            single_quoted(option, text)?;
+            grub_words(option, text)?;
+        }
+        grub_words("kernel.opts", &self.kernel.arguments())?;
+        grub_words("kernel.dir", self.kernel.directory())?;
+        for custom in &self.custom {
+            single_quoted("custom", &self.expand(&custom.name))?;
+            grub_words("custom", &self.expand(&custom.linux))?;
+            grub_words("custom", &self.expand(&custom.initrd))?;
+        }
+        Ok(())
     }
 
     fn when(&self, wanted: bool, entry: String) -> String {
@@ -226,7 +249,9 @@ mod tests {
 
     #[test]
     fn entries_can_be_left_out() {
-        let text = menu(r#", "install": false, "troubleshooting": false"#).render(Firmware::Efi);
+        let text = menu(r#", "install": false, "troubleshooting": false"#)
+            .render(Firmware::Efi)
+            .unwrap();
         assert_eq!(text.matches("menuentry").count(), 1);
         assert!(
             text.contains("\tlinux /k/vmlinuz a b rd.live.check quiet\n\tinitrd /k/initrd.img\n}")
@@ -236,12 +261,19 @@ mod tests {
 
     #[test]
     fn a_bios_can_boot_the_first_drive() {
-        let text = menu(r#", "config": {"default": 0}"#).render(Firmware::Bios);
+        let text = menu(r#", "config": {"default": 0}"#)
+            .render(Firmware::Bios)
+            .unwrap();
         assert!(
             text.contains("\t\tchainloader (hd0)+1\n\t}\n}") && text.contains("insmod chain\n")
         );
         assert!(text.starts_with("\nset default=\"0\"\nfunction"));
-        assert!(!menu("").render(Firmware::Efi).contains("chainloader"));
+        assert!(
+            !menu("")
+                .render(Firmware::Efi)
+                .unwrap()
+                .contains("chainloader")
+        );
     }
 
     #[test]

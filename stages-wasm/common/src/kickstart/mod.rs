@@ -6,7 +6,9 @@ mod payload;
 mod post;
 mod user;
 
+use crate::quoting::single_quoted;
 use line::Line;
+use osbuild_stage::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -52,7 +54,10 @@ struct BootLoader {
 
 impl Kickstart {
     /// The text of the file.
-    pub fn render(&self) -> String {
+    pub fn render(&self) -> Result<String> {
+        if let Some(bootloader) = &self.bootloader {
+            single_quoted("bootloader.append", &bootloader.append)?;
+        }
         let mut lines = self.payload.lines();
         lines.extend(self.accounts.lines());
         for (command, value) in [
@@ -75,8 +80,13 @@ impl Kickstart {
         lines.extend(self.reboot.as_ref().and_then(Reboot::line));
         lines.extend(self.network.iter().map(network::Network::line));
         lines.extend(self.bootloader.as_ref().and_then(BootLoader::line));
-        lines.extend(self.post.iter().map(post::Script::text));
-        lines.join("\n") + "\n"
+        let scripts: Vec<_> = self
+            .post
+            .iter()
+            .map(post::Script::text)
+            .collect::<Result<_>>()?;
+        lines.extend(scripts);
+        Ok(lines.join("\n") + "\n")
     }
 }
 
@@ -105,7 +115,8 @@ mod tests {
     use super::*;
 
     fn render(options: &str) -> String {
-        serde_json::from_str::<Kickstart>(options).unwrap().render()
+        let kickstart: Kickstart = serde_json::from_str(options).unwrap();
+        kickstart.render().unwrap()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Scripts that run after the installation.
 use super::Line;
+use osbuild_stage::{Result, bail};
 use serde::Deserialize;
 
 /// One script.
@@ -16,7 +17,19 @@ pub struct Script {
 
 impl Script {
     /// Its head, its commands, its end.
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Result<String> {
+        let words = [&self.log, &self.interpreter];
+        if let Some(word) = words.into_iter().flatten().find(|word| word.contains('"')) {
+            bail!("options.%post: {word:?} ends its quotes");
+        }
+        if self
+            .commands
+            .iter()
+            .flat_map(|text| text.lines())
+            .any(|line| line.trim_start().starts_with("%end"))
+        {
+            bail!("options.%post: a command cannot begin with %end, which ends the script");
+        }
         let quoted = |text: &Option<String>| {
             let text = text.as_deref().filter(|text| !text.is_empty());
             text.map(|text| format!("\"{text}\""))
@@ -26,6 +39,10 @@ impl Script {
             .flag("--nochroot", self.nochroot)
             .option("--log ", quoted(&self.log))
             .option("--interpreter ", quoted(&self.interpreter));
-        format!("{}\n{}\n%end", head.text(), self.commands.join("\n"))
+        Ok(format!(
+            "{}\n{}\n%end",
+            head.text(),
+            self.commands.join("\n")
+        ))
     }
 }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 const DIRECTORY: &str = "etc/anaconda/conf.d";
 
 fn main() -> ExitCode {
-    osbuild_stage::run(
+    osbuild_stage::run_with_lines(
+        &[],
         |arguments: Arguments<IndexMap<String, Value>>| -> Result<()> {
             let lists: Vec<String> = arguments
                 .options

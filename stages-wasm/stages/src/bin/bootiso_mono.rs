@@ -61,7 +61,7 @@ struct RootFs {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let system = arguments.input("rootfs")?.tree();
         let kernel = match arguments.inputs.get("kernel") {

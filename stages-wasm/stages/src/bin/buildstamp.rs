@@ -19,7 +19,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let text = text(&arguments.options, clock::now(&arguments.meta))?;
         arguments.tree.write(".buildstamp", text)
     })

@@ -70,7 +70,7 @@ struct Phc {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         arguments.tree.edit("etc/chrony.conf", |text| {
             Ok(changed(&lines::unix(text), &arguments.options))
         })

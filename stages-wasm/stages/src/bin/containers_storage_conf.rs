@@ -27,7 +27,7 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let file = options.filename.as_deref();
         let file = file.unwrap_or("/etc/containers/storage.conf");

@@ -21,7 +21,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let options = &arguments.options;
         check_unit(&options.filename, &options.config, &SECTIONS)?;
         let directory = match options.unit_path {

@@ -21,7 +21,7 @@ struct Platform {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let root = Tree::new(&arguments.paths.mounts);
         let Some(name) = &arguments.options.platform else {
             bail!("options: `platform` is missing");

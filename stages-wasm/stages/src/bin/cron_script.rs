@@ -19,7 +19,7 @@ struct Script {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&["command"], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let path = format!("etc/cron.{}/{}", options.interval, options.filename);
         tree.write(&path, text(&options.simple))?;

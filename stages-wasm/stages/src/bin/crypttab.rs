@@ -20,7 +20,7 @@ struct Volume {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let lines: Vec<String> = arguments
             .options
             .volumes

@@ -13,7 +13,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let tree = &arguments.tree;
         tree.write(
             &format!("{DIRECTORY}/{SERVICE}"),

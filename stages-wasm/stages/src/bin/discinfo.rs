@@ -12,7 +12,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         let seconds = clock::now(&arguments.meta).as_secs_f64();
         arguments.tree.write(

@@ -14,7 +14,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let text = lines(&arguments.options.add, clock::now(&arguments.meta))?;
         arguments.tree.append(FILE, text)
     })

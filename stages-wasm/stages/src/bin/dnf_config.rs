@@ -24,7 +24,7 @@ struct Variable {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         for Variable { name, value } in &options.variables {
             tree.write(&format!("etc/dnf/vars/{name}"), format!("{value}\n"))?;

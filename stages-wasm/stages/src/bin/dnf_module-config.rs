@@ -14,7 +14,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, conf) = (&arguments.tree, &arguments.options.conf);
         let Some(Value::String(name)) = conf.get("name") else {
             bail!("options.conf: `name` is needed");

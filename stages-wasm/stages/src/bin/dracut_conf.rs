@@ -1,6 +1,7 @@
 //! Write a drop-in for dracut.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Context, IndexMap, Result, bail};
+use osbuild_stage_common::quoting::shell_quoted;
 use serde::Deserialize;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let options = &arguments.options;
         let lines: Vec<String> = options
             .config
@@ -46,6 +47,7 @@ fn line(name: &str, value: &Value) -> Result<String> {
     Ok(match name {
         "compress" => {
             let text: String = serde_json::from_value(value).with_context(context)?;
+            shell_quoted("config.compress", &text)?;
             format!("{name}=\"{text}\"\n")
         }
         "early_microcode" | "reproducible" => {
@@ -54,6 +56,10 @@ fn line(name: &str, value: &Value) -> Result<String> {
         }
         name if LISTS.contains(&name) => {
             let items: Vec<String> = serde_json::from_value(value).with_context(context)?;
+            let option = format!("config.{name}");
+            items
+                .iter()
+                .try_for_each(|item| shell_quoted(&option, item))?;
             format!("{name}+=\" {} \"\n", items.join(" "))
         }
         other => bail!("unsupported configuration option '{other}'"),
@@ -74,6 +80,11 @@ mod tests {
             ("reproducible", json!(false), "reproducible=\"no\"\n"),
         ] {
             assert_eq!(line(name, &value).unwrap(), expected);
+        }
+        // dracut sources the file.
+        for bad in ["\"; touch /x; \"", "$(touch /x)", "`touch /x`", "a\\"] {
+            assert!(line("compress", &json!(bad)).is_err(), "{bad}");
+            assert!(line("install_items", &json!(["a", bad])).is_err(), "{bad}");
         }
         assert!(line("nope", &json!("x")).is_err() && line("drivers", &json!("x")).is_err());
     }

@@ -22,7 +22,7 @@ struct Integrity {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         let Some(value) = &options.config.integrity.composefs else {
             return Ok(());

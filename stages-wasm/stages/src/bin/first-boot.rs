@@ -17,7 +17,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let tree = &arguments.tree;
         let wants = format!("{DIRECTORY}/default.target.wants");
         tree.create_dir_all(&wants)?;

@@ -22,7 +22,7 @@ impl Default for Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let Options {
             prefix,
             require_boot_prefix,

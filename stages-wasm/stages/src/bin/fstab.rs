@@ -30,7 +30,7 @@ struct FileSystem {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let root = match &arguments.options.ostree {
             Some(ostree) => arguments
                 .tree

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 use osbuild_stage::Arguments;
 use osbuild_stage_common::lines;
+use osbuild_stage_common::quoting::shell_quoted;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -18,7 +19,11 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
+        let services = arguments.options.config.monitor_services.iter().flatten();
+        for service in services {
+            shell_quoted("config.monitor_services", service)?;
+        }
         lines::replace(&arguments.tree, "etc/greenboot/greenboot.conf", |text| {
             changed(text, arguments.options.config.monitor_services)
         })

@@ -54,7 +54,7 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let platform = platform(options.legacy.as_ref())?;
         let redirected = options
@@ -112,19 +112,19 @@ fn defaults(options: &Options) -> Defaults {
     let config = &options.config;
     let style = Some(&config.timeout_style).filter(|style| !style.is_empty());
     Defaults::default()
-        .plain("CMDLINE_LINUX", format_args!("\"{}\"", options.kernel_opts))
+        .quoted("CMDLINE_LINUX", &options.kernel_opts)
         .plain("TIMEOUT", config.timeout)
         .plain("ENABLE_BLSCFG", true)
         .given("DISABLE_RECOVERY", config.disable_recovery)
         .given("DISABLE_SUBMENU", config.disable_submenu)
-        .quoted("DISTRIBUTOR", &config.distributor)
-        .quoted(
+        .quoted_if_given("DISTRIBUTOR", &config.distributor)
+        .quoted_if_given(
             "SERIAL_COMMAND",
             config.terminals.serial.as_deref().unwrap_or_default(),
         )
-        .quoted("TERMINAL", &config.terminals.terminal.join(" "))
-        .quoted("TERMINAL_INPUT", &config.terminals.terminal_input.join(" "))
-        .quoted(
+        .quoted_if_given("TERMINAL", &config.terminals.terminal.join(" "))
+        .quoted_if_given("TERMINAL_INPUT", &config.terminals.terminal_input.join(" "))
+        .quoted_if_given(
             "TERMINAL_OUTPUT",
             &config.terminals.terminal_output.join(" "),
         )
@@ -194,7 +194,7 @@ blscfg
         grub::config_head(options.config.timeout),
         grub_fs.search()?,
         features.join("\n"),
-        options.config.terminals.commands(placeholders),
+        options.config.terminals.commands(placeholders)?,
     ))
 }
 

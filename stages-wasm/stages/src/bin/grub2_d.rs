@@ -12,9 +12,9 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let place = arguments.locate(&arguments.options.path)?;
-        let commands = arguments.options.config.commands(false);
+        let commands = arguments.options.config.commands(false)?;
         // Each command begins with a newline.
         let text = match commands.strip_prefix('\n') {
             Some(commands) => format!("{commands}\n"),

@@ -16,13 +16,13 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         if options.menu.kernel.opts.is_none() {
             bail!("options.kernel: `opts` is missing");
         }
         installer::boot_directory(tree, &options.vendor, &options.architectures)?;
-        let config = options.menu.render(Firmware::Efi);
+        let config = options.menu.render(Firmware::Efi)?;
         tree.write(&format!("{DIRECTORY}/grub.cfg"), &config)?;
         if options.architectures.iter().any(|name| name == "IA32") {
             tree.write(&format!("{DIRECTORY}/BOOT.cfg"), &config)?;

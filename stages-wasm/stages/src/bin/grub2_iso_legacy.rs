@@ -14,7 +14,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         if options.menu.kernel.opts.is_none() {
             bail!("options.kernel: `opts` is missing");
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         )?;
         tree.write(
             &path::join(directory, "grub.cfg"),
-            options.menu.render(Firmware::Bios),
+            options.menu.render(Firmware::Bios)?,
         )
     })
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, bail};
 use osbuild_stage_common::grub::{self, Defaults, FileSystem, Terminals};
+use osbuild_stage_common::quoting::{grub_words, single_quoted};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -63,7 +64,7 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         if options.write_defaults.unwrap_or(true) {
             defaults(&options.config).write(tree)?;
@@ -98,7 +99,7 @@ fn main() -> ExitCode {
 fn defaults(config: &Config) -> Defaults {
     Defaults::default()
         .plain("TIMEOUT", config.timeout)
-        .plain("CMDLINE_LINUX", format_args!("\"{}\"", config.cmdline))
+        .quoted("CMDLINE_LINUX", &config.cmdline)
         .plain("DISABLE_SUBMENU", config.disable_submenu.unwrap_or(true))
         .plain("DISABLE_RECOVERY", config.disable_recovery.unwrap_or(true))
         .plain(
@@ -106,14 +107,14 @@ fn defaults(config: &Config) -> Defaults {
             config.timeout_style.as_deref().unwrap_or("countdown"),
         )
         .plain("DEFAULT", config.default.as_deref().unwrap_or("saved"))
-        .quoted("DISTRIBUTOR", &config.distributor)
-        .quoted(
+        .quoted_if_given("DISTRIBUTOR", &config.distributor)
+        .quoted_if_given(
             "SERIAL_COMMAND",
             config.terminals.serial.as_deref().unwrap_or_default(),
         )
-        .quoted("TERMINAL", &config.terminals.terminal.join(" "))
-        .quoted("TERMINAL_INPUT", &config.terminals.terminal_input.join(" "))
-        .quoted(
+        .quoted_if_given("TERMINAL", &config.terminals.terminal.join(" "))
+        .quoted_if_given("TERMINAL_INPUT", &config.terminals.terminal_input.join(" "))
+        .quoted_if_given(
             "TERMINAL_OUTPUT",
             &config.terminals.terminal_output.join(" "),
         )
@@ -144,7 +145,7 @@ fn config(options: &Options, suffix: &str) -> Result<String> {
     let mut text = String::from("\n# written by osbuild-wasm\n");
     text += &grub::config_head(options.config.timeout);
     text += SAVED_ENTRY;
-    text += &options.config.terminals.commands(true);
+    text += &options.config.terminals.commands(true)?;
     text.push('\n');
     for entry in &options.entries {
         text += &menu_entry(options, entry, suffix)?;
@@ -186,6 +187,11 @@ fn menu_entry(options: &Options, entry: &Entry, suffix: &str) -> Result<String> 
         .search()?;
     let root = options.rootfs.root()?;
     let cmdline = &options.config.cmdline;
+    grub_words("config.cmdline", cmdline)?;
+    for text in [&title, kernel, &entry.id] {
+        single_quoted("entries", text)?;
+    }
+    grub_words("entries", kernel)?;
     Ok(format!(
         "
 menuentry '{title}' --class red --class gnu-linux --class gnu --class os --unrestricted --id 'gnulinux-{kernel}-advanced-{}' {{

@@ -13,7 +13,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let name = &arguments.options.hostname;
         if !is_valid(name) {
             bail!("`{name}` is no valid hostname");

@@ -1,6 +1,7 @@
 //! Create the ignition first-boot marker.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Tree, path};
+use osbuild_stage_common::quoting::single_quoted;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -17,9 +18,12 @@ fn usual_target() -> String {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         let directory = arguments.locate(&options.target)?;
+        for word in &options.network {
+            single_quoted("network", word)?;
+        }
         Tree::contract().write(
             &path::join(&directory, "ignition.firstboot"),
             text(&options.network),

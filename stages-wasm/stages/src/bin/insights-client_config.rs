@@ -22,7 +22,7 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, arguments.options);
         let text = tree.read_if_exists(&options.path)?.unwrap_or_default();
         tree.write(

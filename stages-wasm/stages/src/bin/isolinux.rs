@@ -20,7 +20,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let data = arguments.input("data")?.tree();
         let Some(directory) = &options.kernel.dir else {

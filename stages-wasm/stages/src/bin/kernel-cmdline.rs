@@ -17,7 +17,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let text = cmdline(&arguments.options);
         let limit = arguments.options.kernel_cmdline_size.unwrap_or(USUAL_LIMIT);
         if text.chars().count() > limit {

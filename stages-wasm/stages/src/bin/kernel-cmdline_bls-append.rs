@@ -12,7 +12,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let options = &arguments.options;
         let boot = arguments.locate(options.bootpath.as_deref().unwrap_or("tree:///boot"))?;
         bls::append(&Tree::contract(), &boot, &options.kernel_opts)

@@ -1,6 +1,7 @@
 //! Set console keymap, console font and X11 layouts.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, bail};
+use osbuild_stage_common::quoting::shell_word;
 use osbuild_stage_common::systemd::{env_line, is_safe_name};
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -21,13 +22,14 @@ struct X11Keymap {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         if !is_safe_name(&options.keymap) {
             bail!("`{}` is no valid name of a keymap", options.keymap);
         }
         let mut text = env_line("KEYMAP", &options.keymap);
         if let Some(font) = options.font.as_ref().filter(|font| !font.is_empty()) {
+            shell_word("font", font)?;
             text += &format!("FONT={font}\n");
         }
         tree.create_dir_all("etc")?;

@@ -13,9 +13,12 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
-        let Options { path, kickstart } = &arguments.options;
-        arguments.tree.create_dir_all(path::parent(path))?;
-        arguments.tree.write(path, kickstart.render())
-    })
+    osbuild_stage::run_with_lines(
+        &["commands"],
+        |arguments: Arguments<Options>| -> Result<()> {
+            let Options { path, kickstart } = &arguments.options;
+            arguments.tree.create_dir_all(path::parent(path))?;
+            arguments.tree.write(path, kickstart.render()?)
+        },
+    )
 }

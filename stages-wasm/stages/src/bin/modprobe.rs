@@ -1,6 +1,6 @@
 //! Write a modprobe drop-in.
 #![forbid(unsafe_code)]
-use osbuild_stage::Arguments;
+use osbuild_stage::{Arguments, Result, bail};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -20,22 +20,56 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         tree.create_dir_all(DIRECTORY)?;
         tree.write(
             &format!("{DIRECTORY}/{}", options.filename),
-            options.commands.iter().map(line).collect::<String>(),
+            options
+                .commands
+                .iter()
+                .map(line)
+                .collect::<Result<Vec<_>>>()?
+                .concat(),
         )
     })
 }
 
-fn line(command: &Command) -> String {
-    match command {
+/// A command line is one by its meaning; the name of a module is none, and a backslash at the end would take the next line in
+/// (modprobe.d(5)).
+fn line(command: &Command) -> Result<String> {
+    let (Command::Blacklist { modulename } | Command::Install { modulename, .. }) = command;
+    if modulename.contains(|c: char| c.is_whitespace() || "#\\".contains(c)) {
+        bail!("options.commands: {modulename:?} is no name of a module");
+    }
+    Ok(match command {
         Command::Blacklist { modulename } => format!("blacklist {modulename}\n"),
+        Command::Install { cmdline, .. } if cmdline.ends_with('\\') => {
+            bail!("options.commands: {cmdline:?} ends with a backslash")
+        }
         Command::Install {
             modulename,
             cmdline,
         } => format!("install {modulename} {cmdline}\n"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_module_brings_no_command() {
+        let line = |json: &str| line(&serde_json::from_str(json).unwrap());
+        let good = r#"{"command": "install", "modulename": "usb-storage", "cmdline": "/bin/true"}"#;
+        assert_eq!(line(good).unwrap(), "install usb-storage /bin/true\n");
+        for bad in [
+            r#"{"command": "install", "modulename": "x /bin/evil; #", "cmdline": "/bin/true"}"#,
+            r#"{"command": "blacklist", "modulename": "x\ninstall y /bin/evil"}"#,
+            r#"{"command": "blacklist", "modulename": "x\\"}"#,
+            r#"{"command": "install", "modulename": "x", "cmdline": "a \\"}"#,
+        ] {
+            assert!(line(bad).is_err(), "{bad}");
+        }
     }
 }

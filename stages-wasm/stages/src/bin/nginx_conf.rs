@@ -37,11 +37,20 @@ impl Default for Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let target = path::normal(&tree.path(&options.path));
         if !target.starts_with(&format!("{}/", tree.root().trim_end_matches('/'))) {
             bail!("path {} not in tree", options.path);
+        }
+        for value in [
+            &options.config.listen,
+            &options.config.root,
+            &options.config.pid,
+        ] {
+            if value.contains([';', '{', '}', '#', '"', '\'', '\\']) {
+                bail!("options.config: {value:?} would be more than a value to nginx");
+            }
         }
         tree.write(&options.path, text(&options.config))
     })

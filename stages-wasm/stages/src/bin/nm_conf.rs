@@ -31,7 +31,7 @@ struct Named {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         nm::write(&arguments.tree, &options.path, &file(&options.settings)?)
     })

@@ -21,7 +21,7 @@ struct Repository {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         arguments.tree.create_dir_all("etc")?;
         arguments
             .tree

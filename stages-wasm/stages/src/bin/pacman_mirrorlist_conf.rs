@@ -17,7 +17,7 @@ fn mirrorlist() -> String {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let lines = options.mirrors.iter();
         let lines: Vec<String> = lines.map(|mirror| format!("Server = {mirror}\n")).collect();

@@ -22,7 +22,7 @@ struct Limit {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         let lines: Vec<String> = options.config.iter().map(line).collect::<Result<_>>()?;
         arguments.tree.write(

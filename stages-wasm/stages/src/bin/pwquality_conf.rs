@@ -11,7 +11,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         lines::replace(&arguments.tree, "etc/security/pwquality.conf", |text| {
             changed(text, arguments.options.config)
         })

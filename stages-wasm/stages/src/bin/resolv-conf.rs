@@ -15,7 +15,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let tree = &arguments.tree;
         remove_old(tree)?;
         tree.create_dir_all("etc")?;

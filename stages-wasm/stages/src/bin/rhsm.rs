@@ -20,7 +20,7 @@ struct Plugin {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         enable(tree, "etc/dnf/plugins", &options.dnf_plugins)?;
         enable(tree, "etc/yum/pluginconf.d", &options.yum_plugins)?;

@@ -18,7 +18,7 @@ enum Value {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let text = text(&options.macros)?;
         tree.create_dir_all(path::parent(&options.filename))?;
@@ -34,6 +34,9 @@ fn text(macros: &IndexMap<String, Value>) -> Result<String> {
             ("_dbpath", Value::Text(path)) => path.clone(),
             _ => bail!("the macro {name} cannot have this value"),
         };
+        if value.contains(['%', '\\']) {
+            bail!("the macro {name} cannot have this value: {value:?} would be expanded by rpm");
+        }
         text += &format!("%{name} {value}\n");
     }
     Ok(text)
@@ -51,7 +54,12 @@ mod tests {
             text(&good).unwrap(),
             "%_dbpath /db\n%_install_langs de:en\n"
         );
-        for bad in [r#"{"_install_langs": "en"}"#, r#"{"_dbpath": ["/db"]}"#] {
+        for bad in [
+            r#"{"_install_langs": "en"}"#,
+            r#"{"_dbpath": ["/db"]}"#,
+            r#"{"_dbpath": "%(touch /x)"}"#,
+            r#"{"_install_langs": ["de", "%{lua:x}"]}"#,
+        ] {
             assert!(text(&macros(bad)).is_err(), "{bad}");
         }
     }

@@ -13,7 +13,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         arguments.tree.edit("etc/selinux/config", |text| {
             changed(&lines::unix(text), &arguments.options)
         })

@@ -1,6 +1,7 @@
 //! Write profile.d scripts exporting variables.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, IndexMap};
+use osbuild_stage::{Arguments, IndexMap, Result};
+use osbuild_stage_common::quoting::shell_quoted;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -22,21 +23,22 @@ struct Variable {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         arguments
             .options
             .files
             .iter()
             .try_for_each(|(name, script)| {
-                arguments.tree.write(
-                    &format!("etc/profile.d/{name}"),
-                    script.env.iter().map(line).collect::<String>(),
-                )
+                let lines: Vec<_> = script.env.iter().map(line).collect::<Result<_>>()?;
+                arguments
+                    .tree
+                    .write(&format!("etc/profile.d/{name}"), lines.concat())
             })
     })
 }
 
-/// Within the quotes the shell expands `$` and wants `\"`; values are written as they are given.
-fn line(variable: &Variable) -> String {
-    format!("export {}=\"{}\"\n", variable.key, variable.value)
+/// Within the quotes the shell expands variables; values are written as they are given, if they run nothing.
+fn line(variable: &Variable) -> Result<String> {
+    shell_quoted(&variable.key, &variable.value)?;
+    Ok(format!("export {}=\"{}\"\n", variable.key, variable.value))
 }

@@ -27,7 +27,7 @@ enum RootLogin {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         lines::replace(&arguments.tree, "etc/ssh/sshd_config", |text| {
             changed(text, settings(arguments.options.config))
         })

@@ -1,6 +1,7 @@
 //! Write files below etc/sysconfig.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Context, IndexMap, Result, Tree};
+use osbuild_stage_common::quoting::shell_word;
 use osbuild_stage_common::sysconfig::{assignments, write_livesys, write_owned};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -50,7 +51,7 @@ struct Desktop {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         tree.create_dir_all("etc/sysconfig")?;
         write(tree, "kernel", &options.kernel, &KERNEL, "")?;
@@ -94,6 +95,9 @@ fn desktop(tree: &Tree, desktop: &Desktop) -> Result<()> {
         ("PREFERRED", &desktop.preferred),
         ("DISPLAYMANAGER", &desktop.displaymanager),
     ];
+    for (key, value) in &lines {
+        shell_word(key, value.as_deref().unwrap_or_default())?;
+    }
     let given = lines.iter();
     let text: String = given
         .filter_map(|(key, value)| Some(format!("{key}={}\n", value.as_ref()?)))

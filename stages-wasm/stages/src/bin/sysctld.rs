@@ -18,7 +18,7 @@ struct Setting {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         arguments.tree.write(
             &format!("usr/lib/sysctl.d/{}", options.filename),

@@ -46,7 +46,7 @@ fn unset() -> String {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let config = &arguments.options.config;
         if !config.filename.ends_with(".conf") {
             bail!("filename `{}` must end in .conf", config.filename);

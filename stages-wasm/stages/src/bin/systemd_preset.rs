@@ -26,7 +26,7 @@ enum State {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let presets = &arguments.options.presets;
         if presets.is_empty() {
             return Ok(());

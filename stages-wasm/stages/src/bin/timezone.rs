@@ -15,7 +15,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, zone) = (&arguments.tree, &arguments.options.zone);
         if !is_name(zone) {
             bail!("`{zone}` is no valid name of a time zone");

@@ -23,7 +23,7 @@ struct Entry {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         arguments.tree.write(
             &format!("usr/lib/tmpfiles.d/{}", options.filename),

@@ -17,7 +17,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, mut options) = (&arguments.tree, arguments.options);
         let sections = &mut options.treeinfo;
         sections.insert("header".into(), json!({"version": "1.0"}));

@@ -10,7 +10,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, profiles) = (&arguments.tree, &arguments.options.profiles);
         let known = [known(tree, "usr/lib/tuned")?, known(tree, "etc/tuned")?].concat();
         if let Some(profile) = profiles.iter().find(|profile| !known.contains(profile)) {

@@ -1,6 +1,6 @@
 //! Write a udev rules file.
 #![forbid(unsafe_code)]
-use osbuild_stage::Arguments;
+use osbuild_stage::{Arguments, Result, bail};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -33,26 +33,36 @@ enum Key {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
-        arguments.tree.write(
-            &options.filename,
-            options.rules.iter().map(rule).collect::<String>(),
-        )
+        let rules: Vec<_> = options.rules.iter().map(rule).collect::<Result<_>>()?;
+        arguments.tree.write(&options.filename, rules.concat())
     })
 }
 
-fn rule(rule: &Rule) -> String {
-    match rule {
+fn rule(rule: &Rule) -> Result<String> {
+    Ok(match rule {
         Rule::Comment { comment } => comment.iter().map(|line| format!("# {line}\n")).collect(),
         Rule::Items(items) => {
-            let items: Vec<String> = items.iter().map(item).collect();
+            let items: Vec<String> = items.iter().map(item).collect::<Result<_>>()?;
             items.join(", ") + "\n"
         }
-    }
+    })
 }
 
-fn item(item: &Item) -> String {
+/// In quotes udev knows only `\"` (udev(7)): a backslash at the end would take the quote in, and a `}` end the argument.
+fn item(item: &Item) -> Result<String> {
+    if item.val.ends_with('\\') {
+        bail!("options.rules: {:?} ends with a backslash", item.val);
+    }
+    if let Key::Named {
+        arg: Some(argument),
+        ..
+    } = &item.key
+        && argument.contains(['{', '}', '"'])
+    {
+        bail!("options.rules: {argument:?} is no argument of a key");
+    }
     let key = match &item.key {
         Key::Named {
             name,
@@ -60,7 +70,11 @@ fn item(item: &Item) -> String {
         } => format!("{name}{{{argument}}}"),
         Key::Named { name, arg: None } | Key::Plain(name) => name.clone(),
     };
-    format!("{key}{}\"{}\"", item.op, item.val.replace('"', "\\\""))
+    Ok(format!(
+        "{key}{}\"{}\"",
+        item.op,
+        item.val.replace('"', "\\\"")
+    ))
 }
 
 #[cfg(test)]
@@ -80,7 +94,18 @@ mod tests {
                 "TAG==\"x\"\n",
             ),
         ] {
-            assert_eq!(rule(&serde_json::from_str(json).unwrap()), text);
+            assert_eq!(rule(&serde_json::from_str(json).unwrap()).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn no_value_begins_another_assignment() {
+        for json in [
+            r#"[{"key": "TAG", "op": "+=", "val": "x\\"}, {"key": "TAG", "op": "+=", "val": ", RUN+=\"evil"}]"#,
+            r#"[{"key": {"name": "ENV", "arg": "a}=\"\", RUN{program}+=\"evil\", ENV{b"}, "op": "=", "val": ""}]"#,
+        ] {
+            let parsed = serde_json::from_str(json).unwrap();
+            assert!(rule(&parsed).is_err(), "{json}");
         }
     }
 }

@@ -11,7 +11,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         chroot::command(&arguments.tree, "update-crypto-policies")?
             .args(["--set", &arguments.options.policy])
             .run()

@@ -1,6 +1,6 @@
 //! Build the contents of a vagrant box.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, CopyOptions, Error, IndexMap, Result, Tree, json, qemu_img};
+use osbuild_stage::{Arguments, CopyOptions, Error, IndexMap, Result, Tree, bail, json, qemu_img};
 use serde::Deserialize;
 use serde_json::json;
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ struct VirtualBox {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let source = arguments.input("image")?.single_file()?;
         let (name, image) = match options.provider {
@@ -75,6 +75,18 @@ fn virtualbox(options: &Options) -> Result<String> {
         .virtualbox
         .as_ref()
         .ok_or_else(|| Error::new("options: provider virtualbox needs `virtualbox`"))?;
+    let data = |text: &str| !text.contains(['"', '\\', '#']);
+    let folders = options.synced_folders.iter();
+    let mut folders = folders.flat_map(|(path, folder)| [path, &folder.kind]);
+    if let Some(text) = folders.find(|text| !data(text)) {
+        bail!("options.synced_folders: {text:?} would not be data to Vagrant, which runs its file");
+    }
+    if !data(&machine.mac_address) {
+        bail!(
+            "options.virtualbox.mac_address: {:?} is no address",
+            machine.mac_address
+        );
+    }
     let mut text = format!("config.vm.base_mac = \"{}\"\n", machine.mac_address);
     for (path, folder) in &options.synced_folders {
         text += &format!(

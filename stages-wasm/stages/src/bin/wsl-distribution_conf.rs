@@ -27,7 +27,7 @@ struct Shortcut {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let settings = settings(arguments.options);
         if settings.is_empty() {
             return Ok(());

@@ -22,7 +22,7 @@ struct Plugin {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         if !options.config.is_empty() {
             let settings = options.config.iter();

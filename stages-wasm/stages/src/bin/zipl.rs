@@ -10,7 +10,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         let timeout = arguments.options.timeout.unwrap_or_else(|| 0.into());
         arguments.tree.create_dir_all("etc")?;
         arguments.tree.write(
