@@ -87,6 +87,12 @@ fn unknown_words_and_impossible_values_of_a_document_are_errors_with_their_place
         ("programs", json!([""]), ".programs[0]"),
         ("programs", json!([".."]), ".programs[0]"),
         ("programs", json!(["a b"]), ".programs[0]"),
+        ("environment", json!(["LANG", "LD=x"]), ".environment[1]"),
+        (
+            "privileged-programs",
+            json!(["lvm"]),
+            ".privileged-programs[0]",
+        ),
         ("reads", json!(["/", "etc"]), ".reads[1]"),
         ("reads", json!(["/usr/../etc"]), ".reads[0]"),
     ] {

@@ -90,6 +90,12 @@ impl Defaults {
         self.line(name, &value, checked)
     }
 
+    /// The kernel's command line, in which quotes are the kernel's.
+    #[must_use]
+    pub fn cmdline(self, value: &str) -> Self {
+        self.quoted("CMDLINE_LINUX", &value.replace('"', "\\\""))
+    }
+
     /// `NAME="value"`.
     #[must_use]
     pub fn quoted(self, name: &str, value: &str) -> Self {
@@ -365,10 +371,15 @@ mod tests {
     fn defaults_run_nothing_but_what_names_the_distribution() {
         let good = Defaults::default()
             .quoted("DISTRIBUTOR", DISTRIBUTOR)
-            .quoted("CMDLINE_LINUX", "ro $ignition_firstboot")
+            .cmdline("ro x=\"a b\" $ignition_firstboot")
             .plain("TIMEOUT", 5);
         assert!(good.problem.is_none());
-        for bad in ["$(touch /x)", "\"; touch /x; \"", "`x`"] {
+        assert!(
+            good.text.contains(r#"x=\"a b\" $ignition"#),
+            "{}",
+            good.text
+        );
+        for bad in ["$(touch /x)", "a\"; touch /x; \"b", "`x`"] {
             assert!(
                 Defaults::default()
                     .quoted("DISTRIBUTOR", bad)

@@ -14,6 +14,14 @@ pub struct Style {
     pub interpolated: bool,
 }
 
+/// Names of sections and keys are one line.
+fn check_line(name: &str) -> Result<()> {
+    if name.contains(char::is_control) {
+        bail!("{name:?} has a control character, and is to be one line");
+    }
+    Ok(())
+}
+
 /// An INI file being made: sections and keys in the order in which they were added, an empty line after every section.
 #[derive(Debug, Clone)]
 pub struct Ini {
@@ -48,6 +56,18 @@ impl Ini {
     pub fn set(&mut self, section: &str, key: &str, value: &str) -> Result<()> {
         if self.style.interpolated && has_lone_percent(value) {
             bail!("[{section}] {key}: `%` must be written `%%` in {value:?}");
+        }
+        check_line(section)?;
+        check_line(key)?;
+        // Readers strip blanks, so an indented line can still be a section or a setting.
+        let more = value.lines().skip(1).map(str::trim_start);
+        if let Some(line) = more
+            .into_iter()
+            .find(|line| line.starts_with('[') || line.contains('='))
+        {
+            bail!(
+                "[{section}] {key}: the line {line:?} of the value would be a setting of its own"
+            );
         }
         self.section(section)?;
         let key = if self.style.lower_case {

@@ -57,9 +57,10 @@ type Check = fn(&str) -> Result<(), String>;
 impl ModuleMetadata {
     /// Finds the first value that no module can mean.
     pub(super) fn check(&self) -> Result<(), MetadataError> {
-        let lists: [(&str, &[String], Check); 3] = [
+        let lists: [(&str, &[String], Check); 4] = [
             ("capabilities", &self.capabilities, capability),
             ("programs", &self.programs, program),
+            ("environment", &self.environment, variable),
             ("reads", &self.reads, build_path),
         ];
         for (list, values, check) in lists {
@@ -68,6 +69,15 @@ impl ModuleMetadata {
                     place: format!(".{list}[{index}]"),
                     reason,
                 })?;
+            }
+        }
+        let privileged = self.privileged_programs.iter().enumerate();
+        for (index, name) in privileged {
+            if !self.programs.contains(name) {
+                return Err(MetadataError::Impossible {
+                    place: format!(".privileged-programs[{index}]"),
+                    reason: format!("{name:?} is not one of `programs`"),
+                });
             }
         }
         self.check_rights()
@@ -155,6 +165,15 @@ fn program(name: &str) -> Result<(), String> {
         false => Err(format!(
             "{name:?} is no name of a program: it is that of a file in a directory of programs, without the directory"
         )),
+    }
+}
+
+fn variable(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins = !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty();
+    match name == "*" || begins && name.chars().all(fits) {
+        true => Ok(()),
+        false => Err(format!("{name:?} is no name of a variable, and not `*`")),
     }
 }
 

@@ -112,7 +112,7 @@ fn defaults(options: &Options) -> Defaults {
     let config = &options.config;
     let style = Some(&config.timeout_style).filter(|style| !style.is_empty());
     Defaults::default()
-        .quoted("CMDLINE_LINUX", &options.kernel_opts)
+        .cmdline(&options.kernel_opts)
         .plain("TIMEOUT", config.timeout)
         .plain("ENABLE_BLSCFG", true)
         .given("DISABLE_RECOVERY", config.disable_recovery)

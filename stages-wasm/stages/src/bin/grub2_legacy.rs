@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 fn defaults(config: &Config) -> Defaults {
     Defaults::default()
         .plain("TIMEOUT", config.timeout)
-        .quoted("CMDLINE_LINUX", &config.cmdline)
+        .cmdline(&config.cmdline)
         .plain("DISABLE_SUBMENU", config.disable_submenu.unwrap_or(true))
         .plain("DISABLE_RECOVERY", config.disable_recovery.unwrap_or(true))
         .plain(

@@ -11,7 +11,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
         let language = &arguments.options.language;
         if !is_safe_name(language) {
             bail!("`{language}` is no valid locale name");

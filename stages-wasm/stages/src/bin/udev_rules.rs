@@ -44,17 +44,24 @@ fn rule(rule: &Rule) -> Result<String> {
     Ok(match rule {
         Rule::Comment { comment } => comment.iter().map(|line| format!("# {line}\n")).collect(),
         Rule::Items(items) => {
+            check_ends(items)?;
             let items: Vec<String> = items.iter().map(item).collect::<Result<_>>()?;
             items.join(", ") + "\n"
         }
     })
 }
 
-/// In quotes udev knows only `\"` (udev(7)): a backslash at the end would take the quote in, and a `}` end the argument.
-fn item(item: &Item) -> Result<String> {
-    if item.val.ends_with('\\') {
-        bail!("options.rules: {:?} ends with a backslash", item.val);
+/// In quotes udev knows only `\"` (udev(7)): a backslash at the end takes the quote in, and with it what follows.
+fn check_ends(items: &[Item]) -> Result<()> {
+    let followed = items.split_last().map_or(&[][..], |(_, before)| before);
+    match followed.iter().find(|item| item.val.ends_with('\\')) {
+        Some(item) => bail!("options.rules: {:?} ends with a backslash", item.val),
+        None => Ok(()),
     }
+}
+
+/// A `}` or a quote would end the argument of a key.
+fn item(item: &Item) -> Result<String> {
     if let Key::Named {
         arg: Some(argument),
         ..
