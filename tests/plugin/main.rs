@@ -6,6 +6,7 @@
 )]
 
 mod conformance;
+mod hostile_registry;
 mod install;
 mod projects;
 mod registry;

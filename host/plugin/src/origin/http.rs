@@ -2,7 +2,7 @@
 use super::failed;
 use crate::error::Result;
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use std::future::Future;
 use std::time::Duration;
 
@@ -13,27 +13,28 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn get(url: &str, largest: u64) -> Result<Option<Vec<u8>>> {
     block_on(async {
         let error = |error: reqwest::Error| failed(url, chain(&error));
-        let mut answer = client()
-            .map_err(error)?
-            .get(url)
-            .send()
-            .await
-            .map_err(error)?;
+        let answer = client()?.get(url).send().await.map_err(error)?;
         if [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&answer.status()) {
             return Ok(None);
         }
         if !answer.status().is_success() {
             return Err(failed(url, format!("the server says {}", answer.status())));
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(error)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > largest {
-                return Err(failed(url, format!("it is larger than {largest} bytes")));
-            }
-        }
-        Ok(Some(bytes))
+        body(url, answer, largest).await.map(Some)
     })
+}
+
+/// What a server answers, up to `largest` bytes.
+pub(super) async fn body(url: &str, mut answer: Response, largest: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let error = |error: reqwest::Error| failed(url, chain(&error));
+    while let Some(chunk) = answer.chunk().await.map_err(error)? {
+        if bytes.len() as u64 + chunk.len() as u64 > largest {
+            return Err(failed(url, format!("it is larger than {largest} bytes")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// Everything of this room runs on the calling thread.
@@ -47,7 +48,7 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(work)
 }
 
-fn client() -> reqwest::Result<Client> {
+pub(super) fn client() -> Result<Client> {
     let builder = || {
         Client::builder()
             .user_agent(concat!("osbuild-wasm/", env!("CARGO_PKG_VERSION")))
@@ -59,6 +60,7 @@ fn client() -> reqwest::Result<Client> {
     builder()
         .build()
         .or_else(|_| builder().tls_certs_only([]).build())
+        .map_err(|error| failed("network", chain(&error)))
 }
 
 /// Never from a secured connection to one that is not.

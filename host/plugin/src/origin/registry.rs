@@ -1,10 +1,10 @@
 //! Container registries: a plugin is an artifact whose layers are the component and, where there is one, its signature.
 use super::http::{block_on, chain};
 use super::login::login;
+use super::pull::{Pull, WHO};
 use super::{Fetched, LARGEST, failed, is_loopback};
 use crate::error::{PluginError, Result};
 use crate::signature::SIGNATURE;
-use futures_util::StreamExt;
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{
@@ -21,24 +21,35 @@ const SIGNED: &str = "application/vnd.osbuild-wasm.signature.v1.ed25519";
 const CONFIG: &str = "application/vnd.oci.empty.v1+json";
 const ARTIFACT: &str = "application/vnd.osbuild-wasm.plugin.v1";
 
-/// Gets the artifact with this digest. The client compares manifest and layers with their digests.
+/// Bytes of the largest manifest: what registries keep (4 MiB, distribution specification, "Pushing Manifests").
+const LARGEST_MANIFEST: u64 = 4 << 20;
+
+/// Gets the artifact with this digest. Manifest and layers are compared with their digests, and none is read beyond its size.
 pub(super) fn pull(text: &str) -> Result<Fetched> {
     let reference = parse(text)?;
+    let digest = reference.digest().unwrap_or_default().to_owned();
     let login = login(reference.registry()).map_err(|cause| failed(oci(text), cause))?;
     block_on(async {
-        let client = client(&reference);
-        let (manifest, _) = client
-            .pull_image_manifest(&reference, &login)
-            .await
-            .map_err(|error| registry_error(text, &error))?;
+        let mut registry = Pull::new(oci(text), &reference, login)?;
+        let manifest = registry
+            .get("manifests", &digest, OCI_IMAGE_MEDIA_TYPE, LARGEST_MANIFEST)
+            .await?;
+        compare(
+            text,
+            &digest,
+            &manifest,
+            "the registry sends another manifest",
+        )?;
+        let manifest: OciImageManifest = serde_json::from_slice(&manifest)
+            .map_err(|error| failed(oci(text), format!("its manifest cannot be used: {error}")))?;
         let component = layer(&manifest, &[COMPONENT, WASM_LAYER_MEDIA_TYPE])
             .ok_or_else(|| failed(oci(text), format!("the artifact has no layer {COMPONENT}")))?;
         let signature = match layer(&manifest, &[SIGNED]) {
-            Some(layer) => Some(blob(&client, &reference, layer, SIGNATURE as u64).await?),
+            Some(layer) => Some(blob(&mut registry, text, layer, SIGNATURE as u64).await?),
             None => None,
         };
         Ok(Fetched {
-            bytes: blob(&client, &reference, component, LARGEST).await?,
+            bytes: blob(&mut registry, text, component, LARGEST).await?,
             signature,
         })
     })
@@ -116,57 +127,44 @@ fn layer<'a>(manifest: &'a OciImageManifest, kinds: &[&str]) -> Option<&'a OciDe
     layers.find(|layer| kinds.contains(&layer.media_type.as_str()))
 }
 
-/// A layer's bytes. The size is checked before anything is fetched and while it comes.
+/// A layer's bytes, by its digest alone: a layer's `urls` would lead to servers that nobody named.
 async fn blob(
-    client: &Client,
-    reference: &Reference,
+    registry: &mut Pull,
+    text: &str,
     layer: &OciDescriptor,
     largest: u64,
 ) -> Result<Vec<u8>> {
-    let text = reference.to_string();
-    let failed = |cause: String| failed(oci(&text), cause);
-    let size = usize::try_from(layer.size)
+    let size = u64::try_from(layer.size)
         .ok()
-        .filter(|size| *size as u64 <= largest);
+        .filter(|size| *size <= largest);
     let size = size.ok_or_else(|| {
-        failed(format!(
-            "a layer of {} bytes, more than {largest}",
-            layer.size
-        ))
+        let cause = format!("a layer of {} bytes, more than {largest}", layer.size);
+        failed(oci(text), cause)
     })?;
-    // By its digest alone: a layer's `urls` would lead to servers that nobody named.
-    let mut stream = client
-        .pull_blob_stream(reference, layer.digest.as_str())
-        .await
-        .map_err(|error| registry_error(&text, &error))?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|error| failed(chain(&error)))?);
-        if bytes.len() > size {
-            return Err(failed(format!(
-                "a layer is larger than the {size} bytes that the manifest says"
-            )));
-        }
-    }
-    let found = crate::digest(&bytes);
-    if found != layer.digest {
-        return Err(PluginError::Digest {
-            name: oci(&text),
-            wanted: layer.digest.clone(),
-            found,
-            advice: "the registry sends a layer that is not the manifest's".into(),
-        });
-    }
+    let bytes = registry.get("blobs", &layer.digest, "*/*", size).await?;
+    let advice = "the registry sends a layer that is not the manifest's";
+    compare(text, &layer.digest, &bytes, advice)?;
     Ok(bytes)
+}
+
+fn compare(text: &str, wanted: &str, bytes: &[u8], advice: &str) -> Result<()> {
+    let found = crate::digest(bytes);
+    if found == wanted {
+        return Ok(());
+    }
+    Err(PluginError::Digest {
+        name: oci(text),
+        wanted: wanted.to_owned(),
+        found,
+        advice: advice.to_owned(),
+    })
 }
 
 fn registry_error(reference: &str, error: &OciDistributionError) -> PluginError {
     let cause = match error {
         OciDistributionError::UnauthorizedError { .. }
         | OciDistributionError::ServerError { code: 401, .. }
-        | OciDistributionError::AuthenticationFailure(_) => {
-            "the registry wants to know who asks, or does not know the login: run `skopeo login` or `podman login` first".into()
-        }
+        | OciDistributionError::AuthenticationFailure(_) => WHO.into(),
         error => chain(error),
     };
     failed(oci(reference), cause)

@@ -9,6 +9,7 @@ mod terminal;
 
 use crate::text::duration;
 use indicatif::HumanBytes;
+use osbuild_wasm_capability::record::{
     CallRecord, ChangeRecord, ObjectRecord, RECORD_FORMAT, Record, StageRecord,
 };
 use osbuild_wasm_manifest::printable::printable_line;
