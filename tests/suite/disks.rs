@@ -109,19 +109,22 @@ fn disk() -> Value {
     ] }]))
 }
 
+/// A function of sh that lists a directory.
+const LIST: &str = r"list() {
+    cd $1
+    find . -printf '%P|%y|%m|%U|%G|%l|%n\n' | sort
+    find . -type f -printf '%P|%s|%T@\n' | sort
+    find . -type f -exec sha256sum {} + | sort
+    getfattr -R -h -d -m - . | grep -v '^$' || true
+    cd /
+}";
+
 /// What is in the image: everything that a file system keeps of files, and its parameters.
 fn look(scratch: &Scratch, image: &Path) -> String {
     let [(fat, _), (ext4, ext4_size), (btrfs, btrfs_size), (swap, _)] = PARTITIONS;
     let script = format!(
         r#"set -eu
-        list() {{
-            cd "$1"
-            find . -printf '%P|%y|%m|%U|%G|%l|%n\n' | sort
-            find . -type f -printf '%P|%s|%T@\n' | sort
-            find . -type f -exec sha256sum {{}} + | sort
-            getfattr -R -h -d -m - . | grep -v '^$' || true
-            cd /
-        }}
+        {LIST}
         sfdisk -d "$1" | grep start=
         mkdir -p "$2"
         mount -t ext4 -o loop,ro,offset=$(({ext4} * 512)),sizelimit=$(({ext4_size} * 512)) "$1" "$2" && list "$2" && umount "$2"
@@ -133,11 +136,17 @@ fn look(scratch: &Scratch, image: &Path) -> String {
         dd if="$1" bs=512 skip={swap} count=8 status=none | sha256sum
         "#
     );
-    let mut look = Command::new("unshare");
-    look.args(["--mount", "sh", "-c", &script, "sh"])
+    run_on(scratch, image, &script)
+}
+
+/// What a script of sh says that gets the image and a place to mount it; it has mounts of its own.
+fn run_on(scratch: &Scratch, image: &Path, script: &str) -> String {
+    let mut shell = Command::new("unshare");
+    shell
+        .args(["--mount", "sh", "-c", script, "sh"])
         .arg(image)
         .arg(scratch.path("mounted"));
-    let output = look.output().expect("sh");
+    let output = shell.output().expect("sh");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
@@ -252,7 +261,10 @@ fn impossible() -> Vec<(Vec<Value>, &'static str)> {
     let chattr = json!({ "type": "org.osbuild.chattr", "options": { "items": { "mount://disk/": { "immutable": false } } },
         "devices": { "disk": loopback(Some(1)) }, "mounts": [{ "name": "disk", "type": "org.osbuild.ext4", "source": "disk", "target": "/" }] });
     vec![
-        (vec![mounted("org.osbuild.xfs")], "org.osbuild.xfs"),
+        (
+            vec![mounted("org.osbuild.xfs")],
+            "mkfs.xfs has made in an earlier stage",
+        ),
         (
             vec![mounted("org.osbuild.squashfs")],
             "org.osbuild.squashfs",
@@ -364,4 +376,100 @@ fn a_build_does_not_begin_behind_what_filled_a_file_system() {
         seen.contains("srv/more|f|") && seen.contains("srv/again|f|"),
         "{seen}"
     );
+}
+
+/// A disk of one XFS file system, filled from a tree.
+fn xfs(stages: Value) -> Value {
+    let partition = json!({ "filename": "disk.img", "start": 2048, "size": 655_360 });
+    let device = json!({ "device": { "type": "org.osbuild.loopback", "options": partition } });
+    manifest::of(
+        json!([{ "name": "tree", "source-epoch": 1_700_000_000, "stages": stages }, { "name": "image", "stages": [
+        manifest::stage("org.osbuild.truncate", json!({ "filename": "disk.img", "size": "330M" })),
+        { "type": "org.osbuild.mkfs.xfs", "options": { "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562", "label": "root" }, "devices": device },
+        {
+            "type": "org.osbuild.copy",
+            "options": { "paths": [{ "from": "input://tree/", "to": "mount://root/" }] },
+            "inputs": { "tree": { "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": ["name:tree"] } },
+            "devices": device,
+            "mounts": [{ "name": "root", "type": "org.osbuild.xfs", "source": "device", "target": "/" }],
+        },
+    ] }]),
+    )
+}
+
+#[test]
+fn a_disk_of_xfs_is_the_same_without_loop_devices() {
+    if !can_run() || !machine::offers(&["mkfs.xfs", "xfs_db", "xfs_repair"]) {
+        return;
+    }
+    let paths =
+        ["/srv/shared/below", "/tmp", "/etc"].map(|path| json!({ "path": path, "parents": true }));
+    let steps = [
+        "tree fifo /run/osbuild/tree/srv/pipe",
+        "tree write /run/osbuild/tree/srv/\"quoted\"",
+    ];
+    let items = json!({ "/tmp": { "mode": "1777" }, "/srv/shared": { "mode": "2750" }, "/etc/hostname": { "mode": "6755" } });
+    let document = xfs(json!([
+        manifest::stage("org.osbuild.mkdir", json!({ "paths": paths })),
+        manifest::hostname("disk"),
+        manifest::stage("test.files", json!({ "steps": steps.map(hostile::step) })),
+        manifest::stage(
+            "org.osbuild.ln",
+            json!({ "paths": [{ "target": "shared/below", "link_name": "tree:///srv/link", "symbolic": true }] })
+        ),
+        manifest::stage(
+            "org.osbuild.chown",
+            json!({ "items": { "/srv/shared": { "user": 1234, "group": 60000 } } })
+        ),
+        manifest::stage("org.osbuild.chmod", json!({ "items": items })),
+    ]));
+    let scratch = Scratch::new();
+    let file = scratch.json("manifest.json", &document);
+    let script = format!(
+        r#"set -eu
+        {LIST}
+        mkdir -p "$2"
+        mount -t xfs -o loop,ro,norecovery,offset=1048576,sizelimit=335544320 "$1" "$2" && list "$2" && umount "$2"
+        dd if="$1" of="$2.xfs" bs=1M skip=1 count=320 conv=sparse status=none
+        xfs_repair -n -f "$2.xfs" >/dev/null 2>&1
+        xfs_db -r -f -c info "$2.xfs"
+        "#
+    );
+    let looks = ["loop", "none"].map(|way| {
+        by_root(&scratch, way, &file).expect(0);
+        run_on(
+            &scratch,
+            &scratch.path(&format!("{way}/image/disk.img")),
+            &script,
+        )
+    });
+    assert!(looks[0].contains("1234|60000"), "{}", looks[0]);
+    similar_lines(&looks[0], &looks[1]);
+}
+
+#[test]
+fn what_mkfs_of_xfs_would_lose_is_an_error() {
+    if !can_run() || !machine::offers(&["mkfs.xfs", "xfs_db"]) {
+        return;
+    }
+    let paths = json!({ "paths": [{ "path": "/a b" }] });
+    let attribute = json!({ "steps": [hostile::step("tree set-xattr /run/osbuild/tree/c")] });
+    for (stage, what) in [
+        (
+            manifest::stage("org.osbuild.mkdir", paths.clone()),
+            "blanks in names or links",
+        ),
+        (
+            manifest::stage("test.files", attribute),
+            "attributes of files",
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let made = manifest::stage("org.osbuild.mkdir", json!({ "paths": [{ "path": "/c" }] }));
+        let file = scratch.json("manifest.json", &xfs(json!([made, stage])));
+        by_root(&scratch, "none", &file)
+            .expect(1)
+            .says("the xfs file system of /run/osbuild/mounts cannot be made from its files")
+            .says(what);
+    }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The programs that make them, which can also make them of a directory.
-pub(crate) const MAKERS: [&str; 2] = ["mkfs.ext4", "mkfs.btrfs"];
+pub(crate) const MAKERS: [&str; 3] = ["mkfs.ext4", "mkfs.btrfs", "mkfs.xfs"];
 
 /// A part of an image: the file, and where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

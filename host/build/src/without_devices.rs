@@ -1,6 +1,7 @@
 //! What can be built where files stand for loop devices (`--devices=none`), decided before anything is.
 use crate::file_systems::MAKERS;
 use crate::isolation::Isolation;
+use crate::mounts::is_made_from_directory;
 use osbuild_wasm_capability::Interface;
 use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::json::Value;
@@ -32,7 +33,7 @@ impl Devices {
 }
 
 /// Programs that do the same with a file as with a block device.
-const WORK_ON_FILES: [&str; 5] = ["sfdisk", "sgdisk", "parted", "mkfs.fat", "mkfs.xfs"];
+const WORK_ON_FILES: [&str; 4] = ["sfdisk", "sgdisk", "parted", "mkfs.fat"];
 
 /// Programs that want more of a mount than files: a file system of some kind, or the device below it.
 const WANT_FILE_SYSTEMS: [&str; 7] = [
@@ -104,6 +105,7 @@ impl Made {
             "org.osbuild.fat" => return None,
             "org.osbuild.ext4" => "mkfs.ext4",
             "org.osbuild.btrfs" => "mkfs.btrfs",
+            "org.osbuild.xfs" => "mkfs.xfs",
             module => {
                 return Some(format!(
                     "the kernel's file system: that of {module} cannot be made from a directory"
@@ -182,12 +184,7 @@ pub(crate) fn is_mounted(stage: &Stage, device: &Device) -> bool {
 }
 
 fn lacks_file_system(stage: &Stage, programs: &[String]) -> Option<String> {
-    let staged = |mount: &Mount| {
-        matches!(
-            mount.module.as_str(),
-            "org.osbuild.ext4" | "org.osbuild.btrfs"
-        )
-    };
+    let staged = |mount: &Mount| is_made_from_directory(&mount.module);
     if !stage.mounts.iter().any(staged) {
         return None;
     }
@@ -207,20 +204,7 @@ pub(crate) fn can_begin_behind(stages: &[Stage], position: usize) -> bool {
         .iter()
         .skip(position + 1)
         .flat_map(|stage| &stage.mounts);
-    !later.any(|mount| {
-        MAKERS
-            .iter()
-            .any(|maker| Some(mount.module.as_str()) == module_of(maker))
-    })
-}
-
-/// The type of mounts of the file systems that a program makes.
-fn module_of(maker: &str) -> Option<&'static str> {
-    match maker {
-        "mkfs.ext4" => Some("org.osbuild.ext4"),
-        "mkfs.btrfs" => Some("org.osbuild.btrfs"),
-        _ => None,
-    }
+    !later.any(|mount| is_made_from_directory(&mount.module))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) fn interfaces(module: &str) -> &'static [Interface] {
 pub(crate) fn is_made_from_directory(module: &str) -> bool {
     matches!(
         file_system::kind(module),
-        Some(FileSystem::Ext4 | FileSystem::Btrfs)
+        Some(FileSystem::Ext4 | FileSystem::Btrfs | FileSystem::Xfs)
     )
 }
 

@@ -75,7 +75,8 @@ impl Content<'_> {
         })
     }
 
-    fn cannot(&self, path: &Path, what: &str) -> Failure {
+    /// The refusal of what the file system would lose.
+    pub fn cannot(&self, path: &Path, what: &str) -> Failure {
         let detail = format!("made without a device it cannot have {what}: use loop devices");
         let path = Path::new("/").join(self.inside(path));
         Failure::new(ErrorCode::Unsupported, path.to_string_lossy(), detail)
@@ -101,7 +102,7 @@ fn unusual(path: &Path, metadata: &Metadata) -> Result<Option<&'static str>, Fai
 }
 
 /// Names of the attributes, each with a zero byte behind it.
-fn attributes(path: &Path) -> Result<Vec<u8>, Failure> {
+pub fn attributes(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut names = Vec::with_capacity(NAMES);
     match llistxattr(path, rustix::buffer::spare_capacity(&mut names)) {
         Ok(_) | Err(Errno::OPNOTSUPP) => Ok(names),

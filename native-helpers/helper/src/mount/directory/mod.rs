@@ -6,6 +6,7 @@
 
 mod content;
 mod ext4;
+mod xfs;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -105,6 +106,7 @@ impl Maker {
         let program = match mount.kind {
             FileSystem::Ext4 => "mkfs.ext4",
             FileSystem::Btrfs => "mkfs.btrfs",
+            FileSystem::Xfs => "mkfs.xfs",
             _ => {
                 let detail = format!(
                     "{} cannot be made from a directory here",
@@ -134,26 +136,33 @@ impl Maker {
 
     fn make(&self, session: &Session, directory: &Path, image: &Path) -> Result<(), Failure> {
         let content = Content { top: directory };
-        let mut arguments = self.arguments.clone();
+        content.check()?;
+        empty(image).about(self.program, "empty the image")?;
         match self.kind {
-            FileSystem::Ext4 => arguments.extend(["-d", FILES].map(OsString::from)),
-            _ => {
+            FileSystem::Xfs => xfs::make(self, session, &content, image),
+            FileSystem::Btrfs => {
                 content.check_for_btrfs()?;
-                arguments.extend(["--rootdir", FILES].map(OsString::from));
+                self.make_of(session, "--rootdir", directory, image)
+            }
+            _ => {
+                self.make_of(session, "-d", directory, image)?;
+                ext4::repair(self, session, &content, image)
             }
         }
-        content.check()?;
-        empty(image).about(&self.program, "empty the image")?;
-        self.run(
-            session,
-            self.program,
-            arguments,
-            vec![files(directory)?, shown(image)?],
-        )?;
-        if self.kind == FileSystem::Ext4 {
-            ext4::repair(self, session, &content, image)?;
-        }
-        Ok(())
+    }
+
+    /// Runs the program with the option that fills the file system from a directory.
+    fn make_of(
+        &self,
+        session: &Session,
+        option: &str,
+        directory: &Path,
+        image: &Path,
+    ) -> Result<(), Failure> {
+        let mut arguments = self.arguments.clone();
+        arguments.extend([option, FILES].map(OsString::from));
+        let all = vec![files(directory)?, shown(image)?];
+        self.run(session, self.program, arguments, all).map(drop)
     }
 
     /// Runs a program that sees the image and what is shown; what it prints is returned.
@@ -257,7 +266,7 @@ mod tests {
             (FileSystem::Ext4, &["mkfs.ext4"]),
             (FileSystem::Ext4, &["mkfs.ext4", "/dev/part0", "/dev/part0"]),
             (FileSystem::Ext4, &[]),
-            (FileSystem::Xfs, &["mkfs.xfs", "/dev/part0"]),
+            (FileSystem::Vfat, &["mkfs.fat", "/dev/part0"]),
         ] {
             assert!(of(kind, make).is_err(), "{make:?}");
         }
