@@ -198,7 +198,8 @@ fn only_requests(allowed: impl Iterator<Item = u32>) -> Vec<Instruction> {
     let not_permitted = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let refused = requests::NOT_PERMITTED.map(|request| (request, not_permitted.clone()));
     let allowed = allowed.map(|request| (request, SeccompAction::Allow));
-    for (request, action) in allowed.chain(refused) {
+    let not_done = requests::NOT_DONE.map(|request| (request, SeccompAction::Errno(0)));
+    for (request, action) in allowed.chain(refused).chain(not_done) {
         filter.extend([equals(request, 0, 1), answer(action)]);
     }
     filter.push(answer(SeccompAction::Errno(libc::ENOTTY.unsigned_abs())));
