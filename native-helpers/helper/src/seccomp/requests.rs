@@ -96,21 +96,21 @@ const INTERFACES: &[u32] = &[
 ];
 
 /// What only the machine's own root may do anyway, and what programs expect to be told then: freezing and trimming a file system,
-/// partitions of a device, trees and the default subvolume of btrfs.
-pub const NOT_PERMITTED: [u32; 8] = [
+/// reading partitions anew, trees and the default subvolume of btrfs.
+pub const NOT_PERMITTED: [u32; 7] = [
     0xc004_5877,
     0xc004_5878,
     0xc018_5879, // FIFREEZE, FITHAW, FITRIM
-    0x125f,
-    0x1269, // BLKRRPART, BLKPG
+    0x125f,      // BLKRRPART
     0xd000_9411,
     0xc070_9411,
     0x4008_9413, // BTRFS_IOC_TREE_SEARCH, BTRFS_IOC_TREE_SEARCH_V2, BTRFS_IOC_DEFAULT_SUBVOL
 ];
 
-/// What only the machine's own root may do, mkfs.xfs insists on, and makes no difference: the size of a device's buffers, which it does
-/// not use, and flushing these, which the helper does when the device is detached. Neither is done, and both are told to have been.
-pub const NOT_DONE: [u32; 2] = [0x4008_1271, 0x1261]; // BLKBSZSET, BLKFLSBUF
+/// What only the machine's own root may do, and programs insist on although it makes no difference. For mkfs.xfs: the size of a
+/// device's buffers, which it does not use, and flushing these, which the helper does when the device is detached. For parted: telling
+/// the kernel the partitions, which are looked for when the device is attached. None is done, and all are told to have been.
+pub const NOT_DONE: [u32; 3] = [0x4008_1271, 0x1261, 0x1269]; // BLKBSZSET, BLKFLSBUF, BLKPG
 
 /// All that are allowed.
 pub fn allowed() -> impl Iterator<Item = u32> {
