@@ -1,6 +1,6 @@
 //! The samples that make bootable disks.
 use crate::repository::{TOOLS, repository, with_sample};
-use osbuild_wasm_tests::{Scratch, machine, paths};
+use osbuild_wasm_tests::{Scratch, machine, paths, user};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -15,7 +15,7 @@ fn store() -> &'static Path {
     STORE.get_or_init(|| paths::kept("image-store"))
 }
 
-/// Builds a sample and boots the disk it makes until its marker and multi-user were seen on the console.
+/// Builds a sample and boots the disk it makes.
 fn boots(sample: &str, export: &str, disk: &str) {
     if !machine::offers(&TOOLS) {
         return;
@@ -31,15 +31,20 @@ fn boots(sample: &str, export: &str, disk: &str) {
         program.limit(Duration::from_secs(300)).run().expect(0);
     }
     machine::assert_nothing_left(scratch.root());
+    boot(sample, &scratch.path(disk));
+}
+
+/// Boots a disk until its marker and multi-user were seen on the console.
+fn boot(name: &str, disk: &Path) {
     let booted = Command::new(paths::sample("boot"))
         .args(["--quiet", "--timeout", "300"])
-        .arg(scratch.path(disk))
+        .arg(disk)
         .output()
         .expect("boot");
     let console = String::from_utf8_lossy(&booted.stdout);
     assert!(booted.status.success(), "{console}");
     assert!(console.contains("OSBUILD-WASM-BOOT-OK"), "{console}");
-    println!("{sample}: {}", console.trim());
+    println!("{name}: {}", console.trim());
 }
 
 #[test]
@@ -53,5 +58,38 @@ fn disk_image_of_version_1_boots_to_multi_user_and_prints_the_marker_of_its_mani
         "disk-image-v1.json",
         "assembler",
         "out/assembler/disk.qcow2",
+    );
+}
+
+#[test]
+fn the_disk_of_an_ordinary_user_boots() {
+    if !machine::offers(&[&TOOLS[..], &user::PROGRAMS].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let manifest = scratch.path("manifest.json");
+    {
+        let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let within = format!(
+            r#"{serve} {repository} sh -c '{render} {sample} --repository {repository} --url "$URL" >{manifest} && exec "$@"' sh"#,
+            serve = paths::sample("serve").display(),
+            render = paths::sample("render").display(),
+            sample = paths::sample("disk-image.json").display(),
+            repository = repository().display(),
+            manifest = manifest.display(),
+        );
+        let build = user::machine(&scratch)
+            .within(&within)
+            .build("--quiet --export qcow2");
+        build
+            .arg(&manifest)
+            .limit(Duration::from_secs(600))
+            .run()
+            .expect(0);
+    }
+    machine::assert_nothing_left(scratch.root());
+    boot(
+        "disk-image.json by a user",
+        &scratch.path("out/qcow2/disk.qcow2"),
     );
 }

@@ -1,6 +1,7 @@
 //! Disks that are built without loop devices are those that are built with them.
 use base64::prelude::{BASE64_STANDARD, Engine};
 use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest, user};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -472,4 +473,122 @@ fn what_mkfs_of_xfs_would_lose_is_an_error() {
             .says("the xfs file system of /run/osbuild/mounts cannot be made from its files")
             .says(what);
     }
+}
+
+/// Stages that make a partition table.
+fn partitioners() -> Vec<Value> {
+    let table = |label: &str, uuid: &str, kinds: [&str; 2]| {
+        json!({ "label": label, "uuid": uuid, "partitions": [
+            { "start": 2048, "size": 4096, "type": kinds[0], "bootable": true },
+            { "start": 8192, "size": 2048, "type": kinds[1] },
+        ] })
+    };
+    let guids = [
+        "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+        "0fc63daf-8483-4772-8e79-3d69d8477de4",
+    ];
+    let named = [
+        "d209c89e-ea5e-4fbd-b161-b461cce297e1",
+        "d209c89e-ea5e-4fbd-b161-b461cce297e2",
+    ];
+    let mut sgdisk = table("gpt", "d209c89e-ea5e-4fbd-b161-b461cce297e0", guids);
+    let mut sfdisk = sgdisk.clone();
+    for number in 0..2 {
+        sgdisk["partitions"][number]["uuid"] = named[number].into();
+        sfdisk["partitions"][number]["uuid"] = named[number].into();
+        sgdisk["partitions"][number]["name"] = "name".into();
+    }
+    sgdisk["partitions"][0]["bootable"] = false.into();
+    let parted = json!({ "label": "gpt", "partitions": [{ "start": 2048, "size": 4096, "name": "bios", "type": "bios_grub" }, { "start": 8192, "size": 2048, "bootable": true }] });
+    vec![
+        on_device("org.osbuild.sfdisk", sfdisk, None),
+        on_device(
+            "org.osbuild.sfdisk",
+            table("dos", "0x14fc63d2", ["c", "83"]),
+            None,
+        ),
+        on_device("org.osbuild.sgdisk", sgdisk, None),
+        on_device("org.osbuild.parted", parted, None),
+    ]
+}
+
+#[test]
+fn partition_tables_are_the_same_without_loop_devices() {
+    if !can_run() || !machine::offers(&["sgdisk", "parted"]) {
+        return;
+    }
+    for stage in partitioners() {
+        let scratch = Scratch::new();
+        let image = manifest::stage(
+            "org.osbuild.truncate",
+            json!({ "filename": "disk.img", "size": "10M" }),
+        );
+        let document = manifest::of(json!([{ "name": "image", "stages": [image, stage] }]));
+        let file = scratch.json("manifest.json", &document);
+        let looks = ["loop", "none"].map(|way| {
+            by_root(&scratch, way, &file).expect(0);
+            let dump = Command::new("sfdisk")
+                .arg("-d")
+                .arg(scratch.path(&format!("{way}/image/disk.img")))
+                .output();
+            let dump = String::from_utf8_lossy(&dump.expect("sfdisk").stdout)
+                .replace(&format!("/{way}/"), "/");
+            let random = |line: &&str| {
+                stage["type"] != "org.osbuild.parted" || !line.starts_with("label-id")
+            };
+            let line = |line: &str| match stage["type"] == "org.osbuild.parted" {
+                true => line.split(", uuid=").next().unwrap_or_default().to_owned(),
+                false => line.to_owned(),
+            };
+            dump.lines()
+                .filter(random)
+                .map(line)
+                .collect::<Vec<_>>()
+                .join("\n")
+        });
+        assert!(looks[0].contains("start="), "{}", looks[0]);
+        assert_eq!(looks[0], looks[1], "{}", stage["type"]);
+    }
+}
+
+#[test]
+fn a_killed_build_of_an_ordinary_user_leaves_nothing() {
+    if !can_run() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.json("manifest.json", &disk());
+    let user = user::machine(&scratch);
+    let build = || {
+        user.build("--quiet --export image")
+            .option("--libdir", hostile::library())
+            .arg(&file)
+    };
+    // The first one compiles components.
+    build().run().expect(0);
+    let remove = |name: &str| std::fs::remove_dir_all(scratch.path(name)).expect("root may");
+    remove("out");
+    let whole = build().run().expect(0).took;
+    remove("out");
+    let mut killed = 0;
+    for moment in 1..=8_u32 {
+        let mut running = build().start();
+        std::thread::sleep(whole * moment / 9);
+        if running.has_ended() {
+            remove("out");
+            continue;
+        }
+        running.signal_group(Signal::KILL);
+        killed += u32::from(running.wait().code() == 137);
+        machine::assert_nothing_left(scratch.root());
+    }
+    assert!(
+        killed >= 3,
+        "only {killed} builds were killed in their middle"
+    );
+    build().run().expect(0);
+    let left = std::fs::read_dir(scratch.path("store/scratch"))
+        .expect("a store")
+        .count();
+    assert_eq!(left, 0, "what killed builds left is removed by the next");
 }
