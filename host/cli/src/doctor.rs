@@ -228,10 +228,14 @@ fn programs() -> impl Iterator<Item = Check> {
 fn rights() -> impl Iterator<Item = Check> {
     RIGHTS.into_iter().map(|(capability, needed_by)| {
         let found = caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false);
-        let detail = if found {
-            "held"
-        } else {
-            "not held: builds of an ordinary user have it in their user namespace"
+        let of_machine = matches!(
+            capability,
+            Capability::CAP_MKNOD | Capability::CAP_LINUX_IMMUTABLE
+        );
+        let detail = match (found, of_machine) {
+            (true, _) => "held",
+            (false, true) => "not held: only root of the machine has it",
+            (false, false) => "not held: an ordinary user has it in the user namespace of a build",
         };
         let essential = is_root() && capability == Capability::CAP_SYS_ADMIN;
         Check {

@@ -40,6 +40,17 @@ pub(crate) fn failed(path: &str, detail: &dyn Display) -> Error {
     }
 }
 
+/// The error with another explanation, if it is of this kind.
+pub(crate) fn explained(error: Error, code: ErrorCode, detail: &str) -> Error {
+    match error.code == code {
+        true => Error {
+            detail: detail.to_owned(),
+            ..error
+        },
+        false => error,
+    }
+}
+
 fn errno_text(errno: Errno) -> String {
     std::io::Error::from(errno).to_string()
 }

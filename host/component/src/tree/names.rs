@@ -1,5 +1,5 @@
 //! Verbs on names: directories, links, metadata, attributes, copies.
-use super::errors::{failed, from_errno, invalid};
+use super::errors::{explained, failed, from_errno, invalid};
 use super::gate::Permit;
 use super::objects::set_mode;
 use super::roots::{Roots, link_of};
@@ -14,6 +14,12 @@ use rustix::fs::{
     chownat, fstat, ioctl_getflags, ioctl_setflags, mknodat, openat, renameat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
+
+/// Why an owner cannot be given.
+const NO_SUCH_ID: &str = "the build has no such id: an ordinary user has those of /etc/subuid and /etc/subgid, root of a container those of the container";
+
+/// Why a device node cannot be made.
+const NO_DEVICES: &str = "device nodes are made by root of the machine only: build it as root";
 
 /// Bytes of the largest extended attribute (XATTR_SIZE_MAX of the kernel).
 const XATTR_LIMIT: usize = 64 << 10;
@@ -133,9 +139,10 @@ impl Roots {
         follow: bool,
     ) -> Result<()> {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        self.locate(path)?.change(follow, Verb::Chown, |handle| {
+        let changed = self.locate(path)?.change(follow, Verb::Chown, |handle| {
             chownat(handle, "", uid, gid, AtFlags::EMPTY_PATH)
-        })
+        });
+        changed.map_err(|error| explained(error, ErrorCode::Invalid, NO_SUCH_ID))
     }
 
     pub(super) fn set_modified(&self, path: &str, time: Timestamp, follow: bool) -> Result<()> {
@@ -228,8 +235,13 @@ impl Roots {
         };
         let mode = Mode::from_raw_mode(mode & 0o7777);
         let device = rustix::fs::makedev(major, minor);
-        self.locate(path)?.make(Verb::Node, |slot| {
+        let is_device = matches!(kind, FileType::CharacterDevice | FileType::BlockDevice);
+        let made = self.locate(path)?.make(Verb::Node, |slot| {
             mknodat(&slot.parent, slot.name, kind, mode, device)
+        });
+        made.map_err(|error| match is_device {
+            true => explained(error, ErrorCode::NotPermitted, NO_DEVICES),
+            false => error,
         })
     }
 
