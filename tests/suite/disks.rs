@@ -251,6 +251,8 @@ fn impossible() -> Vec<(Vec<Value>, &'static str)> {
     scanned["devices"]["device"]["options"]["partscan"] = true.into();
     let mut large = on_device("org.osbuild.noop", json!({}), None);
     large["devices"]["device"]["options"]["sector-size"] = 4096.into();
+    let mut other_size = mounted("org.osbuild.ext4");
+    other_size["devices"]["disk"]["options"]["size"] = (PARTITIONS[1].1 * 2).into();
     let mut subvolume = mounted("org.osbuild.btrfs");
     subvolume["mounts"][0]["options"] = json!({ "subvol": "root" });
     let mut luks = on_device(
@@ -272,6 +274,10 @@ fn impossible() -> Vec<(Vec<Value>, &'static str)> {
         ),
         (
             vec![mounted("org.osbuild.ext4")],
+            "mkfs.ext4 has made in an earlier stage",
+        ),
+        (
+            vec![ext4(), other_size],
             "mkfs.ext4 has made in an earlier stage",
         ),
         (vec![subvolume], "subvolumes"),
@@ -342,6 +348,26 @@ fn a_tree_that_is_too_large_for_its_file_system_is_an_error() {
         .says("the ext4 file system of /run/osbuild/mounts cannot be made from its files: mkfs.ext4: ");
     assert!(!scratch.path("out/tree").exists());
     machine::assert_nothing_left(scratch.root());
+}
+
+#[test]
+fn a_file_system_that_another_stage_has_written_over_is_not_mounted() {
+    if !can_run() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let uuid = json!({ "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562" });
+    let mounts = [("root", "org.osbuild.ext4", 1, "/")];
+    let document = manifest::of(json!([tree(), { "name": "image", "stages": [
+        manifest::stage("org.osbuild.truncate", json!({ "filename": "disk.img", "size": "300M" })),
+        on_device("org.osbuild.mkfs.ext4", uuid.clone(), Some(1)),
+        on_device("org.osbuild.mkswap", uuid, Some(1)),
+        copy(json!([{ "from": "input://tree/", "to": "mount://root/" }]), &mounts),
+    ] }]));
+    let file = scratch.json("manifest.json", &document);
+    by_root(&scratch, "none", &file)
+        .expect(1)
+        .says("mount root (org.osbuild.ext4): its file system is not as the stages of this pipeline have made it");
 }
 
 #[test]

@@ -2,31 +2,58 @@
 //! them as long as the pipeline is built.
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_protocol::{FileSystem, Run};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::Metadata;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The programs that make them, which can also make them of a directory.
 pub(crate) const MAKERS: [&str; 3] = ["mkfs.ext4", "mkfs.btrfs", "mkfs.xfs"];
 
-/// A part of an image: the file, and where it begins.
+/// A part of an image: the file, where it begins, and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     device: u64,
     inode: u64,
     /// In bytes.
     pub(crate) offset: u64,
+    /// In bytes.
+    pub(crate) size: u64,
 }
 
+/// SHA-256 of how a part begins: where every file system has its parameters.
+pub(crate) type Beginning = [u8; 32];
+
+/// Bytes that make a beginning.
+const BEGINNING: u64 = 1 << 20;
+
 impl Key {
-    pub(crate) fn new(image: &Metadata, offset: u64) -> Self {
+    pub(crate) fn new(image: &Metadata, offset: u64, size: u64) -> Self {
         Self {
             device: image.dev(),
             inode: image.ino(),
             offset,
+            size,
         }
+    }
+
+    /// How the part begins now.
+    pub(crate) fn beginning(&self, image: &File) -> io::Result<Beginning> {
+        let (mut at, end) = (self.offset, self.offset + self.size.min(BEGINNING));
+        let mut hash = Sha256::new();
+        let mut buffer = [0; 1 << 16];
+        while at < end {
+            let count = buffer
+                .len()
+                .min(usize::try_from(end - at).unwrap_or(buffer.len()));
+            image.read_exact_at(&mut buffer[..count], at)?;
+            hash.update(&buffer[..count]);
+            at += count as u64;
+        }
+        Ok(hash.finalize().into())
     }
 }
 
@@ -39,6 +66,8 @@ struct Known {
     directory: Option<PathBuf>,
     /// It was made by the stage that runs.
     fresh: bool,
+    /// How it began when this pipeline's stages had it last.
+    beginning: Option<Beginning>,
 }
 
 /// Those of one pipeline.
@@ -70,7 +99,7 @@ impl FileSystems {
     }
 
     /// Notes that a program has succeeded, which may have made one.
-    pub(crate) fn ran(&self, run: &Run, parts: &BTreeMap<String, Key>) {
+    pub(crate) fn ran(&self, run: &Run, parts: &BTreeMap<String, (Key, Beginning)>) {
         let mut parts = run
             .arguments
             .iter()
@@ -78,23 +107,27 @@ impl FileSystems {
         let part = parts
             .next()
             .filter(|_| MAKERS.contains(&run.program.as_str()));
-        if let Some((device, key)) = part {
+        if let Some((device, (key, _))) = part {
             let make = std::iter::once(&run.program).chain(&run.arguments);
             let known = Known {
                 make: make.cloned().collect(),
                 device: device.clone(),
                 directory: None,
                 fresh: true,
+                beginning: None,
             };
             self.forget(self.known().insert(*key, known));
         }
     }
 
-    /// Notes that bytes of a part were changed: by the program that made it, or by what we do not know.
-    pub(crate) fn changed(&self, key: Key) {
+    /// Notes how a part is left by a stage that has changed it, byte by byte or through the directory that stands for it.
+    pub(crate) fn left(&self, key: Key, by_bytes: bool, beginning: Beginning) {
         let mut known = self.known();
         match known.get_mut(&key) {
-            Some(of) if of.fresh => of.fresh = false,
+            Some(of) if of.fresh || !by_bytes => {
+                of.fresh = false;
+                of.beginning = Some(beginning);
+            }
             _ => self.forget(known.remove(&key)),
         }
     }
@@ -110,14 +143,17 @@ impl FileSystems {
     /// `device` is its contract path now.
     pub(crate) fn staged(
         &self,
-        key: Key,
+        (key, beginning): (Key, Beginning),
         kind: FileSystem,
         device: &str,
         place: &str,
     ) -> Result<Staged> {
         let mut all = self.known();
-        let Some(known) = all.get_mut(&key) else {
-            let reason = "no stage of this pipeline has made its file system, so there is no directory to mount instead of it: use loop devices";
+        let known = all
+            .get_mut(&key)
+            .filter(|known| known.beginning == Some(beginning));
+        let Some(known) = known else {
+            let reason = "its file system is not as the stages of this pipeline have made it, so there is no directory to mount instead of it: use loop devices";
             return Err(BuildError::manifest(place, reason));
         };
         let directory = match &known.directory {

@@ -66,12 +66,7 @@ impl Held {
             let released = match kept {
                 Kept::Session(session) => session.end().map_err(refused(&place)),
                 Kept::Part(part) => part
-                    .release()
-                    .map(|changed| {
-                        changed
-                            .into_iter()
-                            .for_each(|key| file_systems.changed(key))
-                    })
+                    .release(file_systems)
                     .map_err(|error| BuildError::manifest(place, error.to_string())),
             };
             result = result.and(released);

@@ -1,6 +1,6 @@
 //! Helper processes, and the sessions that one stage has with them.
 use crate::failure::{BuildError, Result};
-use crate::file_systems::{FileSystems, Key};
+use crate::file_systems::{Beginning, FileSystems, Key};
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
@@ -137,7 +137,7 @@ pub(crate) struct StageHelpers {
     pub(crate) grant: Grant,
     pub(crate) log: OwnedFd,
     /// What files stand for of images, by the contract path of the device.
-    pub(crate) parts: BTreeMap<String, Key>,
+    pub(crate) parts: BTreeMap<String, (Key, Beginning)>,
     pub(crate) file_systems: Option<Arc<FileSystems>>,
     pub(crate) cancellations: Cancellations,
     pub(crate) sessions: BTreeMap<Interface, Session>,

@@ -1,5 +1,5 @@
 //! What one stage is given, gathered while its inputs, devices and mounts are prepared.
-use crate::file_systems::{FileSystems, Key};
+use crate::file_systems::{Beginning, FileSystems, Key};
 use osbuild_wasm_capability::{Access, Root};
 use osbuild_wasm_protocol::{BuildRoot, Device, Directory, Grant};
 use serde_json::{Map, Value};
@@ -33,7 +33,7 @@ pub(crate) struct Sandbox {
     /// `mounts` of the document.
     pub(crate) mounts: Map<String, Value>,
     /// What files stand for of images, by the contract path of the device.
-    pub(crate) parts: BTreeMap<String, Key>,
+    pub(crate) parts: BTreeMap<String, (Key, Beginning)>,
     /// Those file systems of images for which directories stand.
     pub(crate) file_systems: Option<Arc<FileSystems>>,
     /// A private directory of this stage on the disk.

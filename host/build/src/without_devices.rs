@@ -48,7 +48,10 @@ const WANT_FILE_SYSTEMS: [&str; 7] = [
 
 /// The file systems that the stages of one pipeline have made so far.
 #[derive(Debug, Default)]
-pub(crate) struct Made(BTreeSet<(String, u64, String)>);
+pub(crate) struct Made(BTreeSet<(PartOfFile, String)>);
+
+/// A file, and first sector and number of sectors of the part; 0: up to the end.
+type PartOfFile = (String, u64, u64);
 
 impl Made {
     /// What the stage needs beyond files; otherwise it is taken as done.
@@ -84,8 +87,7 @@ impl Made {
             .filter(|program| MAKERS.contains(&program.as_str()))
         {
             for device in &stage.devices {
-                let (file, start) = part(device);
-                self.0.insert((file, start, program.clone()));
+                self.0.insert((part(device), program.clone()));
             }
         }
     }
@@ -120,8 +122,7 @@ impl Made {
         }
         let mut devices = stage.devices.iter();
         let device = devices.find(|device| mount.source.as_deref() == Some(&device.name))?;
-        let (file, start) = part(device);
-        let made = self.0.contains(&(file, start, maker.to_owned()));
+        let made = self.0.contains(&(part(device), maker.to_owned()));
         (!made).then(|| {
             format!("a file system that {maker} has made in an earlier stage of the pipeline")
         })
@@ -129,18 +130,12 @@ impl Made {
 }
 
 /// Which part of which file a loop device shows.
-fn part(device: &Device) -> (String, u64) {
-    let file = device
-        .options
-        .get("filename")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let start = device
-        .options
-        .get("start")
-        .and_then(Value::as_f64)
-        .unwrap_or(0.0);
-    (file.trim_start_matches('/').to_owned(), start as u64)
+fn part(device: &Device) -> PartOfFile {
+    let option = |name: &str| device.options.get(name);
+    let file = option("filename").and_then(Value::as_str);
+    let file = file.unwrap_or_default().trim_start_matches('/');
+    let number = |name| option(name).and_then(Value::as_f64).unwrap_or(0.0) as u64;
+    (file.to_owned(), number("start"), number("size"))
 }
 
 fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<String> {
@@ -218,14 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_a_file_and_its_first_sector() {
-        assert_eq!(
-            part(&loopback(json!({"filename": "/disk.img", "start": 2048.0}))),
-            ("disk.img".into(), 2048)
-        );
-        assert_eq!(
-            part(&loopback(json!({"filename": "disk.img"}))),
-            ("disk.img".into(), 0)
-        );
+    fn a_part_is_a_file_and_its_sectors() {
+        let of = |options| part(&loopback(options));
+        let options = json!({"filename": "/disk.img", "start": 2048.0, "size": 8});
+        assert_eq!(of(options), ("disk.img".into(), 2048, 8));
+        let whole = json!({"filename": "disk.img"});
+        assert_eq!(of(whole), ("disk.img".into(), 0, 0));
     }
 }

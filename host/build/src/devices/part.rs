@@ -4,7 +4,7 @@
 //! a link.
 use crate::devices::place;
 use crate::failure::{BuildError, Result};
-use crate::file_systems::Key;
+use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::sandbox::{Sandbox, TREE};
 use osbuild_wasm_files::copy_part;
 use osbuild_wasm_manifest::model::Device;
@@ -43,6 +43,8 @@ pub(crate) enum Use {
 pub(crate) struct Part {
     /// What it is in the image.
     key: Key,
+    /// How it began before.
+    before: Beginning,
     image: File,
     /// None: the stage works on the image itself.
     copy: Option<Copy>,
@@ -90,12 +92,14 @@ pub(super) fn open(
         true => link(&image, &host).map(|()| None),
         false => Copy::new(&image, attach, size, of, &host).map(Some),
     };
-    let key = Key::new(&metadata, attach.offset);
+    let key = Key::new(&metadata, attach.offset, size);
+    let beginning = key.beginning(&image).map_err(failed)?;
     let contract = format!("/dev/image{number}");
     sandbox.grant_device(&contract, &host);
-    sandbox.parts.insert(contract.clone(), key);
+    sandbox.parts.insert(contract.clone(), (key, beginning));
     let part = Part {
         key,
+        before: beginning,
         image,
         copy: copy.map_err(failed)?,
     };
@@ -155,6 +159,15 @@ impl Copy {
         })
     }
 
+    fn write_back(&self, image: &File, offset: u64) -> io::Result<()> {
+        if self.file.metadata()?.len() != self.size {
+            return Err(io::Error::other(
+                "a program has changed the size of the device",
+            ));
+        }
+        copy_part(&self.file, 0, image, offset, self.size)
+    }
+
     fn changed(&self) -> io::Result<bool> {
         let metadata = self.file.metadata()?;
         let untouched = (metadata.mtime(), metadata.mtime_nsec()) == (0, 0);
@@ -163,20 +176,19 @@ impl Copy {
 }
 
 impl Part {
-    /// Brings what changed into the image; says which part was changed byte by byte.
-    pub(crate) fn release(self) -> io::Result<Option<Key>> {
-        let Some(copy) = self.copy else {
-            return Ok(None);
+    /// Brings what changed into the image, and notes it.
+    pub(crate) fn release(self, file_systems: &FileSystems) -> io::Result<()> {
+        let by_bytes = match &self.copy {
+            None if self.key.beginning(&self.image)? == self.before => return Ok(()),
+            None => true,
+            Some(copy) if !copy.changed()? => return Ok(()),
+            Some(copy) => {
+                copy.write_back(&self.image, self.key.offset)?;
+                copy.of == Use::Bytes
+            }
         };
-        if !copy.changed()? {
-            return Ok(None);
-        }
-        if copy.file.metadata()?.len() != copy.size {
-            return Err(io::Error::other(
-                "a program has changed the size of the device",
-            ));
-        }
-        copy_part(&copy.file, 0, &self.image, self.key.offset, copy.size)?;
-        Ok((copy.of == Use::Bytes).then_some(self.key))
+        let beginning = self.key.beginning(&self.image)?;
+        file_systems.left(self.key, by_bytes, beginning);
+        Ok(())
     }
 }

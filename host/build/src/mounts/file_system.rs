@@ -1,7 +1,7 @@
 //! File systems: `org.osbuild.ext4`, `xfs`, `btrfs`, `fat`, `erofs`, `squashfs`.
 use super::{device_path, flag, is_made_from_directory, place, target};
 use crate::failure::{BuildError, Result};
-use crate::file_systems::{Key, Staged};
+use crate::file_systems::{Beginning, Key, Staged};
 use crate::held::refused;
 use crate::sandbox::Sandbox;
 use osbuild_wasm_manifest::model::Mount;
@@ -29,11 +29,11 @@ pub(super) fn mount(
     sandbox: &Sandbox,
 ) -> Result<String> {
     let call = call(mount, kind, device_path(mount, sandbox)?)?;
-    if let (Some(key), true) = (
+    if let (Some(part), true) = (
         sandbox.parts.get(&call.device),
         is_made_from_directory(&mount.module),
     ) {
-        return mount_directory(mount, *key, call, session, sandbox);
+        return mount_directory(mount, *part, call, session, sandbox);
     }
     let mounted = session.mount(call).map_err(refused(&place(mount)))?;
     Ok(mounted.path)
@@ -42,13 +42,13 @@ pub(super) fn mount(
 /// Mounts the directory that stands for the file system.
 fn mount_directory(
     mount: &Mount,
-    key: Key,
+    part: (Key, Beginning),
     call: Call,
     session: &Session,
     sandbox: &Sandbox,
 ) -> Result<String> {
     let file_systems = sandbox.file_systems.as_ref();
-    let staged = file_systems.map(|all| all.staged(key, call.kind, &call.device, &place(mount)));
+    let staged = file_systems.map(|all| all.staged(part, call.kind, &call.device, &place(mount)));
     let missing = || BuildError::manifest(place(mount), "there are no loop devices here");
     let Staged { directory, make } = staged.ok_or_else(missing)??;
     let mounted = session.mount_directory(MountDirectory {
