@@ -16,7 +16,6 @@ const PARTITIONS: [(u64, u64); 4] = [
 
 fn can_run() -> bool {
     let tools = [
-        "bwrap",
         "sfdisk",
         "mkfs.ext4",
         "mkfs.btrfs",
