@@ -66,6 +66,17 @@ impl Access {
             .open_path(path, OFlags::PATH | OFlags::DIRECTORY)
     }
 
+    /// The directories that programs may change: granted ones, and that for their /etc and /var.
+    pub fn writable(&self) -> Result<Vec<OwnedFd>, Failure> {
+        let granted = self.grant.directories.iter();
+        let granted = granted.filter(|directory| directory.writable);
+        let hosts = granted.map(|directory| &directory.host);
+        hosts
+            .chain([&self.grant.scratch])
+            .map(|host| self.open_host(host))
+            .collect()
+    }
+
     /// The granted directory that a contract path lies in (the innermost), and the rest of the path.
     pub fn locate<'a>(&self, contract: &'a str) -> Result<(&Directory, &'a Path), Failure> {
         let path = Path::new(contract);

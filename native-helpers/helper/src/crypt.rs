@@ -20,11 +20,15 @@ pub fn open(session: &mut Session, open: &OpenCrypt) -> Result<Mapped, Failure> 
     let device = device::resolve(&session.access, &open.device)?;
     let Bytes(passphrase) = &open.passphrase;
     let name = new_name()?;
-    let container = Container::open(&Machine(session), &device, name, passphrase)?;
+    let machine = Machine {
+        session,
+        devices: std::slice::from_ref(&device),
+    };
+    let container = Container::open(&machine, &device, name, passphrase)?;
     let node = match mapper::node(&container.name) {
         Ok(node) => node,
         Err(failure) => {
-            let _ = container.close(&Machine(session));
+            let _ = container.close(&machine);
             return Err(failure);
         }
     };
@@ -67,7 +71,14 @@ impl Container {
 impl Held for Container {
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
         let written = mapper::write_back(&Path::new("/dev/mapper").join(&self.name));
-        let closed = mapper::insist(|| self.close(&Machine(session)));
+        let machine = Machine {
+            session,
+            devices: &[],
+        };
+        let closed = mapper::insist(|| self.close(&machine));
+        if closed.is_ok() {
+            mapper::forget(&self.name);
+        }
         written.and(closed)
     }
 }

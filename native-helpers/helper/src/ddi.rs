@@ -3,12 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{Failure, MountImage, Mounted};
+use osbuild_wasm_sys::mount::set_attributes;
+use rustix::mount::MountAttrFlags;
 
 use crate::access::real_path;
 use crate::failure::{About, invalid};
-use crate::programs::{Machine, Programs};
+use crate::programs::{Outside, Programs};
+use crate::sandbox::view::open_own;
 use crate::session::{Held, Session};
 use crate::{device, mount};
+
+const SEALED: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 
 /// A mounted image.
 struct Image {
@@ -22,11 +28,20 @@ pub fn mount(session: &mut Session, image: &MountImage) -> Result<Mounted, Failu
     let target = mount::target(session, &image.target)?;
     let target = real_path(&target).about(&image.target, "find this directory")?;
     let arguments = arguments(image, &device, &target)?;
-    run(&Machine(session), &arguments, "cannot mount the disk image")?;
+    run(&Outside(session), &arguments, "cannot mount the disk image")?;
     let held = Image {
         contract: image.target.clone(),
         target,
     };
+    // What an image holds is neither to be opened as a device nor to make anybody somebody else.
+    let sealed = open_own(&held.target).and_then(|root| {
+        set_attributes(&root, SEALED, MountAttrFlags::empty())
+            .about(&image.target, "limit this mount")
+    });
+    if let Err(failure) = sealed {
+        let _ = Box::new(held).release(session);
+        return Err(failure);
+    }
     Ok(Mounted {
         handle: session.hold(Box::new(held)),
         path: image.target.clone(),
@@ -69,7 +84,7 @@ impl Held for Image {
         let target = self.target.to_string_lossy().into_owned();
         let arguments = ["--umount".to_owned(), "--".to_owned(), target];
         let unmounted = run(
-            &Machine(session),
+            &Outside(session),
             &arguments,
             "cannot unmount the disk image",
         );

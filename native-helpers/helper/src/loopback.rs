@@ -4,7 +4,6 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use rustix::io::Errno;
 use crate::access::Need;
 use crate::device::backing_file;
 use crate::failure::{About, invalid};
-use crate::process::{host_tool, run_on_host};
+use crate::programs::{Machine, Programs};
 use crate::session::{Held, Session};
 
 /// Major number of loop devices.
@@ -143,10 +142,13 @@ impl Device {
     fn scan(&mut self, session: &Session, read_only: bool) -> Result<(), Failure> {
         let disk = format!("loop{}", self.number);
         if partition_numbers(&disk).is_empty() {
-            let mut partx = Command::new(host_tool("partx")?);
-            partx.arg("--update").arg(Path::new("/dev").join(&disk));
+            let node = Path::new("/dev").join(&disk);
+            let partx = Machine {
+                session,
+                devices: std::slice::from_ref(&node),
+            };
             // A disk without a table is no failure; there is just nothing to find.
-            run_on_host(partx, &session.log)?;
+            partx.run("partx", &["--update", &node.to_string_lossy()], b"")?;
         }
         for number in partition_numbers(&disk) {
             let name = format!("{disk}p{number}");

@@ -1,7 +1,6 @@
 //! Logical volumes, activated by lvm.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use osbuild_wasm_protocol::{ActivateVolume, ErrorCode, Failure, Volume};
@@ -11,26 +10,17 @@ use crate::programs::{Machine, Programs};
 use crate::session::{Held, Session};
 use crate::{device, mapper};
 
-/// Where lvm keeps lists of the devices that it looks at.
-const LISTS: &str = "/etc/lvm/devices";
-
 /// How often lvm is asked for a volume group that the kernel may not show yet.
 const ATTEMPTS: u64 = 10;
 
 /// Exit status of lvm's programs when they find or can do nothing.
 const FAILED: i32 = 5;
 
-/// An active volume.
+/// An active volume. lvm sees no other device than that of its group, nor any configuration of the machine.
 struct Active {
     group: String,
     volume: String,
-    list: Option<DeviceList>,
-}
-
-/// A list of devices of our own: on machines that use lists, lvm looks at nothing else.
-struct DeviceList {
-    name: String,
-    path: PathBuf,
+    device: PathBuf,
 }
 
 /// Activates a volume of the group on a device.
@@ -38,10 +28,11 @@ pub fn activate(session: &mut Session, activate: &ActivateVolume) -> Result<Volu
     mapper::check()?;
     check_name(&activate.volume)?;
     let device = device::partition(&session.access, &activate.device, activate.partition)?;
-    let device = device.to_string_lossy();
-    let programs = Machine(session);
-    let list = DeviceList::make(&programs, Path::new(LISTS), &device)?;
-    let active = Active::activate(&programs, &device, &activate.volume, list)?;
+    let programs = Machine {
+        session,
+        devices: std::slice::from_ref(&device),
+    };
+    let active = Active::activate(&programs, &device, &activate.volume)?;
     let name = mapper::name_of_volume(&active.group, &active.volume);
     let node = match mapper::node(&name) {
         Ok(node) => node,
@@ -71,48 +62,14 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-impl DeviceList {
-    fn make(programs: &dyn Programs, lists: &Path, device: &str) -> Result<Option<Self>, Failure> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        if !lists.join("system.devices").exists() {
-            return Ok(None);
-        }
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("osbuild-{}-{number}.devices", std::process::id());
-        let list = Self {
-            path: lists.join(&name),
-            name,
-        };
-        let arguments = ["--devicesfile", &list.name, "--adddev", device];
-        let made = programs.run("lvmdevices", &arguments, b"")?;
-        made.worked("cannot make a list of devices for lvm")?;
-        Ok(Some(list))
-    }
-
-    fn arguments(list: Option<&Self>) -> Vec<&str> {
-        list.map_or_else(Vec::new, |list| vec!["--devicesfile", &list.name])
-    }
-}
-
-impl Drop for DeviceList {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
 impl Active {
-    fn activate(
-        programs: &dyn Programs,
-        device: &str,
-        volume: &str,
-        list: Option<DeviceList>,
-    ) -> Result<Self, Failure> {
-        let group = find_group(programs, device, list.as_ref())?;
+    fn activate(programs: &dyn Programs, device: &Path, volume: &str) -> Result<Self, Failure> {
+        let group = find_group(programs, &device.to_string_lossy())?;
         check_name(&group)?;
         let active = Self {
             group,
             volume: volume.to_owned(),
-            list,
+            device: device.to_owned(),
         };
         active.set(programs, "y")?;
         Ok(active)
@@ -120,9 +77,7 @@ impl Active {
 
     fn set(&self, programs: &dyn Programs, active: &str) -> Result<(), Failure> {
         let name = format!("{}/{}", self.group, self.volume);
-        let mut arguments = vec!["--activate", active];
-        arguments.extend(DeviceList::arguments(self.list.as_ref()));
-        arguments.push(&name);
+        let arguments = ["--activate", active, &name];
         let verb = if active == "y" {
             "activate"
         } else {
@@ -135,14 +90,8 @@ impl Active {
 }
 
 /// The volume group on a device; lvm may need some time to see it.
-fn find_group(
-    programs: &dyn Programs,
-    device: &str,
-    list: Option<&DeviceList>,
-) -> Result<String, Failure> {
-    let mut arguments = vec!["--columns", "--noheadings", "--options", "vg_name"];
-    arguments.extend(DeviceList::arguments(list));
-    arguments.push(device);
+fn find_group(programs: &dyn Programs, device: &str) -> Result<String, Failure> {
+    let arguments = ["--columns", "--noheadings", "--options", "vg_name", device];
     let what = format!("cannot find the volume group on {device}");
     for attempt in 0.. {
         let ended = programs.run("pvdisplay", &arguments, b"")?;
@@ -164,7 +113,14 @@ impl Held for Active {
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
         let name = mapper::name_of_volume(&self.group, &self.volume);
         let written = mapper::write_back(&Path::new("/dev/mapper").join(name));
-        let deactivated = mapper::insist(|| self.set(&Machine(session), "n"));
+        let machine = Machine {
+            session,
+            devices: std::slice::from_ref(&self.device),
+        };
+        let deactivated = mapper::insist(|| self.set(&machine, "n"));
+        if deactivated.is_ok() {
+            mapper::forget(&mapper::name_of_volume(&self.group, &self.volume));
+        }
         written.and(deactivated)
     }
 }
@@ -179,7 +135,7 @@ mod tests {
     #[test]
     fn the_group_is_found_and_the_volume_activated_and_deactivated() {
         let programs = Recorded::answering(&[(0, "  rootvg\n", "")]);
-        let active = Active::activate(&programs, "/dev/loop0p2", "rootlv", None).unwrap();
+        let active = Active::activate(&programs, Path::new("/dev/loop0p2"), "rootlv").unwrap();
         active.set(&programs, "n").unwrap();
         let calls = [
             FIND,
@@ -193,11 +149,11 @@ mod tests {
     fn lvm_is_asked_again_while_it_sees_nothing_with_growing_pauses() {
         let nothing = (5, "", "Failed to find physical volume \"/dev/loop0p2\".");
         let programs = Recorded::answering(&[nothing, nothing, nothing, (0, "vg\n", "")]);
-        assert_eq!(find_group(&programs, "/dev/loop0p2", None).unwrap(), "vg");
+        assert_eq!(find_group(&programs, "/dev/loop0p2").unwrap(), "vg");
         let calls = [FIND, "wait 0ns", FIND, "wait 1s", FIND, "wait 2s", FIND];
         assert_eq!(programs.calls(), calls);
         let programs = Recorded::answering(&[nothing; 11]);
-        let failure = find_group(&programs, "/dev/loop0p2", None).unwrap_err();
+        let failure = find_group(&programs, "/dev/loop0p2").unwrap_err();
         assert!(
             failure.detail.contains("Failed to find physical volume"),
             "{failure}"
@@ -208,38 +164,10 @@ mod tests {
     #[test]
     fn other_failures_are_not_repeated() {
         let programs = Recorded::answering(&[(3, "", "No such option")]);
-        assert!(find_group(&programs, "/dev/loop0p2", None).is_err());
+        assert!(find_group(&programs, "/dev/loop0p2").is_err());
         let programs = Recorded::answering(&[(0, "\n", "")]);
-        let failure = find_group(&programs, "/dev/loop0p2", None).unwrap_err();
+        let failure = find_group(&programs, "/dev/loop0p2").unwrap_err();
         assert_eq!(failure.code, ErrorCode::NotFound);
-    }
-
-    #[test]
-    fn machines_with_lists_of_devices_get_one_that_goes_with_the_volume() {
-        let lists = tempfile::tempdir().unwrap();
-        let programs = Recorded::answering(&[(0, "", ""), (0, "vg\n", "")]);
-        assert!(
-            DeviceList::make(&programs, lists.path(), "/dev/loop0")
-                .unwrap()
-                .is_none()
-        );
-        std::fs::write(lists.path().join("system.devices"), "").unwrap();
-        let list = DeviceList::make(&programs, lists.path(), "/dev/loop0")
-            .unwrap()
-            .unwrap();
-        let (name, path) = (list.name.clone(), list.path.clone());
-        std::fs::write(&path, "").unwrap();
-        let active = Active::activate(&programs, "/dev/loop0", "lv", Some(list)).unwrap();
-        let calls = [
-            format!("lvmdevices --devicesfile {name} --adddev /dev/loop0"),
-            format!(
-                "pvdisplay --columns --noheadings --options vg_name --devicesfile {name} /dev/loop0"
-            ),
-            format!("lvchange --activate y --devicesfile {name} vg/lv"),
-        ];
-        assert_eq!(programs.calls(), calls);
-        drop(active);
-        assert!(!path.exists());
     }
 
     #[test]

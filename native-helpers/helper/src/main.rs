@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod cgroup;
 mod command;
 mod crypt;
 mod ddi;
@@ -23,6 +24,7 @@ mod privilege;
 mod process;
 mod programs;
 mod qemu_img;
+mod quota;
 mod rpm;
 mod runner;
 mod sandbox;

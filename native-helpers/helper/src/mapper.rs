@@ -7,12 +7,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure};
-use rustix::fs::{fsync, major, minor};
+use rustix::fs::{CWD, FileType, Mode, fsync, makedev, mknodat};
+use rustix::io::Errno;
 
 use crate::failure::{About, invalid};
 
 /// Where the kernel takes orders.
-const CONTROL: &str = "/dev/mapper/control";
+pub const CONTROL: &str = "/dev/mapper/control";
 
 /// How long a device may stay in use after its last user has ended.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,19 +38,54 @@ pub fn check() -> Result<(), Failure> {
     opened.map(drop).map_err(missing)
 }
 
-/// The device of a mapping that was just made.
+/// The device of a mapping that was just made. Its node is made where udev does not do it.
 pub fn node(name: &str) -> Result<Node, Failure> {
     let path = Path::new("/dev/mapper").join(name);
-    let metadata = std::fs::metadata(&path).about(&path, "find the mapped device")?;
-    if !metadata.file_type().is_block_device() {
-        let detail = "this is no block device";
-        return Err(invalid(path.to_string_lossy(), detail));
+    let (major, minor) = number(name)?;
+    match std::fs::metadata(&path) {
+        Err(_) => make_node(&path, major, minor)?,
+        Ok(there)
+            if there.file_type().is_block_device() && there.rdev() == makedev(major, minor) => {}
+        Ok(_) => {
+            let detail = "this is another device than the one that was just made";
+            return Err(invalid(path.to_string_lossy(), detail));
+        }
     }
-    Ok(Node {
-        path,
-        major: major(metadata.rdev()),
-        minor: minor(metadata.rdev()),
-    })
+    Ok(Node { path, major, minor })
+}
+
+/// The number of a mapped device, as the kernel says it.
+fn number(name: &str) -> Result<(u32, u32), Failure> {
+    let entries = std::fs::read_dir("/sys/block").about("/sys/block", "list the devices")?;
+    let mut devices = entries.flatten().map(|entry| entry.path());
+    let is_ours = |device: &PathBuf| {
+        let known = std::fs::read_to_string(device.join("dm/name"));
+        known.is_ok_and(|known| known.trim_end() == name)
+    };
+    let missing = || {
+        let detail = "the kernel has no mapped device of this name";
+        Failure::new(ErrorCode::NotFound, name, detail)
+    };
+    let device = devices.find(is_ours).ok_or_else(missing)?;
+    let text = std::fs::read_to_string(device.join("dev")).about(&device, "learn its number")?;
+    let numbers = text.trim().split_once(':');
+    let numbers =
+        numbers.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    numbers.ok_or_else(missing)
+}
+
+fn make_node(path: &Path, major: u32, minor: u32) -> Result<(), Failure> {
+    let (mode, device) = (Mode::from_raw_mode(0o600), makedev(major, minor));
+    match mknodat(CWD, path, FileType::BlockDevice, mode, device) {
+        // udev was quicker.
+        Err(Errno::EXIST) => Ok(()),
+        made => made.about(path, "make the node of this device"),
+    }
+}
+
+/// Takes away the node of a mapping that is gone; udev may have done it.
+pub fn forget(name: &str) {
+    let _ = std::fs::remove_file(Path::new("/dev/mapper").join(name));
 }
 
 /// Waits until what was written to a device is where it belongs.

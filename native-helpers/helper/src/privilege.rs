@@ -155,6 +155,21 @@ pub fn of_programs(granted: &[String], privileged: bool) -> Result<Vec<String>, 
     Ok(names)
 }
 
+/// Names of the capabilities of the machine that programs get which a helper of this interface runs on its own account.
+pub fn of_machine(interface: Interface) -> Vec<String> {
+    let needed = match interface {
+        Interface::Loopback => vec![Capability::CAP_SYS_ADMIN],
+        // They make nodes, and keep keys and themselves from being swapped out.
+        _ => vec![
+            Capability::CAP_SYS_ADMIN,
+            Capability::CAP_IPC_LOCK,
+            Capability::CAP_MKNOD,
+            Capability::CAP_SYS_RESOURCE,
+        ],
+    };
+    needed.iter().map(ToString::to_string).collect()
+}
+
 /// A set of capabilities as the kernel writes it.
 pub fn bits(names: &[String]) -> Result<u64, Failure> {
     names.iter().try_fold(0, |bits, name| {

@@ -11,11 +11,13 @@ use std::process::{Child, Command, Stdio};
 
 use osbuild_wasm_protocol::{Bytes, Connection, ErrorCode, Failure, FrameError, MAX_BLOB, Reply};
 use osbuild_wasm_sys::{namespace, spawn};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::cgroup::Group;
 use crate::failure::About;
 use crate::hint;
+use crate::quota::Quota;
 use crate::sandbox::spec::{Bounds, Program, Spec};
 use crate::sandbox::{View, first};
 
@@ -75,11 +77,11 @@ pub fn run_sandbox(
     started: Started,
     bounds: Bounds,
     streams: Streams,
-    session: &Connection,
+    watch: Watch<'_>,
 ) -> Result<Finished, Failure> {
     let run = || {
         namespace::private_processes().about("", "make a process namespace")?;
-        Sandboxed::start(view, started, bounds, streams)?.wait(session)
+        Sandboxed::start(view, started, bounds, streams, watch.group)?.wait(&watch)
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("sandbox".into());
@@ -144,10 +146,45 @@ struct Sandboxed {
 }
 
 /// Why a sandbox is being killed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Stop {
     Cancelled,
     Overflow,
+    /// More than may be used up, with the message that says so.
+    Quota(String),
+}
+
+/// What a sandbox is watched by and limited to.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    /// Cancels it by closing.
+    pub session: &'a Connection,
+    /// The control group that it is put into.
+    pub group: Option<&'a Group>,
+    /// Bytes of memory of the group.
+    pub memory: Option<u64>,
+    pub quota: Option<Quota>,
+}
+
+/// How often a quota is looked at.
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
+impl Watch<'_> {
+    fn exceeded(&self) -> Option<String> {
+        self.quota.as_ref()?.exceeded()
+    }
+
+    fn out_of_memory(&self) -> Option<Stop> {
+        let memory = self
+            .memory
+            .filter(|_| self.group.is_some_and(Group::ran_out_of_memory))?;
+        let message =
+            format!("programs of the stage needed more than its limit of {memory} bytes of memory");
+        Some(Stop::Quota(message))
+    }
 }
 
 impl Sandboxed {
@@ -156,6 +193,7 @@ impl Sandboxed {
         started: Started,
         bounds: Bounds,
         streams: Streams,
+        group: Option<&Group>,
     ) -> Result<Self, Failure> {
         let (ours, theirs) = UnixStream::pair().about("", "make a socket")?;
         let mut command = Command::new(THIS_PROGRAM);
@@ -171,6 +209,12 @@ impl Sandboxed {
         let child = command.spawn().about("", "start the sandbox")?;
         // It holds the other end of the socket.
         drop(command);
+        if let Some(group) = group {
+            // It starts nothing before it is told what.
+            group
+                .add(child.id())
+                .about("", "put the sandbox into its control group")?;
+        }
         let pid = i32::try_from(child.id())
             .ok()
             .and_then(Pid::from_raw)
@@ -198,17 +242,20 @@ impl Sandboxed {
         })
     }
 
-    fn wait(mut self, session: &Connection) -> Result<Finished, Failure> {
+    fn wait(mut self, watch: &Watch<'_>) -> Result<Finished, Failure> {
         let mut stop = None;
         loop {
             let fired = self
-                .poll(session, stop.is_none())
+                .poll(watch, stop.is_none())
                 .about("", "watch the sandbox")?;
             if fired.contains(&Source::Session) {
                 stop = stop.or(Some(Stop::Cancelled));
             }
             if fired.contains(&Source::Capture) && !self.read_capture() {
                 stop = stop.or(Some(Stop::Overflow));
+            }
+            if let Some(message) = watch.exceeded().filter(|_| stop.is_none()) {
+                stop = Some(Stop::Quota(message));
             }
             if stop.is_some() {
                 let _ = self.child.kill();
@@ -218,14 +265,15 @@ impl Sandboxed {
             }
         }
         self.child.wait().about("", "wait for the sandbox")?;
-        self.finish(stop)
+        let stop = stop.or_else(|| watch.exceeded().map(Stop::Quota));
+        self.finish(stop.or_else(|| watch.out_of_memory()))
     }
 
     /// Waits until something happens; says what.
-    fn poll(&self, session: &Connection, watch_session: bool) -> rustix::io::Result<Vec<Source>> {
+    fn poll(&self, watch: &Watch<'_>, watch_session: bool) -> rustix::io::Result<Vec<Source>> {
         let mut sources = vec![(Source::Ended, self.ended.as_fd(), PollFlags::IN)];
         if watch_session {
-            sources.push((Source::Session, session.as_fd(), PollFlags::RDHUP));
+            sources.push((Source::Session, watch.session.as_fd(), PollFlags::RDHUP));
         }
         if let Some(capture) = &self.capture {
             sources.push((Source::Capture, capture.as_fd(), PollFlags::IN));
@@ -234,7 +282,8 @@ impl Sandboxed {
             .iter()
             .map(|(_, file, events)| PollFd::from_borrowed_fd(*file, *events))
             .collect();
-        rustix::io::retry_on_intr(|| poll(&mut polled, None))?;
+        let patience = watch.quota.as_ref().map(|_| LOOK);
+        rustix::io::retry_on_intr(|| poll(&mut polled, patience.as_ref()))?;
         let fired = sources
             .iter()
             .zip(&polled)
@@ -282,6 +331,7 @@ impl Sandboxed {
                     format!("the program printed more than the {MAX_BLOB} bytes that are captured");
                 Err(Failure::new(ErrorCode::NoSpace, "", detail))
             }
+            Some(Stop::Quota(message)) => Err(Failure::new(ErrorCode::NoSpace, "", message)),
             None => Ok(Finished {
                 status: self.status()?,
                 output: self.output,

@@ -1,14 +1,21 @@
-//! Programs of this machine that work outside of any sandbox, because what they do concerns the machine: cryptsetup, lvm,
+//! Programs of this machine that have privileges of it, because what they do concerns the machine: cryptsetup, lvm, partx,
 //! systemd-dissect. Behind a trait, so that what they are told can be tested without the kernel's part of it.
 
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use osbuild_wasm_protocol::{ErrorCode, Failure};
+use osbuild_wasm_protocol::{ErrorCode, Failure, MAX_BLOB};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::failure::About;
+use crate::mapper;
 use crate::process::host_tool;
+use crate::sandbox::Shown;
+use crate::sandbox::view::open_own;
 use crate::seccomp::memory_file;
 use crate::session::Session;
 
@@ -45,23 +52,63 @@ pub trait Programs {
     fn pause(&self, time: Duration) -> Result<(), Failure>;
 }
 
-/// The machine itself, for one session.
-pub struct Machine<'a>(pub &'a Session);
+/// The machine itself, for one session: programs in a sandbox with nothing in it but these devices and the kernel's device mapper, and
+/// with as many of the machine's privileges as that takes.
+pub struct Machine<'a> {
+    pub session: &'a Session,
+    /// Nodes of the machine, shown under their own names.
+    pub devices: &'a [PathBuf],
+}
 
 impl Programs for Machine<'_> {
     fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure> {
+        let shown = |node: &PathBuf| {
+            Ok(Shown::Device {
+                node: open_own(node)?,
+                target: node.clone(),
+            })
+        };
+        let mapper = PathBuf::from(mapper::CONTROL);
+        let mapper = mapper.exists().then_some(mapper);
+        let devices = self.devices.iter().chain(&mapper).map(shown);
+        let devices = devices.collect::<Result<Vec<_>, Failure>>()?;
+        let mut errors = File::from(memory_file("errors", b"")?);
+        let written = errors.try_clone().about(program, "copy a descriptor")?;
+        let streams = (memory_file("input", input)?, written);
+        let arguments = arguments.iter().map(OsString::from).collect();
+        let finished = self
+            .session
+            .run_on_machine(program, arguments, streams, devices)?;
+        let mut text = String::new();
+        errors
+            .rewind()
+            .and_then(|()| errors.take(MAX_BLOB as u64).read_to_string(&mut text))
+            .about(program, "read what it said")?;
+        rustix::io::write(&self.session.log, text.as_bytes()).about(program, "write to the log")?;
+        Ok(Ended {
+            status: finished.status,
+            output: String::from_utf8_lossy(&finished.output).into_owned(),
+            errors: text,
+        })
+    }
+
+    fn pause(&self, time: Duration) -> Result<(), Failure> {
+        pause(self.session, time)
+    }
+}
+
+/// The run's own mount namespace, for a program that mounts there; it works outside of any sandbox.
+pub struct Outside<'a>(pub &'a Session);
+
+impl Programs for Outside<'_> {
+    fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure> {
         let mut command = Command::new(host_tool(program)?);
-        command.args(arguments).env_clear();
-        // Nodes are there when a program has ended, whether or not udev runs.
-        for (name, value) in [
-            ("LC_ALL", "C.UTF-8"),
-            ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-            ("DM_DISABLE_UDEV", "1"),
-            ("LVM_SUPPRESS_FD_WARNINGS", "1"),
-        ] {
-            command.env(name, value);
-        }
-        command.stdin(Stdio::from(memory_file("input", input)?));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("LC_ALL", "C.UTF-8")
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::from(memory_file("input", input)?));
         let output = command.output().about(program, "run this program")?;
         rustix::io::write(&self.0.log, &output.stderr).about(program, "write to the log")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -73,16 +120,20 @@ impl Programs for Machine<'_> {
     }
 
     fn pause(&self, time: Duration) -> Result<(), Failure> {
-        let limit = Timespec::try_from(time).unwrap_or_default();
-        let mut polled = [PollFd::new(&self.0.connection, PollFlags::RDHUP)];
-        let gone = rustix::io::retry_on_intr(|| poll(&mut polled, Some(&limit)))
-            .about("", "watch the session")?;
-        if gone == 0 {
-            return Ok(());
-        }
-        let detail = "the session was cancelled";
-        Err(Failure::new(ErrorCode::Interrupted, "", detail))
+        pause(self.0, time)
     }
+}
+
+fn pause(session: &Session, time: Duration) -> Result<(), Failure> {
+    let limit = Timespec::try_from(time).unwrap_or_default();
+    let mut polled = [PollFd::new(&session.connection, PollFlags::RDHUP)];
+    let gone = rustix::io::retry_on_intr(|| poll(&mut polled, Some(&limit)))
+        .about("", "watch the session")?;
+    if gone == 0 {
+        return Ok(());
+    }
+    let detail = "the session was cancelled";
+    Err(Failure::new(ErrorCode::Interrupted, "", detail))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One session: its requests, one after another, and what it holds.
 
+use std::cell::OnceCell;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::access::Access;
+use crate::cgroup::Group;
 use crate::failure::{denied, invalid};
 use crate::{command, crypt, ddi, grub, loopback, lvm, mount, network, qemu_img, rpm, shell, tree};
 
@@ -28,6 +30,8 @@ pub struct Session {
     pub connection: Connection,
     /// Whether the runner has prepared the scratch directory.
     pub prepared: bool,
+    /// The control group of its programs, made with the first one.
+    pub group: OnceCell<Option<Group>>,
     /// The way to the proxy, if granted.
     pub network: Option<network::Forwarder>,
     held: Vec<(Handle, Box<dyn Held>)>,
@@ -56,6 +60,7 @@ impl Session {
             log,
             connection,
             prepared: false,
+            group: OnceCell::new(),
             network,
             held: Vec::new(),
             next: 1,

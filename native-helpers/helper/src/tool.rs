@@ -11,9 +11,11 @@ use osbuild_wasm_protocol::{BuildRoot, Failure, Root};
 use rustix::fs::OFlags;
 
 use crate::access::{Need, TREE};
+use crate::cgroup::Group;
 use crate::failure::About;
 use crate::network::Forwarder;
-use crate::process::{Finished, Started, Streams, run_sandbox};
+use crate::process::{Finished, Started, Streams, Watch, run_sandbox};
+use crate::quota::{Quota, Usage};
 use crate::runner::{self, Scratch};
 use crate::sandbox::spec::Bounds;
 use crate::sandbox::{self, Shown, View};
@@ -37,6 +39,19 @@ pub struct Tool {
     pub terminal: bool,
     /// What it sees beside its root and the grant.
     pub shown: Vec<Shown>,
+}
+
+/// A program that sees nothing of the grant.
+struct Alone<'a> {
+    /// Where it is looked for, in this order.
+    roots: Vec<OwnedFd>,
+    arguments: Vec<OsString>,
+    /// Variables beside those that all programs have.
+    environment: &'a [(&'a str, &'a str)],
+    shown: Vec<Shown>,
+    /// Its capabilities are those of the machine.
+    privileged: bool,
+    capabilities: Vec<String>,
 }
 
 /// Where standard output goes.
@@ -113,7 +128,7 @@ impl Session {
         };
         let bounds = self.bounds(&tool.program, &mut view)?;
         let streams = self.streams(tool.input, tool.output, tool.errors)?;
-        run_sandbox(view, started, bounds, streams, &self.connection)
+        run_sandbox(view, started, bounds, streams, self.watch()?)
     }
 
     /// Runs a program that sees nothing of the grant but what is shown, and captures all that it prints. It is that of the build
@@ -125,41 +140,107 @@ impl Session {
         environment: &[(&str, &str)],
         shown: Vec<Shown>,
     ) -> Result<Finished, Failure> {
+        // Files may belong to anybody.
+        let capabilities = vec![Capability::CAP_DAC_OVERRIDE.to_string()];
+        let alone = Alone {
+            roots: vec![
+                sandbox::root_directory(&self.access)?,
+                sandbox::directory_of(&BuildRoot::Host, &self.access)?,
+            ],
+            arguments,
+            environment,
+            shown,
+            privileged: false,
+            capabilities,
+        };
+        let streams = self.streams(None, Sink::Capture, Errors::Captured)?;
+        self.start_alone(program, alone, streams)
+    }
+
+    /// Runs a program of this machine with these of its privileges, because what it does concerns the machine: partitions, the device
+    /// mapper. It sees these devices and nothing of the grant; its output is returned. A status other than 0 is no failure.
+    pub fn run_on_machine(
+        &self,
+        program: &str,
+        arguments: Vec<OsString>,
+        (input, errors): (OwnedFd, File),
+        devices: Vec<Shown>,
+    ) -> Result<Finished, Failure> {
+        let alone = Alone {
+            roots: vec![sandbox::directory_of(&BuildRoot::Host, &self.access)?],
+            arguments,
+            // Nodes are made by us when a program has ended, whether or not udev runs.
+            environment: &[("DM_DISABLE_UDEV", "1"), ("LVM_SUPPRESS_FD_WARNINGS", "1")],
+            shown: devices,
+            privileged: true,
+            capabilities: privilege::of_machine(self.interface),
+        };
+        let streams = self.streams(Some(input), Sink::Capture, Errors::File(errors))?;
+        self.start_alone(program, alone, streams)
+    }
+
+    fn start_alone(
+        &self,
+        program: &str,
+        alone: Alone<'_>,
+        streams: Streams,
+    ) -> Result<Finished, Failure> {
         let scratch = Scratch::of(&self.access)?;
         scratch.skeleton()?;
-        let roots = [
-            sandbox::root_directory(&self.access)?,
-            sandbox::directory_of(&BuildRoot::Host, &self.access)?,
-        ];
-        let mut found = roots
+        let mut found = alone
+            .roots
             .into_iter()
             .filter_map(|root| Some((sandbox::find_program(&root, program)?, root)));
         let (path, root) = found
             .next()
             .ok_or_else(|| hint::missing_tool(program, "this machine"))?;
         let mut view = View::alone(&root, &scratch)?;
-        for shown in shown {
+        for shown in alone.shown {
             view.show(shown, &scratch)?;
         }
-        // Files may belong to anybody.
-        let bounds = Bounds {
-            user_namespace: Some(view.hold(privilege::user_namespace()?)),
-            capabilities: vec![Capability::CAP_DAC_OVERRIDE.to_string()],
-            file_size: None,
-            memory: None,
+        let user_namespace = match alone.privileged {
+            true => None,
+            false => Some(view.hold(privilege::user_namespace()?)),
         };
-        let mut variables = self.environment(&[])?;
+        let bounds = Bounds {
+            user_namespace,
+            capabilities: alone.capabilities,
+            file_size: self.access.grant.limits.written_bytes,
+            memory: self.memory_of_a_process(),
+        };
+        let mut environment = self.environment(&[])?;
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        variables.extend(environment.iter().map(owned));
+        environment.extend(alone.environment.iter().map(owned));
         let started = Started {
             path,
-            arguments,
-            environment: variables,
+            arguments: alone.arguments,
+            environment,
             directory: PathBuf::from("/"),
             terminal: false,
         };
-        let streams = self.streams(None, Sink::Capture, Errors::Captured)?;
-        run_sandbox(view, started, bounds, streams, &self.connection)
+        run_sandbox(view, started, bounds, streams, self.watch()?)
+    }
+
+    /// What a program of the session is watched by and limited to.
+    fn watch(&self) -> Result<Watch<'_>, Failure> {
+        let limits = self.access.grant.limits;
+        let group = self.group.get_or_init(|| Group::new(limits.memory));
+        let quota = match (limits.written_bytes, limits.created_inodes) {
+            (None, None) => None,
+            (bytes, inodes) => {
+                let limit = Usage {
+                    bytes: bytes.unwrap_or(u64::MAX),
+                    inodes: inodes.unwrap_or(u64::MAX),
+                };
+                Some(Quota::new(self.access.writable()?, limit)?)
+            }
+        };
+        Ok(Watch {
+            session: &self.connection,
+            group: group.as_ref(),
+            memory: limits.memory,
+            quota,
+        })
     }
 
     /// What a program of the session may be: root of a user namespace in which its capabilities reach nothing of the machine's, or,
@@ -174,9 +255,16 @@ impl Session {
         Ok(Bounds {
             user_namespace,
             capabilities: privilege::of_programs(&grant.capabilities, privileged)?,
-            file_size: None,
-            memory: None,
+            file_size: grant.limits.written_bytes,
+            memory: self.memory_of_a_process(),
         })
+    }
+
+    /// Where there are control groups these limit the memory of all processes together.
+    fn memory_of_a_process(&self) -> Option<u64> {
+        let limits = self.access.grant.limits;
+        let group = self.group.get_or_init(|| Group::new(limits.memory));
+        limits.memory.filter(|_| group.is_none())
     }
 
     fn find(&self, tool: &Tool) -> Result<PathBuf, Failure> {

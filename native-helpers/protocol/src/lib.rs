@@ -28,7 +28,7 @@ pub use client::Client;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
 pub use message::{
     Begin, BuildRoot, Bytes, Device, Directory, ErrorCode, Failure, Grant, Handle, Hello,
-    Interface, Proxy, Reply, VERSION,
+    Interface, Limits, Proxy, Reply, VERSION,
 };
 pub use session::{CancelHandle, Session};
 pub use storage::{

@@ -134,12 +134,26 @@ pub struct Grant {
     pub capabilities: Vec<String>,
     /// Those of the programs that run with the privileges of the machine instead of in a user namespace.
     pub privileged: Vec<String>,
+    /// What its programs may use up.
+    pub limits: Limits,
     /// Source epoch of the pipeline in seconds since 1970.
     pub source_epoch: Option<i64>,
     /// Empty directory on a real disk, private to this stage: /etc and /var of its tools, temporary files of the helper.
     pub scratch: PathBuf,
     /// The only way out of the sandbox; none: no network at all.
     pub network: Option<Proxy>,
+}
+
+/// What the programs of a session may use up, all of them together; none: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of memory. Where the machine gives no control groups, each process by itself may have so many.
+    pub memory: Option<u64>,
+    /// Bytes that they add to the granted directories and the scratch directory.
+    pub written_bytes: Option<u64>,
+    /// Files, directories and the like that they make there.
+    pub created_inodes: Option<u64>,
 }
 
 /// A granted directory.

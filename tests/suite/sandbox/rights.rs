@@ -327,6 +327,6 @@ fn rights_that_mean_nothing_are_an_error_of_the_module() {
         &["tree read /run/osbuild/tree/etc/passwd"],
     )
     .expect(1)
-    .says("test.narrow")
+    .says("narrow.wasm: section osbuild:module: .rights[0].paths[0]: ")
     .says("/a/../b");
 }

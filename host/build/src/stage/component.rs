@@ -114,9 +114,21 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
         programs: plan.decision.programs.clone(),
         capabilities: plan.decision.linux_capabilities.clone(),
         privileged: plan.decision.privileged_programs.clone(),
+        limits: limits_of_programs(&Limits::from(plan.decision.limits)),
         environment: plan.module.metadata.environment.clone(),
         network: proxy.map(|socket| protocol::Proxy { socket }),
         ..sandbox.helper_grant()
+    }
+}
+
+/// The limits that a policy has set; measuring takes time, so what is limited by our own defaults alone is not measured.
+fn limits_of_programs(limits: &Limits) -> protocol::Limits {
+    let usual = Limits::default();
+    let set = |own: u64, usual: u64| (own != usual).then_some(own);
+    protocol::Limits {
+        memory: set(limits.memory as u64, usual.memory as u64),
+        written_bytes: set(limits.written_bytes, usual.written_bytes),
+        created_inodes: set(limits.created_inodes, usual.created_inodes),
     }
 }
 

@@ -154,8 +154,7 @@ mod tests {
             format.starts_with("%|NAME?{=%{NAME:shescape}}:{}| ") && !format.contains("SHA3"),
             "{format}"
         );
-        let packages =
-            read("='bash' ='5.2' ='1'  ='x86_64' ='ab'   ='MIT'    =ff   =1 \n").unwrap();
+        let packages = read("='bash' ='5.2' ='1'  ='x86_64' ='ab'   ='MIT'   =ff   =1 \n").unwrap();
         let [package] = packages.as_slice() else {
             panic!("{packages:?}")
         };
@@ -179,7 +178,7 @@ mod tests {
     fn no_text_of_a_package_ends_its_field() {
         let line = |vendor: &str| {
             let quoted = vendor.replace('\'', "'\\''");
-            format!("='a' ='1' ='1'       ='{quoted}'     \n")
+            format!("='a' ='1' ='1'       ='{quoted}'      \n")
         };
         for vendor in ["it's", "a b =c", "' ='x' ", "a\n='b' ='1'", "\\'\\n"] {
             let packages = read(&line(vendor)).unwrap();

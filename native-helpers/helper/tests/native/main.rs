@@ -13,6 +13,7 @@ mod fat;
 mod grub_and_images;
 mod isolation;
 mod lifetime;
+mod limits;
 mod loopback;
 mod mapped;
 mod mount;

@@ -1,0 +1,157 @@
+//! How much the programs of a session may write, watched while they run.
+//!
+//! Few file systems can limit a directory. So the free space of the file system is looked at, which costs nothing, and only when it
+//! shrank by more than the limit is the session's directory measured: other processes use the disk too.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use osbuild_wasm_protocol::Failure;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstatvfs, openat2, statat};
+
+use crate::failure::About;
+
+/// What a directory takes up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub bytes: u64,
+    pub inodes: u64,
+}
+
+/// A limit of what is added to some directories from now on.
+#[derive(Debug)]
+pub struct Quota {
+    directories: Vec<OwnedFd>,
+    limit: Usage,
+    before: Usage,
+    free: Vec<Usage>,
+}
+
+impl Quota {
+    /// Begins to count what is written to these directories.
+    pub fn new(directories: Vec<OwnedFd>, limit: Usage) -> Result<Self, Failure> {
+        let mut quota = Self {
+            directories,
+            limit,
+            before: Usage::default(),
+            free: Vec::new(),
+        };
+        quota.before = quota.used()?;
+        quota.free = quota.directories.iter().map(free).collect();
+        Ok(quota)
+    }
+
+    /// What was exceeded, as a message.
+    pub fn exceeded(&self) -> Option<String> {
+        let now = self.directories.iter().map(free);
+        let mut shrank = self.free.iter().zip(now).map(|(before, now)| Usage {
+            bytes: before.bytes.saturating_sub(now.bytes),
+            inodes: before.inodes.saturating_sub(now.inodes),
+        });
+        let Usage { bytes, inodes } = self.limit;
+        if !shrank.any(|shrank| shrank.bytes > bytes || shrank.inodes > inodes) {
+            return None;
+        }
+        let used = self.used().ok()?;
+        let what = match used {
+            used if used.bytes.saturating_sub(self.before.bytes) > bytes => {
+                format!("{bytes} bytes")
+            }
+            used if used.inodes.saturating_sub(self.before.inodes) > inodes => {
+                format!("{inodes} files")
+            }
+            _ => return None,
+        };
+        Some(format!(
+            "programs of the stage wrote more than its limit of {what}"
+        ))
+    }
+
+    fn used(&self) -> Result<Usage, Failure> {
+        let mut used = Usage::default();
+        for directory in &self.directories {
+            add(directory, &mut used).about("", "measure a directory")?;
+        }
+        Ok(used)
+    }
+}
+
+/// What is left on the file system of a directory.
+fn free(directory: &OwnedFd) -> Usage {
+    fstatvfs(directory).map_or_else(
+        |_| Usage::default(),
+        |space| Usage {
+            bytes: space.f_bfree.saturating_mul(space.f_frsize),
+            inodes: space.f_ffree,
+        },
+    )
+}
+
+/// Adds all below a directory, other file systems and what links lead to excepted.
+fn add(top: &OwnedFd, used: &mut Usage) -> rustix::io::Result<()> {
+    let device = rustix::fs::fstat(top)?.st_dev;
+    let mut pending = vec![PathBuf::from(".")];
+    while let Some(path) = pending.pop() {
+        // A program may have removed it meanwhile, or put a link in its place.
+        let Ok(directory) = open_below(top, &path) else {
+            continue;
+        };
+        for entry in Dir::read_from(&directory)?.flatten() {
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok(stat) = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            let bytes = u64::try_from(stat.st_blocks).unwrap_or_default() * 512;
+            used.inodes += 1;
+            used.bytes += bytes / u64::from(stat.st_nlink).max(1);
+            let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            if is_directory && stat.st_dev == device {
+                pending.push(path.join(OsStr::from_bytes(name.to_bytes())));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open_below(top: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    openat2(top, path, flags, Mode::empty(), resolve)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn directory(path: &std::path::Path) -> OwnedFd {
+        fs::File::open(path).unwrap().into()
+    }
+
+    #[test]
+    fn what_is_written_below_a_directory_counts_and_nothing_else() {
+        let top = tempfile::tempdir().unwrap();
+        fs::create_dir_all(top.path().join("watched/a/b")).unwrap();
+        fs::write(top.path().join("watched/a/before"), vec![1; 1 << 20]).unwrap();
+        let limit = Usage {
+            bytes: 1 << 20,
+            inodes: 20,
+        };
+        let quota = Quota::new(vec![directory(&top.path().join("watched"))], limit).unwrap();
+        assert_eq!(quota.exceeded(), None);
+        for number in 0..15 {
+            fs::write(top.path().join(format!("watched/a/b/{number}")), "x").unwrap();
+        }
+        assert_eq!(quota.used().unwrap().inodes, quota.before.inodes + 15);
+        for number in 15..30 {
+            fs::write(top.path().join(format!("watched/a/b/{number}")), "x").unwrap();
+        }
+        let message = quota.exceeded();
+        assert!(message.is_none_or(|message| message.ends_with("20 files")));
+    }
+}
