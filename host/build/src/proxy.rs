@@ -314,7 +314,7 @@ mod tests {
     fn idle_connections_do_not_take_threads_without_end() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("proxy");
-        let _proxy = Proxy::start(&socket, &Value::object()).unwrap();
+        let _proxy = Proxy::start(&socket, &[]).unwrap();
         let clients: Vec<_> = (0..900)
             .map(|_| UnixStream::connect(&socket).unwrap())
             .collect();
@@ -347,7 +347,7 @@ mod tests {
         let deep = directory.path().join("d".repeat(120));
         std::fs::create_dir(&deep).unwrap();
         let socket = deep.join("proxy");
-        let proxy = Proxy::start(&socket, &Value::object()).unwrap();
+        let proxy = Proxy::start(&socket, &[]).unwrap();
         UnixStream::connect(Address::of(&socket).unwrap().path()).unwrap();
         drop(proxy);
         assert!(!socket.exists());
@@ -357,9 +357,7 @@ mod tests {
     fn a_host_that_is_not_named_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("proxy");
-        let options =
-            osbuild_wasm_manifest::json::parse(br#"{"u":"http://named.example/"}"#).unwrap();
-        let _proxy = Proxy::start(&socket, &options).unwrap();
+        let _proxy = Proxy::start(&socket, &["named.example:80".into()]).unwrap();
         for request in [
             "GET http://other.example/ HTTP/1.1\r\n\r\n",
             "CONNECT other.example:443 HTTP/1.1\r\n\r\n",
@@ -380,10 +378,7 @@ mod tests {
         let address = server.local_addr().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("proxy");
-        let options =
-            osbuild_wasm_manifest::json::parse(format!(r#"["http://{address}/"]"#).as_bytes())
-                .unwrap();
-        let _proxy = Proxy::start(&socket, &options).unwrap();
+        let _proxy = Proxy::start(&socket, &[address.to_string()]).unwrap();
         let mut client = UnixStream::connect(&socket).unwrap();
         write!(client, "GET http://{address}/repodata HTTP/1.1\r\nHost: other.example\r\nProxy-Connection: Keep-Alive\r\n\r\n").unwrap();
         let (mut seen, _) = server.accept().unwrap();

@@ -190,11 +190,11 @@ fn documents_are_told_apart_by_content() {
         ("", "neither a component nor"),
         ("{}", "none of the types"),
         (
-            r#"{"type": "osbuild-wasm lock", "version": 2}"#,
-            "version 2",
+            r#"{"type": "osbuild-wasm lock", "version": 1}"#,
+            "version 1",
         ),
         (
-            r#"{"type": "osbuild-wasm lock", "version": 1}"#,
+            r#"{"type": "osbuild-wasm lock", "version": 2}"#,
             "missing field",
         ),
         ("\0asm", "not a WebAssembly component"),

@@ -355,3 +355,45 @@ fn decided(ask: Ask, policy: Option<&Policy>) -> Planned {
     };
     Planned { ask, decision }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use osbuild_wasm_manifest::load::{LoadOptions, load};
+    use osbuild_wasm_manifest::runner::host_runner;
+    use serde_json::json;
+
+    /// Whoever calls the library gets every refusal: there is no other way to something that runs.
+    #[test]
+    fn a_plan_with_a_denied_source_is_not_authorized_for_anybody() {
+        let items =
+            json!({ format!("sha256:{}", "0".repeat(64)): { "url": "https://a.example/x" } });
+        let sources = json!({ "org.osbuild.curl": { "items": items } });
+        let document = json!({ "version": "2", "sources": sources, "pipelines": [] });
+        let options = LoadOptions {
+            host_runner: host_runner("ID=debian"),
+        };
+        let manifest = load(&document.into(), &options).expect("a manifest");
+        let registry = Registry::new(&[]);
+        let authorize = |rules: &str| {
+            let policy = Policy::parse(&format!("version = 1\n{rules}")).expect("a policy");
+            let request = PlanRequest {
+                registry: &registry,
+                manifest: &manifest,
+                name: "m".into(),
+                exports: None,
+                policy: Some(("p", &policy)),
+            };
+            let plan = Plan::new(&request).expect("a plan");
+            plan.authorize()
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        let denied = authorize("").expect_err("no rule");
+        assert!(denied.contains("org.osbuild.curl"), "{denied}");
+        let rule = "[[rule]]\nmodules = ['*']\nhosts = ";
+        let denied = authorize(&format!("{rule}['b.example']")).expect_err("another host");
+        assert!(denied.contains("host a.example:443"), "{denied}");
+        assert_eq!(authorize(&format!("{rule}['a.example']")), Ok(()));
+    }
+}
