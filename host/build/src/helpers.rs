@@ -1,18 +1,18 @@
 //! Helper processes, and the sessions that one stage has with them.
 use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, FileSystems, Key};
+use crate::interrupt::Cancellations;
+use crate::programs;
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
 use osbuild_wasm_manifest::model::Stage;
 use osbuild_wasm_protocol as protocol;
-use osbuild_wasm_protocol::{
-    CancelHandle, Charter, Client, Failure, Grant, Handle, Interface, Session,
-};
+use osbuild_wasm_protocol::{Charter, Client, Failure, Grant, Handle, Interface, Session};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 type Call<T> = std::result::Result<T, CallError>;
 
@@ -102,35 +102,6 @@ impl HelperProcesses {
     }
 }
 
-/// Ways to cut off what runs now; fired when the run is interrupted or a stage's time is up.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Cancellations(Arc<Mutex<Vec<CancelHandle>>>);
-
-impl Cancellations {
-    pub(crate) fn add(&self, session: &Session) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(session.cancel_handle());
-    }
-
-    /// Whether both are the same list.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    pub(crate) fn fire(&self) {
-        for handle in self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
-            handle.cancel();
-        }
-    }
-}
-
 /// Carries out a stage's privileged calls: a session with each helper from its first use to the stage's end.
 pub(crate) struct StageHelpers {
     pub(crate) processes: Arc<HelperProcesses>,
@@ -164,6 +135,24 @@ impl StageHelpers {
             ))
         };
         self.sessions.get(&interface).ok_or_else(gone)
+    }
+}
+
+impl StageHelpers {
+    /// The session for a call that starts one of these programs, which must be granted like those of `command`.
+    fn session_for(&mut self, interface: Interface, programs: &[String]) -> Call<&Session> {
+        if !programs::granted(programs, &self.grant.programs) {
+            let detail = format!(
+                "program {} was not granted, which {interface} runs",
+                programs.join(" or ")
+            );
+            return Err(call_error(Failure::new(
+                protocol::ErrorCode::Denied,
+                "",
+                detail,
+            )));
+        }
+        self.session(interface)
     }
 }
 
@@ -306,13 +295,15 @@ impl Helpers for StageHelpers {
     }
 
     fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
-        self.session(Interface::Rpm)?
+        let keys = programs::keys(&of);
+        self.session_for(Interface::Rpm, &keys)?
             .import_key(database(of), key)
             .map_err(call_error)
     }
 
     fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
-        self.session(Interface::Rpm)?
+        let keys = programs::keys(&of);
+        self.session_for(Interface::Rpm, &keys)?
             .verify(database(of), package.to_owned())
             .map_err(call_error)
     }
@@ -327,7 +318,7 @@ impl Helpers for StageHelpers {
             install_langs: transaction.install_langs,
             environment: transaction.environment,
         };
-        self.session(Interface::Rpm)?
+        self.session_for(Interface::Rpm, &programs::rpm())?
             .install(install)
             .map_err(call_error)
     }
@@ -354,6 +345,7 @@ impl Helpers for StageHelpers {
     }
 
     fn core_image(&mut self, core: grub::Core) -> Call<Vec<u8>> {
+        let mkimage = programs::mkimage(&core);
         let grub::Core {
             program,
             platform,
@@ -368,7 +360,7 @@ impl Helpers for StageHelpers {
             prefix,
             modules,
         };
-        self.session(Interface::Grub)?
+        self.session_for(Interface::Grub, &mkimage)?
             .core_image(core)
             .map_err(call_error)
     }
@@ -394,7 +386,7 @@ impl Helpers for StageHelpers {
             options: conversion.options,
             coroutines: conversion.coroutines,
         };
-        self.session(Interface::QemuImg)?
+        self.session_for(Interface::QemuImg, &programs::qemu_img())?
             .convert(conversion)
             .map_err(call_error)
     }
@@ -412,7 +404,7 @@ impl Helpers for StageHelpers {
             size,
             options,
         };
-        self.session(Interface::QemuImg)?
+        self.session_for(Interface::QemuImg, &programs::qemu_img())?
             .create(create)
             .map_err(call_error)
     }

@@ -1,6 +1,6 @@
 //! The end of a run before its time.
-use crate::helpers::Cancellations;
 use osbuild_wasm_component::Cancel;
+use osbuild_wasm_protocol::{CancelHandle, Session};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Ends a run at once: components at their next instruction, tools by a signal.
@@ -46,5 +46,34 @@ impl Interrupt {
             .unwrap_or_else(PoisonError::into_inner)
             .push(sessions.clone());
         Guard(self.watched.clone(), sessions)
+    }
+}
+
+/// Ways to cut off what runs now; fired when the run is interrupted or a stage's time is up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cancellations(Arc<Mutex<Vec<CancelHandle>>>);
+
+impl Cancellations {
+    pub(crate) fn add(&self, session: &Session) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(session.cancel_handle());
+    }
+
+    /// Whether both are the same list.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn fire(&self) {
+        for handle in self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
+            handle.cancel();
+        }
     }
 }

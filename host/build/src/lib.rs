@@ -23,6 +23,7 @@ mod machine;
 mod mounts;
 mod pipeline;
 mod plan;
+mod programs;
 mod proxy;
 mod reads;
 mod record;

@@ -446,3 +446,33 @@ fn what_was_built_under_another_policy_is_built_again() {
     let narrower = rule("rights = [{ verbs = [\"read\"], paths = [\"/**\"] }]");
     built(&narrower).expect(1).says("may not create /made");
 }
+
+/// An interface of its own is no way around the list of programs.
+#[test]
+fn a_program_of_a_typed_interface_has_to_be_granted_too() {
+    if !osbuild_wasm_tests::machine::offers(&["bwrap", "qemu-img"]) {
+        return;
+    }
+    let truncate = json!({ "filename": "disk.img", "size": "1M" });
+    let references = json!({ "name:raw": { "file": "disk.img" } });
+    let image = json!({ "type": "org.osbuild.files", "origin": "org.osbuild.pipeline", "references": references });
+    let convert = json!({
+        "type": "org.osbuild.qemu",
+        "options": { "filename": "disk.qcow2", "format": { "type": "qcow2" } },
+        "inputs": { "image": image },
+    });
+    let document = manifest::of(json!([
+        { "name": "raw", "stages": [manifest::stage("org.osbuild.truncate", truncate)] },
+        { "name": "tree", "stages": [convert] },
+    ]));
+    let rule = |more: &str| {
+        format!(
+            "version = 1\n[[rule]]\nmodules = ['*']\ntier = 'elevated'\nasked-not-granted = 'withhold'\n{more}"
+        )
+    };
+    let scratch = Scratch::new();
+    run(&scratch, &document, &rule("programs = []"))
+        .expect(1)
+        .says("program qemu-img was not granted");
+    run(&scratch, &document, &rule("programs = ['qemu-img']")).expect(0);
+}

@@ -1,5 +1,6 @@
 //! Helper calls, noted on their way.
 use super::{Journal, lock};
+use crate::programs;
 use osbuild_wasm_capability::Interface;
 use osbuild_wasm_capability::record::{CallRecord, ProgramRecord};
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
@@ -21,7 +22,7 @@ impl RecordedHelpers {
         &mut self,
         (interface, name): (Interface, &str),
         arguments: Value,
-        programs: &[&str],
+        programs: &[String],
         call: impl FnOnce(&mut dyn Helpers) -> Call<T>,
     ) -> Call<T> {
         let started = Instant::now();
@@ -33,7 +34,7 @@ impl RecordedHelpers {
             interface: interface.to_string(),
             call: name.to_owned(),
             arguments,
-            programs: programs.map(|name| (*name).to_owned()).collect(),
+            programs: programs.cloned().collect(),
             duration: seconds(started.elapsed()),
             error,
         });
@@ -63,13 +64,6 @@ fn is_before_start(error: &CallError) -> bool {
         ErrorCode::Denied | ErrorCode::MissingTool | ErrorCode::Invalid
     )
 }
-
-/// rpm's programs; the one for keys may be another that the stage names.
-const RPM: &str = "rpm";
-const RPMKEYS: &str = "rpmkeys";
-const QEMU_IMG: &str = "qemu-img";
-/// The names that distributions have for the one program.
-const MKIMAGE: [&str; 2] = ["grub2-mkimage", "grub-mkimage"];
 
 /// To the microsecond: more is noise.
 fn seconds(time: Duration) -> f64 {
@@ -142,19 +136,19 @@ impl Helpers for RecordedHelpers {
 
     fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
         let arguments = json!({ "database": database(&of), "bytes": key.len() });
-        let keys = of.keys_program.clone().unwrap_or(RPMKEYS.into());
+        let keys = programs::keys(&of);
         self.call(
             (Interface::Rpm, "import-key"),
             arguments,
-            &[&keys],
+            &keys,
             |helpers| helpers.import_key(of, key),
         )
     }
 
     fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
         let arguments = json!({ "database": database(&of), "package": package });
-        let keys = of.keys_program.clone().unwrap_or(RPMKEYS.into());
-        self.call((Interface::Rpm, "verify"), arguments, &[&keys], |helpers| {
+        let keys = programs::keys(&of);
+        self.call((Interface::Rpm, "verify"), arguments, &keys, |helpers| {
             helpers.verify(of, package)
         })
     }
@@ -169,16 +163,22 @@ impl Helpers for RecordedHelpers {
             "install-langs": transaction.install_langs,
             "environment": transaction.environment,
         });
-        self.call((Interface::Rpm, "install"), arguments, &[RPM], |helpers| {
-            helpers.install(of, transaction)
-        })
+        self.call(
+            (Interface::Rpm, "install"),
+            arguments,
+            &programs::rpm(),
+            |helpers| helpers.install(of, transaction),
+        )
     }
 
     fn query(&mut self, of: rpm::Database) -> Call<Vec<rpm::InstalledPackage>> {
         let arguments = json!({ "database": database(&of) });
-        self.call((Interface::Rpm, "query"), arguments, &[RPM], |helpers| {
-            helpers.query(of)
-        })
+        self.call(
+            (Interface::Rpm, "query"),
+            arguments,
+            &programs::rpm(),
+            |helpers| helpers.query(of),
+        )
     }
 
     fn core_image(&mut self, core: grub::Core) -> Call<Vec<u8>> {
@@ -189,11 +189,11 @@ impl Helpers for RecordedHelpers {
             "prefix": core.prefix,
             "modules": core.modules,
         });
-        let wanted = core.program.clone();
+        let mkimage = programs::mkimage(&core);
         self.call(
             (Interface::Grub, "core-image"),
             arguments,
-            &[&wanted, MKIMAGE[0], MKIMAGE[1]],
+            &mkimage,
             |helpers| helpers.core_image(core),
         )
     }
@@ -225,7 +225,7 @@ impl Helpers for RecordedHelpers {
         self.call(
             (Interface::QemuImg, "convert"),
             arguments,
-            &[QEMU_IMG],
+            &programs::qemu_img(),
             |helpers| helpers.convert(source, to, conversion),
         )
     }
@@ -246,7 +246,7 @@ impl Helpers for RecordedHelpers {
         self.call(
             (Interface::QemuImg, "create"),
             arguments,
-            &[QEMU_IMG],
+            &programs::qemu_img(),
             |helpers| helpers.create(path, format, size, options),
         )
     }
@@ -256,7 +256,7 @@ impl Helpers for RecordedHelpers {
         self.call(
             (Interface::QemuImg, "info"),
             arguments,
-            &[QEMU_IMG],
+            &programs::qemu_img(),
             |helpers| helpers.info(path),
         )
     }

@@ -1,6 +1,7 @@
 //! One component in its sandbox, with the helpers that carry out its privileged calls.
 use crate::failure::{BuildError, Result};
-use crate::helpers::{Cancellations, HelperProcesses, StageHelpers};
+use crate::helpers::{HelperProcesses, StageHelpers};
+use crate::interrupt::Cancellations;
 use crate::log::StageLog;
 use crate::plan::StagePlan;
 use crate::proxy::Proxy;
