@@ -159,7 +159,8 @@ impl Planned {
     /// What its programs may touch whatever the rights of the component are, a line for each kind of directory; nothing where it runs
     /// none.
     pub fn touched_by_programs(&self) -> Vec<String> {
-        if self.decision.programs.is_empty() {
+        let decision = &self.decision;
+        if decision.programs.is_empty() && decision.privileged_programs.is_empty() {
             return Vec::new();
         }
         let kinds = [

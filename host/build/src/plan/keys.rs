@@ -43,27 +43,36 @@ fn add_pipelines<'a>(
         let made = manifest
             .find_id(id)
             .and_then(|index| keys.get(index)?.last());
-        hash.update(made.map_or("", String::as_str));
+        add(hash, made.map_or("", String::as_str));
     }
 }
 
 fn add_component(hash: &mut Sha256, registry: &Registry, policy: Option<&Policy>, stage: &Stage) {
     let module = registry.get(kind_of(stage), &stage.module);
     let module = module.and_then(|module| module.ok());
-    hash.update(module.map_or_else(|| "missing".into(), |module| module.digest.clone()));
+    add(
+        hash,
+        module.as_ref().map_or("missing", |module| &module.digest),
+    );
     if let Some(policy) = policy {
-        hash.update(policy.effect(&stage.module));
+        add(hash, policy.effect(&stage.module));
     }
 }
 
 fn add_parts(hash: &mut Sha256, manifest: &Manifest, keys: &[Vec<String>], stage: &Stage) {
     for device in &stage.devices {
-        hash.update(&device.module);
-        hash.update(to_python_sorted(&device.options));
+        add(hash, &device.module);
+        add(hash, &to_python_sorted(&device.options));
     }
     let inputs = stage.inputs.iter();
     let inputs = inputs.filter(|input| input.origin == Origin::Pipeline);
     let references = inputs.flat_map(|input| &input.references);
     let ids = references.filter_map(|reference| reference.id.as_deref());
     add_pipelines(hash, manifest, keys, ids);
+}
+
+/// Adds a text with its end: `ab` and `c` are not `a` and `bc`.
+fn add(hash: &mut Sha256, text: &str) {
+    hash.update(text);
+    hash.update([0]);
 }

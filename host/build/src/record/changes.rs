@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 const SECTOR: u64 = 512;
 /// Bytes of an attribute that a record shows.
 const SHOWN: usize = 64;
-/// Bytes of the largest list and the largest value of attributes (XATTR_LIST_MAX, XATTR_SIZE_MAX of the kernel).
-const XATTR_MAX: usize = 64 << 10;
 
 /// Directories are listed as they are: a link among their names is an object, never a way.
 const STRAIGHT: ResolveFlags = ResolveFlags::BENEATH
@@ -187,15 +185,11 @@ fn object(stat: &Stat) -> ObjectRecord {
 }
 
 fn attributes(path: &Path) -> BTreeMap<String, String> {
-    let mut names = vec![0_u8; XATTR_MAX];
-    let length = llistxattr(path, &mut names).unwrap_or(0);
-    names.truncate(length);
+    let names = read_sized(|buffer| llistxattr(path, buffer));
     let names = names.split(|byte| *byte == 0);
     let mut attributes = BTreeMap::new();
     for name in names.filter(|name| !name.is_empty()) {
-        let mut value = vec![0_u8; XATTR_MAX];
-        let length = lgetxattr(path, name, &mut value).unwrap_or(0);
-        value.truncate(length);
+        let value = read_sized(|buffer| lgetxattr(path, name, buffer));
         let text = match value.len() > SHOWN {
             true => format!("sha256:{}", hex::encode(Sha256::digest(&value))),
             false => hex::encode(&value),
@@ -203,6 +197,18 @@ fn attributes(path: &Path) -> BTreeMap<String, String> {
         attributes.insert(String::from_utf8_lossy(name).into_owned(), text);
     }
     attributes
+}
+
+/// What a call writes that tells its size when it is given no space; nothing where it fails.
+fn read_sized(mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>) -> Vec<u8> {
+    let size = call(&mut []).unwrap_or(0);
+    let mut bytes = vec![0; size];
+    let written = match size {
+        0 => 0,
+        _ => call(&mut bytes).unwrap_or(0),
+    };
+    bytes.truncate(written);
+    bytes
 }
 
 /// Sectors written to each block device that was granted, as the kernel counts them.

@@ -196,15 +196,15 @@ fn network(ask: &Ask) -> Cell {
 }
 
 fn decision(decision: &Decision, with_policy: bool, is_stage: bool) -> Cell {
-    if !with_policy {
-        return Cell::new(["no policy".into()]);
-    }
     if !decision.granted() {
         let denials = decision
             .denials
             .iter()
             .map(|denial| format!("{}: {}", denial.capability, denial.reason));
         return Cell::new(std::iter::once("denied".to_owned()).chain(denials)).mood(Mood::Bad);
+    }
+    if !with_policy {
+        return Cell::new(["no policy".into()]);
     }
     let rule = decision.rule.as_ref();
     let limits = match is_stage {
