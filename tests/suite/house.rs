@@ -8,15 +8,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may be used by nobody and use nobody.
-const DIRECTIONS: [(&str, &[&str]); 20] = [
+const DIRECTIONS: [(&str, &[&str]); 21] = [
     ("host/manifest", &[]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
     ("host/files", &[]),
+    ("host/registry", &["host/manifest"]),
     ("host/store", &["host/files"]),
     (
         "host/source",
-        &["host/events", "host/manifest", "host/store", "host/files"],
+        &[
+            "host/events",
+            "host/manifest",
+            "host/registry",
+            "host/store",
+            "host/files",
+        ],
     ),
     ("host/component", &["host/capability", "host/files"]),
     (
@@ -43,6 +50,7 @@ const DIRECTIONS: [(&str, &[&str]); 20] = [
             "host/component",
             "host/files",
             "host/manifest",
+            "host/registry",
             "stages-wasm/sdk-test",
         ],
     ),

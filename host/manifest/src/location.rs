@@ -3,7 +3,7 @@
 //! The rules are those of the URL standard (url.spec.whatwg.org). Spellings that programs read differently are errors here: a
 //! missing `//`, a backslash before the path, control characters.
 use std::path::{Path, PathBuf};
-use url::Url;
+use url::{Host, Url};
 
 /// Where something is: an `http` or `https` URL with a host, or a file of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -112,6 +112,28 @@ impl Location {
         }
     }
 
+    /// Whether a login for this server may be told to another one that it names: over a secured connection, to a server of the same
+    /// name, below it, or of the name that it is below itself. In clear only within this machine.
+    pub fn is_trusted_with(&self, other: &Self) -> bool {
+        let (Some(Host::Domain(own)), Some(Host::Domain(name))) = (self.0.host(), other.0.host())
+        else {
+            let same = self.0.host().is_some() && self.0.host() == other.0.host();
+            return same && (other.is_https() || is_loopback(&other.0));
+        };
+        let parent = own.split_once('.').map(|(_, parent)| parent);
+        let related = name == own
+            || (own.contains('.') && name.ends_with(&format!(".{own}")))
+            || parent.is_some_and(|parent| parent.contains('.') && name == parent);
+        related && (other.is_https() || (name == own && is_loopback(&other.0)))
+    }
+
+    /// The same with more parameters of the query.
+    pub fn with_query(&self, parameters: &[(&str, &str)]) -> Self {
+        let mut url = self.0.clone();
+        url.query_pairs_mut().extend_pairs(parameters);
+        Self(url)
+    }
+
     /// Whether the connection is secured.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
@@ -142,6 +164,16 @@ pub fn authority(text: &str) -> Option<String> {
         return None;
     }
     Location::parse(&format!("https://{text}/")).ok()?.host()
+}
+
+/// Whether nobody but this machine sees what is sent there.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// A URL with a host: what follows the colon of its scheme.
@@ -443,6 +475,52 @@ mod tests {
         for (target, expected) in cases {
             let next = from.redirected(target).map(|next| next.url().to_string());
             assert_eq!(next.ok().as_deref(), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_told_to_servers_of_the_same_name_only_and_not_in_clear() {
+        let cases = [
+            ("https://quay.io", "https://quay.io/v2/auth", true),
+            ("https://docker.io", "https://auth.docker.io/token", true),
+            (
+                "https://registry.gitlab.com",
+                "https://gitlab.com/jwt/auth",
+                true,
+            ),
+            ("https://r.example:5000", "https://r.example/auth", true),
+            ("https://quay.io", "http://quay.io/v2/auth", false),
+            ("https://quay.io", "https://evil.example/auth", false),
+            ("https://quay.io", "https://evilquay.io/auth", false),
+            (
+                "https://quay.io",
+                "https://quay.io.evil.example/auth",
+                false,
+            ),
+            ("https://example.co.uk", "https://co.uk/auth", true),
+            ("https://example.co.uk", "https://evil.co.uk/auth", false),
+            ("https://quay.io", "https://io/auth", false),
+            (
+                "https://registry.example.com",
+                "https://other.example.com/auth",
+                false,
+            ),
+            ("https://localhost:5000", "https://a.localhost/auth", false),
+            ("http://localhost:5000", "http://localhost:5001/auth", true),
+            ("http://localhost:5000", "http://127.0.0.1:5001/auth", false),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/auth", true),
+            ("https://10.0.0.1", "http://10.0.0.1/auth", false),
+            ("https://10.0.0.1", "https://10.0.0.1:8443/auth", true),
+            ("https://10.0.0.1", "https://10.0.0.2/auth", false),
+            ("https://quay.io", "file:///etc/passwd", false),
+        ];
+        for (registry, realm, expected) in cases {
+            let [registry, realm] = [registry, realm].map(|text| Location::parse(text).unwrap());
+            assert_eq!(
+                registry.is_trusted_with(&realm),
+                expected,
+                "{registry:?} {realm:?}"
+            );
         }
     }
 

@@ -1,5 +1,6 @@
 //! What both kinds of container sources have in common: copying with `skopeo`, several at a time, again if need be.
 
+use crate::credentials::{Credentials, Registry};
 use crate::image;
 use crate::inline::chain;
 use crate::items::{Progress, entries};
@@ -8,7 +9,6 @@ use crate::work::{self, unless_cancelled};
 use crate::{FetchContext, Item};
 use futures_util::future::join_all;
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::origin::ImageOrigin;
 use std::cell::RefCell;
@@ -57,6 +57,7 @@ pub(crate) struct Image {
     pub(crate) name: String,
     /// `docker://NAME@DIGEST` or `containers-storage:[overlay@LOCATION]NAME@DIGEST`.
     location: String,
+    registry: Option<Registry>,
     verify_tls: bool,
 }
 
@@ -78,9 +79,12 @@ impl Image {
             ));
         }
         let origin = ImageOrigin::read(image)?;
+        let mut registry = None;
         let location = match &origin {
             ImageOrigin::Registry { host, name } => {
-                check_host(host, context)?;
+                let found = Registry::new(host, name)?;
+                context.allowance.check(&found.server)?;
+                registry = Some(found);
                 format!("docker://{name}@{digest}")
             }
             ImageOrigin::Storage { location, name } => {
@@ -95,6 +99,7 @@ impl Image {
         let image = Self {
             name: origin.name().to_owned(),
             location,
+            registry,
             verify_tls,
         };
         Ok((image, digest.to_owned()))
@@ -105,6 +110,7 @@ impl Image {
     pub(crate) async fn manifest(
         &self,
         context: &FetchContext<'_>,
+        module: &str,
         copy: &Path,
         digest: &str,
     ) -> Result<Vec<u8>, String> {
@@ -112,13 +118,37 @@ impl Image {
         if image::digest(&manifest) == digest {
             return Ok(manifest);
         }
-        let mut arguments = vec!["inspect", "--raw"];
-        if !self.verify_tls {
-            arguments.push("--tls-verify=false");
-        }
-        arguments.push(&self.location);
+        let credentials = self.credentials(context, module).await?;
+        let mut arguments = vec!["inspect".to_owned(), "--raw".to_owned()];
+        arguments.extend(self.connection("", credentials.as_ref()));
+        arguments.push(self.location.clone());
         let inspected = SKOPEO.run(context, &arguments, b"").await;
         inspected.map_err(|failed| format!("unable to inspect image: {}", failed.problem))
+    }
+
+    /// The options of the connection to a registry; `source` begins their names.
+    fn connection(&self, source: &str, credentials: Option<&Credentials>) -> Vec<String> {
+        let mut options = Vec::new();
+        if !self.verify_tls {
+            options.push(format!("--{source}tls-verify=false"));
+        }
+        options.extend(self.registry.iter().map(|_| match credentials {
+            Some(credentials) => format!("--{source}authfile={}", credentials.file().display()),
+            None => format!("--{source}no-creds"),
+        }));
+        options
+    }
+
+    /// The login of the user for the registry, if it may be told.
+    async fn credentials(
+        &self,
+        context: &FetchContext<'_>,
+        module: &str,
+    ) -> Result<Option<Credentials>, String> {
+        match &self.registry {
+            Some(registry) => registry.credentials(self.verify_tls, context, module).await,
+            None => Ok(None),
+        }
     }
 
     /// Copies it to a directory in skopeo's own layout, in which nothing is changed.
@@ -129,13 +159,12 @@ impl Image {
         options: &[&str],
         to: &Path,
     ) -> Result<(), String> {
-        let mut arguments = vec!["copy"];
-        arguments.extend(options);
-        if !self.verify_tls {
-            arguments.push("--src-tls-verify=false");
-        }
+        let credentials = self.credentials(context, module).await?;
+        let mut arguments = vec!["copy".to_owned()];
+        arguments.extend(options.iter().map(ToString::to_string));
+        arguments.extend(self.connection("src-", credentials.as_ref()));
         let target = format!("dir:{}", to.display());
-        arguments.extend([self.location.as_str(), &target]);
+        arguments.extend([self.location.clone(), target]);
         let mut pause = PAUSE;
         for attempt in 1.. {
             let copied = SKOPEO.run_watched(context, &arguments, to).await;
@@ -159,11 +188,6 @@ impl Image {
         }
         Ok(())
     }
-}
-
-fn check_host(host: &str, context: &FetchContext<'_>) -> Result<(), String> {
-    let location = Location::parse(&format!("https://{host}/"))?;
-    context.allowance.check(&location)
 }
 
 /// How a storage is named to skopeo. It would make one that is not there.

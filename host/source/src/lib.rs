@@ -9,6 +9,7 @@ mod allowance;
 mod checksum;
 mod containers;
 mod containers_storage;
+mod credentials;
 mod curl;
 mod download;
 mod environment;

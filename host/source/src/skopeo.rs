@@ -52,7 +52,7 @@ async fn image(
     made.map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
     let copy = directory.join(IMAGE);
     image.copy(context, module, &[], &copy).await?;
-    let named = image.manifest(context, &copy, &digest).await?;
+    let named = image.manifest(context, module, &copy, &digest).await?;
     let written = std::fs::write(directory.join(NAMED), named);
     written.map_err(|error| format!("cannot keep the manifest: {error}"))?;
     compare(&directory, id, &digest, context)

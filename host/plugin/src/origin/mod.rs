@@ -1,6 +1,5 @@
 //! Where plugins come from: a file, a URL with digest, a container registry.
 mod http;
-mod login;
 mod pull;
 mod registry;
 

@@ -1,7 +1,6 @@
 //! Container registries: a plugin is an artifact whose layers are the component and, where there is one, its signature.
 use super::http::{block_on, chain};
-use super::login::login;
-use super::pull::{Pull, WHO};
+use super::pull::{Pull, WHO, registry_of};
 use super::{Fetched, LARGEST, failed, is_loopback};
 use crate::error::{PluginError, Result};
 use crate::signature::SIGNATURE;
@@ -10,7 +9,9 @@ use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{
     OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest, WASM_LAYER_MEDIA_TYPE,
 };
+use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
+use osbuild_wasm_registry::{Access, Login, Scope, access, login};
 use std::collections::BTreeMap;
 
 /// Media type of the layer that is the component: what other tools use for components.
@@ -28,7 +29,7 @@ const LARGEST_MANIFEST: u64 = 4 << 20;
 pub(super) fn pull(text: &str) -> Result<Fetched> {
     let reference = parse(text)?;
     let digest = reference.digest().unwrap_or_default().to_owned();
-    let login = login(reference.registry()).map_err(|cause| failed(oci(text), cause))?;
+    let login = login_of(&reference)?;
     block_on(async {
         let mut registry = Pull::new(oci(text), &reference, login)?;
         let manifest = registry
@@ -73,9 +74,10 @@ pub fn push(target: &str, bytes: Vec<u8>, signature: Option<Vec<u8>>) -> Result<
     let mut manifest = OciImageManifest::build(&layers, &config, None::<BTreeMap<String, String>>);
     manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
     manifest.artifact_type = Some(ARTIFACT.to_owned());
-    let auth = login(reference.registry()).map_err(|cause| failed(oci(text), cause))?;
+    let login = login_of(&reference)?;
     let digest = block_on(async {
         let client = client(&reference);
+        let auth = authorize(&reference, login).await?;
         let error = |error| registry_error(text, &error);
         client
             .push(&reference, &layers, config, &auth, Some(manifest))
@@ -91,6 +93,23 @@ pub fn push(target: &str, bytes: Vec<u8>, signature: Option<Vec<u8>>) -> Result<
         reference.registry(),
         reference.repository()
     ))
+}
+
+fn login_of(reference: &Reference) -> Result<Login> {
+    let login = login(reference.registry(), &|name| std::env::var_os(name));
+    login.map_err(|cause| failed(oci(&reference.to_string()), cause))
+}
+
+/// What the registry gets to see of the user. A token is had here: the client would tell the login to any server that it is sent to.
+async fn authorize(reference: &Reference, login: Login) -> Result<RegistryAuth> {
+    let failed = |cause| failed(oci(&reference.to_string()), cause);
+    let registry = registry_of(reference).map_err(failed)?;
+    let access = access(&registry, reference.repository(), Scope::Push, login).await;
+    Ok(match access.map_err(failed)? {
+        Access::Anonymous => RegistryAuth::Anonymous,
+        Access::Login { user, password } => RegistryAuth::Basic(user, password),
+        Access::Token(token) => RegistryAuth::Bearer(token),
+    })
 }
 
 fn parse(text: &str) -> Result<Reference> {

@@ -7,8 +7,10 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+type Change = fn(&Path);
+
 /// Ways to give a file another content; the last one leaves its times and its size.
-const CHANGES: [(&str, fn(&Path)); 4] = [
+const CHANGES: [(&str, Change); 4] = [
     ("written", |path| {
         let mut file = fs::File::options().write(true).open(path).unwrap();
         file.write_all(b"evil!").unwrap();

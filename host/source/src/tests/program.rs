@@ -24,14 +24,14 @@ fn command_lines_are_those_of_osbuild() {
         r#", "containers-transport": "containers-storage", "storage-location": "{storage}""#
     );
     let images = [
-        ("", format!("copy docker://h/n@{digest} dir:")),
+        ("", format!("copy --src-no-creds docker://h/n@{digest} dir:")),
         (
             r#", "tls-verify": true"#,
-            format!("copy docker://h/n@{digest} dir:"),
+            format!("copy --src-no-creds docker://h/n@{digest} dir:"),
         ),
         (
             r#", "tls-verify": false"#,
-            format!("copy --src-tls-verify=false docker://h/n@{digest} dir:"),
+            format!("copy --src-tls-verify=false --src-no-creds docker://h/n@{digest} dir:"),
         ),
         (
             r#", "containers-transport": "containers-storage""#,
@@ -95,6 +95,55 @@ fn a_storage_location_takes_no_options_and_makes_nothing() {
         assert!(!log.exists(), "{location}: skopeo was started");
     }
     assert!(!directory.path().join("missing").exists() && !directory.path().join("run").exists());
+}
+
+#[test]
+fn a_login_is_not_told_without_a_secured_connection() {
+    use super::server::{Reply, Server};
+    if !super::tools::have(&["skopeo"]) {
+        return;
+    }
+    let realm = Server::start(|_| Reply::ok(br#"{"token": "x"}"#));
+    let challenge = format!(r#"Bearer realm="{}/token",service="x""#, realm.url);
+    let registry =
+        Server::start(move |_| Reply::status(401).with("WWW-Authenticate", challenge.clone()));
+    let host = registry.url.trim_start_matches("http://");
+    let directory = tempfile::tempdir().unwrap();
+    let logins = directory.path().join("auth.json");
+    let login = r#"{"auth": "dXNlcjpzZWNyZXQ="}"#;
+    std::fs::write(&logins, format!(r#"{{"auths": {{"{host}": {login}}}}}"#)).unwrap();
+    let world = World::with([
+        ("PATH", "/usr/bin:/bin"),
+        ("HOME", directory.path().to_str().unwrap()),
+        ("REGISTRY_AUTH_FILE", logins.to_str().unwrap()),
+    ]);
+    let digest = sha256(b"x");
+    for (kind, member) in [
+        ("skopeo", format!(r#", "digest": "{digest}""#)),
+        ("skopeo-index", String::new()),
+    ] {
+        for verify in [true, false] {
+            let items = format!(
+                r#"{{"{digest}": {{"image": {{"name": "{host}/n", "tls-verify": {verify}{member}}}}}}}"#
+            );
+            error(&world, kind, &items);
+        }
+    }
+    assert!(
+        world.logs().contains("the login for it is not used"),
+        "{}",
+        world.logs()
+    );
+    let requests = [registry.requests(), realm.requests()].concat();
+    assert!(!requests.is_empty());
+    for request in requests {
+        assert_eq!(
+            request
+                .header("authorization")
+                .filter(|value| value.starts_with("Basic")),
+            None
+        );
+    }
 }
 
 #[test]

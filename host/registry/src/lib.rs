@@ -1,0 +1,14 @@
+//! Logins of container registries: who the user is to them, and to whom that may be told.
+//!
+//! A registry says at which server tokens are had ("realm"; github.com/distribution/distribution: "Token Authentication
+//! Specification"). A login goes there only over a secured connection, and only to a server of the registry's own name.
+#![forbid(unsafe_code)]
+
+mod login;
+mod token;
+
+pub use login::{Login, login};
+pub use token::{Access, Scope, access, answer};
+
+#[cfg(test)]
+mod tests;
