@@ -4,11 +4,11 @@
 //! client certificate for one origin only, within the limits of the source. Who does not know the first part of the paths, a
 //! random number that stands in a file of the store alone, gets nothing.
 
-use crate::download::{Engine, Failure, Security};
+use crate::download::{Engine, Failure, Security, refused};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use osbuild_wasm_manifest::location::Location;
-use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
 use std::cell::RefCell;
 use std::io::{Error, Read, Result};
 use std::time::Duration;
@@ -21,6 +21,10 @@ const HEAD: usize = 16 * 1024;
 
 /// Requests at a time; `ostree` makes eight.
 const CONNECTIONS: usize = 32;
+
+/// How often a server is asked that fails in a way that may pass, with a pause that doubles from the first one.
+const ATTEMPTS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long one side may say nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -103,8 +107,10 @@ impl<'a> Gateway<'a> {
             return say(&mut stream, StatusCode::NOT_FOUND).await;
         };
         let mut statuses = Vec::new();
+        // Where there are others, they are asked instead.
+        let attempts = if places.len() == 1 { ATTEMPTS } else { 1 };
         for place in places {
-            match self.pass(place, path, &mut stream).await? {
+            match self.pass(place, path, attempts, &mut stream).await? {
                 Passed::Everything => return Ok(()),
                 Passed::Nothing(status) => statuses.push(status),
             }
@@ -122,24 +128,46 @@ impl<'a> Gateway<'a> {
         Some((self.places.get(number.parse::<usize>().ok()?)?, path))
     }
 
+    /// Asks until there is an answer, or no more sense in it; none when the server has no such file.
+    async fn ask(
+        &self,
+        location: &Location,
+        attempts: u32,
+    ) -> std::result::Result<Option<Response>, Failure> {
+        let (mut pause, mut attempt) = (PAUSE, 1);
+        loop {
+            let line = self.engine.line(&self.security);
+            let failure = match line.get(location, HeaderMap::new()).await {
+                Ok(response) if response.status().is_success() => return Ok(Some(response)),
+                Ok(response) if response.status() == StatusCode::NOT_FOUND => return Ok(None),
+                Ok(response) => refused(&response),
+                Err(failure) => failure,
+            };
+            if attempt == attempts || matches!(failure, Failure::Lasting(_)) {
+                return Err(failure);
+            }
+            tokio::time::sleep(pause).await;
+            (pause, attempt) = (pause * 2, attempt + 1);
+        }
+    }
+
     /// Passes an answer on while it comes.
-    async fn pass(&self, place: &Location, path: &str, stream: &mut TcpStream) -> Result<Passed> {
+    async fn pass(
+        &self,
+        place: &Location,
+        path: &str,
+        attempts: u32,
+        stream: &mut TcpStream,
+    ) -> Result<Passed> {
         let Ok(location) = place.below(path) else {
             return Ok(Passed::Nothing(StatusCode::NOT_FOUND));
         };
-        let line = self.engine.line(&self.security);
-        let mut response = match line.get(&location, HeaderMap::new()).await {
-            Ok(response) if response.status().is_success() => response,
-            Ok(response) if response.status() == StatusCode::NOT_FOUND => {
-                return Ok(Passed::Nothing(StatusCode::NOT_FOUND));
-            }
-            Ok(response) => {
-                let status = response.status();
-                let problem = format!("{}: the server answered {status}", location.shown());
-                return Ok(self.note(problem, status));
-            }
+        let mut response = match self.ask(&location, attempts).await {
+            Ok(Some(response)) => response,
+            Ok(None) => return Ok(Passed::Nothing(StatusCode::NOT_FOUND)),
             Err(failure) => return Ok(self.failed(&location, failure)),
         };
+        let line = self.engine.line(&self.security);
         let length = response.content_length();
         if let Err(failure) = line.expect(length.unwrap_or_default()) {
             return Ok(self.failed(&location, failure));
@@ -164,13 +192,8 @@ impl<'a> Gateway<'a> {
     }
 
     fn failed(&self, location: &Location, failure: Failure) -> Passed {
-        let problem = format!("{}: {failure}", location.shown());
-        self.note(problem, StatusCode::BAD_GATEWAY)
-    }
-
-    fn note(&self, problem: String, status: StatusCode) -> Passed {
-        *self.problem.borrow_mut() = Some(problem);
-        Passed::Nothing(status)
+        *self.problem.borrow_mut() = Some(format!("{}: {failure}", location.shown()));
+        Passed::Nothing(StatusCode::BAD_GATEWAY)
     }
 }
 

@@ -95,7 +95,7 @@ fn tls_problem(error: &rustls::Error) -> String {
 }
 
 /// What an answer means that brings no content.
-pub(super) fn refused(response: &Response) -> Failure {
+pub(crate) fn refused(response: &Response) -> Failure {
     let status = response.status();
     let answer = format!("the server answered {status}");
     let passing = status.is_server_error()

@@ -14,7 +14,7 @@ mod settle;
 mod transfer;
 
 pub(crate) use client::{Identity, Security};
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, refused};
 
 use crate::FetchContext;
 use crate::checksum::Checksum;

@@ -207,6 +207,21 @@ fn a_commit_that_is_there_must_be_signed_too() {
     }
 }
 
+#[test]
+fn a_server_that_fails_for_a_moment_is_asked_again() {
+    let Some(upstream) = Upstream::new(&[]) else {
+        return;
+    };
+    let handler = upstream.handler();
+    let server = Server::start(move |request| match request.earlier {
+        0 if request.path.ends_with(".commit") => Reply::status(503),
+        _ => handler(request),
+    });
+    let world = world(upstream.directory.path(), &[]);
+    let outcome = fetch(&world, &upstream.items(&server.url, ""));
+    assert!(outcome.success, "{}", outcome.output);
+}
+
 /// A server with the list `/list` of mirrors, each on a line.
 fn list(lines: String, metalink: bool) -> Server {
     Server::start(move |_| {

@@ -24,7 +24,10 @@ fn command_lines_are_those_of_osbuild() {
         r#", "containers-transport": "containers-storage", "storage-location": "{storage}""#
     );
     let images = [
-        ("", format!("copy --src-no-creds docker://h/n@{digest} dir:")),
+        (
+            "",
+            format!("copy --src-no-creds docker://h/n@{digest} dir:"),
+        ),
         (
             r#", "tls-verify": true"#,
             format!("copy --src-no-creds docker://h/n@{digest} dir:"),
