@@ -256,6 +256,12 @@ impl RunContext<'_> {
                 id: source.id.clone(),
             });
             let limits = Limits::from(decision.limits);
+            let ask = |host: &str| {
+                if let Some(records) = &self.settings.records {
+                    records.ask(&source.id, host);
+                }
+                decision.may_reach(host)
+            };
             let context = FetchContext {
                 store: self.store,
                 observer: self.settings.observer.as_ref(),
@@ -263,7 +269,7 @@ impl RunContext<'_> {
                 environment: &environment,
                 host_root: Path::new("/"),
                 allowance: Allowance {
-                    host: &|host| decision.may_reach(host),
+                    host: &ask,
                     links: !self.plan.has_policy(),
                     bytes: limits.written_bytes,
                     time: limits.time,

@@ -143,6 +143,33 @@ fn a_redirect_to_a_host_that_the_policy_does_not_list_is_not_followed() {
 }
 
 #[test]
+fn a_learned_policy_has_the_hosts_that_servers_led_to() {
+    let scratch = Scratch::new();
+    let (target, _) = server(GOOD);
+    let (address, _) = server(format!(
+        "HTTP/1.1 302 Found\r\nLocation: http://{target}/x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    ));
+    let manifest = download(&format!("http://{address}/x"));
+    let run = |option: &str| {
+        Program::new("run --export tree")
+            .option(option, scratch.path("learned.toml"))
+            .option("--store", scratch.path("store"))
+            .option("--output-directory", scratch.path("out"))
+            .arg(scratch.json("manifest.json", &manifest))
+            .run()
+            .expect(0)
+    };
+    run("--learn");
+    std::fs::remove_dir_all(scratch.path("store")).unwrap();
+    let learned = std::fs::read_to_string(scratch.path("learned.toml")).unwrap();
+    assert!(
+        learned.contains(&target) && learned.contains(&address),
+        "{learned}"
+    );
+    run("--policy");
+}
+
+#[test]
 fn files_of_this_machine_are_planned_by_path_and_a_policy_names_them() {
     let scratch = Scratch::new();
     std::fs::write(scratch.path("file"), "hello").unwrap();

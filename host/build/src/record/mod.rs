@@ -25,6 +25,8 @@ use written::Writers;
 pub struct Records {
     started: Instant,
     stages: Mutex<Vec<(String, StageRecord)>>,
+    /// By id of the source.
+    asked: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Default for Records {
@@ -32,6 +34,7 @@ impl Default for Records {
         Self {
             started: Instant::now(),
             stages: Mutex::default(),
+            asked: Mutex::default(),
         }
     }
 }
@@ -40,6 +43,18 @@ impl Records {
     /// The stages that ended so far, each with the name of its pipeline, in the order in which they ended.
     pub fn take(&self) -> Vec<(String, StageRecord)> {
         std::mem::take(&mut *lock(&self.stages))
+    }
+
+    /// Notes that a source asks a host.
+    pub(crate) fn ask(&self, source: &str, host: &str) {
+        let mut asked = lock(&self.asked);
+        let hosts = asked.entry(source.to_owned()).or_default();
+        hosts.insert(host.to_owned());
+    }
+
+    /// The hosts (with port) that a source asked, those that servers led to included.
+    pub fn asked(&self, source: &str) -> BTreeSet<String> {
+        lock(&self.asked).get(source).cloned().unwrap_or_default()
     }
 }
 

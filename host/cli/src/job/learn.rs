@@ -1,6 +1,7 @@
 //! `run --learn`: from what a run did to the narrowest policy that allows it.
 use super::Job;
 use crate::exit::{Exit, fail};
+use osbuild_wasm_build::Records;
 use osbuild_wasm_capability::plan::Plan;
 use osbuild_wasm_capability::policy::learn;
 use osbuild_wasm_capability::record::StageRecord;
@@ -12,6 +13,7 @@ impl Job {
     pub(super) fn learn(
         &self,
         plan: &Plan,
+        records: Option<&Records>,
         stages: &[(String, StageRecord)],
         success: bool,
     ) -> Result<(), Exit> {
@@ -19,7 +21,12 @@ impl Job {
             return Ok(());
         };
         let stages: Vec<_> = stages.iter().map(|(_, stage)| stage.clone()).collect();
-        write_file(path, learn(plan, &stages).as_bytes()).map_err(|error| {
+        let mut plan = plan.clone();
+        for source in plan.sources.iter_mut().map(|planned| &mut planned.ask) {
+            let asked = records.map(|records| records.asked(&source.id));
+            source.hosts.extend(asked.unwrap_or_default());
+        }
+        write_file(path, learn(&plan, &stages).as_bytes()).map_err(|error| {
             let diagnostic = Diagnostic::new(format!("cannot write --learn {}", path.display()));
             let diagnostic = diagnostic.cause(error.to_string());
             fail(Exit::Failed, self.order.json, &diagnostic)

@@ -158,9 +158,10 @@ impl Job {
         };
         let settings = &opened.settings;
         let built = opened.confined.run(settings, &opened.store, &request);
-        let stages = records.map(|records| records.take()).unwrap_or_default();
+        let stages = records.as_ref().map(|records| records.take());
+        let stages = stages.unwrap_or_default();
         let success = built.as_ref().is_ok_and(|built| built.success);
-        self.learn(plan.document(), &stages, success)?;
+        self.learn(plan.document(), records.as_deref(), &stages, success)?;
         if let Some(recording) = recording {
             recording
                 .write(&manifest, &plan, &built, stages)
