@@ -357,7 +357,7 @@ mod tests {
     fn a_host_that_is_not_named_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("proxy");
-        let _proxy = Proxy::start(&socket, &["named.example:80".into()]).unwrap();
+        let _proxy = Proxy::start(&socket, &["named.example:80".to_owned()]).unwrap();
         for request in [
             "GET http://other.example/ HTTP/1.1\r\n\r\n",
             "CONNECT other.example:443 HTTP/1.1\r\n\r\n",

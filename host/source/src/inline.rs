@@ -87,7 +87,6 @@ fn item(
     context
         .store
         .put_source(FILES, key, &path)
-        .and_then(|()| context.store.note(FILES, &[key]))
         .map_err(|error| failed(&error))?;
     Ok(false)
 }

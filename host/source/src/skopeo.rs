@@ -60,7 +60,6 @@ async fn image(
         .map_err(|problem| format!("Downloaded image {}@{digest} {problem}", image.name))?;
     store
         .put_source(CONTAINERS, &key, &directory)
-        .and_then(|()| store.note(CONTAINERS, &[&key]))
         .map_err(|error| chain(&error))?;
     Ok(false)
 }

@@ -58,7 +58,6 @@ async fn index(
     context
         .store
         .put_source(FILES, key, &file)
-        .and_then(|()| context.store.note(FILES, &[key]))
         .map_err(|error| chain(&error))?;
     Ok(false)
 }

@@ -132,8 +132,8 @@ impl Store {
         }
     }
 
-    /// Puts a verified file or directory of a scratch directory among the sources, by rename. If the key exists
-    /// already, what is there stays and `from` is left to its scratch directory.
+    /// Puts a verified file or directory of a scratch directory among the sources, by rename, and notes what it looks like. If the
+    /// key exists already, what is there stays, verified or not, and `from` is left to its scratch directory.
     ///
     /// # Errors
     /// `key` cannot be a file name, or writing failed.
@@ -143,7 +143,7 @@ impl Store {
         // What has its final name is trusted by later runs: its bytes must be on the disk before.
         flush(from).at("write to the disk", from)?;
         match rustix::fs::renameat_with(CWD, from, CWD, &path, RenameFlags::NOREPLACE) {
-            Ok(()) => Ok(()),
+            Ok(()) => self.note(content_type, &[key]),
             Err(Errno::EXIST) => self.has_source(content_type, key).map(drop),
             Err(error) => Err(error).at("create", &path),
         }

@@ -13,6 +13,7 @@ use reqwest::{Response, StatusCode};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -291,12 +292,9 @@ impl<'a> Transfer<'a> {
 
     async fn copy(&mut self, path: &Path, received: &dyn Fn(u64)) -> Result<(), Failure> {
         let unreadable = |error: std::io::Error| Failure::io("read the file", &error);
-        let mut file = open(path, self.line.allowance.links).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(Failure::Lasting("it is not a file".to_owned()));
-        }
-        self.expect(metadata.len())?;
+        let file = open(path, self.line.allowance.links).map_err(unreadable)?;
+        let mut file = file.ok_or_else(|| Failure::Lasting("it is not a file".to_owned()))?;
+        self.expect(file.metadata().map_err(unreadable)?.len())?;
         loop {
             let mut chunk = vec![0; CHUNK];
             let count = file.read(&mut chunk).map_err(unreadable)?;
@@ -312,15 +310,20 @@ impl<'a> Transfer<'a> {
     }
 }
 
-/// Opens a file of this machine, whatever lies at the path without waiting for it.
-fn open(path: &Path, links: bool) -> std::io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+/// Opens a file of this machine; none for what is no regular file, which is not even opened: to open some devices does something.
+fn open(path: &Path, links: bool) -> std::io::Result<Option<File>> {
     let resolve = if links {
         ResolveFlags::empty()
     } else {
         ResolveFlags::NO_SYMLINKS
     };
-    Ok(openat2(CWD, path, flags, Mode::empty(), resolve)?.into())
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = openat2(CWD, path, flags, Mode::empty(), resolve)?;
+    let found = File::from(found);
+    if !found.metadata()?.is_file() {
+        return Ok(None);
+    }
+    File::open(format!("/proc/self/fd/{}", found.as_raw_fd())).map(Some)
 }
 
 /// Whether the content of a partial answer begins at `length`.
