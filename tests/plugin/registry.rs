@@ -1,8 +1,10 @@
 //! Publishing to and installing from a container registry that runs here.
 use crate::install::Place;
 use osbuild_wasm_tests::{Program, machine};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Debian's docker-registry.
@@ -179,4 +181,51 @@ fn a_private_registry_is_used_with_the_login_that_other_tools_have_stored() {
 
     place.scratch.write("auth.json", "{");
     push().expect(1).says("auth.json");
+}
+
+/// A server that answers everything in the same way, and the heads of the requests.
+fn answering(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = heads.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let lines = lines.map_while(Result::ok);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            seen.lock().unwrap().push(head.join("\n").to_lowercase());
+            _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (address, heads)
+}
+
+#[test]
+fn a_login_is_not_told_to_a_realm_of_another_name() {
+    let place = Place::new();
+    let end = "Connection: close\r\nContent-Length: 14\r\n\r\n{\"token\": \"t\"}";
+    let (realm, told) = answering(format!("HTTP/1.1 200 OK\r\n{end}"));
+    let port = realm.rsplit(':').next().unwrap();
+    for url in [
+        format!("http://localhost:{port}/token"),
+        format!("HTTP://localhost:{port}/token"),
+        format!("http://127.0.0.1@localhost:{port}/token"),
+        format!("http://127.0.0.1.:{port}\\@localhost/token"),
+    ] {
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"{url}\",service=\"x\"\r\n");
+        let (registry, _) = answering(format!("HTTP/1.1 401 Unauthorized\r\n{challenge}{end}"));
+        let login = format!(r#"{{"auths": {{"{registry}": {{"auth": "dXNlcjpzZWNyZXQ="}}}}}}"#);
+        let digest = "0".repeat(64);
+        place
+            .program("plugin install")
+            .arg(format!("oci://{registry}/stages/a@sha256:{digest}"))
+            .env(
+                "REGISTRY_AUTH_FILE",
+                place.scratch.write("auth.json", login),
+            )
+            .run()
+            .expect(1);
+    }
+    assert_eq!(*told.lock().unwrap(), Vec::<String>::new());
 }

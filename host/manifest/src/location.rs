@@ -205,6 +205,13 @@ fn without_final_dot(url: &mut Url) -> Result<(), String> {
     if name.is_empty() || name.ends_with('.') {
         return Err("has no host".to_owned());
     }
+    // What means something else where hosts are listed is no letter of a name.
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if matches!(url.host(), Some(Host::Domain(name)) if !name.bytes().all(fits)) {
+        return Err(
+            "has a host of other characters than letters, digits, `.`, `-` and `_`".to_owned(),
+        );
+    }
     if name != host {
         url.set_host(Some(name))
             .map_err(|error| format!("is wrong: {error}"))?;
@@ -406,6 +413,10 @@ mod tests {
             ("\u{1}http://evil.example/", None),
             (" http://evil.example/", None),
             ("http://evil .example/", None),
+            ("http://*/", None),
+            ("http://*.example/", None),
+            ("http://a?b@h/", Some("a:80")),
+            ("http://a,b/", None),
             ("http://evil.example../", None),
             ("http://./", None),
             ("http://%2fevil/", None),

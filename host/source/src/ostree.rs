@@ -193,9 +193,11 @@ async fn pull(
         pulled = watched(draft, &arguments, context) => pulled,
         () = gateway.serve() => Ok(()),
     };
+    // What the program calls its server means nothing to others.
+    let named = |problem: String| problem.replace(&url, &origin.metadata.location.shown());
     let reason = |problem| match gateway.problem() {
-        Some(reason) => format!("{problem}; {reason}"),
-        None => problem,
+        Some(reason) => format!("{}; {reason}", named(problem)),
+        None => named(problem),
     };
     pulled.map_err(reason)
 }
