@@ -329,6 +329,50 @@ fn an_image_larger_than_the_limit_of_its_source_is_not_kept() {
     );
 }
 
+/// What skopeo mounts over a storage stays in the mount namespace, which is that of the tests.
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        _ = Command::new("umount")
+            .arg(&self.0)
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+#[test]
+fn an_image_of_a_storage_location_is_verified_like_others() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let directory = registry.directory.path();
+    let storage = directory.join("overlay");
+    let _mounted = Mounted(storage.join("overlay"));
+    let specifier = format!("[overlay@{}]localhost/image", storage.display());
+    let from = format!("oci:{}:image", directory.join("layout").display());
+    let to = format!("containers-storage:{specifier}:tag");
+    let copied = Command::new("skopeo").args(["copy", &from, &to]).output();
+    // Not every file system can be below an overlay.
+    if !copied.unwrap().status.success() {
+        return;
+    }
+    let item = |digest: &str| {
+        format!(
+            r#"{{"{}": {{"image": {{"name": "localhost/image", "digest": "{digest}",
+                "containers-transport": "containers-storage", "storage-location": {storage:?}}}}}}}"#,
+            registry.id
+        )
+    };
+    let world = World::new();
+    for cached in [false, true] {
+        let outcome = fetch(&world, "skopeo", &item(&registry.digest));
+        assert!(outcome.success, "{}", outcome.output);
+        assert_eq!(outcome.items[0].cached, Some(cached));
+    }
+    error(&world, "skopeo", &item(&sha256(b"other")));
+}
+
 #[test]
 fn a_registry_that_the_policy_does_not_list_is_not_asked() {
     let digest = sha256(b"x");
