@@ -8,7 +8,8 @@ use crate::inputs::open_in_tree;
 use crate::log::StageLog;
 use crate::run::{Export, RunContext};
 use crate::sandbox::{Sandbox, TREE};
-use osbuild_wasm_capability::Access;
+use crate::stage::bounds::Bounds;
+use osbuild_wasm_capability::{Access, Limits};
 use osbuild_wasm_events::{Distribution, Event, Inventory, Observer, Package};
 use osbuild_wasm_manifest::model::{Pipeline, contents};
 use osbuild_wasm_manifest::runner::os_release_value;
@@ -122,7 +123,8 @@ impl FinishedTree<'_> {
         };
         sandbox.grant(TREE, self.tree, Access::Read);
         let log = StageLog::new("", "", "", Arc::new(Nobody));
-        let (pipe, pump) = log.pipe()?;
+        let bounds = Bounds::of(Limits::default());
+        let (pipe, pump) = log.pipe(&bounds)?;
         let place = format!("the RPM database {path} of pipeline {}", self.pipeline.name);
         let helpers = Helpers {
             processes: self.context.helpers,
@@ -134,6 +136,7 @@ impl FinishedTree<'_> {
             ..sandbox.helper_grant()
         };
         let session = helpers.begin(protocol::Interface::Rpm, &grant, &place)?;
+        bounds.cancellations.add(&session);
         let database = protocol::Database {
             root: TREE.into(),
             path: Some(path),

@@ -1,5 +1,6 @@
 //! The log of one stage: what the component and its tools print, in the order it arrives.
 use crate::failure::{BuildError, Result};
+use crate::stage::bounds::Bounds;
 use osbuild_wasm_component::LogSink;
 use osbuild_wasm_events::{Event, Observer};
 use rustix::fd::OwnedFd;
@@ -8,8 +9,8 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Bytes of log kept for the result; later ones are still passed on.
-const KEPT: usize = 64 << 20;
+/// Bytes of log that are kept for the result of its beginning, and as many of its end; all of it is passed on.
+const KEPT: usize = 4 << 20;
 
 /// Collects a stage's log and passes it on as events.
 pub(crate) struct StageLog {
@@ -22,9 +23,42 @@ pub(crate) struct StageLog {
 
 #[derive(Default)]
 struct Text {
-    whole: String,
+    beginning: String,
+    /// What came behind it, as far as it is kept.
+    end: String,
+    /// Bytes between the two that are not kept.
+    left_out: usize,
     /// Bytes of a character whose rest has not arrived.
     partial: Vec<u8>,
+}
+
+impl Text {
+    fn keep(&mut self, arrived: &str) {
+        if self.end.is_empty() && self.beginning.len() < KEPT {
+            self.beginning.push_str(arrived);
+            return;
+        }
+        self.end.push_str(arrived);
+        if self.end.len() > 2 * KEPT {
+            let surplus = self.end.ceil_char_boundary(self.end.len() - KEPT);
+            self.end.drain(..surplus);
+            self.left_out += surplus;
+        }
+    }
+
+    fn take(&mut self) -> String {
+        let rest = std::mem::take(&mut self.partial);
+        self.keep(&String::from_utf8_lossy(&rest));
+        let mut whole = std::mem::take(&mut self.beginning);
+        if self.left_out > 0 {
+            whole.push_str(&format!(
+                "\n[{} bytes of log are left out]\n",
+                self.left_out
+            ));
+        }
+        whole.push_str(&std::mem::take(&mut self.end));
+        whole
+    }
 }
 
 impl StageLog {
@@ -44,16 +78,21 @@ impl StageLog {
         })
     }
 
-    /// A pipe whose other end is read into the log until every writer closed it.
-    pub(crate) fn pipe(self: &Arc<Self>) -> Result<(OwnedFd, JoinHandle<()>)> {
+    /// A pipe whose other end is read into the log until every writer closed it. What programs write to it counts as log of the stage;
+    /// when that is used up, they are cut off.
+    pub(crate) fn pipe(self: &Arc<Self>, bounds: &Bounds) -> Result<(OwnedFd, JoinHandle<()>)> {
         let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
         let (reader, writer) = pipe.map_err(|errno| BuildError::io("log pipe")(errno.into()))?;
-        let log = self.clone();
+        let (log, bounds) = (self.clone(), bounds.clone());
         let pump = move || {
             let mut reader = File::from(reader);
             let mut buffer = vec![0; 32 << 10];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                log.log(&buffer[..count]);
+                // To the end, also of what is not kept: a writer that waits could not be ended.
+                match bounds.quota.take_log(count as u64) {
+                    Ok(()) => log.log(&buffer[..count]),
+                    Err(_) => bounds.cancellations.fire(),
+                }
             }
         };
         let thread = std::thread::Builder::new()
@@ -63,12 +102,10 @@ impl StageLog {
         Ok((writer, thread))
     }
 
-    /// All that was logged.
+    /// What was logged: all of it, or its beginning and its end.
     pub(crate) fn finish(&self) -> String {
         let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = std::mem::take(&mut text.partial);
-        text.whole.push_str(&String::from_utf8_lossy(&rest));
-        std::mem::take(&mut text.whole)
+        text.take()
     }
 }
 
@@ -80,9 +117,7 @@ impl LogSink for StageLog {
         let rest = text.partial.split_off(complete);
         let arrived = std::mem::replace(&mut text.partial, rest);
         let arrived = String::from_utf8_lossy(&arrived).into_owned();
-        if text.whole.len() < KEPT {
-            text.whole.push_str(&arrived);
-        }
+        text.keep(&arrived);
         // The lock is held so that two writers' texts are reported in the order of the log.
         if !arrived.is_empty() {
             let (pipeline, module, id) =
@@ -120,5 +155,21 @@ mod tests {
         log.log(&[b'a', 0xc3]);
         log.log(&[0xa9, b'b', 0xff]);
         assert_eq!(log.finish(), "aéb\u{fffd}");
+    }
+
+    #[test]
+    fn of_a_long_log_the_beginning_and_the_end_are_kept() {
+        let log = StageLog::new("p", "m", "i", Arc::new(Nobody));
+        log.log(b"first\n");
+        let line = "é".repeat(32 << 10);
+        for _ in 0..1000 {
+            log.log(line.as_bytes());
+        }
+        log.log(b"last\n");
+        let text = log.finish();
+        assert!(text.starts_with("first\n"));
+        assert!(text.ends_with("last\n"));
+        assert!(text.contains(" bytes of log are left out]"));
+        assert!(text.len() < 4 * KEPT, "{} bytes", text.len());
     }
 }

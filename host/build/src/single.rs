@@ -5,6 +5,7 @@ use crate::log::StageLog;
 use crate::plan::SinglePlan;
 use crate::run::Settings;
 use crate::sandbox::{DEVICES, INPUTS, MOUNTS, Sandbox, TREE};
+use crate::stage::bounds::Bounds;
 use crate::stage::component::{ComponentRun, run_component};
 use osbuild_wasm_capability::Access;
 use osbuild_wasm_component::{Module, Outcome};
@@ -56,19 +57,18 @@ impl Confined {
             &text("/meta/id"),
             settings.observer.clone(),
         );
-        let (pipe, pump) = log.pipe()?;
+        let bounds = Bounds::new(plan.stage().decision, settings);
+        let (pipe, pump) = log.pipe(&bounds)?;
         let run = ComponentRun {
             plan: plan.stage(),
+            bounds: bounds.clone(),
             seed: text("/meta/id"),
             arguments: document.to_string(),
             helpers: self.helpers.clone(),
             journal: None,
         };
-        let ended = run_component(settings, run, &sandbox, &log, pipe);
-        if ended.as_ref().is_ok_and(|ended| !ended.abandoned) {
-            _ = pump.join();
-        }
-        ended
+        let ended = run_component(settings, run, &sandbox, &log, pipe)?;
+        Ok(bounds.heed(ended, pump))
     }
 }
 

@@ -28,13 +28,13 @@ pub struct Root {
 /// Bounds of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory of all instances together.
+    /// Bytes of memory of all instances together: linear memories, tables, what instances themselves take, and the stack.
     pub memory: usize,
-    /// Bytes of log.
+    /// Bytes of log, of the component and its programs together.
     pub output: u64,
-    /// Bytes written through `tree`.
+    /// Bytes written: by the component, by the host for it (copies), and by its programs.
     pub written_bytes: u64,
-    /// Inodes made through `tree`.
+    /// Inodes made, in the same ways.
     pub created_inodes: u64,
     /// Wall-clock time; none: unlimited.
     pub time: Option<Duration>,
@@ -65,8 +65,6 @@ pub struct Grant {
     pub interfaces: BTreeSet<Interface>,
     /// The directories are there through `wasi:filesystem` too.
     pub wasi_filesystem: bool,
-    /// Bounds.
-    pub limits: Limits,
     /// Seconds since 1970 that the wall clock shows instead of the real time.
     pub source_epoch: Option<i64>,
     /// Random numbers come from the machine instead of a seed.

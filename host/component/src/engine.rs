@@ -1,6 +1,7 @@
 //! The wasmtime engine: configuration, compilation, and the clock that interrupts components.
 use crate::bindings;
 use crate::cache::Cache;
+use crate::complexity::weight;
 use crate::failure::ComponentError;
 use crate::installed::{self, Installed};
 use crate::module::Module;
@@ -33,6 +34,8 @@ pub struct Engine {
 #[derive(Clone)]
 pub struct Compiled {
     pub(crate) instance: InstancePre<State>,
+    /// Bytes of memory that it needs before it runs.
+    pub(crate) weight: usize,
 }
 
 impl fmt::Debug for Compiled {
@@ -91,6 +94,7 @@ impl Engine {
         let linker = self.linker(module).map_err(link)?;
         let compiled = Compiled {
             instance: linker.instantiate_pre(&component).map_err(link)?,
+            weight: weight(&module.bytes).map_err(|error| link(error.into()))?,
         };
         ready.insert(module.digest.clone(), compiled.clone());
         Ok(compiled)
@@ -179,13 +183,16 @@ fn link_interface(linker: &mut Linker<State>, interface: Interface) -> wasmtime:
     }
 }
 
+/// Bytes of stack that a component may use, beside the one in its memory.
+pub(crate) const WASM_STACK: usize = 1 << 20;
+
 fn configuration() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
-        .max_wasm_stack(1 << 20);
+        .max_wasm_stack(WASM_STACK);
     config
 }
 

@@ -127,6 +127,9 @@ pub enum Stopped {
     /// More log than allowed.
     #[error("stopped: the stage wrote more than {0} bytes of log")]
     Output(u64),
+    /// More written by its programs than allowed: the limit, and of what.
+    #[error("stopped: programs of the stage wrote more than its limit of {0} {1}")]
+    Written(u64, &'static str),
     /// More memory than allowed.
     #[error("stopped: the stage wanted more than {0} bytes of memory")]
     Memory(usize),

@@ -6,12 +6,14 @@
 
 pub mod bindings;
 mod cache;
+mod complexity;
 mod engine;
 mod failure;
 mod installed;
 mod limits;
 mod module;
 mod privileged;
+mod quota;
 mod record;
 mod registry;
 mod run;
@@ -26,6 +28,7 @@ pub use failure::{ComponentError, Stopped};
 pub use installed::Installed;
 pub use module::{Module, Origin};
 pub use privileged::{Attachment, Helpers, MountPoint, NoHelpers};
+pub use quota::StageQuota;
 pub use record::Recorder;
 pub use registry::{Builtin, Kind, Registry};
 pub use run::{Cancel, Outcome, Run};

@@ -1,5 +1,5 @@
 //! Interfaces that a helper process carries out; here they are only passed on, and only when granted.
-use crate::bindings::command::{self, Input, Outcome, Output, Request};
+use crate::bindings::command::{self, Input, Outcome, Output, Request, Root};
 use crate::bindings::grub::{self, Core};
 use crate::bindings::loopback::{self, HostDevice, Options};
 use crate::bindings::mount::{self, FileSystem, HostMounted};
@@ -10,6 +10,9 @@ use crate::run::State;
 use crate::tree::{denied, failed};
 use osbuild_wasm_capability::{Interface, Verb};
 use wasmtime::component::Resource;
+
+/// Contract path of the tree.
+const TREE: &str = "/run/osbuild/tree";
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -129,15 +132,39 @@ pub struct Mounted(Option<MountPoint>);
 
 impl State {
     fn allow(&mut self, interface: Interface, path: &str) -> Result<&mut dyn Helpers> {
+        self.roots.quota.go_on(path)?;
         if !self.interfaces.contains(&interface) {
             return self.roots.heard(Err(no_helper(interface, path)));
         }
         Ok(self.helpers.as_mut())
     }
 
-    /// A helper does not do to a path what the component may not do itself. Verb `replace` is `create` where nothing is yet.
-    fn may_pass(&self, path: &str, verb: Verb) -> Result<()> {
+    /// A call whose programs may write: what they wrote counts as written by the stage.
+    fn by_programs<T>(
+        &mut self,
+        interface: Interface,
+        path: &str,
+        call: impl FnOnce(&mut dyn Helpers) -> Result<T>,
+    ) -> Result<T> {
+        self.allow(interface, path)?;
+        let before = self.roots.usage()?;
+        let outcome = call(self.helpers.as_mut());
+        self.roots.take_growth(path, before)?;
+        outcome
+    }
+
+    /// A helper does not do to a path what the component may not do itself. Verb `replace` is `create` where nothing is yet. Returns the
+    /// path for the helper.
+    fn may_pass(&self, path: &str, verb: Verb) -> Result<String> {
         self.roots.heard(self.roots.permit_call(path, verb))
+    }
+
+    /// The contract path of a file that a program reads or writes; one that runs in the tree may be given a path inside of that.
+    fn stream(&self, root: Root, path: &str, verb: Verb) -> Result<String> {
+        match root == Root::Tree && !self.roots.has(path) {
+            true => self.may_pass(&format!("{TREE}{path}"), verb),
+            false => self.may_pass(path, verb),
+        }
     }
 
     /// Passes a `tree` call on to the helper when the kernel refused it to the host for lack of a capability.
@@ -150,6 +177,7 @@ impl State {
         let privileged = attribute.starts_with("security.") || attribute.starts_with("trusted.");
         match outcome {
             Err(error) if privileged && error.code == crate::ErrorCode::NotPermitted => {
+                self.roots.quota.go_on(&error.path)?;
                 call(self.helpers.as_mut())
             }
             other => other,
@@ -159,9 +187,9 @@ impl State {
 
 impl loopback::Host for State {
     fn attach(&mut self, path: String, options: Options) -> Result<Resource<Attached>> {
-        self.may_pass(&path, Verb::Read)?;
+        let mut path = self.may_pass(&path, Verb::Read)?;
         if !options.read_only {
-            self.may_pass(&path, Verb::Replace)?;
+            path = self.may_pass(&path, Verb::Replace)?;
         }
         let attachment = self
             .allow(Interface::Loopback, &path)?
@@ -264,8 +292,10 @@ impl State {
 
 impl rpm::Host for State {
     fn import_key(&mut self, database: Database, key: Vec<u8>) -> Result<()> {
-        self.allow(Interface::Rpm, &database.root)?
-            .import_key(database, key)
+        let root = database.root.clone();
+        self.by_programs(Interface::Rpm, &root, |helpers| {
+            helpers.import_key(database, key)
+        })
     }
 
     fn verify(&mut self, database: Database, package: String) -> Result<()> {
@@ -274,8 +304,10 @@ impl rpm::Host for State {
     }
 
     fn install(&mut self, database: Database, transaction: Transaction) -> Result<()> {
-        self.allow(Interface::Rpm, &database.root)?
-            .install(database, transaction)
+        let root = database.root.clone();
+        self.by_programs(Interface::Rpm, &root, |helpers| {
+            helpers.install(database, transaction)
+        })
     }
 
     fn query(&mut self, database: Database) -> Result<Vec<InstalledPackage>> {
@@ -301,10 +333,11 @@ impl grub::Host for State {
 
 impl qemu_img::Host for State {
     fn convert(&mut self, source: String, to: String, conversion: Conversion) -> Result<()> {
-        self.may_pass(&source, Verb::Read)?;
-        self.may_pass(&to, Verb::Replace)?;
-        self.allow(Interface::QemuImg, &source)?
-            .convert(&source, &to, conversion)
+        let source = self.may_pass(&source, Verb::Read)?;
+        let to = self.may_pass(&to, Verb::Replace)?;
+        self.by_programs(Interface::QemuImg, &source, |helpers| {
+            helpers.convert(&source, &to, conversion)
+        })
     }
 
     fn create(
@@ -314,26 +347,28 @@ impl qemu_img::Host for State {
         size: u64,
         options: Vec<String>,
     ) -> Result<()> {
-        self.may_pass(&path, Verb::Replace)?;
-        self.allow(Interface::QemuImg, &path)?
-            .create(&path, format, size, options)
+        let path = self.may_pass(&path, Verb::Replace)?;
+        self.by_programs(Interface::QemuImg, &path, |helpers| {
+            helpers.create(&path, format, size, options)
+        })
     }
 
     fn info(&mut self, path: String) -> Result<ImageInfo> {
-        self.may_pass(&path, Verb::Read)?;
+        let path = self.may_pass(&path, Verb::Read)?;
         self.allow(Interface::QemuImg, &path)?.info(&path)
     }
 }
 
 impl command::Host for State {
-    fn run(&mut self, request: Request) -> Result<Outcome> {
-        if let Input::File(path) = &request.input {
-            self.may_pass(path, Verb::Read)?;
+    fn run(&mut self, mut request: Request) -> Result<Outcome> {
+        let root = request.root;
+        if let Input::File(path) = &mut request.input {
+            *path = self.stream(root, path, Verb::Read)?;
         }
-        if let Output::File(path) = &request.output {
-            self.may_pass(path, Verb::Replace)?;
+        if let Output::File(path) = &mut request.output {
+            *path = self.stream(root, path, Verb::Replace)?;
         }
-        self.allow(Interface::Command, &request.program)?
-            .run(request)
+        let program = request.program.clone();
+        self.by_programs(Interface::Command, &program, |helpers| helpers.run(request))
     }
 }

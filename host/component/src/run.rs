@@ -5,6 +5,7 @@ use crate::engine::{Compiled, Engine};
 use crate::failure::{ComponentError, Stopped};
 use crate::limits::MemoryLimit;
 use crate::privileged::Helpers;
+use crate::quota::StageQuota;
 use crate::record::Recorder;
 use crate::stdio::{Log, LogSink};
 use crate::tree::{Gate, Roots};
@@ -14,9 +15,9 @@ use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, UpdateDeadline};
@@ -24,8 +25,26 @@ use wasmtime_wasi::p2::bindings::sync::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, HostWallClock, I32Exit, WasiCtx, WasiCtxView, WasiView};
 
-/// When a run's time is up, and how long that was.
-type Deadline = Option<(Instant, Duration)>;
+/// What ends a run from outside.
+#[derive(Clone)]
+struct End {
+    /// When its time is up, and how long that was.
+    deadline: Option<(Instant, Duration)>,
+    cancel: Cancel,
+    quota: Arc<StageQuota>,
+}
+
+/// Handles of one run: open files, streams, and whatever resources its components make for each other.
+const MAX_HANDLES: usize = 4096;
+
+/// Bytes of stack of a run's thread: the component's, and behind that the host's for copies of nested directories.
+const STACK: usize = 8 << 20;
+
+/// Bytes of a stage's metadata.
+const MAX_METADATA: usize = 16 << 20;
+
+/// Bytes that one call may pass to the host.
+const MAX_CALL: usize = 128 << 20;
 
 /// How often a running component's limits are looked at from outside.
 const POLL: Duration = Duration::from_millis(50);
@@ -58,6 +77,8 @@ impl Cancel {
 pub struct Run {
     /// Everything it may do.
     pub grant: Grant,
+    /// What it may use up, shared with all that works for it.
+    pub quota: Arc<StageQuota>,
     /// The arguments document.
     pub arguments: String,
     /// Identifies the stage: seeds its random numbers.
@@ -105,6 +126,15 @@ impl Outcome {
     pub fn success(&self) -> bool {
         self.status == 0
     }
+
+    /// Notes that it was stopped, if it was: it has then failed, whatever it says itself. Being late for an end that came anyway is none.
+    pub fn stop(&mut self, why: Option<Stopped>) {
+        let late = matches!(why, Some(Stopped::Time(_) | Stopped::Cancelled));
+        if why.is_some() && !(late && self.success()) && self.stopped.is_none() {
+            self.stopped = why;
+            self.status = self.status.max(1);
+        }
+    }
 }
 
 /// What host functions work on.
@@ -135,22 +165,42 @@ impl types::Host for State {}
 impl report::Host for State {
     fn metadata(&mut self, json: String) -> Result<(), Error> {
         self.roots.used(Interface::Report);
+        let invalid = |detail: &str| Error {
+            code: ErrorCode::Invalid,
+            path: String::new(),
+            detail: detail.into(),
+        };
+        if json.len() > MAX_METADATA {
+            return Err(invalid("metadata must not be larger than 16 MiB"));
+        }
+        self.said(&json)?;
         match serde_json::from_str(&json) {
             Ok(serde_json::Value::Object(_)) => {
                 self.metadata = Some(json);
                 Ok(())
             }
-            _ => Err(Error {
-                code: ErrorCode::Invalid,
-                path: String::new(),
-                detail: "metadata must be a JSON object".into(),
-            }),
+            _ => Err(invalid("metadata must be a JSON object")),
         }
     }
 
     fn failure(&mut self, kind: String, message: String, details: String) {
         self.roots.used(Interface::Report);
-        self.failure = Some((kind, message, details));
+        let texts = [&kind, &message, &details];
+        if texts.into_iter().all(|text| self.said(text).is_ok()) {
+            self.failure = Some((kind, message, details));
+        }
+    }
+}
+
+impl State {
+    /// What a stage reports counts as log.
+    fn said(&self, text: &str) -> Result<(), Error> {
+        let taken = self.roots.quota.take_log(text.len() as u64);
+        taken.map_err(|stopped| Error {
+            code: ErrorCode::Interrupted,
+            path: String::new(),
+            detail: stopped.to_string(),
+        })
     }
 }
 
@@ -160,31 +210,31 @@ impl Engine {
     /// The component has a thread of its own: one that hangs in a call of the kernel (opening a pipe that nobody writes to) cannot
     /// be ended, so once its time is up it is left behind and the outcome says `abandoned`.
     pub fn run(&self, compiled: &Compiled, run: Run) -> Result<Outcome, ComponentError> {
-        let deadline = run
-            .grant
-            .limits
-            .time
-            .map(|time| (Instant::now() + time, time));
-        let (cancel, instance, engine) =
-            (run.cancel.clone(), compiled.clone(), self.inner().clone());
+        let time = run.quota.limits().time;
+        let end = End {
+            deadline: time.map(|time| (Instant::now() + time, time)),
+            cancel: run.cancel.clone(),
+            quota: run.quota.clone(),
+        };
+        let (ends, instance, engine) = (end.clone(), compiled.clone(), self.inner().clone());
         let (report, reports) = channel();
         let work = move || {
             // Nobody listens any more when the run was abandoned.
-            _ = report.send(carry_out(&engine, &instance, run, deadline));
+            _ = report.send(carry_out(&engine, &instance, run, ends));
         };
         std::thread::Builder::new()
             .name("stage".into())
+            .stack_size(STACK)
             .spawn(work)
             .map_err(|error| ComponentError::Engine(error.to_string()))?;
-        wait(&reports, &cancel, deadline)
+        wait(&reports, &end)
     }
 }
 
 /// The outcome, or what is known of it when the component does not react to being stopped.
 fn wait(
     reports: &Receiver<Result<Outcome, ComponentError>>,
-    cancel: &Cancel,
-    deadline: Deadline,
+    end: &End,
 ) -> Result<Outcome, ComponentError> {
     let mut stopped_at = None;
     loop {
@@ -200,7 +250,7 @@ fn wait(
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if let Some(stopped) = stop_now(cancel, deadline)
+        if let Some(stopped) = end.reason()
             && stopped_at.get_or_insert_with(Instant::now).elapsed() >= GRACE
         {
             let stopped = Some(stopped);
@@ -218,41 +268,46 @@ fn carry_out(
     engine: &wasmtime::Engine,
     compiled: &Compiled,
     run: Run,
-    deadline: Deadline,
+    end: End,
 ) -> Result<Outcome, ComponentError> {
-    let log = Log::new(run.log.clone(), run.grant.limits.output);
-    let stopped_by_log = log.stopped.clone();
-    let mut store = Store::new(engine, state(&run, log)?(run.helpers));
+    let log = Log::new(run.log.clone(), run.quota.clone());
+    let memory = MemoryLimit::new(run.quota.limits().memory, compiled.weight);
+    let mut store = Store::new(engine, state(&run, log, memory)?(run.helpers));
     store.limiter(|state| &mut state.memory);
+    store.set_max_component_handles(2 * MAX_HANDLES);
+    store.set_hostcall_fuel(run.quota.limits().memory.min(MAX_CALL));
     store.set_epoch_deadline(1);
-    let cancel = run.cancel.clone();
-    store.epoch_deadline_callback(move |_| match stop_now(&cancel, deadline) {
+    let ends = end.clone();
+    store.epoch_deadline_callback(move |_| match ends.reason() {
         Some(stopped) => Err(wasmtime::Error::new(stopped)),
         None => Ok(UpdateDeadline::Continue(1)),
     });
     let result = call(&mut store, compiled);
-    let stopped_by_log = stopped_by_log
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    let interrupted = stopped_by_log.or_else(|| stop_now(&run.cancel, deadline));
+    let interrupted = end.reason();
     Ok(conclude(store.into_data(), result, interrupted))
 }
 
 fn call(store: &mut Store<State>, compiled: &Compiled) -> wasmtime::Result<Result<(), ()>> {
+    if store.data().memory.exceeded {
+        return Err(wasmtime::format_err!("its instances alone are too large"));
+    }
     let instance = compiled.instance.instantiate(&mut *store)?;
     Command::new(&mut *store, &instance)?
         .wasi_cli_run()
         .call_run(store)
 }
 
-fn stop_now(cancel: &Cancel, deadline: Deadline) -> Option<Stopped> {
-    if cancel.is_cancelled() {
-        return Some(Stopped::Cancelled);
+impl End {
+    /// Why the run has to end now, if it has to; everything that works for the stage then knows.
+    fn reason(&self) -> Option<Stopped> {
+        let late = || self.deadline.filter(|(at, _)| Instant::now() >= *at);
+        match late() {
+            _ if self.cancel.is_cancelled() => self.quota.stop(Stopped::Cancelled),
+            Some((_, time)) => self.quota.stop(Stopped::Time(time)),
+            None => {}
+        }
+        self.quota.stopped()
     }
-    deadline
-        .filter(|(at, _)| Instant::now() >= *at)
-        .map(|(_, time)| Stopped::Time(time))
 }
 
 fn conclude(
@@ -288,9 +343,9 @@ fn conclude(
             true => Stopped::Memory(state.memory.limit()),
             false => Stopped::Trap(trap_text(&error)),
         }));
-    } else if outcome.status != 0 {
-        // A program that was killed because of the limit looks like the stage's own failure.
-        outcome.stopped = interrupted;
+    } else {
+        // A program that was killed because of a limit looks like the stage's own failure, or is one that it does not mind.
+        outcome.stop(interrupted);
     }
     if let Some(failure) = state.release_failure.filter(|_| outcome.status == 0) {
         outcome.status = 1;
@@ -314,6 +369,7 @@ fn trap_text(error: &wasmtime::Error) -> String {
 fn state(
     run: &Run,
     log: Log,
+    memory: MemoryLimit,
 ) -> Result<impl FnOnce(Box<dyn Helpers>) -> State + use<>, ComponentError> {
     let wasi = wasi(run, log.clone())?;
     let gate = Gate::new(
@@ -321,13 +377,14 @@ fn state(
         run.grant.rights.clone(),
         run.recorder.clone(),
     );
-    let roots = Roots::open_all(&run.grant.roots, gate, run.grant.limits)?;
+    let roots = Roots::open_all(&run.grant.roots, gate, run.quota.clone())?;
     let interfaces = run.grant.interfaces.clone();
-    let memory = MemoryLimit::new(run.grant.limits.memory);
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(MAX_HANDLES);
     Ok(move |helpers| State {
         wasi,
         log,
-        table: ResourceTable::new(),
+        table,
         roots,
         interfaces,
         helpers,

@@ -1,10 +1,10 @@
 //! Standard output and error of a component: its log.
 use crate::failure::Stopped;
+use crate::quota::StageQuota;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -22,30 +22,16 @@ const PERMIT: usize = 64 << 10;
 #[derive(Clone)]
 pub(crate) struct Log {
     sink: Arc<dyn LogSink>,
-    limit: u64,
-    written: Arc<AtomicU64>,
-    pub(crate) stopped: Arc<Mutex<Option<Stopped>>>,
+    quota: Arc<StageQuota>,
 }
 
 impl Log {
-    pub(crate) fn new(sink: Arc<dyn LogSink>, limit: u64) -> Self {
-        Self {
-            sink,
-            limit,
-            written: Arc::default(),
-            stopped: Arc::default(),
-        }
+    pub(crate) fn new(sink: Arc<dyn LogSink>, quota: Arc<StageQuota>) -> Self {
+        Self { sink, quota }
     }
 
     pub(crate) fn append(&self, bytes: &[u8]) -> Result<(), Stopped> {
-        let before = self
-            .written
-            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if before.saturating_add(bytes.len() as u64) > self.limit {
-            let stopped = Stopped::Output(self.limit);
-            *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopped.clone());
-            return Err(stopped);
-        }
+        self.quota.take_log(bytes.len() as u64)?;
         self.sink.log(bytes);
         Ok(())
     }

@@ -13,6 +13,10 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
+/// Directories may be nested so deep in a tree that is copied or walked through, each level of which takes descriptors and stack. A path
+/// cannot name much more, but renames make them deeper.
+pub(crate) const MAX_DEPTH: usize = 500;
+
 /// Opens a directory named by its caller; links in that path are followed.
 pub fn open_root(path: &Path) -> io::Result<OwnedFd> {
     rustix::fs::open(path, DIRECTORY, Mode::empty())
@@ -78,7 +82,7 @@ pub(crate) type Visit<'a> = dyn FnMut(&Found<'_>) -> Result<(), FilesError> + 'a
 pub(crate) fn walk(root: &Path, visit: &mut Visit<'_>) -> Result<(), FilesError> {
     let dir = open_root(root).at("open", root)?;
     let mut path = root.to_owned();
-    walk_below(dir.as_fd(), &mut path, visit)?;
+    walk_below(dir.as_fd(), &mut path, visit, MAX_DEPTH)?;
     let stat = rustix::fs::fstat(&dir).at("examine", root)?;
     visit(&Found {
         dir: dir.as_fd(),
@@ -92,13 +96,16 @@ fn walk_below(
     dir: BorrowedFd<'_>,
     path: &mut PathBuf,
     visit: &mut Visit<'_>,
+    depth: usize,
 ) -> Result<(), FilesError> {
+    let depth = depth.checked_sub(1).ok_or(Errno::NAMETOOLONG);
+    let depth = depth.at("go deeper than", path)?;
     for name in names(dir).at("list", path)? {
         path.push(&name);
         let stat = rustix::fs::statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW).at("examine", path)?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             match open_unnoticed(dir, &name) {
-                Ok(child) => walk_below(child.as_fd(), path, visit)?,
+                Ok(child) => walk_below(child.as_fd(), path, visit, depth)?,
                 Err(Errno::XDEV) => {}
                 Err(error) => return Err(error).at("open", path),
             }

@@ -4,6 +4,7 @@
 //! anywhere else. The store and the host's side of `osbuild:stage/tree` share this room.
 #![forbid(unsafe_code)]
 
+mod carried;
 mod changed;
 mod copy;
 mod digest;
@@ -16,16 +17,17 @@ mod size;
 mod times;
 mod whole;
 
+pub use carried::{Carried, SET_ID};
 pub use changed::changed_files;
 pub use copy::{
-    CopyOptions, CopyReport, SetXattr, XattrLoss, copy, copy_metadata, copy_opened, copy_part,
-    copy_tree,
+    CopyOptions, CopyReport, Overseer, Property, SetXattr, XattrLoss, copy_metadata, copy_object,
+    copy_part, copy_tree,
 };
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};
 pub use privileges::holds_privileges;
-pub use remove::remove_tree;
-pub use size::disk_usage;
+pub use remove::{remove_entry, remove_tree};
+pub use size::{Usage, allocated, disk_usage, usage};
 pub use times::clamp_times;
 pub use whole::{NewFile, write_file};
 

@@ -21,6 +21,41 @@ const MAX_DEPTH: usize = 100;
 /// # Errors
 /// A mount point below `path` stops the removal: what is mounted there is not ours to delete.
 pub fn remove_tree(path: &Path) -> Result<(), FilesError> {
+    let Some((parent, name)) = parent_of(path)? else {
+        return Ok(());
+    };
+    let mut removal = Removal {
+        top: None,
+        path: path.to_owned(),
+        moved: 0,
+    };
+    removal.entry(parent.as_fd(), name, 0)
+}
+
+/// Removes one thing that is no directory; a path that does not exist is fine.
+///
+/// # Errors
+/// It is a directory, or the kernel refuses.
+pub fn remove_entry(path: &Path) -> Result<(), FilesError> {
+    let Some((parent, name)) = parent_of(path)? else {
+        return Ok(());
+    };
+    let remove = || rustix::fs::unlinkat(&parent, name, AtFlags::empty());
+    let removed = match remove() {
+        Err(Errno::PERM | Errno::ACCESS) => {
+            unprotect(parent.as_fd(), name);
+            remove()
+        }
+        removed => removed,
+    };
+    match removed {
+        Err(Errno::NOENT) => Ok(()),
+        other => other.at("remove", path),
+    }
+}
+
+/// The open directory that a path's last name is in, and the name; none when there is no such directory.
+fn parent_of(path: &Path) -> Result<Option<(OwnedFd, &OsStr)>, FilesError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::INVAL).at("remove", path);
     };
@@ -29,16 +64,10 @@ pub fn remove_tree(path: &Path) -> Result<(), FilesError> {
     } else {
         parent
     };
-    let parent = match open_root(parent) {
-        Err(Errno::NOENT) => return Ok(()),
-        other => other.at("open the directory of", path)?,
-    };
-    let mut removal = Removal {
-        top: None,
-        path: path.to_owned(),
-        moved: 0,
-    };
-    removal.entry(parent.as_fd(), name, 0)
+    match open_root(parent) {
+        Err(Errno::NOENT) => Ok(None),
+        other => Ok(Some((other.at("open the directory of", path)?, name))),
+    }
 }
 
 struct Removal {

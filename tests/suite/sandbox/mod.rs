@@ -1,6 +1,8 @@
 //! Components that try to get at what they were not granted. Every one fails cleanly, and nothing outside of its tree changes.
 mod devices;
 mod files;
+mod limits;
+mod moved;
 mod programs;
 mod races;
 mod reads;

@@ -1,5 +1,5 @@
 //! Programs that a component runs through `command`.
-use osbuild_wasm_tests::{Ended, Scratch, hostile, machine};
+use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine};
 use serde_json::{Value, json};
 
 const SECRET: &str = "the-secret-of-the-host";
@@ -190,4 +190,58 @@ fn a_program_that_hangs_ends_with_the_stage() {
         .says("--stage-timeout");
     assert!(ended.took.as_secs() < 10, "it took {:?}", ended.took);
     machine::assert_nothing_left(scratch.root());
+}
+
+/// The check follows links as the helper does, and the helper is told where they lead.
+#[test]
+fn what_a_program_prints_goes_only_where_the_stage_may_write() {
+    if !machine::offers(&["bwrap", "cat"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.write("tree/elsewhere/there", "unchanged");
+    scratch.directory("tree/own");
+    for (text, link) in [
+        ("/elsewhere/made", "dangling"),
+        ("../own/next", "first"),
+        ("../elsewhere/made", "next"),
+        ("/elsewhere/there", "link"),
+    ] {
+        scratch.link(text, &format!("tree/own/{link}"));
+    }
+    let rights = json!([{ "verbs": ["read", "create", "replace"], "paths": ["/own/**"] }]);
+    let cat = |stdout: &str, in_tree: bool| json!({ "program": "cat", "arguments": ["/etc/hostname"], "stdout": stdout, "in_tree": in_tree });
+    let runs = json!({ "runs": [
+        cat("/run/osbuild/tree/own/dangling", false),
+        cat("/run/osbuild/tree/own/first", false),
+        cat("/run/osbuild/tree/own/link", false),
+        cat("/elsewhere/new", true),
+        cat("/own/../elsewhere/there", true),
+    ] });
+    let ended = Program::new("stage run test.narrow")
+        .option(
+            "--libdir",
+            hostile::with_rights(&scratch, "programs", &rights),
+        )
+        .option("--tree", scratch.path("tree"))
+        .option(
+            "--args",
+            scratch.json("arguments", &json!({ "options": runs })),
+        )
+        .run()
+        .expect(1);
+    for refusal in [
+        "create /elsewhere/made",
+        "replace /elsewhere/there",
+        "create /elsewhere/new",
+    ] {
+        assert!(
+            ended.stdout.contains(&format!("may not {refusal}: ")),
+            "{}",
+            ended.all()
+        );
+    }
+    assert_eq!(scratch.read("tree/elsewhere/there"), "unchanged");
+    let there = std::fs::read_dir(scratch.path("tree/elsewhere")).expect("a directory");
+    assert_eq!(there.count(), 1);
 }

@@ -9,7 +9,8 @@ use crate::reads::Reads;
 use crate::record::{Before, Journal, RecordedHelpers};
 use crate::run::Settings;
 use crate::sandbox::Sandbox;
-use osbuild_wasm_capability::{Grant, Interface, Limits};
+use crate::stage::bounds::Bounds;
+use osbuild_wasm_capability::{Grant, Interface};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
 use rustix::fd::OwnedFd;
@@ -23,6 +24,8 @@ use std::time::Duration;
 pub(crate) struct ComponentRun<'a> {
     /// Which one, and what it gets.
     pub(crate) plan: StagePlan<'a>,
+    /// What it may use up.
+    pub(crate) bounds: Bounds,
     /// The arguments document.
     pub(crate) arguments: String,
     /// Seeds its random numbers.
@@ -47,6 +50,11 @@ pub(crate) fn run_component(
         return Err(BuildError::manifest(&plan.module.metadata.name, reason));
     }
     let reads = Reads::open(&sandbox.build_root, &plan.decision.reads)?;
+    let Bounds {
+        quota,
+        cancellations,
+    } = component.bounds;
+    let time = quota.limits().time;
     let compiled = settings.engine.prepare(plan.module)?;
     let proxy = plan
         .module
@@ -57,7 +65,6 @@ pub(crate) fn run_component(
         .as_deref()
         .map(|socket| Proxy::start(socket, &plan.decision.hosts))
         .transpose()?;
-    let cancellations = Cancellations::default();
     let helpers = StageHelpers {
         processes: component.helpers,
         grant: helper_grant(plan, sandbox, proxy),
@@ -67,14 +74,12 @@ pub(crate) fn run_component(
         file_systems: sandbox.file_systems.clone(),
         sessions: BTreeMap::new(),
     };
-    let grant = grant(settings, plan, sandbox, &reads);
+    let grant = grant(plan, sandbox, &reads);
     let _watch = settings.interrupt.watch(cancellations.clone());
-    let _timer = grant
-        .limits
-        .time
-        .map(|time| Timer::start(time, cancellations));
+    let _timer = time.map(|time| Timer::start(time, cancellations));
     let run = Run {
         grant,
+        quota,
         arguments: component.arguments,
         seed: component.seed,
         log: log.clone(),
@@ -92,10 +97,8 @@ pub(crate) fn run_component(
 }
 
 /// What a component may do.
-fn grant(settings: &Settings, plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Reads) -> Grant {
+fn grant(plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Reads) -> Grant {
     let (metadata, decision) = (&plan.module.metadata, plan.decision);
-    let mut limits = Limits::from(decision.limits);
-    limits.time = limits.time.into_iter().chain(settings.stage_timeout).min();
     let interfaces = decision.interfaces.iter().copied();
     Grant {
         module: metadata.name.clone(),
@@ -103,7 +106,6 @@ fn grant(settings: &Settings, plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Re
         rights: plan.rights.clone(),
         interfaces: interfaces.chain([Interface::Types]).collect(),
         wasi_filesystem: decision.wasi_filesystem,
-        limits,
         source_epoch: sandbox.source_epoch,
         entropy: metadata.entropy,
     }

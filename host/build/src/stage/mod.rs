@@ -1,4 +1,5 @@
 //! One stage: its sandbox is prepared, its component run, and everything released again.
+pub(crate) mod bounds;
 pub(crate) mod component;
 mod outcome;
 
@@ -12,6 +13,7 @@ use crate::record::Journal;
 use crate::run::RunContext;
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use crate::{arguments, devices, inputs, mounts, shell};
+use bounds::Bounds;
 use component::{ComponentRun, run_component};
 use osbuild_wasm_capability::{Access, Interface, Refusal};
 use osbuild_wasm_component::Outcome;
@@ -111,7 +113,8 @@ fn carry_out(
         ..Sandbox::default()
     };
     sandbox.grant(TREE, tree, Access::Write);
-    let (pipe, pump) = log.pipe()?;
+    let bounds = Bounds::new(plan.decision, context.settings);
+    let (pipe, pump) = log.pipe(&bounds)?;
     let held = prepare(context, stage, plan, &mut sandbox, &pipe)?;
     let arguments = arguments::document(&sandbox, &stage.options, &stage.id, pipeline.source_epoch);
     if shell::wanted(context.settings, stage) {
@@ -119,6 +122,7 @@ fn carry_out(
     }
     let run = ComponentRun {
         plan,
+        bounds: bounds.clone(),
         arguments,
         seed: stage.id.clone(),
         helpers: context.helpers.clone(),
@@ -126,13 +130,10 @@ fn carry_out(
     };
     let ended = run_component(context.settings, run, &sandbox, log, pipe);
     let released = held.release(file_systems);
-    let ended = ended?;
+    let ended = bounds.heed(ended?, pump);
     if ended.abandoned {
-        // The component still holds its end of the pipe.
         return Ok(ended);
     }
-    // The helpers hold the other ends of the pipe until their sessions are gone.
-    _ = pump.join();
     if ended.success() {
         released?
     }

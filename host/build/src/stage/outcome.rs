@@ -78,7 +78,7 @@ fn error_of(ended: &Outcome) -> Option<StageError> {
         let kind = match stopped {
             Stopped::Time(_) => "timeout",
             Stopped::Cancelled => "interrupted",
-            Stopped::Output(_) | Stopped::Memory(_) => "limit",
+            Stopped::Output(_) | Stopped::Memory(_) | Stopped::Written(..) => "limit",
             Stopped::Trap(_) => "trap",
         };
         return Some(StageError {

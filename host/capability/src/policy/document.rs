@@ -86,13 +86,13 @@ pub enum Beyond {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RuleLimits {
-    /// Linear memory.
+    /// Stack, instances, linear memories and tables.
     pub memory: Option<Bytes>,
     /// Wall-clock time, of a source too.
     pub time: Option<Time>,
-    /// Bytes written through `tree`, or fetched by a source.
+    /// Bytes written by the stage, the host for it, and its programs; or fetched by a source.
     pub written_bytes: Option<Bytes>,
-    /// Inodes made through `tree`.
+    /// Inodes made, in the same ways.
     pub created_inodes: Option<u64>,
     /// Bytes of log.
     pub log_bytes: Option<Bytes>,

@@ -2,9 +2,10 @@
 use super::Result;
 use super::errors::{from_errno, invalid};
 use super::names::metadata_of;
-use super::quota::Quota;
 use crate::bindings::tree::Metadata;
-use rustix::fd::OwnedFd;
+use crate::quota::StageQuota;
+use osbuild_wasm_files::allocated;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{copy_file_range, fstat, fsync, ftruncate};
 use rustix::io::{Errno, pread, pwrite, write};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 const READ_LIMIT: u32 = 1 << 20;
 /// Most bytes that `tree.read` returns at once.
 const WHOLE_LIMIT: u64 = 16 << 20;
+/// So much is copied by one call of the kernel, so that a copy that is to end does end.
+const COPY_PIECE: u64 = 16 << 20;
 /// Size of the pieces when the kernel cannot copy by itself.
 const PIECE: usize = 128 << 10;
 
@@ -22,11 +25,11 @@ pub struct OpenFile {
     fd: OwnedFd,
     path: String,
     append: bool,
-    quota: Arc<Quota>,
+    quota: Arc<StageQuota>,
 }
 
 impl OpenFile {
-    pub(super) fn new(fd: OwnedFd, path: &str, append: bool, quota: Arc<Quota>) -> Self {
+    pub(super) fn new(fd: OwnedFd, path: &str, append: bool, quota: Arc<StageQuota>) -> Self {
         Self {
             fd,
             path: path.to_owned(),
@@ -94,12 +97,11 @@ impl OpenFile {
     ) -> Result<u64> {
         let available = source.stat()?.size.saturating_sub(from);
         let wanted = length.min(available);
-        self.quota.take_bytes(&self.path, wanted)?;
         let mut done = 0;
         while done < wanted {
-            let piece = usize::try_from(wanted - done)
-                .unwrap_or(usize::MAX)
-                .min(1 << 30);
+            let piece = (wanted - done).min(COPY_PIECE);
+            self.quota.take_bytes(&self.path, piece)?;
+            let piece = usize::try_from(piece).unwrap_or(PIECE);
             let count = match copy_file_range(
                 &source.fd,
                 Some(&mut from),
@@ -137,7 +139,7 @@ impl OpenFile {
     }
 
     pub(super) fn set_size(&self, size: u64) -> Result<()> {
-        retry(|| ftruncate(&self.fd, size)).map_err(|errno| self.error(errno))
+        resize(&self.fd, &self.path, size, &self.quota)
     }
 
     pub(super) fn stat(&self) -> Result<Metadata> {
@@ -157,6 +159,20 @@ impl OpenFile {
     fn error(&self, errno: Errno) -> crate::bindings::types::Error {
         from_errno(&self.path, errno)
     }
+}
+
+/// Sets the size of an open file. A hole costs nothing, but not every file system has holes: what it takes for them is taken from the
+/// quota, or undone.
+pub(crate) fn resize(file: &impl AsFd, path: &str, size: u64, quota: &StageQuota) -> Result<()> {
+    let failed = |errno| from_errno(path, errno);
+    quota.go_on(path)?;
+    let before = fstat(file).map_err(failed)?;
+    retry(|| ftruncate(file, size)).map_err(failed)?;
+    let after = fstat(file).map_err(failed)?;
+    let grown = allocated(&after).saturating_sub(allocated(&before));
+    quota.take_bytes(path, grown).inspect_err(|_| {
+        _ = ftruncate(file, u64::try_from(before.st_size).unwrap_or(0));
+    })
 }
 
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {

@@ -1,19 +1,20 @@
 //! The verb `copy`.
 use super::Result;
-use super::errors::{failed, from_errno};
+use super::errors::{failed, files_error, from_errno};
 use super::gate::Permit;
 use super::names::is_directory;
+use super::overseer::Overseen;
 use super::roots::{Located, Roots, Slot, link_of};
 use crate::bindings::tree::{CopyOptions, OpenMode};
-use crate::bindings::types::Error;
 use osbuild_wasm_capability::{Coverage, Verb};
-use osbuild_wasm_files::{
-    CopyOptions as Options, FilesError, copy, copy_metadata, copy_opened, copy_tree, remove_tree,
-};
+use osbuild_wasm_files::{copy_metadata, copy_object, copy_tree, remove_entry, remove_tree};
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Stat, fstat, statat};
 use rustix::io::Errno;
 use std::path::Path;
+
+/// Directories that are nested in a copy that follows links.
+const DEPTH: usize = 128;
 
 impl Roots {
     pub(super) fn copy(&self, source: &str, to: &str, options: CopyOptions) -> Result<()> {
@@ -21,28 +22,25 @@ impl Roots {
         let from = self.locate(source)?;
         let contents = source.ends_with("/.") || source.ends_with('/') || from.rest == ".";
         if options.follow {
-            return self.copy_following(source, &self.destination(source, to, contents)?);
+            return self.copy_following(source, &self.destination(source, to, contents)?, DEPTH);
         }
         if contents {
             return self.copy_contents(&from, to);
         }
         let from = from.slot()?;
         let target = self.copy_target(from.name, to, false)?;
-        let read = from.permit_whole(Verb::Read)?;
-        let place = target.permit_placing(from.reach())?;
-        let object = statat(&from.parent, from.name, AtFlags::SYMLINK_NOFOLLOW);
-        refuse_same(to, object, &target)?;
+        let object = from.object()?;
+        let reach = object.reach();
+        let read = from.permit_reaching(Verb::Read, reach)?;
+        let place = target.permit_placing(reach)?;
+        refuse_same(to, &object.stat, &target)?;
         if options.remove_destination {
-            // Files are replaced, which `place` allows; a whole directory goes only if it may be removed.
-            let remove = match target.reach() {
-                Coverage::Below => Some(target.permit_whole(Verb::Remove)?),
-                _ => None,
-            };
-            remove_tree(&target.path()).map_err(|error| copy_error(to, &error))?;
-            remove.into_iter().for_each(Permit::done);
+            clear(&target)?;
         }
-        copy(&from.path(), &target.path(), Options::default())
-            .map_err(|error| copy_error(to, &error))?;
+        let overseen = Overseen::new(&target, reach)?;
+        copy_object(object.handle.as_fd(), &target.path(), overseen.options())
+            .map_err(|error| files_error(to, &error))?;
+        overseen.done();
         read.done();
         place.into_iter().for_each(Permit::done);
         Ok(())
@@ -55,10 +53,13 @@ impl Roots {
         let target = self.copy_target("", to, true)?;
         let read = from.permit_reaching(Verb::Read, Coverage::Below, &handle)?;
         let place = target.permit_placing(Coverage::Below)?;
+        let stat = fstat(&handle).map_err(|errno| from_errno(from.path, errno))?;
+        refuse_same(to, &stat, &target)?;
+        let overseen = Overseen::new(&target, Coverage::Below)?;
         let source = Path::new(&link_of(&handle)).join(".");
-        refuse_same(to, fstat(&handle), &target)?;
-        copy_tree(&source, &target.path(), Options::default())
-            .map_err(|error| copy_error(to, &error))?;
+        copy_tree(&source, &target.path(), overseen.options())
+            .map_err(|error| files_error(to, &error))?;
+        overseen.done();
         read.done();
         place.into_iter().for_each(Permit::done);
         Ok(())
@@ -91,22 +92,19 @@ impl Roots {
         })
     }
 
-    /// Copies what links lead to; every link is resolved inside the granted directory that it is in.
-    fn copy_following(&self, source: &str, to: &str) -> Result<()> {
+    /// Copies what links lead to; every link is resolved inside the granted directory that it is in. Links may lead in a circle, or to
+    /// where the copy goes: `depth` ends that.
+    fn copy_following(&self, source: &str, to: &str, depth: usize) -> Result<()> {
         let located = self.locate(source)?;
         let handle = located
             .path_fd(true)
             .map_err(|errno| from_errno(source, errno))?;
         if !is_directory(&handle) {
-            let file = self.open(source, OpenMode::Read, 0)?;
-            let target = self.copy_target("", to, false)?;
-            let place = target.permit_placing(Coverage::Path)?;
-            refuse_same(to, fstat(file.descriptor()), &target)?;
-            copy_opened(file.descriptor(), &target.path(), Options::default())
-                .map_err(|error| copy_error(to, &error))?;
-            place.into_iter().for_each(Permit::done);
-            return Ok(());
+            return self.copy_file(source, to);
         }
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(from_errno(source, Errno::LOOP));
+        };
         let existed = match self.create_directory(to, 0o700) {
             Err(error) if error.code != crate::ErrorCode::Exists => return Err(error),
             created => created.is_err(),
@@ -115,6 +113,7 @@ impl Roots {
             self.copy_following(
                 &format!("{source}/{}", entry.name),
                 &format!("{to}/{}", entry.name),
+                depth,
             )?;
         }
         let target = self.locate(to)?;
@@ -123,37 +122,48 @@ impl Roots {
             .map_err(|errno| from_errno(to, errno))?;
         let verb = if existed { Verb::Replace } else { Verb::Create };
         let permit = target.permit(verb, &made)?;
-        copy_metadata(handle.as_fd(), made.as_fd(), Options::default())
-            .map_err(|error| copy_error(to, &error))?;
+        let overseen = Overseen::of(&target, &made)?;
+        copy_metadata(handle.as_fd(), made.as_fd(), !existed, overseen.options())
+            .map_err(|error| files_error(to, &error))?;
+        overseen.done();
         permit.done();
+        Ok(())
+    }
+
+    fn copy_file(&self, source: &str, to: &str) -> Result<()> {
+        let file = self.open(source, OpenMode::Read, 0)?;
+        let target = self.copy_target("", to, false)?;
+        let place = target.permit_placing(Coverage::Path)?;
+        let stat = fstat(file.descriptor()).map_err(|errno| from_errno(source, errno))?;
+        refuse_same(to, &stat, &target)?;
+        let overseen = Overseen::new(&target, Coverage::Path)?;
+        copy_object(file.descriptor(), &target.path(), overseen.options())
+            .map_err(|error| files_error(to, &error))?;
+        overseen.done();
+        place.into_iter().for_each(Permit::done);
         Ok(())
     }
 }
 
-/// Refuses to copy an object onto itself, which would begin by emptying it. What cannot be looked at is left to the copy.
-fn refuse_same(
-    to: &str,
-    source: std::result::Result<Stat, Errno>,
-    target: &Slot<'_>,
-) -> Result<()> {
-    let there = statat(&target.parent, target.name, AtFlags::SYMLINK_NOFOLLOW);
-    match (source, there) {
-        (Ok(source), Ok(there))
-            if (source.st_dev, source.st_ino) == (there.st_dev, there.st_ino) =>
-        {
+/// Files are replaced, which the right to put something in their place allows; a whole directory goes only if it may be removed.
+fn clear(target: &Slot<'_>) -> Result<()> {
+    let removed = match target.object() {
+        Err(_) => return Ok(()),
+        Ok(there) if there.is_directory() => {
+            let permit = target.permit_reaching(Verb::Remove, Coverage::Below)?;
+            remove_tree(&target.path()).map(|()| permit.done())
+        }
+        Ok(_) => remove_entry(&target.path()),
+    };
+    removed.map_err(|error| files_error(target.located.path, &error))
+}
+
+/// Refuses to copy an object onto itself, which would begin by emptying it.
+fn refuse_same(to: &str, source: &Stat, target: &Slot<'_>) -> Result<()> {
+    match statat(&target.parent, target.name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) if (source.st_dev, source.st_ino) == (there.st_dev, there.st_ino) => {
             Err(failed(to, &"it is the same as what is to be copied"))
         }
         _ => Ok(()),
-    }
-}
-
-/// The error in the contract's terms; paths of the host do not leave it.
-fn copy_error(to: &str, error: &FilesError) -> Error {
-    match error.io().and_then(std::io::Error::raw_os_error) {
-        Some(errno) => from_errno(to, rustix::io::Errno::from_raw_os_error(errno)),
-        None => failed(
-            to,
-            &"a directory cannot take the place of something else, nor the other way round",
-        ),
     }
 }

@@ -1,5 +1,6 @@
 //! From the kernel's errors to those of the contract.
 use crate::bindings::types::{Error, ErrorCode};
+use osbuild_wasm_files::FilesError;
 use rustix::io::Errno;
 use std::fmt::Display;
 
@@ -48,6 +49,22 @@ pub(crate) fn explained(error: Error, code: ErrorCode, detail: &str) -> Error {
             ..error
         },
         false => error,
+    }
+}
+
+/// What happened to a tree of files, in the contract's terms; paths of the host do not leave it.
+pub(crate) fn files_error(path: &str, error: &FilesError) -> Error {
+    let Some(cause) = error.io() else {
+        return failed(
+            path,
+            &"a directory cannot take the place of something else, nor the other way round",
+        );
+    };
+    let refusal = cause.get_ref().and_then(|cause| cause.downcast_ref());
+    match (refusal, cause.raw_os_error()) {
+        (Some(refusal), _) => Error::clone(refusal),
+        (None, Some(errno)) => from_errno(path, Errno::from_raw_os_error(errno)),
+        (None, None) => failed(path, cause),
     }
 }
 

@@ -4,8 +4,9 @@ use super::roots::{Located, Slot, host_path, link_of, place_below};
 use super::{Recorder, Result};
 use crate::bindings::types::Error;
 use osbuild_wasm_capability::{Coverage, Refusal, Rights, Verb};
-use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, FileType, statat};
+use osbuild_wasm_files::{Carried, FilesError, SET_ID};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,13 +106,25 @@ impl Gate {
             return Ok(Permit(None));
         }
         let place = place()?;
-        self.rights
-            .permit(verb, &place, reach)
-            .map_err(|refusal| self.refuse(asked, refusal))?;
+        self.allow(asked, verb, &place, reach)?;
         Ok(self.permitted(verb, place, reach))
     }
 
-    fn permitted(&self, verb: Verb, place: String, reach: Coverage) -> Permit<'_> {
+    /// An error of the call, and a refusal that is kept, unless the rights allow it.
+    pub(super) fn allow(
+        &self,
+        asked: &str,
+        verb: Verb,
+        place: &str,
+        reach: Coverage,
+    ) -> Result<()> {
+        self.rights
+            .permit(verb, place, reach)
+            .map_err(|refusal| self.refuse(asked, refusal))
+    }
+
+    /// Leave that [`Gate::allow`] gave.
+    pub(super) fn permitted(&self, verb: Verb, place: String, reach: Coverage) -> Permit<'_> {
         Permit(self.recorder.as_deref().map(|recorder| Pending {
             recorder,
             verb,
@@ -122,12 +135,37 @@ impl Gate {
     }
 }
 
-/// Everything below a directory, or one object.
-pub(super) fn reach_of(directory: bool) -> Coverage {
-    if directory {
-        Coverage::Below
-    } else {
-        Coverage::Path
+/// An object, held by a handle that opens nothing.
+pub(super) struct Object {
+    pub(super) handle: OwnedFd,
+    pub(super) stat: Stat,
+}
+
+impl Object {
+    /// Everything below a directory, or one object.
+    pub(super) fn reach(&self) -> Coverage {
+        match self.is_directory() {
+            true => Coverage::Below,
+            false => Coverage::Path,
+        }
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode) == FileType::Directory
+    }
+
+    /// Whether it is what has the name now.
+    pub(super) fn is_at(&self, slot: &Slot<'_>) -> bool {
+        statat(&slot.parent, slot.name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|there| (there.st_dev, there.st_ino) == (self.stat.st_dev, self.stat.st_ino))
+    }
+
+    /// What it, or what is below it, takes along to another name.
+    pub(super) fn carried(&self) -> std::result::Result<Carried, FilesError> {
+        match self.is_directory() {
+            true => Carried::below(self.handle.as_fd()),
+            false => Carried::of(self.handle.as_fd(), &self.stat),
+        }
     }
 }
 
@@ -191,9 +229,18 @@ impl Slot<'_> {
     }
 
     /// What has the name now, links not followed.
-    pub(super) fn kind(&self) -> Option<FileType> {
+    fn kind(&self) -> Option<FileType> {
         let stat = statat(&self.parent, self.name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         Some(FileType::from_raw_mode(stat.st_mode))
+    }
+
+    /// Opens what has the name now, links not followed: what is decided about it is then done to it, whatever has the name by then.
+    pub(super) fn object(&self) -> Result<Object> {
+        let failed = |errno| from_errno(self.located.path, errno);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = openat(&self.parent, self.name, flags, Mode::empty()).map_err(failed)?;
+        let stat = fstat(&handle).map_err(failed)?;
+        Ok(Object { handle, stat })
     }
 
     /// Leave to do `verb` to the name alone.
@@ -205,16 +252,6 @@ impl Slot<'_> {
     pub(super) fn permit_reaching(&self, verb: Verb, reach: Coverage) -> Result<Permit<'_>> {
         let Located { gate, path, .. } = &self.located;
         gate.permit(path, verb, reach, || self.place())
-    }
-
-    /// Leave to do `verb` to the name, and to all below it when it is a directory.
-    pub(super) fn permit_whole(&self, verb: Verb) -> Result<Permit<'_>> {
-        self.permit_reaching(verb, self.reach())
-    }
-
-    /// All below it when it is a directory. Asks the kernel only when that matters.
-    pub(super) fn reach(&self) -> Coverage {
-        reach_of(!self.located.gate.is_open() && self.kind() == Some(FileType::Directory))
     }
 
     /// Leave to make a directory: one that may be created, or that leads to something that may be.
@@ -238,21 +275,59 @@ impl Slot<'_> {
             .collect()
     }
 
-    /// Refuses when one of the verbs may be done to an object under its new name but not under this one.
-    pub(super) fn gains_nothing(&self, new: &Slot<'_>, verbs: &[Verb]) -> Result<()> {
+    /// Leave to make a new object with this mode: set-id bits take more than `create`.
+    pub(crate) fn permit_new(&self, mode: u32) -> Result<Vec<Permit<'_>>> {
+        let mut permits = vec![self.permit(Verb::Create)?];
+        permits.extend(self.permit_set_id(mode)?);
+        Ok(permits)
+    }
+
+    /// Leave to give a new object set-id bits, if the mode has some.
+    pub(super) fn permit_set_id(&self, mode: u32) -> Result<Option<Permit<'_>>> {
+        let set_id = mode & SET_ID != 0;
+        set_id.then(|| self.permit(Verb::Chmod)).transpose()
+    }
+
+    /// Leave to give the name to an object that is there, with what it takes along: it takes the verbs by which a new object would get
+    /// the same.
+    pub(super) fn permit_carrying(
+        &self,
+        carried: &Carried,
+        reach: Coverage,
+    ) -> Result<Vec<Permit<'_>>> {
+        let verbs = [
+            (carried.mode, Verb::Chmod),
+            (carried.owner, Verb::Chown),
+            (carried.attributes, Verb::Xattr),
+            (carried.node, Verb::Node),
+        ];
+        let needed = verbs.into_iter().filter(|(needed, _)| *needed);
+        needed
+            .map(|(_, verb)| self.permit_reaching(verb, reach))
+            .collect()
+    }
+
+    /// Refuses unless what may be changed under one of two names may be changed under the other: who may write through one of them
+    /// writes what the other leads to.
+    pub(super) fn changes_alike(&self, other: &Slot<'_>, reach: Coverage) -> Result<()> {
         let gate = self.located.gate;
         if gate.rights.is_everything() {
             return Ok(());
         }
-        let new = new.place()?;
-        let (reach, gained) = match self.kind() {
-            Some(FileType::Directory) => (Coverage::Below, Coverage::Above),
-            _ => (Coverage::Path, Coverage::Path),
+        let somewhere = match reach {
+            Coverage::Below => Coverage::Above,
+            _ => Coverage::Path,
         };
-        let gains = |verb: &&Verb| gate.rights.permit(**verb, &new, gained).is_ok();
-        verbs
-            .iter()
-            .filter(gains)
-            .try_for_each(|verb| self.permit_reaching(*verb, reach).map(drop))
+        let places = (self.place()?, other.place()?);
+        for verb in [Verb::Replace, Verb::Chmod, Verb::Chown, Verb::Xattr] {
+            let may = |place: &str| gate.rights.permit(verb, place, somewhere).is_ok();
+            if may(&places.0) {
+                gate.allow(other.located.path, verb, &places.1, reach)?;
+            }
+            if may(&places.1) {
+                gate.allow(self.located.path, verb, &places.0, reach)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -3,16 +3,17 @@ mod bytes;
 mod copies;
 mod errors;
 mod gate;
+mod growth;
 mod names;
 mod objects;
 mod open;
-mod quota;
+mod overseer;
 mod roots;
 
 pub use bytes::OpenFile;
+pub(crate) use bytes::resize;
 pub(crate) use errors::{denied, failed, from_errno, invalid};
 pub(crate) use gate::Gate;
-pub(crate) use quota::Quota;
 pub use roots::Roots;
 pub(crate) use roots::{Located, link_of};
 

@@ -1,13 +1,13 @@
 //! Verbs on names: directories, links, metadata, attributes, copies.
-use super::errors::{explained, failed, from_errno, invalid};
+use super::errors::{explained, files_error, from_errno, invalid};
 use super::gate::Permit;
 use super::objects::set_mode;
-use super::roots::{Roots, link_of};
+use super::roots::{Roots, Slot, link_of};
 use super::{OpenFile, Result};
 use crate::ErrorCode;
 use crate::bindings::tree::{Entry, FileType as Kind, Metadata, OpenMode, Timestamp};
 use osbuild_wasm_capability::{Coverage, Verb};
-use osbuild_wasm_files::remove_tree;
+use osbuild_wasm_files::{remove_entry, remove_tree};
 use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, IFlags, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
@@ -29,14 +29,10 @@ impl Roots {
         let located = self.locate(path)?;
         located.writable()?;
         let slot = located.slot()?;
-        let permits = slot.permit_placing(Coverage::Path)?;
-        self.quota.take_inode(path)?;
+        let mut permits = slot.permit_placing(Coverage::Path)?;
+        permits.extend(slot.permit_set_id(mode)?);
         let failed = |errno| from_errno(path, errno);
-        let temporary = format!(".{:.200}.osbuild-new", slot.name);
-        _ = unlinkat(&slot.parent, &temporary, AtFlags::empty());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode & 0o7777);
-        let file = openat(&slot.parent, &temporary, flags, mode).map_err(failed)?;
+        let (temporary, file) = slot.made(|slot| new_beside(slot, mode))?;
         let file = OpenFile::new(file, path, false, self.quota.clone());
         let placed = file.write(0, bytes).and_then(|()| {
             renameat(&slot.parent, &temporary, &slot.parent, slot.name).map_err(failed)
@@ -56,8 +52,12 @@ impl Roots {
             openat(handle, ".", flags, Mode::empty())
         })?;
         let mut entries = Vec::new();
+        let mut room = self.quota.limits().memory;
         for entry in Dir::read_from(directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
+            room = room
+                .checked_sub(entry.file_name().count_bytes() + size_of::<Entry>())
+                .ok_or_else(|| self.quota.too_large(path))?;
             let name = entry
                 .file_name()
                 .to_str()
@@ -120,8 +120,17 @@ impl Roots {
             }
             other => other?,
         };
-        let permit = slot.permit_whole(Verb::Remove)?;
-        remove_tree(&slot.path()).map_err(|error| failed(path, &error))?;
+        let object = match slot.object() {
+            Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
+            other => other?,
+        };
+        let permit = slot.permit_reaching(Verb::Remove, object.reach())?;
+        match object.is_directory() {
+            true => remove_tree(&slot.path()),
+            // Should it have become a directory, nothing below that was allowed to go.
+            false => remove_entry(&slot.path()),
+        }
+        .map_err(|error| files_error(path, &error))?;
         permit.done();
         Ok(())
     }
@@ -203,6 +212,7 @@ impl Roots {
         value: &[u8],
         follow: bool,
     ) -> Result<()> {
+        self.quota.take_bytes(path, value.len() as u64)?;
         self.locate(path)?.change(follow, Verb::Xattr, |handle| {
             rustix::fs::setxattr(link_of(handle), name, value, XattrFlags::empty())
         })
@@ -260,6 +270,20 @@ impl Roots {
             ioctl_setflags(&file, flags)
         })
     }
+}
+
+/// A new file in the slot's directory, under a name of its own: nothing that is there is touched.
+fn new_beside(slot: &Slot<'_>, mode: u32) -> rustix::io::Result<(String, OwnedFd)> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(mode & 0o7777);
+    for attempt in 0..u32::MAX {
+        let name = format!(".{:.200}.osbuild-new{attempt}", slot.name);
+        match openat(&slot.parent, &name, flags, mode) {
+            Err(Errno::EXIST) => {}
+            made => return made.map(|file| (name, file)),
+        }
+    }
+    Err(Errno::EXIST)
 }
 
 /// Inode flags need an open file or directory; nothing else has any.

@@ -1,13 +1,13 @@
 //! What both doors do with names: look, change, make, link, move, remove.
 use super::Result;
-use super::errors::{from_errno, invalid};
-use super::gate::Permit;
+use super::errors::{files_error, from_errno, invalid};
+use super::gate::{Object, Permit};
 use super::roots::{Located, Slot, link_of};
-use osbuild_wasm_capability::Verb;
+use osbuild_wasm_capability::{Coverage, Verb};
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, fstat, linkat, mkdirat, openat, readlinkat, renameat,
-    symlinkat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, linkat, mkdirat, openat, readlinkat,
+    renameat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -50,14 +50,13 @@ impl<'a> Located<'a> {
     ) -> Result<()> {
         let slot = self.new_slot()?;
         let permit = slot.permit(verb)?;
-        call(&slot).map_err(|errno| from_errno(slot.located.path, errno))?;
+        slot.made(call)?;
         permit.done();
         Ok(())
     }
 
     fn new_slot(self) -> Result<Slot<'a>> {
         self.writable()?;
-        self.quota.take_inode(self.path)?;
         // The directory itself is there, whatever is to be made.
         if self.rest == "." {
             Err(from_errno(self.path, Errno::EXIST))
@@ -78,8 +77,10 @@ impl<'a> Located<'a> {
     pub(crate) fn create_directory(self, mode: u32) -> Result<()> {
         let slot = self.new_slot()?;
         let permit = slot.permit_directory()?;
+        let set_id = slot.permit_set_id(mode)?;
         let failed = |errno| from_errno(slot.located.path, errno);
-        mkdirat(&slot.parent, slot.name, Mode::from_raw_mode(mode & 0o777)).map_err(failed)?;
+        let bits = Mode::from_raw_mode(mode & 0o777);
+        slot.made(|slot| mkdirat(&slot.parent, slot.name, bits))?;
         // mkdir(2) leaves set-id and sticky bits to the file system.
         if mode & 0o7000 != 0 {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -87,6 +88,7 @@ impl<'a> Located<'a> {
             set_mode(&made, mode).map_err(failed)?;
         }
         permit.done();
+        set_id.into_iter().for_each(Permit::done);
         Ok(())
     }
 
@@ -102,31 +104,44 @@ impl<'a> Located<'a> {
     }
 
     pub(crate) fn symbolic_link(self, text: &str) -> Result<()> {
+        self.quota.take_bytes(self.path, text.len() as u64)?;
         self.make(Verb::Create, |slot| {
             symlinkat(text, &slot.parent, slot.name)
         })
     }
 
+    /// Another name takes what reading the object and making the same under that name would take.
     pub(crate) fn hard_link(self, to: Located<'_>) -> Result<()> {
         // Writing through the new name would change what was granted for reading only.
         self.writable()?;
         let from = self.slot()?;
+        let object = from.object()?;
+        if object.is_directory() {
+            return Err(from_errno(from.located.path, Errno::PERM));
+        }
         let read = from.permit(Verb::Read)?;
         let slot = to.new_slot()?;
         let create = slot.permit(Verb::Create)?;
-        // ... or what may not be changed under its first name.
-        from.gains_nothing(
-            &slot,
-            &[Verb::Replace, Verb::Chmod, Verb::Chown, Verb::Xattr],
-        )?;
-        let flags = AtFlags::empty();
-        linkat(&from.parent, from.name, &slot.parent, slot.name, flags)
-            .map_err(|errno| from_errno(slot.located.path, errno))?;
+        let carried = from.carries(&object, &slot)?;
+        from.changes_alike(&slot, Coverage::Path)?;
+        // The object that was looked at, not what has the name by now.
+        let object = link_of(&object.handle);
+        slot.made(|slot| {
+            linkat(
+                CWD,
+                &*object,
+                &slot.parent,
+                slot.name,
+                AtFlags::SYMLINK_FOLLOW,
+            )
+        })?;
         read.done();
         create.done();
+        carried.into_iter().for_each(Permit::done);
         Ok(())
     }
 
+    /// A new name takes what reading, removing and making the same under that name would take.
     pub(crate) fn rename(self, to: Located<'_>) -> Result<()> {
         self.writable()?;
         to.writable()?;
@@ -134,14 +149,21 @@ impl<'a> Located<'a> {
             return Err(from_errno(to.path, Errno::XDEV));
         }
         let (from, target) = (self.slot()?, to.slot()?);
-        let remove = from.permit_whole(Verb::Remove)?;
-        let place = target.permit_placing(from.reach())?;
-        // What may not be read stays unread under a new name.
-        from.gains_nothing(&target, &[Verb::Read])?;
+        let object = from.object()?;
+        let reach = object.reach();
+        let remove = from.permit_reaching(Verb::Remove, reach)?;
+        let read = from.permit_reaching(Verb::Read, reach)?;
+        let place = target.permit_placing(reach)?;
+        let carried = from.carries(&object, &target)?;
         renameat(&from.parent, from.name, &target.parent, target.name)
             .map_err(|errno| from_errno(from.located.path, errno))?;
-        remove.done();
-        place.into_iter().for_each(Permit::done);
+        if !from.located.gate.is_open() && !object.is_at(&target) {
+            // Something else took the name meanwhile: nobody allowed that to be moved.
+            _ = renameat(&target.parent, target.name, &from.parent, from.name);
+            return Err(from_errno(from.located.path, Errno::BUSY));
+        }
+        let permits = [remove, read].into_iter().chain(place).chain(carried);
+        permits.for_each(Permit::done);
         Ok(())
     }
 
@@ -158,6 +180,33 @@ impl<'a> Located<'a> {
             .map_err(|errno| from_errno(slot.located.path, errno))?;
         permit.done();
         Ok(())
+    }
+}
+
+impl Slot<'_> {
+    /// Makes an inode; one that could not be made costs nothing.
+    pub(crate) fn made<T>(&self, call: impl FnOnce(&Self) -> rustix::io::Result<T>) -> Result<T> {
+        let Located { quota, path, .. } = &self.located;
+        quota.take_inode(path)?;
+        call(self).map_err(|errno| {
+            quota.return_inode();
+            from_errno(path, errno)
+        })
+    }
+
+    /// Leave to give `new` to an object of this name, with all that it takes along.
+    fn carries<'a>(&self, object: &Object, new: &'a Slot<'_>) -> Result<Vec<Permit<'a>>> {
+        if self.located.gate.is_open() {
+            return Ok(Vec::new());
+        }
+        let reach = object.reach();
+        let carried = object
+            .carried()
+            .map_err(|error| files_error(self.located.path, &error))?;
+        if carried.linked {
+            self.changes_alike(new, reach)?;
+        }
+        new.permit_carrying(&carried, reach)
     }
 }
 

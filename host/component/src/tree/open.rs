@@ -1,15 +1,13 @@
 //! Opening files.
 use super::errors::{denied, from_errno};
-use super::roots::{Located, Roots, link_of};
+use super::gate::Permit;
+use super::roots::{LINKS, Located, Roots, link_of};
 use super::{OpenFile, Result};
 use crate::bindings::tree::OpenMode;
 use osbuild_wasm_capability::Verb;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags, fstat, openat, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
-
-/// Links at the end of a path that are followed one after the other (MAXSYMLINKS of the kernel).
-const LINKS: u32 = 40;
 
 impl Roots {
     /// Opens a regular file or a granted device. What else the tree holds (nodes of devices, pipes) is never opened.
@@ -36,7 +34,6 @@ impl Roots {
                 file
             }
             Err(Errno::NOENT) if creates(how) && self.gate.is_open() => {
-                self.quota.take_inode(path)?;
                 located.create(open_flags(how), mode)?
             }
             Err(Errno::NOENT) if creates(how) => match self.create(located, how, mode)? {
@@ -65,22 +62,15 @@ impl Roots {
         }
         let slot = located.slot()?;
         if how != OpenMode::CreateNew
-            && let Ok(text) = readlinkat(&slot.parent, slot.name, Vec::new())
+            && let Some(target) = slot.leads_to()?
         {
-            let text = text.to_string_lossy();
-            let from = match text.starts_with('/') {
-                true => slot.located.contract.as_ref().to_owned(),
-                false => slot.located.place(&slot.parent)?,
-            };
-            return Ok(Created::Link(format!("{from}/{text}")));
+            return Ok(Created::Link(target));
         }
-        let permit = slot.permit(Verb::Create)?;
-        self.quota.take_inode(path)?;
+        let permits = slot.permit_new(mode)?;
         let flags = open_flags(how) | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode & 0o7777);
-        let file = openat(&slot.parent, slot.name, flags, mode)
-            .map_err(|errno| from_errno(path, errno))?;
-        permit.done();
+        let file = slot.made(|slot| openat(&slot.parent, slot.name, flags, mode))?;
+        permits.into_iter().for_each(Permit::done);
         Ok(Created::File(file))
     }
 }
@@ -118,9 +108,13 @@ impl Located<'_> {
             return Err(from_errno(self.path, Errno::ISDIR));
         }
         let mode = Mode::from_raw_mode(mode & 0o7777);
+        self.quota.take_inode(self.path)?;
         let fd = self
             .open_inside(self.rest, flags | OFlags::NONBLOCK, mode)
-            .map_err(|errno| from_errno(self.path, errno))?;
+            .map_err(|errno| {
+                self.quota.return_inode();
+                from_errno(self.path, errno)
+            })?;
         let metadata = fstat(&fd).map_err(|errno| from_errno(self.path, errno))?;
         // Something may have come into being meanwhile.
         if FileType::from_raw_mode(metadata.st_mode) != FileType::RegularFile {

@@ -2,11 +2,11 @@
 use super::Result;
 use super::errors::{denied, from_errno, invalid};
 use super::gate::Gate;
-use super::quota::Quota;
 use crate::ErrorCode;
 use crate::bindings::types::Error;
 use crate::failure::ComponentError;
-use osbuild_wasm_capability::{Access, Coverage, Interface, Limits, Refusal, Root, Verb};
+use crate::quota::StageQuota;
+use osbuild_wasm_capability::{Access, Coverage, Interface, Refusal, Root, Verb};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 use rustix::io::Errno;
@@ -23,25 +23,28 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 /// Paths of WASI: nothing leads out of the directory that they start from, and an absolute link does.
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
+/// Links at the end of a path that are followed one after the other (MAXSYMLINKS of the kernel).
+pub(super) const LINKS: u32 = 40;
+
 /// Contract path of the directory that a component's own mounts go into.
 const MOUNTS: &str = "/run/osbuild/mounts";
 
 /// The granted directories and devices of one run.
 #[derive(Debug)]
 pub struct Roots {
-    roots: Vec<OpenRoot>,
+    pub(super) roots: Vec<OpenRoot>,
     pub(super) gate: Gate,
-    pub(crate) quota: Arc<Quota>,
+    pub(crate) quota: Arc<StageQuota>,
 }
 
 #[derive(Debug)]
-struct OpenRoot {
-    contract: String,
+pub(super) struct OpenRoot {
+    pub(super) contract: String,
     /// Where a directory that is open from the start is on this machine. Should it be moved, nothing is found below it any more.
     host: OnceLock<PathBuf>,
     anchor: Anchor,
-    access: Access,
-    is_directory: bool,
+    pub(super) access: Access,
+    pub(super) is_directory: bool,
 }
 
 /// How a granted directory is held.
@@ -68,7 +71,7 @@ pub(crate) struct Located<'a> {
     /// As it was asked for.
     pub(crate) path: &'a str,
     pub(super) gate: &'a Gate,
-    pub(crate) quota: &'a Arc<Quota>,
+    pub(crate) quota: &'a Arc<StageQuota>,
 }
 
 pub(super) enum Held<'a> {
@@ -97,7 +100,7 @@ impl Roots {
     pub(crate) fn open_all(
         roots: &[Root],
         gate: Gate,
-        limits: Limits,
+        quota: Arc<StageQuota>,
     ) -> std::result::Result<Self, ComponentError> {
         let mut open = Vec::with_capacity(roots.len());
         for root in roots {
@@ -126,7 +129,7 @@ impl Roots {
         Ok(Self {
             roots: open,
             gate,
-            quota: Arc::new(Quota::new(limits)),
+            quota,
         })
     }
 
@@ -183,6 +186,11 @@ impl Roots {
         Err(denied(path, "outside of what this stage was granted"))
     }
 
+    /// Whether a path is in a granted directory.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.locate(path).is_ok()
+    }
+
     /// A path of WASI: relative to an open directory, and never leading out of it.
     pub(crate) fn beneath<'a>(
         &'a self,
@@ -228,22 +236,42 @@ impl Roots {
         Ok(())
     }
 
-    /// Asks for a right to a path that a helper is going to use. What is not in a granted directory is for the helper to refuse.
-    pub(crate) fn permit_call(&self, path: &str, verb: Verb) -> Result<()> {
+    /// Asks for a right to a path that a helper is going to use, and returns the path to hand over: where the object really is, so that
+    /// no link leads the helper elsewhere. Verb `replace` is `create` where nothing is yet. What is not in a granted directory is for the
+    /// helper to refuse.
+    pub(crate) fn permit_call(&self, path: &str, verb: Verb) -> Result<String> {
         if self.gate.is_open() {
-            return Ok(());
+            return Ok(path.to_owned());
         }
         let Ok(located) = self.locate(path) else {
-            return Ok(());
+            return Ok(path.to_owned());
         };
         match located.path_fd(true) {
-            Ok(handle) => located.permit(verb, &handle)?.done(),
-            Err(Errno::NOENT) if verb == Verb::Replace => {
-                located.slot()?.permit(Verb::Create)?.done();
+            Ok(handle) => {
+                located.permit(verb, &handle)?.done();
+                located.place(&handle)
             }
-            Err(_) => {}
+            Err(Errno::NOENT) if verb == Verb::Replace => self.permit_new_call(path),
+            Err(_) => Ok(path.to_owned()),
         }
-        Ok(())
+    }
+
+    /// The same for what is to be made: links that lead nowhere are followed step by step, as far as the kernel would.
+    fn permit_new_call(&self, path: &str) -> Result<String> {
+        let mut next = path.to_owned();
+        for _ in 0..=LINKS {
+            let located = self.locate(&next)?;
+            located.writable()?;
+            let slot = located.slot()?;
+            match slot.leads_to()? {
+                None => {
+                    slot.permit(Verb::Create)?.done();
+                    return slot.place();
+                }
+                Some(target) => next = target,
+            }
+        }
+        Err(from_errno(path, Errno::LOOP))
     }
 
     /// Where an open object is, as a path of the contract: in the innermost granted directory that it is below.
@@ -272,7 +300,7 @@ impl OpenRoot {
         matches!(self.anchor, Anchor::Open(_)).then_some(&self.host)
     }
 
-    fn held(&self) -> std::result::Result<Held<'_>, Errno> {
+    pub(super) fn held(&self) -> std::result::Result<Held<'_>, Errno> {
         Ok(match &self.anchor {
             Anchor::Open(fd) => Held::Open(fd.as_fd()),
             Anchor::AtEachCall(host) => Held::JustOpened(open_anchor(host)?),
@@ -387,6 +415,21 @@ impl<'a> Located<'a> {
             name,
             located: self,
         })
+    }
+}
+
+impl Slot<'_> {
+    /// The contract path that the name leads to, if it is a link.
+    pub(super) fn leads_to(&self) -> Result<Option<String>> {
+        let Ok(text) = readlinkat(&self.parent, self.name, Vec::new()) else {
+            return Ok(None);
+        };
+        let text = text.to_string_lossy();
+        let from = match text.starts_with('/') {
+            true => self.located.contract.as_ref().to_owned(),
+            false => self.located.place(&self.parent)?,
+        };
+        Ok(Some(format!("{from}/{text}")))
     }
 }
 

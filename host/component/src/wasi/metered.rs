@@ -1,5 +1,5 @@
 //! Streams into files, with the limit of written bytes.
-use crate::tree::Quota;
+use crate::quota::StageQuota;
 use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
@@ -7,11 +7,11 @@ use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, St
 /// A stream that takes what is written from the run's limit first.
 pub(super) struct Metered {
     inner: DynOutputStream,
-    quota: Arc<Quota>,
+    quota: Arc<StageQuota>,
 }
 
 impl Metered {
-    pub(super) fn new(inner: DynOutputStream, quota: Arc<Quota>) -> Self {
+    pub(super) fn new(inner: DynOutputStream, quota: Arc<StageQuota>) -> Self {
         Self { inner, quota }
     }
 

@@ -7,12 +7,11 @@ mod metered;
 mod paths;
 
 use crate::run::State;
-use crate::tree::Located;
+use crate::tree::{Located, resize};
 use convert::{error_of, identity};
 use metered::Metered;
 use osbuild_wasm_capability::{Access, Verb};
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
-use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
@@ -22,6 +21,7 @@ use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
 };
 use wasmtime_wasi::p2::bindings::sync::io::streams::{Error, InputStream, OutputStream};
 use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::{FsPerms, OpenMode};
 
 type Fd = Resource<Descriptor>;
 
@@ -149,7 +149,13 @@ impl HostDescriptor for State {
     }
 
     fn set_size(&mut self, fd: Fd, size: Filesize) -> FsResult<()> {
-        inner(self).set_size(fd, size)
+        match descriptor(&self.table, &fd)? {
+            Descriptor::File(file) if file.open_mode.contains(OpenMode::WRITE) => {
+                let resized = resize(&file.file, "", size, &self.roots.quota);
+                self.wasi_outcome(resized)
+            }
+            _ => inner(self).set_size(fd, size),
+        }
     }
 
     fn set_times(

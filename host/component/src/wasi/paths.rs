@@ -161,10 +161,9 @@ fn create(at: Located<'_>, wish: &Wish) -> Result<Descriptor> {
     }
     let slot = at.slot()?;
     let permit = slot.permit(Verb::Create)?;
-    slot.located.quota.take_inode(path)?;
     let flags = wish.flags() | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-    let opened = openat(&slot.parent, slot.name, flags, Mode::from_raw_mode(0o666));
-    let opened = opened.map_err(|errno| from_errno(path, errno))?;
+    let mode = Mode::from_raw_mode(0o666);
+    let opened = slot.made(|slot| openat(&slot.parent, slot.name, flags, mode))?;
     permit.done();
     Ok(file(access, opened, wish))
 }

@@ -1,7 +1,7 @@
 //! The bytes of one file: shared if the file system can, else copied by the kernel, else read and written; holes
 //! stay holes and memory does not grow with the file.
 
-use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::fs::{FallocateFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
@@ -11,6 +11,12 @@ use std::os::unix::fs::FileExt;
 /// One read when the kernel cannot copy by itself; larger ones are no faster.
 const CHUNK: usize = 256 * 1024;
 
+/// So much is copied by one call, so that a copy that is to end does end.
+const PIECE: u64 = 16 << 20;
+
+/// Asked before so many bytes are written.
+pub(super) type Take<'a> = dyn Fn(u64) -> io::Result<()> + 'a;
+
 /// Copies files, remembering what the file systems at hand cannot do.
 #[derive(Default)]
 pub(super) struct Cloning {
@@ -19,22 +25,27 @@ pub(super) struct Cloning {
 }
 
 impl Cloning {
-    /// Fills the empty file `to` with the `size` bytes of `from`; returns bytes copied and bytes shared.
+    /// Fills the empty file `to` with the content of `from`; returns bytes copied and bytes shared. Shared bytes are taken too: what a
+    /// stage may write does not depend on the file system.
     pub(super) fn copy(
         &mut self,
         from: &File,
         to: &File,
-        size: u64,
-        device: u64,
+        stat: &Stat,
+        take: &Take<'_>,
     ) -> io::Result<(u64, u64)> {
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
         if size == 0 {
             return Ok((0, 0));
         }
-        if !self.refused.contains(&device) {
+        if !self.refused.contains(&stat.st_dev) {
             match rustix::fs::ioctl_ficlone(to, from) {
-                Ok(()) => return Ok((0, size)),
+                Ok(()) => {
+                    take(crate::size::allocated(stat).min(size))?;
+                    return Ok((0, size));
+                }
                 Err(Errno::XDEV | Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS) => {
-                    self.refused.insert(device);
+                    self.refused.insert(stat.st_dev);
                 }
                 Err(_) => {} // Of this file only, for instance one without copy-on-write: copy it.
             }
@@ -43,6 +54,8 @@ impl Cloning {
         let mut copied = 0;
         let mut offset = 0;
         while let Some((start, end)) = next_data(from, offset, size)? {
+            let end = end.min(start.saturating_add(PIECE));
+            take(end - start)?;
             copy_range(from, start, to, start, end - start)?;
             copied += end - start;
             offset = end;

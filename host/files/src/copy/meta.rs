@@ -1,8 +1,9 @@
 //! Owner, mode, extended attributes and times of a copied entry, in the order in which they do not undo each other:
 //! changing the owner drops set-id bits and file capabilities, everything but the times changes the times.
 
-use super::{Copy, Place, XattrLoss};
+use super::{Copy, Overseer, Place, Property, XattrLoss};
 use crate::FilesError;
+use crate::carried::{SET_ID, is_set};
 use crate::dirs::{handle, proc_path};
 use crate::error::At;
 use rustix::fs::{AtFlags, FileType, Mode, Stat, Timespec, Timestamps, XattrFlags};
@@ -17,19 +18,17 @@ use std::path::Path;
 const XATTR_MAX: usize = 64 * 1024;
 
 impl Copy<'_> {
-    /// Gives the entry behind `to` the metadata of the one behind `from`, whose stat is given.
+    /// Gives the entry behind `to` the metadata of the one behind `from`, whose stat is given; `made` says that the entry is new.
     pub(super) fn metadata(
         &mut self,
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
         stat: &Stat,
+        made: bool,
     ) -> Result<(), FilesError> {
-        let path = proc_path(to);
-        self.set_owner(to, stat)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
-            rustix::fs::chmod(&path, mode).at("change the mode of", &self.target())?;
-        }
+        let found = rustix::fs::fstat(to).at("examine", &self.target())?;
+        self.set_owner(to, stat, &found)?;
+        self.set_mode(to, stat, &found, made)?;
         self.xattrs(&proc_path(from), to)?;
         rustix::fs::utimensat(to, c"", &times(stat), AtFlags::EMPTY_PATH)
             .at("set the times of", &self.target())
@@ -38,24 +37,42 @@ impl Copy<'_> {
     /// The same for what cannot be opened for reading without an effect: links, devices, FIFOs.
     pub(super) fn metadata_of_child(
         &mut self,
-        from: Place<'_>,
+        from: BorrowedFd<'_>,
         to: Place<'_>,
         stat: &Stat,
     ) -> Result<(), FilesError> {
-        let from = handle(from.dir, from.name).at("open", &self.source())?;
         let to = handle(to.dir, to.name).at("open", &self.target())?;
-        self.metadata(from.as_fd(), to.as_fd(), stat)
+        self.metadata(from, to.as_fd(), stat, true)
     }
 
     /// Left alone where it is right already, so that an ordinary user can copy what is theirs.
-    fn set_owner(&self, to: BorrowedFd<'_>, stat: &Stat) -> Result<(), FilesError> {
-        let found = rustix::fs::fstat(to).at("examine", &self.target())?;
+    fn set_owner(&self, to: BorrowedFd<'_>, stat: &Stat, found: &Stat) -> Result<(), FilesError> {
         if (found.st_uid, found.st_gid) == (stat.st_uid, stat.st_gid) {
             return Ok(());
         }
+        self.new_property(Property::Owner)?;
         let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
         rustix::fs::chownat(to, c"", Some(owner), Some(group), AtFlags::EMPTY_PATH)
             .at("change the owner of", &self.target())
+    }
+
+    /// A new entry may get any permission bits, as every file that is made; not so what was there, nor set-id bits.
+    fn set_mode(
+        &self,
+        to: BorrowedFd<'_>,
+        stat: &Stat,
+        found: &Stat,
+        made: bool,
+    ) -> Result<(), FilesError> {
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            return Ok(());
+        }
+        let (mode, present) = (stat.st_mode & 0o7777, found.st_mode & 0o7777);
+        if mode & SET_ID != 0 || (!made && mode != present) {
+            self.new_property(Property::Mode)?;
+        }
+        let mode = Mode::from_raw_mode(mode);
+        rustix::fs::chmod(proc_path(to), mode).at("change the mode of", &self.target())
     }
 
     fn xattrs(&mut self, from: &Path, to: BorrowedFd<'_>) -> Result<(), FilesError> {
@@ -79,6 +96,13 @@ impl Copy<'_> {
     }
 
     fn xattr(&mut self, to: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> Result<(), FilesError> {
+        if is_set(name.as_bytes()) {
+            self.new_property(Property::Attribute)?;
+        }
+        let take = |overseer: &dyn Overseer| overseer.bytes(&self.path, value.len() as u64);
+        self.options
+            .ask(take)
+            .at("set an attribute of", &self.target())?;
         let mut result = rustix::fs::setxattr(proc_path(to), name, value, XattrFlags::empty())
             .map_err(Into::into);
         if refused(&result)

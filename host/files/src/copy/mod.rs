@@ -6,7 +6,7 @@ mod meta;
 pub(crate) use meta::read_xattr;
 
 use crate::FilesError;
-use crate::dirs::{names, open_child, open_root};
+use crate::dirs::{MAX_DEPTH, handle, names, open_child, open_root, proc_path};
 use crate::error::At;
 use content::Cloning;
 pub use content::copy_part;
@@ -23,11 +23,37 @@ use std::path::{Path, PathBuf};
 /// `O_PATH` one; `setxattr` on `/proc/self/fd/N` reaches the file behind it.
 pub type SetXattr<'a> = dyn Fn(BorrowedFd<'_>, &OsStr, &[u8]) -> io::Result<()> + 'a;
 
+/// Asked by a copy before each thing that it does; an error ends the copy. Paths are relative to the destination, and empty for the
+/// destination itself.
+pub trait Overseer {
+    /// A new file, directory, link, node or further name is about to be made.
+    fn entry(&self, path: &Path) -> io::Result<()>;
+    /// So many bytes are about to be written into it.
+    fn bytes(&self, path: &Path, count: u64) -> io::Result<()>;
+    /// It is about to get more than content and permission bits.
+    fn property(&self, path: &Path, property: Property) -> io::Result<()>;
+}
+
+/// What a copy gives an entry beside content and permission bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    /// Set-id bits, or another mode of a directory that was there before.
+    Mode,
+    /// An owner or group that a new entry would not have.
+    Owner,
+    /// An extended attribute.
+    Attribute,
+    /// To be a device node, fifo or socket.
+    Node,
+}
+
 /// How a tree is copied.
 #[derive(Default, Clone, Copy)]
 pub struct CopyOptions<'a> {
     /// Called when the kernel refuses an extended attribute to this process (EPERM, ENOTSUP).
     pub set_xattr: Option<&'a SetXattr<'a>>,
+    /// Asked before each thing that is done.
+    pub overseer: Option<&'a dyn Overseer>,
 }
 
 /// A name in an open directory.
@@ -41,6 +67,7 @@ impl std::fmt::Debug for CopyOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CopyOptions")
             .field("set_xattr", &self.set_xattr.is_some())
+            .field("overseer", &self.overseer.is_some())
             .finish()
     }
 }
@@ -80,89 +107,91 @@ pub fn copy_tree(
     to: &Path,
     options: CopyOptions<'_>,
 ) -> Result<CopyReport, FilesError> {
-    match rustix::fs::mkdir(to, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        error => error.at("create", to)?,
-    }
     let source = open_root(from).at("open", from)?;
-    let root = open_root(to).at("open", to)?;
+    let (root, made) = make_root(to, options)?;
     let stat = rustix::fs::fstat(&source).at("examine", from)?;
     let root_stat = rustix::fs::fstat(&root).at("examine", to)?;
     let mut copy = Copy::new(from, to, root.as_fd(), options);
     copy.root_id = Some((root_stat.st_dev, root_stat.st_ino));
-    copy.directory(source.as_fd(), root.as_fd(), &stat)?;
+    copy.directory(source.as_fd(), root.as_fd(), &stat, made)?;
     Ok(copy.report)
 }
 
-/// Copies one thing: a directory as [`copy_tree`] does, anything else as a single entry that takes the name `to`. A link at
-/// the end of `from` is copied as a link.
-///
-/// # Errors
-/// As [`copy_tree`].
-pub fn copy(from: &Path, to: &Path, options: CopyOptions<'_>) -> Result<CopyReport, FilesError> {
-    let is_directory = std::fs::symlink_metadata(from)
-        .at("examine", from)?
-        .is_dir();
-    let (Some(name), Some(new_name)) = (from.file_name(), to.file_name()) else {
-        return copy_tree(from, to, options);
-    };
-    if is_directory {
-        return copy_tree(from, to, options);
+/// The destination's directory, and whether it is new.
+fn make_root(to: &Path, options: CopyOptions<'_>) -> Result<(OwnedFd, bool), FilesError> {
+    match open_root(to) {
+        Err(Errno::NOENT) => {}
+        opened => return Ok((opened.at("open", to)?, false)),
     }
-    let (source, root) = (open_parent(from)?, open_parent(to)?);
-    let mut copy = Copy::new(from, to, root.as_fd(), options);
-    let place = |dir, name| Place { dir, name };
-    copy.entry(place(source.as_fd(), name), place(root.as_fd(), new_name))?;
-    Ok(copy.report)
+    let here = Path::new("");
+    options
+        .ask(|overseer| overseer.entry(here))
+        .at("create", to)?;
+    let made = match rustix::fs::mkdir(to, Mode::RWXU) {
+        Err(Errno::EXIST) => false,
+        made => made.map(|()| true).at("create", to)?,
+    };
+    Ok((open_root(to).at("open", to)?, made))
 }
 
-/// Copies the content and metadata of an open regular file to the new name `to`; what has that name now is replaced.
+impl CopyOptions<'_> {
+    fn ask(&self, question: impl FnOnce(&dyn Overseer) -> io::Result<()>) -> io::Result<()> {
+        self.overseer.map_or(Ok(()), question)
+    }
+}
+
+/// Copies what the handle `source` (which may be an `O_PATH` one) is of: a directory as [`copy_tree`] does, anything else as a single entry
+/// that takes the name `to`, replacing what has it now. What is copied is what the handle was opened on, whatever its name leads to by now.
 ///
 /// # Errors
 /// As [`copy_tree`].
-pub fn copy_opened(
+pub fn copy_object(
     source: BorrowedFd<'_>,
     to: &Path,
     options: CopyOptions<'_>,
 ) -> Result<CopyReport, FilesError> {
     let stat = rustix::fs::fstat(source).at("examine", to)?;
-    let Some(name) = to.file_name() else {
-        return Err(Errno::INVAL).at("create", to);
-    };
-    let root = open_parent(to)?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        return copy_tree(&proc_path(source).join("."), to, options);
+    }
+    let (root, name) = open_parent(to)?;
     let mut copy = Copy::new(to, to, root.as_fd(), options);
     let place = Place {
         dir: root.as_fd(),
         name,
     };
     copy.clear_way(place)?;
-    let source = File::from(source.try_clone_to_owned().at("open", to)?);
-    copy.content(&source, place, &stat)?;
+    copy.object(source, place, &stat)?;
     Ok(copy.report)
 }
 
-/// Gives the open file or directory `to` the metadata of `from`: owner, mode, extended attributes, times.
+/// Gives the open directory `to` the metadata of `from`: owner, mode, extended attributes, times; `made` says that it is new.
 ///
 /// # Errors
 /// As [`copy_tree`].
 pub fn copy_metadata(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
+    made: bool,
     options: CopyOptions<'_>,
 ) -> Result<CopyReport, FilesError> {
     let stat = rustix::fs::fstat(from).at("examine", Path::new("."))?;
     let here = Path::new(".");
     let mut copy = Copy::new(here, here, to, options);
-    copy.metadata(from, to, &stat)?;
+    copy.metadata(from, to, &stat, made)?;
     Ok(copy.report)
 }
 
-fn open_parent(path: &Path) -> Result<OwnedFd, FilesError> {
+/// The open directory that a name is in, and the name. A path that ends in `/.` or `/..` has none.
+fn open_parent(path: &Path) -> Result<(OwnedFd, &OsStr), FilesError> {
+    let Some(name) = path.file_name() else {
+        return Err(Errno::INVAL).at("create", path);
+    };
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    open_root(parent).at("open", parent)
+    Ok((open_root(parent).at("open", parent)?, name))
 }
 
 struct Copy<'a> {
@@ -210,9 +239,13 @@ impl Copy<'_> {
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
         stat: &Stat,
+        made: bool,
     ) -> Result<(), FilesError> {
         if Some((stat.st_dev, stat.st_ino)) == self.root_id {
             return Err(self.conflict("it is inside the directory that is copied"));
+        }
+        if self.path.components().count() > MAX_DEPTH {
+            return Err(Errno::NAMETOOLONG).at("go deeper than", &self.source());
         }
         for name in names(from).at("list", &self.source())? {
             self.path.push(&name);
@@ -229,7 +262,7 @@ impl Copy<'_> {
             self.path.pop();
         }
         self.report.entries += 1;
-        self.metadata(from, to, stat)
+        self.metadata(from, to, stat, made)
     }
 
     fn entry(&mut self, from: Place<'_>, to: Place<'_>) -> Result<(), FilesError> {
@@ -238,32 +271,54 @@ impl Copy<'_> {
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind == FileType::Directory {
             let source = open_child(from.dir, from.name).at("open", &self.source())?;
-            let target = self.make_directory(to)?;
-            return self.directory(source.as_fd(), target.as_fd(), &stat);
+            let (target, made) = self.make_directory(to)?;
+            return self.directory(source.as_fd(), target.as_fd(), &stat, made);
         }
         self.clear_way(to)?;
-        self.report.entries += 1;
         if stat.st_nlink > 1 && self.link(to, &stat)? {
+            self.report.entries += 1;
             return Ok(());
         }
         match kind {
             FileType::RegularFile => self.file(from, to, &stat),
-            FileType::Symlink => self.symlink(from, to, &stat),
-            _ => self.node(from, to, &stat),
+            _ => {
+                let source = handle(from.dir, from.name).at("open", &self.source())?;
+                self.object(source.as_fd(), to, &stat)
+            }
         }
     }
 
-    fn make_directory(&self, to: Place<'_>) -> Result<OwnedFd, FilesError> {
-        match rustix::fs::mkdirat(to.dir, to.name, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            error => error.at("create", &self.target())?,
-        }
-        match open_child(to.dir, to.name) {
-            Err(Errno::NOTDIR | Errno::LOOP) => {
-                Err(self.conflict("a directory cannot replace something else"))
+    /// The directory of that name, and whether it is new.
+    fn make_directory(&self, to: Place<'_>) -> Result<(OwnedFd, bool), FilesError> {
+        let conflict = || self.conflict("a directory cannot replace something else");
+        let made = match open_child(to.dir, to.name) {
+            Ok(there) => return Ok((there, false)),
+            Err(Errno::NOTDIR | Errno::LOOP) => return Err(conflict()),
+            Err(Errno::NOENT) => {
+                self.new_entry()?;
+                match rustix::fs::mkdirat(to.dir, to.name, Mode::RWXU) {
+                    Err(Errno::EXIST) => false,
+                    made => made.map(|()| true).at("create", &self.target())?,
+                }
             }
-            other => other.at("open", &self.target()),
+            Err(error) => return Err(error).at("open", &self.target()),
+        };
+        match open_child(to.dir, to.name) {
+            Err(Errno::NOTDIR | Errno::LOOP) => Err(conflict()),
+            other => Ok((other.at("open", &self.target())?, made)),
         }
+    }
+
+    /// Asks before an entry is made.
+    fn new_entry(&self) -> Result<(), FilesError> {
+        let ask = |overseer: &dyn Overseer| overseer.entry(&self.path);
+        self.options.ask(ask).at("create", &self.target())
+    }
+
+    /// Asks before an entry gets a property.
+    fn new_property(&self, property: Property) -> Result<(), FilesError> {
+        let ask = |overseer: &dyn Overseer| overseer.property(&self.path, property);
+        self.options.ask(ask).at("create", &self.target())
     }
 
     /// Removes what has the name now; nothing is ever written through an existing file or link.
@@ -294,6 +349,8 @@ impl Copy<'_> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let parent = rustix::fs::openat2(self.root, parent, flags, Mode::empty(), resolve)
             .at("open", &self.target())?;
+        // A name makes its directory larger, as a file does.
+        self.new_entry()?;
         match rustix::fs::linkat(&parent, first_name, to.dir, to.name, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::MLINK) => {
@@ -305,43 +362,80 @@ impl Copy<'_> {
     }
 
     fn file(&mut self, from: Place<'_>, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // What became a pipe meanwhile must not be waited for.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let source: File = rustix::fs::openat(from.dir, from.name, flags, Mode::empty())
             .at("open", &self.source())?
             .into();
         self.content(&source, to, stat)
     }
 
+    /// Anything but a directory, under a name that is free.
+    fn object(
+        &mut self,
+        source: BorrowedFd<'_>,
+        to: Place<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let file = rustix::fs::open(proc_path(source), flags, Mode::empty());
+                self.content(&file.at("open", &self.source())?.into(), to, stat)
+            }
+            FileType::Symlink => self.symlink(source, to, stat),
+            kind => self.node(source, to, stat, kind),
+        }
+    }
+
     fn content(&mut self, source: &File, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
+        self.new_entry()?;
+        self.report.entries += 1;
         let target: File = rustix::fs::openat(to.dir, to.name, flags, mode)
             .at("create", &self.target())?
             .into();
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let (path, options) = (&self.path, self.options);
+        let take = |count| options.ask(|overseer| overseer.bytes(path, count));
         let (copied, cloned) = self
             .cloning
-            .copy(source, &target, size, stat.st_dev)
+            .copy(source, &target, stat, &take)
             .at("copy the content to", &self.target())?;
         self.report.copied_bytes += copied;
         self.report.cloned_bytes += cloned;
-        self.metadata(source.as_fd(), target.as_fd(), stat)
+        self.metadata(source.as_fd(), target.as_fd(), stat, true)
     }
 
-    fn symlink(&mut self, from: Place<'_>, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
-        let content = rustix::fs::readlinkat(from.dir, from.name, Vec::new())
-            .at("read the link", &self.source())?;
+    fn symlink(
+        &mut self,
+        source: BorrowedFd<'_>,
+        to: Place<'_>,
+        stat: &Stat,
+    ) -> Result<(), FilesError> {
+        let content =
+            rustix::fs::readlinkat(source, c"", Vec::new()).at("read the link", &self.source())?;
+        self.new_entry()?;
+        self.report.entries += 1;
         rustix::fs::symlinkat(content.as_c_str(), to.dir, to.name).at("create", &self.target())?;
-        self.metadata_of_child(from, to, stat)
+        self.metadata_of_child(source, to, stat)
     }
 
-    fn node(&mut self, from: Place<'_>, to: Place<'_>, stat: &Stat) -> Result<(), FilesError> {
-        let kind = FileType::from_raw_mode(stat.st_mode);
+    fn node(
+        &mut self,
+        source: BorrowedFd<'_>,
+        to: Place<'_>,
+        stat: &Stat,
+        kind: FileType,
+    ) -> Result<(), FilesError> {
+        self.new_property(Property::Node)?;
+        self.new_entry()?;
+        self.report.entries += 1;
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::mknodat(to.dir, to.name, kind, mode, stat.st_rdev)
             .at("create the device node", &self.target())?;
-        self.metadata_of_child(from, to, stat)
+        self.metadata_of_child(source, to, stat)
     }
 
     fn conflict(&self, problem: &'static str) -> FilesError {

@@ -193,6 +193,7 @@ fn attributes_that_are_refused_are_handed_on_or_reported() {
         &other.path().join("b"),
         CopyOptions {
             set_xattr: Some(&set),
+            ..CopyOptions::default()
         },
     )
     .unwrap();

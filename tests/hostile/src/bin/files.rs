@@ -77,6 +77,8 @@ fn by_tree(step: &Step) -> Result<String> {
         "write" => files.write(path, CONTENT),
         "append" => files.append(path, CONTENT),
         "replace" => files.replace(path, CONTENT, 0o644),
+        "replace-set-id" => files.replace(path, CONTENT, 0o4755),
+        "mkdir-set-id" => files.create_dir_with_mode(path, 0o2755),
         "chmod" => files.set_mode(path, 0o777),
         "chown" => files.set_owner(path, Some(4242), Some(4242)),
         "remove" => files.remove(path),
@@ -136,25 +138,26 @@ fn by_std(step: &Step) -> std::io::Result<String> {
     .map(|()| String::new())
 }
 
-/// Makes directories nested far deeper than a path can say: copies of one long chain, each moved below the next.
+/// Makes directories nested far deeper than a path can say: long chains, each moved below the next.
 fn deepen(tree: &Tree) -> Result<String> {
     const CHAIN: usize = 1000;
     const CHAINS: usize = 3;
     let chain = |length: usize| ["d"; CHAIN][..length].join("/");
+    tree.create_dir("whole")?;
+    for _ in 0..CHAINS {
+        tree.create_dir("next")?;
+        (1..=CHAIN).try_for_each(|length| tree.create_dir(&format!("next/{}", chain(length))))?;
+        tree.rename("whole", &format!("next/{}/d", chain(CHAIN)))?;
+        tree.rename("next", "whole")?;
+    }
     let options = CopyOptions {
         remove_destination: false,
         follow: false,
     };
-    (1..=CHAIN).try_for_each(|length| tree.create_dir(&chain(length)))?;
-    let (whole, next) = (tree.path("whole"), tree.path("next"));
-    tree.create_dir("whole")?;
-    for _ in 1..CHAINS {
-        tree.create_dir("next")?;
-        Tree::contract().copy(&tree.path("d"), &next, options)?;
-        tree.rename("whole", &format!("next/{}/d", chain(CHAIN)))?;
-        Tree::contract().rename(&next, &whole)?;
+    match tree.copy("whole", "copy", options) {
+        Ok(()) => Err(Error::new("it was copied")),
+        Err(_) => Ok(format!("{} levels", CHAIN * CHAINS)),
     }
-    Ok(format!("{} levels", CHAIN * CHAINS))
 }
 
 /// Opens a file again and again and keeps it open.

@@ -18,6 +18,9 @@ struct Run {
     /// Runs with the tree as `/`.
     #[serde(default)]
     in_tree: bool,
+    /// What it prints is not captured.
+    #[serde(default)]
+    to_log: bool,
     stdin: Option<String>,
     stdout: Option<String>,
     /// Source and target of a writable bind.
@@ -31,9 +34,9 @@ fn main() -> ExitCode {
         let mut attempts = Attempts::default();
         for run in arguments.options.runs {
             let what = format!("{} {}", run.program, run.arguments.join(" "));
-            let to_file = run.stdout.is_some();
+            let uncaptured = run.to_log || run.stdout.is_some();
             let command = command(run);
-            let result = if to_file {
+            let result = if uncaptured {
                 command.run().map(|()| String::new())
             } else {
                 command.capture_text()

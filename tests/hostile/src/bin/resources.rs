@@ -4,10 +4,15 @@
     clippy::print_stdout,
     reason = "standard output of a component is its log"
 )]
-use osbuild_stage::{Arguments, Error, Result};
+use osbuild_stage::{Arguments, CopyOptions, Error, Result, Tree};
 use serde::Deserialize;
 use std::hint::black_box;
 use std::process::ExitCode;
+
+const PLAIN: CopyOptions = CopyOptions {
+    remove_destination: false,
+    follow: false,
+};
 
 #[derive(Deserialize)]
 struct Options {
@@ -29,6 +34,12 @@ fn main() -> ExitCode {
                 Ok(())
             }
             "disk" => disk(&arguments),
+            "copies" => copies(&arguments.tree),
+            "trees" => trees(&arguments.tree),
+            "links" => links(&arguments.tree),
+            "attributes" => attributes(&arguments.tree),
+            "directories" => directories(&arguments.tree),
+            "handles" => handles(&arguments.tree),
             "panic" => panic!("the component's own mistake"),
             other => Err(Error::new(format!("take {other}?"))),
         },
@@ -69,6 +80,55 @@ fn calls(depth: u64) -> u64 {
         return 0;
     }
     calls(depth + 1).rotate_left(3) - depth
+}
+
+/// Copies that the host makes of one file that is smaller than the limit.
+fn copies(tree: &Tree) -> Result<()> {
+    tree.write("source", vec![1; 256 << 10])?;
+    (0..400).try_for_each(|number| tree.copy("source", &format!("copy-{number}"), PLAIN))
+}
+
+/// Copies of a directory of empty files.
+fn trees(tree: &Tree) -> Result<()> {
+    tree.create_dir("source")?;
+    (0..5).try_for_each(|number| tree.write(&format!("source/{number}"), ""))?;
+    (0..400).try_for_each(|number| tree.copy("source", &format!("copy-{number}"), PLAIN))
+}
+
+/// Copies of a directory of one file with many names.
+fn links(tree: &Tree) -> Result<()> {
+    tree.create_dir("source")?;
+    tree.write("source/file", "")?;
+    (0..10).try_for_each(|name| tree.hard_link("source/file", &format!("source/{name}")))?;
+    tree.copy("source", "copy", PLAIN)
+}
+
+/// Attributes instead of content.
+fn attributes(tree: &Tree) -> Result<()> {
+    tree.write("file", "")?;
+    let value = vec![1; 2 << 10];
+    (0..4000).try_for_each(|_| tree.set_xattr("file", "user.large", &value))
+}
+
+/// The same directory again and again: only the first one is made.
+fn directories(tree: &Tree) -> Result<()> {
+    tree.create_dir("there")?;
+    for _ in 0..400 {
+        if tree.create_dir("there").is_ok() {
+            return Err(Error::new("it was made twice"));
+        }
+    }
+    tree.create_dir("last")
+}
+
+/// Open files, each with little behind it.
+fn handles(tree: &Tree) -> Result<()> {
+    tree.write("file", "")?;
+    let mut open = Vec::new();
+    for _ in 0..100_000 {
+        open.push(tree.open("file")?);
+    }
+    Ok(())
 }
 
 fn disk(arguments: &Arguments<Options>) -> Result<()> {

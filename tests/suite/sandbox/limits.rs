@@ -1,0 +1,171 @@
+//! Limits of a policy hold for a stage as a whole: its component, what the host does for it, what it runs, and compiling it.
+use osbuild_wasm_capability::embed;
+use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest};
+use serde_json::{Value, json};
+
+/// The limits of the tests.
+const LIMITS: &str =
+    "written-bytes = '1 MiB', created-inodes = 20, memory = '64 MiB', log-bytes = '64 KiB'";
+
+/// Runs one hostile module in a pipeline under these limits.
+fn run(scratch: &Scratch, library: &std::path::Path, module: &str, options: Value) -> Ended {
+    let policy = format!(
+        "version = 1\n[[rule]]\nname = \"tests\"\nmodules = [\"test.*\"]\ntier = \"elevated\"\nprograms = [\"*\"]\nlimits = {{ {LIMITS} }}\n"
+    );
+    let manifest = manifest::tree(json!([manifest::stage(module, options)]));
+    Program::new("run --quiet --export tree")
+        .option("--policy", scratch.write("policy.toml", policy))
+        .option("--libdir", library)
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .arg(scratch.json("manifest.json", &manifest))
+        .run()
+}
+
+fn take(scratch: &Scratch, what: &str) -> Ended {
+    run(
+        scratch,
+        hostile::library(),
+        "test.resources",
+        json!({ "take": what }),
+    )
+}
+
+#[test]
+fn what_the_host_writes_for_a_stage_counts() {
+    for (what, limit) in [
+        ("copies", "limit of written bytes"),
+        ("trees", "limit of written inodes"),
+        ("links", "limit of written inodes"),
+        ("attributes", "limit of written bytes"),
+    ] {
+        take(&Scratch::new(), what).expect(1).says(limit);
+    }
+}
+
+#[test]
+fn what_could_not_be_made_does_not_count() {
+    take(&Scratch::new(), "directories").expect(0);
+}
+
+#[test]
+fn open_files_of_a_stage_are_few() {
+    take(&Scratch::new(), "handles")
+        .expect(1)
+        .says("resource table");
+}
+
+#[test]
+fn what_programs_write_counts() {
+    if !machine::offers(&["bwrap", "cat"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let copy = |number: u32| {
+        json!({
+            "program": "cat",
+            "arguments": ["/usr/bin/bash", "/usr/bin/bash"],
+            "stdout": format!("/run/osbuild/tree/copy-{number}"),
+        })
+    };
+    let runs = json!({ "runs": [copy(0), copy(1), copy(2)] });
+    run(&scratch, hostile::library(), "test.programs", runs)
+        .expect(1)
+        .says("programs of the stage wrote more than its limit");
+}
+
+#[test]
+fn what_programs_print_counts() {
+    if !machine::offers(&["bwrap", "cat"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let runs = json!({ "runs": [{
+        "program": "cat",
+        "arguments": ["/usr/bin/bash"],
+        "to_log": true,
+    }] });
+    let ended = run(&scratch, hostile::library(), "test.programs", runs).expect(1);
+    let printed = ended.stdout.len() + ended.stderr.len();
+    assert!(printed < 1 << 20, "{printed} bytes of log");
+    ended.says("bytes of log");
+}
+
+/// A directory for `--libdir` with a component of this text as module `test.made`.
+fn library_of(scratch: &Scratch, component: &[u8]) -> std::path::PathBuf {
+    let mut document = hostile::document("made");
+    document["programs"] = json!([]);
+    let library = scratch.directory("library");
+    scratch.write(
+        "library/made.wasm",
+        embed(component, document.to_string().as_bytes()),
+    );
+    library
+}
+
+/// A component whose main program is core module `$main`, with this text before it.
+fn component(modules: &str, instances: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component
+            {modules}
+            (core module $main (func (export "run") (result i32) (i32.const 0)))
+            {instances}
+            (core instance $main (instantiate $main))
+            (func $run (result (result)) (canon lift (core func $main "run")))
+            (instance $program (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $program)))"#
+    );
+    wat::parse_str(text).expect("a component")
+}
+
+#[test]
+fn tables_memories_and_instances_count_as_memory() {
+    let table = "(table 1000000 funcref)";
+    let grown = "(table $t 1 1000000 funcref) (func $grow (drop (table.grow $t (ref.null func) (i32.const 999999)))) (start $grow)";
+    let globals = "(global i64 (i64.const 1))".repeat(90_000);
+    let module = |content: &str| format!("(core module $m {content})");
+    let instance = |count| "(core instance (instantiate $m))".repeat(count);
+    let nested = format!("(component $c (core module $m {globals}) {})", instance(20));
+    for (what, component) in [
+        (
+            "tables",
+            component(&module(&table.repeat(60)), &instance(1)),
+        ),
+        (
+            "tables of instances",
+            component(&module(table), &instance(60)),
+        ),
+        (
+            "memories",
+            component(&module("(memory 1000)"), &instance(60)),
+        ),
+        ("globals", component(&module(&globals), &instance(200))),
+        (
+            "instances of components",
+            component(&nested, &"(instance (instantiate $c))".repeat(10)),
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let library = library_of(&scratch, &component);
+        let ended = run(&scratch, &library, "test.made", json!({})).expect(1);
+        assert!(
+            ended.stderr.contains("bytes of memory"),
+            "{what}: {}",
+            ended.all()
+        );
+    }
+    // One that cannot grow goes on without.
+    let scratch = Scratch::new();
+    let growing = component(&module(grown), &instance(60));
+    let library = library_of(&scratch, &growing);
+    run(&scratch, &library, "test.made", json!({})).expect(0);
+}
+
+#[test]
+fn a_component_of_some_tables_and_instances_runs() {
+    let scratch = Scratch::new();
+    let module = "(core module $m (table 1000 funcref) (memory 1) (global i32 (i32.const 1)))";
+    let component = component(module, &"(core instance (instantiate $m))".repeat(50));
+    let library = library_of(&scratch, &component);
+    run(&scratch, &library, "test.made", json!({})).expect(0);
+}
