@@ -2,8 +2,9 @@
 use crate::components::{BUILTINS, engine};
 use crate::exit::{Exit, fail, say};
 use clap::Args;
-use osbuild_wasm_component::{ComponentError, Installed, Kind, Registry};
+use osbuild_wasm_component::{Compiler, ComponentError, Installed, Kind, Registry};
 use osbuild_wasm_report::Diagnostic;
+use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,17 @@ pub(crate) struct CompileArguments {
     /// Only these modules
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+}
+
+/// One component from standard input, for this program itself.
+pub(crate) fn serve(arguments: impl Iterator<Item = OsString>) -> Exit {
+    match Compiler::serve(arguments) {
+        Ok(()) => Exit::Done,
+        Err(message) => {
+            eprintln!("{message}");
+            Exit::Failed
+        }
+    }
 }
 
 pub(crate) fn compile(arguments: &CompileArguments) -> Exit {

@@ -30,6 +30,7 @@ mod validate;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
+use osbuild_wasm_component::Compiler;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -98,16 +99,21 @@ fn main() -> ExitCode {
     ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
 }
 
-/// Under the name of osbuild, or asked to act as it by the first word, its command line; else ours.
+/// Under the name of osbuild, or asked to act as it by the first word, its command line; the compiler that this program starts; else ours.
 fn carry_out() -> Exit {
     let mut words = std::env::args_os();
     if words.next().as_ref().is_some_and(osbuild::is_name) {
         return osbuild::main(std::env::args_os());
     }
-    if words.next().is_some_and(|word| word == osbuild::NAME) {
-        return osbuild::main(std::env::args_os().skip(1));
+    match words.next() {
+        Some(word) if word == osbuild::NAME => osbuild::main(std::env::args_os().skip(1)),
+        Some(word) if word == Compiler::WORD => compile::serve(words),
+        _ => of_command(Cli::parse().command),
     }
-    match Cli::parse().command {
+}
+
+fn of_command(command: Command) -> Exit {
+    match command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),

@@ -1,6 +1,7 @@
 //! The wasmtime engine: configuration, compilation, and the clock that interrupts components.
 use crate::bindings;
 use crate::cache::Cache;
+use crate::compiler::Compiler;
 use crate::complexity::weight;
 use crate::failure::ComponentError;
 use crate::installed::{self, Installed};
@@ -80,8 +81,13 @@ impl Engine {
         &self.inner
     }
 
-    /// Compiles (or loads) and links a module; the second time it is there at once.
-    pub fn prepare(&self, module: &Module) -> Result<Compiled, ComponentError> {
+    /// Compiles (or loads) and links a module; the second time it is there at once. Compiling is bounded by `time`, and by what a component
+    /// of its size usually takes.
+    pub fn prepare(
+        &self,
+        module: &Module,
+        time: Option<Duration>,
+    ) -> Result<Compiled, ComponentError> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(compiled) = ready.get(&module.digest) {
             return Ok(compiled.clone());
@@ -90,7 +96,7 @@ impl Engine {
             name: module.metadata.name.clone(),
             cause: format!("{error:#}"),
         };
-        let component = self.compile(module).map_err(link)?;
+        let component = self.component(module, time)?;
         let linker = self.linker(module).map_err(link)?;
         let compiled = Compiled {
             instance: linker.instantiate_pre(&component).map_err(link)?,
@@ -106,12 +112,17 @@ impl Engine {
             path: directory.to_owned(),
             cause,
         };
-        let code = self.compile(module).and_then(|code| code.serialize());
+        let code = self.component(module, None)?.serialize();
         let code = code.map_err(|error| failed(io::Error::other(error)))?;
         installed::put(directory, &self.entry(module), &code).map_err(failed)
     }
 
-    fn compile(&self, module: &Module) -> wasmtime::Result<Component> {
+    /// The compiled component: of the installation, of the cache, or made now.
+    fn component(
+        &self,
+        module: &Module,
+        time: Option<Duration>,
+    ) -> Result<Component, ComponentError> {
         let name = self.entry(module);
         let installed = self.installed.as_ref();
         let kept = installed.and_then(|installed| self.load(&installed.get(&name)?));
@@ -119,11 +130,13 @@ impl Engine {
         if let Some(component) = kept.or_else(|| self.load(&cache?.get(&name)?)) {
             return Ok(component);
         }
-        let component = Component::new(&self.inner, &module.bytes)?;
+        let code = compile(module, time)?;
         if let Some(cache) = cache {
-            cache.put(&name, &component.serialize()?);
+            cache.put(&name, &code);
         }
-        Ok(component)
+        self.load(&code).ok_or_else(|| {
+            ComponentError::Engine("what the compiler made is not for this engine".into())
+        })
     }
 
     /// The name of a module's compiled code: of this component, for this engine.
@@ -137,7 +150,7 @@ impl Engine {
         hasher.finish()
     }
 
-    /// Loads compiled code that the installation or the cache vouches for; none when it is of another engine.
+    /// Loads compiled code that the compiler made, or that the installation or the cache vouches for; none when it is of another engine.
     #[allow(
         unsafe_code,
         reason = "wasmtime cannot check compiled code; where it comes from vouches for it"
@@ -145,8 +158,9 @@ impl Engine {
     fn load(&self, code: &[u8]) -> Option<Component> {
         // SAFETY: `code` is output of `Component::serialize`. It comes from `Cache::get`, which returns only bytes that `Cache::put`
         // of this user stored (HMAC under a key that nobody else can read), or from `Installed::get`, which returns only bytes that
-        // nobody could write but root and the owner of this program, who could as well replace the program. The bytes are in
-        // private memory, so they cannot change after the check.
+        // nobody could write but root and the owner of this program, who could as well replace the program, or from `compile`, which
+        // reads them from a pipe of a process of this very program. The bytes are in private memory, so they cannot change after the
+        // check.
         unsafe { Component::deserialize(&self.inner, code).ok() }
     }
 
@@ -183,10 +197,14 @@ fn link_interface(linker: &mut Linker<State>, interface: Interface) -> wasmtime:
     }
 }
 
+fn compile(module: &Module, time: Option<Duration>) -> Result<Vec<u8>, ComponentError> {
+    Compiler::of(module.bytes.len(), time).compile(&module.metadata.name, &module.bytes)
+}
+
 /// Bytes of stack that a component may use, beside the one in its memory.
 pub(crate) const WASM_STACK: usize = 1 << 20;
 
-fn configuration() -> Config {
+pub(crate) fn configuration() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)

@@ -84,6 +84,16 @@ pub enum ComponentError {
         /// What wasmtime said.
         cause: String,
     },
+    /// Compiling it takes more than it may.
+    #[error(
+        "{name} cannot be compiled: {cause}; split it into smaller functions, or build it with fewer optimisations"
+    )]
+    Costly {
+        /// Module name.
+        name: String,
+        /// Which limit was reached.
+        cause: String,
+    },
     /// A granted directory cannot be opened.
     #[error("granted directory {path}: {cause}")]
     Root {

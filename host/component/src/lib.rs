@@ -6,6 +6,7 @@
 
 pub mod bindings;
 mod cache;
+mod compiler;
 mod complexity;
 mod engine;
 mod failure;
@@ -23,6 +24,7 @@ mod wasi;
 
 pub use bindings::types::{Error as CallError, ErrorCode};
 pub use cache::Cache;
+pub use compiler::Compiler;
 pub use engine::{Compiled, Engine};
 pub use failure::{ComponentError, Stopped};
 pub use installed::Installed;

@@ -169,3 +169,16 @@ fn a_component_of_some_tables_and_instances_runs() {
     let library = library_of(&scratch, &component);
     run(&scratch, &library, "test.made", json!({})).expect(0);
 }
+
+/// 1 MB of small functions: compiling them took seconds and nearly a gigabyte.
+#[test]
+fn compiling_a_component_is_bounded() {
+    let scratch = Scratch::new();
+    let function = "(func (param i32) (result i32) local.get 0)";
+    let module = format!("(core module $m {})", function.repeat(170_000));
+    let library = library_of(&scratch, &component(&module, ""));
+    run(&scratch, &library, "test.made", json!({}))
+        .expect(1)
+        .says("test.made cannot be compiled: it takes more than ")
+        .never_says("internal error");
+}

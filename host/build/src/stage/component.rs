@@ -55,7 +55,7 @@ pub(crate) fn run_component(
         cancellations,
     } = component.bounds;
     let time = quota.limits().time;
-    let compiled = settings.engine.prepare(plan.module)?;
+    let compiled = settings.engine.prepare(plan.module, time)?;
     let proxy = plan
         .module
         .metadata
