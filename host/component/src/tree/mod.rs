@@ -4,6 +4,8 @@ mod copies;
 mod errors;
 mod gate;
 mod growth;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
 mod names;
 mod objects;
 mod open;
