@@ -1,5 +1,5 @@
 //! What bounds a stage as a whole: its component, and the programs that run for it.
-use crate::helpers::Cancellations;
+use crate::interrupt::Cancellations;
 use crate::run::Settings;
 use osbuild_wasm_capability::Limits;
 use osbuild_wasm_capability::policy::Decision;

@@ -10,7 +10,7 @@ use crate::record::{Before, Journal, RecordedHelpers};
 use crate::run::Settings;
 use crate::sandbox::Sandbox;
 use crate::stage::bounds::Bounds;
-use osbuild_wasm_capability::{Grant, Interface};
+use osbuild_wasm_capability::{Grant, Interface, Limits};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
 use rustix::fd::OwnedFd;
