@@ -182,6 +182,9 @@ impl ExportDirectory {
     /// # Errors
     /// There is a link, something else, or a directory of another user.
     pub fn export(&self, name: &OsStr) -> io::Result<OwnedFd> {
+        if Path::new(name).file_name() != Some(name) {
+            return Err(refused(&self.path.join(name), "is no name in a directory"));
+        }
         match rustix::fs::mkdirat(&self.directory, name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),

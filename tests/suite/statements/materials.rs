@@ -29,7 +29,12 @@ const OS_RELEASE: &str = "ID=demo\nVERSION_ID=\"7\"\nPRETTY_NAME='Demo 7'\n";
 
 /// Builds two packages; the URL of each by its digest.
 fn packages(scratch: &Scratch) -> Value {
-    let spec = scratch.write("sample.spec", SPEC);
+    built(scratch, SPEC, &["sample", "old-words"])
+}
+
+/// Builds packages of version 1-2; the URL of each by its digest.
+fn built(scratch: &Scratch, spec: &str, names: &[&str]) -> Value {
+    let spec = scratch.write("sample.spec", spec);
     let directory = scratch.root().display();
     Program::of("rpmbuild", "-bb --quiet")
         .args(["--define", &format!("_topdir {directory}")])
@@ -45,12 +50,16 @@ fn packages(scratch: &Scratch) -> Value {
             json!({ "url": url }),
         )
     };
-    [item("sample"), item("old-words")].into_iter().collect()
+    names.iter().map(|name| item(name)).collect()
 }
 
 /// A tree with packages in `os`, and an archive of it.
 fn with_packages(scratch: &Scratch) -> Value {
-    let items = packages(scratch);
+    with(scratch, packages(scratch))
+}
+
+/// The same with these packages.
+fn with(scratch: &Scratch, items: Value) -> Value {
     let names: Vec<_> = items.as_object().unwrap().keys().collect();
     let directories = [
         "/tmp",
@@ -284,4 +293,74 @@ fn a_database_that_cannot_be_read_is_an_error_unless_the_stage_said_what_it_inst
         .expect(0)
         .says("what stage org.osbuild.rpm reported is taken instead");
     by_name(&document(&scratch, "s.spdx.json")["packages"], "sample");
+}
+
+/// The lists of packages in both formats, by their names.
+fn names(scratch: &Scratch) -> [BTreeSet<String>; 2] {
+    let of = |list: &Value| {
+        let entries = list.as_array().unwrap().iter();
+        entries
+            .map(|entry| entry["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    [
+        of(&document(scratch, "s.spdx.json")["packages"]),
+        of(&document(scratch, "s.cdx.json")["components"]),
+    ]
+}
+
+fn with_both(scratch: &Scratch, manifest: &Value) -> Program {
+    run(scratch, manifest, &["os"])
+        .option("--sbom", scratch.path("s.spdx.json"))
+        .option("--sbom", scratch.path("s.cdx.json"))
+}
+
+#[test]
+fn a_package_writes_no_entries_of_a_bill_of_materials() {
+    if !tools() {
+        return;
+    }
+    // Quotes, blanks and what looks like fields stay within their tag.
+    let scratch = Scratch::new();
+    let tricky = "a'b ='forged' ='1' \\\" %{NAME}";
+    let spec = SPEC.replace("Sample <vendor>", tricky);
+    let items = built(&scratch, &spec.replace("%{NAME}", "%%{NAME}"), &["sample"]);
+    with_both(&scratch, &with(&scratch, items)).run().expect(0);
+    for names in names(&scratch) {
+        assert!(
+            names.contains("sample") && !names.contains("forged"),
+            "{names:?}"
+        );
+    }
+    let spdx = document(&scratch, "s.spdx.json");
+    let supplier = by_name(&spdx["packages"], "sample")["supplier"].clone();
+    assert_eq!(supplier, format!("Organization: {tricky}"));
+    // What separated fields and packages, and what moves a cursor, is refused, naming package and tag.
+    for (tag, value) in [
+        ("Sample <vendor>", "a\u{1e}=forged\u{1f}=1\u{1f}=1"),
+        ("Sample <vendor>", "a\u{1b}[2J"),
+    ] {
+        let scratch = Scratch::new();
+        let items = built(&scratch, &SPEC.replace(tag, value), &["sample"]);
+        with_both(&scratch, &with(&scratch, items))
+            .run()
+            .expect(1)
+            .says("package \"sample\"")
+            .says("VENDOR has a control character");
+        assert!(!scratch.path("s.spdx.json").exists());
+    }
+}
+
+#[test]
+fn a_package_that_calls_itself_a_key_is_listed() {
+    if !tools() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spec = "Name: gpg-pubkey\nVersion: 1\nRelease: 2\nSummary: no key\nLicense: MIT\nBuildArch: noarch\n%description\nno key\n%install\nmkdir -p %{buildroot}/opt; echo > %{buildroot}/opt/payload\n%files\n/opt/payload\n";
+    let items = built(&scratch, spec, &["gpg-pubkey"]);
+    with_both(&scratch, &with(&scratch, items)).run().expect(0);
+    for names in names(&scratch) {
+        assert!(names.contains("gpg-pubkey"), "{names:?}");
+    }
 }

@@ -106,7 +106,7 @@ impl ModuleMetadata {
             let rest = self.name.strip_prefix(*reserved);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        RESERVED.iter().any(|reserved| below(&reserved))
+        RESERVED.iter().any(below)
     }
 
     /// Reads the content of the section. Words, names, paths and references that mean nothing are errors.

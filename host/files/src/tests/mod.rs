@@ -3,6 +3,7 @@
 mod copy;
 mod digest;
 mod remove;
+mod resolve;
 
 pub(crate) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
