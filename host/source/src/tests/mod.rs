@@ -9,6 +9,7 @@ mod ostree;
 mod program;
 mod recovery;
 mod redirects;
+mod registry;
 mod server;
 mod skopeo;
 mod tls;
