@@ -40,6 +40,13 @@ impl Allowance<'static> {
     };
 }
 
+/// What is told when a source has had all that it may have.
+pub(crate) fn exceeded(bytes: u64) -> String {
+    format!(
+        "the limit of {bytes} bytes for this source is reached; `written-bytes` in the `limits` of a policy sets another"
+    )
+}
+
 impl Allowance<'_> {
     /// Whether the server of a location may be asked.
     ///

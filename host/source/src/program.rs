@@ -1,5 +1,6 @@
 //! Programs of the host that some kinds of sources need.
 
+use crate::allowance::exceeded;
 use crate::{Environment, FetchContext};
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -84,7 +85,7 @@ impl Program {
             while osbuild_wasm_files::disk_usage(directory).unwrap_or_default() <= limit {
                 tokio::time::sleep(WATCH_INTERVAL).await;
             }
-            let problem = format!("the limit of {limit} bytes for this source is reached");
+            let problem = exceeded(limit);
             Err(Failed { problem })
         };
         tokio::select! {

@@ -1,6 +1,7 @@
 //! How many bytes a source may still receive.
 
 use super::failure::Failure;
+use crate::allowance::exceeded;
 use std::cell::Cell;
 
 /// What all transfers of a source share.
@@ -23,10 +24,7 @@ impl Budget {
         if bytes <= self.left.get() {
             return Ok(());
         }
-        Err(Failure::Lasting(format!(
-            "the limit of {} bytes for this source is reached",
-            self.all
-        )))
+        Err(Failure::Lasting(exceeded(self.all)))
     }
 
     /// Takes bytes; no repetition helps when there are not so many.
