@@ -17,6 +17,7 @@ mod installation;
 mod interruption;
 mod outputs;
 mod plugins;
+mod privileges;
 mod record;
 mod report;
 mod results;

@@ -1,5 +1,6 @@
 //! `osbuild-wasm doctor`.
 use crate::exit::{Exit, say, table_text};
+use crate::privileges::privileges;
 use caps::{CapSet, Capability};
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -14,6 +15,10 @@ pub(crate) struct DoctorArguments {
     /// Print as JSON
     #[arg(long)]
     json: bool,
+
+    /// Start a small run instead, and tell what each of its processes may do to this machine
+    #[arg(long)]
+    privileges: bool,
 }
 
 /// One thing that some manifests need.
@@ -142,6 +147,9 @@ const RIGHTS: [(Capability, &str); 6] = [
 ];
 
 pub(crate) fn doctor(arguments: &DoctorArguments) -> Exit {
+    if arguments.privileges {
+        return privileges(arguments.json);
+    }
     let checks: Vec<_> = programs()
         .chain(rights())
         .chain(subordinate_ids())

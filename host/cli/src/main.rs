@@ -21,6 +21,7 @@ mod output;
 mod plan;
 mod plugin;
 mod policy;
+mod privileges;
 mod report;
 mod run;
 mod stage;
