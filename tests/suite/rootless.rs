@@ -488,3 +488,44 @@ fn what_the_mount_of_a_store_takes_away_stays_away() {
         assert!(mounts[1].contains(flag), "{flag} in {}", mounts[1]);
     }
 }
+
+#[test]
+fn links_and_directories_of_strangers_in_a_shared_directory_are_not_used_by_an_ordinary_user() {
+    if !can_run() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.json(
+        "manifest.json",
+        &manifest::tree(json!([manifest::hostname("a")])),
+    );
+    let user = user::machine(&scratch);
+    let shared = scratch.directory("shared");
+    std::fs::set_permissions(
+        &shared,
+        std::os::unix::fs::PermissionsExt::from_mode(0o1777),
+    )
+    .expect("root may");
+    let own = scratch.directory("own");
+    std::os::unix::fs::chown(&own, Some(user::ID), Some(user::ID)).expect("root may");
+    let stranger = Some(5555);
+    let link = scratch.link(&own, "shared/link");
+    std::os::unix::fs::lchown(link, stranger, stranger).expect("root may");
+    let theirs = scratch.directory("shared/tree");
+    std::os::unix::fs::chown(&theirs, stranger, stranger).expect("root may");
+    for (output, what) in [
+        ("shared/link", "which is not followed"),
+        ("shared", "is there and belongs to user"),
+    ] {
+        let run = user
+            .run("run --quiet --export tree")
+            .option("--store", scratch.path("store"));
+        run.option("--output-directory", scratch.path(output))
+            .arg(&file)
+            .run()
+            .expect(1)
+            .says(what);
+        assert_eq!(std::fs::read_dir(&own).expect("own").count(), 0);
+        assert_eq!(std::fs::read_dir(&theirs).expect("theirs").count(), 0);
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) fn refuse_impossible(
     let machine = Machine {
         restricted: !isolation.is_root_of_machine(),
         devices,
-        labels: keeps_labels(directory),
+        labels: isolation.is_root_of_machine() || keeps_labels(directory),
     };
     for pipeline in plan.stages() {
         let mut made = Made::default();

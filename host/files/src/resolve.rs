@@ -197,7 +197,7 @@ impl ExportDirectory {
             other => other?,
         };
         let stat = rustix::fs::fstat(&export)?;
-        if !is_ours(stat.st_uid) {
+        if !is_ours_in(&self.directory, stat.st_uid)? {
             let problem = format!("is there and belongs to user {}: remove it", stat.st_uid);
             return Err(refused(&path, &problem));
         }
@@ -241,7 +241,7 @@ impl Walk {
             let next = self.step(&here, &name)?;
             let stat = rustix::fs::fstat(&next)?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-                let target = self.follow(&next, &stat, path, &name)?;
+                let target = self.follow((&here, &next), &stat, path, &name)?;
                 if target.is_absolute() {
                     here = root()?;
                 }
@@ -275,7 +275,7 @@ impl Walk {
 
     fn follow(
         &mut self,
-        link: &OwnedFd,
+        (directory, link): (&OwnedFd, &OwnedFd),
         stat: &Stat,
         path: &Path,
         name: &OsStr,
@@ -284,7 +284,7 @@ impl Walk {
         if self.links > LINKS {
             return Err(Errno::LOOP.into());
         }
-        if !is_ours(stat.st_uid) {
+        if !is_ours_in(directory, stat.st_uid)? {
             let problem = format!(
                 "{} is a link of user {}, which is not followed",
                 name.display(),
@@ -334,19 +334,25 @@ fn is_ours(user: u32) -> bool {
     user == own_id() || is_root(user)
 }
 
+/// As [`is_ours`], of what lies in a directory. In a user namespace root of the machine and every stranger have one id; where others
+/// can write, it is taken for that of a stranger.
+fn is_ours_in(directory: &OwnedFd, user: u32) -> io::Result<bool> {
+    if user == own_id() || user == 0 {
+        return Ok(true);
+    }
+    let directory = rustix::fs::fstat(directory)?;
+    Ok(is_root(user) && !is_writable_by_others(&directory))
+}
+
 /// Whether the user is root. In a user namespace the machine's root has no id of its own: it appears as everybody who has none.
 fn is_root(user: u32) -> bool {
     user == 0 || unmapped_id() == Some(user)
 }
 
-/// The id that users have who have none here; none where everybody has one.
+/// The id that users have who have none here; none where everybody has one. A process may enter a user namespace at any time.
 fn unmapped_id() -> Option<u32> {
-    use std::sync::LazyLock;
-    static UNMAPPED: LazyLock<Option<u32>> = LazyLock::new(|| {
-        let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
-        let all = map.split_whitespace().eq(["0", "0", "4294967295"]);
-        let overflow = || std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok();
-        (!all).then(overflow)??.trim().parse().ok()
-    });
-    *UNMAPPED
+    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    let all = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    let overflow = || std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok();
+    (!all).then(overflow)??.trim().parse().ok()
 }
