@@ -1,7 +1,9 @@
 //! What programs wrote, measured: nobody sees them do it.
 use super::Result;
-use super::errors::{denied, failed, from_errno};
+use super::errors::{failed, from_errno};
 use super::roots::{Roots, link_of};
+use crate::ErrorCode;
+use crate::bindings::types::Error;
 use osbuild_wasm_capability::{Access, Limits};
 use osbuild_wasm_files::{Usage, usage};
 use std::path::Path;
@@ -24,7 +26,11 @@ impl Roots {
         let bytes = now.bytes.saturating_sub(before.bytes);
         let inodes = now.inodes.saturating_sub(before.inodes);
         let taken = self.quota.take_written(bytes, inodes);
-        taken.map_err(|stopped| denied(path, stopped))
+        taken.map_err(|stopped| Error {
+            code: ErrorCode::NoSpace,
+            path: path.to_owned(),
+            detail: stopped.to_string(),
+        })
     }
 
     fn measure(&self) -> Result<Usage> {
