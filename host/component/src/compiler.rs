@@ -90,6 +90,7 @@ impl Compiler {
 
     fn failure(self, name: &str, status: ExitStatus, message: &str) -> ComponentError {
         let name = name.to_owned();
+        let memory = || format!("it takes more than {} bytes of memory", self.memory);
         let signal = status.signal().and_then(Signal::from_named_raw);
         let cause = match signal {
             Some(Signal::XCPU | Signal::KILL) => {
@@ -102,10 +103,10 @@ impl Compiler {
                     self.seconds
                 )
             }
-            Some(Signal::ABORT | Signal::SEGV) => {
-                format!("it takes more than {} bytes of memory", self.memory)
-            }
+            Some(Signal::ABORT | Signal::SEGV) => memory(),
             Some(signal) => format!("the compiler was ended by signal {}", signal.as_raw()),
+            // What is mapped instead of allocated fails with this.
+            None if message.contains("Cannot allocate memory") => memory(),
             None => {
                 let cause = message.trim().to_owned();
                 return ComponentError::Link { name, cause };
