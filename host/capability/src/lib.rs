@@ -27,7 +27,7 @@ pub use metadata::{MetadataError, ModuleMetadata, SECTION};
 pub use pattern::{Coverage, Pattern, PatternError, exactly, shown};
 pub use policy::{Policy, PolicyError};
 pub use profile::{BUILT_IN, Profile, Signer, Standing, standing};
-pub use reads::{ReadPattern, flaw_of_read, readable_on_this_machine};
+pub use reads::{ReadPattern, readable_on_this_machine};
 pub use request::{Import, ImportProblem, Request};
 pub use rights::{Refusal, Right, Rights, Verb};
 pub use size::Size;

@@ -52,20 +52,13 @@ fn without_a_build_pipeline_a_component_reads_what_programs_of_this_machine_are_
 }
 
 #[test]
-fn reads_with_dots_and_of_directories_of_the_run_are_denied_before_anything_runs() {
+fn reads_with_dots_and_of_directories_of_the_run_are_no_module_document() {
     for path in ["/../../..", "/usr/../etc", "etc", "/proc/self/root", "/run"] {
         let scratch = Scratch::new();
         let document = manifest::tree(json!([reading(&["/etc/shadow"])]));
-        let ended = run(&scratch, &json!([path]), &document, None).expect(1);
-        // What means nothing is a mistake of the document, what is out of reach is denied.
-        let mistaken = ended.all().contains("section osbuild:module: .reads[0]: ");
-        if !mistaken {
-            ended.says("is denied read build://");
-            let library = scratch.path("library");
-            let plan = Program::new("plan").option("--libdir", library);
-            let plan = plan.arg(scratch.path("manifest.json")).run().expect(1);
-            plan.says("denied: 1 module cannot run").says("denied");
-        }
+        let ended = run(&scratch, &json!([path]), &document, None);
+        assert_ne!(ended.code(), 0);
+        ended.says(".reads[0]: ");
         assert!(!scratch.path("store/objects").exists(), "nothing ran");
     }
 }

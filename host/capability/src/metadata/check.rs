@@ -1,6 +1,7 @@
 //! Values of module documents that mean nothing.
 use super::{MetadataError, ModuleMetadata, schema};
 use crate::pattern::{Pattern, steps};
+use crate::reads::is_of_the_run;
 use serde_json::Value;
 
 /// Bytes of all paths of rights together; built-in modules have a few hundred. A plan repeats them for every stage.
@@ -184,6 +185,9 @@ fn build_path(path: &str) -> Result<(), String> {
     }
     match names.any(|name| name == ".." || name == ".") {
         true => Err(format!("{path:?}: `.` and `..` have no place in it")),
+        false if is_of_the_run(path) => Err(format!(
+            "{path:?} is a directory of the run, not of the build root"
+        )),
         false => Ok(()),
     }
 }

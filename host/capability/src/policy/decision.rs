@@ -6,7 +6,7 @@ use crate::grant::Limits;
 use crate::interface::Interface;
 use crate::pattern::Pattern;
 use crate::plan::{Ask, Bounds};
-use crate::reads::{flaw_of_read, readable_on_this_machine};
+use crate::reads::readable_on_this_machine;
 use crate::rights::{Right, Rights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -135,10 +135,7 @@ impl Decision {
     fn read_what(&mut self, ask: &Ask, allow: impl Fn(&str) -> Result<(), Beyond>) {
         for path in &ask.module.reads {
             let capability = format!("read build://{path}");
-            if let Some(flaw) = flaw_of_read(path) {
-                let reason = format!("{path} {flaw}");
-                self.denials.push(Denial { capability, reason });
-            } else if ask.on_this_machine && !readable_on_this_machine(Path::new(path)) {
+            if ask.on_this_machine && !readable_on_this_machine(Path::new(path)) {
                 // Nobody can grant it, and in a manifest with a build pipeline the same module reads something else.
                 self.withheld.push(format!("{capability} of this machine"));
             } else {

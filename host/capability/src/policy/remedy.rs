@@ -4,7 +4,7 @@ use super::document::{Beyond, Rule, Tier};
 use super::value::{FilePattern, HostPattern, NamePattern, Sha256};
 use crate::interface::Interface;
 use crate::plan::Ask;
-use crate::reads::{ReadPattern, flaw_of_read};
+use crate::reads::ReadPattern;
 use crate::rights::Right;
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
@@ -89,7 +89,7 @@ impl Rule {
             module.privileged_programs.iter(),
         );
         for path in &module.reads {
-            if flaw_of_read(path).is_none() && !self.reads.iter().any(|own| own.matches(path)) {
+            if !self.reads.iter().any(|own| own.matches(path)) {
                 self.reads.extend(ReadPattern::try_from(path.clone()));
             }
         }
