@@ -60,6 +60,9 @@ impl Isolation {
                 caps::drop(None, CapSet::Bounding, *capability).map_err(failed)?;
             }
         }
+        rustix::thread::set_no_new_privs(true).map_err(|errno| {
+            BuildError::Privilege(format!("cannot give up set-id programs: {errno}"))
+        })?;
         caps::clear(None, CapSet::Ambient).map_err(failed)?;
         caps::set(None, CapSet::Effective, &kept).map_err(failed)?;
         caps::set(None, CapSet::Permitted, &kept).map_err(failed)?;

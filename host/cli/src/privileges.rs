@@ -1,7 +1,7 @@
 //! `osbuild-wasm doctor --privileges`: what each process of a run may do to the machine, as the kernel says it while the run waits.
 use crate::exit::{Exit, fail, say, table_text};
 use caps::Capability;
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use osbuild_wasm_report::Diagnostic;
 use serde::Serialize;
 use std::io;
@@ -15,6 +15,9 @@ const MANIFEST: &str = r#"{"version": "2", "pipelines": [{"name": "probe", "stag
 
 /// How long the run may take until its shell is there.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Columns of the table, whatever the terminal has: long lists of capabilities are wrapped.
+const WIDTH: u16 = 140;
 
 /// What the kernel says of one process.
 #[derive(Debug, Serialize)]
@@ -219,14 +222,18 @@ fn writable(line: &str) -> Option<String> {
 
 fn show(processes: &[Process]) {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "process",
-        "user namespace",
-        "capabilities there",
-        "no new privileges",
-        "filters of calls",
-        "mounts (writable)",
-    ]);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header([
+            "process",
+            "user namespace",
+            "capabilities there",
+            "no new privileges",
+            "filters of calls",
+            "mounts (writable)",
+        ]);
     for process in processes {
         let short = |name: &String| name.trim_start_matches("CAP_").to_lowercase();
         let names: Vec<_> = process.capabilities.iter().map(short).collect();

@@ -52,6 +52,8 @@ struct Alone<'a> {
     /// Its capabilities are those of the machine.
     privileged: bool,
     capabilities: Vec<String>,
+    /// What it may write; none: as the session's programs.
+    quota: Option<Quota>,
 }
 
 /// Where standard output goes.
@@ -132,13 +134,15 @@ impl Session {
     }
 
     /// Runs a program that sees nothing of the grant but what is shown, and captures all that it prints. It is that of the build
-    /// root where there is one, else that of this machine. A status other than 0 is no failure.
+    /// root where there is one, else that of this machine. `quota` limits what it may write, instead of the grant. A status other than 0
+    /// is no failure.
     pub fn run_alone(
         &self,
         program: &str,
         arguments: Vec<OsString>,
         environment: &[(&str, &str)],
         shown: Vec<Shown>,
+        quota: Option<Quota>,
     ) -> Result<Finished, Failure> {
         // Files may belong to anybody.
         let capabilities = vec![Capability::CAP_DAC_OVERRIDE.to_string()];
@@ -152,6 +156,7 @@ impl Session {
             shown,
             privileged: false,
             capabilities,
+            quota,
         };
         let streams = self.streams(None, Sink::Capture, Errors::Captured)?;
         self.start_alone(program, alone, streams)
@@ -174,6 +179,7 @@ impl Session {
             shown: devices,
             privileged: true,
             capabilities: privilege::of_machine(self.interface),
+            quota: None,
         };
         let streams = self.streams(Some(input), Sink::Capture, Errors::File(errors))?;
         self.start_alone(program, alone, streams)
@@ -218,7 +224,9 @@ impl Session {
             directory: PathBuf::from("/"),
             terminal: false,
         };
-        run_sandbox(view, started, bounds, streams, self.watch()?)
+        let mut watch = self.watch()?;
+        watch.quota = alone.quota.or(watch.quota);
+        run_sandbox(view, started, bounds, streams, watch)
     }
 
     /// What a program of the session is watched by and limited to.

@@ -174,7 +174,7 @@ impl Maker {
         mut shown: Vec<Shown>,
     ) -> Result<String, Failure> {
         shown.extend(configuration(session)?);
-        let finished = session.run_alone(program, arguments, &[], shown)?;
+        let finished = session.run_alone(program, arguments, &[], shown, None)?;
         let text = String::from_utf8_lossy(&finished.output).into_owned();
         if finished.status == 0 {
             return Ok(text);

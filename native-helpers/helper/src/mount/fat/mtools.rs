@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure};
 
 use super::plan::{Plan, Snapshot};
 use crate::failure::About;
+use crate::quota::{Quota, Usage};
 use crate::sandbox::Shown;
 use crate::sandbox::view::open_own;
 use crate::session::Session;
@@ -19,6 +22,12 @@ const CONFIGURATION: &str = "/run/mtoolsrc";
 
 /// The device is drive `x:`. It is ours alone, so no lock is asked for (the loop device may have one), and it may be any size.
 const SETTINGS: &str = "mtools_skip_check=1\ndrive x:\n  file=\"/run/device\" nolock\n";
+
+/// Bytes of an entry of a directory: so many files there can be at most.
+const SMALLEST_ENTRY: u64 = 32;
+
+/// What the blocks of a disk may take beyond the bytes of files.
+const SLACK: u64 = 16 << 20;
 
 /// Arguments of one program at most.
 const MANY: usize = 500;
@@ -116,6 +125,19 @@ impl Mtools {
         })
     }
 
+    /// Files that share clusters, or say that they do, could fill a disk: what comes out of a file system is no larger than it is.
+    fn quota(&self) -> Result<Option<Quota>, Failure> {
+        let device = File::open(&self.device).about(&self.device, "open this device")?;
+        let size = (&device).seek(SeekFrom::End(0));
+        let bytes = size.about(&self.device, "learn its size")?;
+        let limit = Usage {
+            bytes: bytes.saturating_add(SLACK),
+            inodes: bytes / SMALLEST_ENTRY + 1,
+        };
+        let files = File::open(&self.files).about(&self.files, "open this directory")?;
+        Quota::new(vec![files.into()], limit).map(Some)
+    }
+
     /// Runs one of them and returns what it printed.
     fn run(
         &self,
@@ -136,7 +158,7 @@ impl Mtools {
             Shown::own(&self.files, FILES, false)?,
             Shown::own(&self.configuration, CONFIGURATION, true)?,
         ];
-        let finished = session.run_alone(program, arguments, &environment, shown)?;
+        let finished = session.run_alone(program, arguments, &environment, shown, self.quota()?)?;
         let text = String::from_utf8_lossy(&finished.output).into_owned();
         if finished.status == 0 {
             return Ok(text);
