@@ -329,6 +329,7 @@ enum Must {
 fn step(session: &Session, program: &str, arguments: &[&str], must: Must) -> Result<(), Failure> {
     let tool = Tool {
         errors: Errors::Captured,
+        prepares: true,
         ..Tool::new(program, arguments).captured()
     };
     let finished = match session.run_prepared(tool) {

@@ -39,6 +39,8 @@ pub struct Tool {
     pub terminal: bool,
     /// What it sees beside its root and the grant.
     pub shown: Vec<Shown>,
+    /// It prepares the sandbox: what it writes does not count for the stage.
+    pub prepares: bool,
 }
 
 /// A program that sees nothing of the grant.
@@ -88,6 +90,7 @@ impl Tool {
             errors: Errors::Log,
             terminal: false,
             shown: Vec::new(),
+            prepares: false,
         }
     }
 
@@ -130,7 +133,7 @@ impl Session {
         };
         let bounds = self.bounds(&tool.program, &mut view)?;
         let streams = self.streams(tool.input, tool.output, tool.errors)?;
-        run_sandbox(view, started, bounds, streams, self.watch()?)
+        run_sandbox(view, started, bounds, streams, self.watch(!tool.prepares)?)
     }
 
     /// Runs a program that sees nothing of the grant but what is shown, and captures all that it prints. It is that of the build
@@ -224,24 +227,24 @@ impl Session {
             directory: PathBuf::from("/"),
             terminal: false,
         };
-        let mut watch = self.watch()?;
+        let mut watch = self.watch(alone.quota.is_none())?;
         watch.quota = alone.quota.or(watch.quota);
         run_sandbox(view, started, bounds, streams, watch)
     }
 
     /// What a program of the session is watched by and limited to.
-    fn watch(&self) -> Result<Watch<'_>, Failure> {
+    fn watch(&self, counts: bool) -> Result<Watch<'_>, Failure> {
         let limits = self.access.grant.limits;
         let group = self.group.get_or_init(|| Group::new(limits.memory));
         let quota = match (limits.written_bytes, limits.created_inodes) {
-            (None, None) => None,
-            (bytes, inodes) => {
+            (bytes, inodes) if counts && (bytes.is_some() || inodes.is_some()) => {
                 let limit = Usage {
                     bytes: bytes.unwrap_or(u64::MAX),
                     inodes: inodes.unwrap_or(u64::MAX),
                 };
                 Some(Quota::new(self.access.writable()?, limit)?)
             }
+            _ => None,
         };
         Ok(Watch {
             session: &self.connection,
