@@ -1,5 +1,5 @@
 //! `osbuild-wasm doctor`.
-use crate::exit::{Exit, say, table_text};
+use crate::exit::{Exit, say, say_json, table_text};
 use crate::privileges::privileges;
 use caps::{CapSet, Capability};
 use clap::Args;
@@ -163,10 +163,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Exit {
                 "needed_by": check.needed_by, "essential": check.essential,
             })
         };
-        outln!(
-            "{}",
-            serde_json::Value::from(checks.iter().map(json).collect::<Vec<_>>())
-        );
+        say_json(&serde_json::Value::from(checks.iter().map(json).collect::<Vec<_>>()).to_string());
     } else {
         print_table(&checks);
     }

@@ -1,7 +1,7 @@
 //! `osbuild-wasm lock`, and the comparison that `run --locked` makes.
 use crate::components::{catalogue, registry};
 use crate::document::{self, Style};
-use crate::exit::{Exit, fail, say};
+use crate::exit::{Exit, fail, say_json};
 use crate::format::json;
 use clap::Args;
 use osbuild_wasm_build::{BuildError, Plan, PlanRequest};
@@ -57,7 +57,7 @@ fn attempt(arguments: &LockArguments) -> Result<Exit, Exit> {
     let path = match &arguments.output {
         Some(path) => path.clone(),
         None if arguments.manifest == Path::new("-") => {
-            say(&text);
+            say_json(&text);
             return Ok(Exit::Done);
         }
         None => beside(&arguments.manifest),

@@ -31,7 +31,7 @@ const ANY: &str = "**";
 /// - `${/items/~}`, `${/paths/*/path}`: the keys or values at a JSON pointer of the stage's options, `*` standing for every member. A value
 ///   may name a scheme itself, and a relative one lies in the tree; `..` in it is resolved in the text, as stages do. What the options do
 ///   not have is no path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// Names and patterns of names under the paths of the contract, with one `/` between them and none before the first.
     path: Box<str>,

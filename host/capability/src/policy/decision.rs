@@ -7,9 +7,9 @@ use crate::interface::Interface;
 use crate::pattern::Pattern;
 use crate::plan::{Ask, Bounds};
 use crate::reads::readable_on_this_machine;
-use crate::rights::{Right, Rights};
+use crate::rights::{Right, Rights, Verb};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 /// What one use of a module gets.
@@ -182,15 +182,15 @@ impl Decision {
     }
 }
 
-/// Whether a pattern only says another one of them by the name that its directory has elsewhere.
-fn is_other_name(path: &str, asked: &[String]) -> bool {
-    let Ok(parsed) = Pattern::parse(path) else {
-        return false;
-    };
-    asked
-        .iter()
-        .filter(|other| *other != path)
-        .any(|other| Pattern::parse(other).is_ok_and(|other| other.other_names().contains(&parsed)))
+/// The patterns that only say another one of them by the name that its directory has elsewhere. In most trees one of two names is not
+/// there; while the stage runs the place counts.
+fn other_names(asked: &[Pattern]) -> HashSet<Pattern> {
+    asked.iter().flat_map(Pattern::other_names).collect()
+}
+
+fn patterns(right: &Right) -> Vec<Pattern> {
+    let parsed = right.paths.iter().map(|path| Pattern::parse(path));
+    parsed.filter_map(Result::ok).collect()
 }
 
 /// One decision in the making.
@@ -368,24 +368,31 @@ impl Review<'_> {
         let filled = Rights::everything().narrowed(allowed, &self.ask.options);
         let filled = filled.map(|rights| rights.layers().next().unwrap_or_default());
         let filled = filled.unwrap_or_default();
-        let asked = self.ask.module.rights.as_deref().unwrap_or_default();
-        for (right, verb, path) in asked.iter().flat_map(|right| {
-            let pairs = right.verbs.iter();
-            pairs.flat_map(move |verb| right.paths.iter().map(move |path| (right, verb, path)))
-        }) {
-            // In most trees one of two names is not there; while the stage runs the place counts.
-            if is_other_name(path, &right.paths) {
-                continue;
+        let allowed: Vec<_> = filled
+            .iter()
+            .map(|right| (&right.verbs, patterns(right)))
+            .collect();
+        let covers = |verb: &Verb, path: &Pattern| {
+            allowed.iter().any(|(verbs, patterns)| {
+                verbs.contains(verb) && patterns.iter().any(|larger| larger.contains(path))
+            })
+        };
+        for right in self.ask.module.rights.iter().flatten() {
+            // What cannot be read is covered by nothing.
+            let unread = right
+                .paths
+                .iter()
+                .filter(|path| Pattern::parse(path).is_err());
+            for path in unread {
+                self.beyond(path.clone(), "cannot read this path");
             }
-            let covered = Pattern::parse(path).is_ok_and(|path| {
-                let fits =
-                    |text: &String| Pattern::parse(text).is_ok_and(|larger| larger.contains(&path));
-                filled
-                    .iter()
-                    .any(|right| right.verbs.contains(verb) && right.paths.iter().any(fits))
-            });
-            if !covered {
-                self.beyond(format!("{verb} {path}"), "does not allow it in `rights`");
+            let asked = patterns(right);
+            let others = other_names(&asked);
+            for verb in &right.verbs {
+                let own = asked.iter().filter(|path| !others.contains(*path));
+                for path in own.filter(|path| !covers(verb, path)) {
+                    self.beyond(format!("{verb} {path}"), "does not allow it in `rights`");
+                }
             }
         }
         self.decision.rights = Some(filled);

@@ -9,6 +9,7 @@ use osbuild_wasm_build::{
 };
 use osbuild_wasm_component::Installed;
 use osbuild_wasm_events::Observer;
+use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, Fanout, Gatherer, Summary};
 use osbuild_wasm_store::Store;
@@ -128,7 +129,7 @@ impl Job {
                 .cause(error.to_string());
             fail(Exit::Failed, self.order.json, &diagnostic)
         };
-        std::fs::create_dir_all(store).map_err(cannot_make)?;
+        make_directory(store).map_err(cannot_make)?;
         std::fs::canonicalize(store).map_err(|error| self.failed(&error))
     }
 

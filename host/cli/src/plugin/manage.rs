@@ -155,7 +155,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<Exit> {
     let plugins = required(arguments.plugins.as_deref())?.list()?;
     if arguments.json {
         let text = serde_json::to_string_pretty(&plugins).unwrap_or_default();
-        outln!("{text}");
+        crate::exit::say_json(&text);
         return Ok(Exit::Done);
     }
     print_table(plugins.iter().map(|plugin| {
