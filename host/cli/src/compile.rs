@@ -31,7 +31,7 @@ pub(crate) fn serve(arguments: impl Iterator<Item = OsString>) -> Exit {
     match Compiler::serve(arguments) {
         Ok(()) => Exit::Done,
         Err(message) => {
-            eprintln!("{message}");
+            errln!("{message}");
             Exit::Failed
         }
     }
