@@ -348,6 +348,21 @@ fn in_manifest(scratch: &Scratch, steps: &[&str]) -> osbuild_wasm_tests::Ended {
 }
 
 #[test]
+fn a_copy_of_a_directory_to_a_link_does_not_lead_out_of_the_tree() {
+    for source in ["source", "source/."] {
+        let scratch = Scratch::new();
+        scratch.write("tree/source/file", "HOSTILE");
+        scratch.directory("outside");
+        // It leads nowhere inside of the tree, and somewhere on this machine.
+        scratch.link(scratch.path("outside"), "tree/link");
+        let step = format!("tree copy-links /run/osbuild/tree/{source} /run/osbuild/tree/link");
+        files(&scratch, &[&step]).expect(1);
+        let outside = std::fs::read_dir(scratch.path("outside")).expect("a directory");
+        assert_eq!(outside.count(), 0, "{source}");
+    }
+}
+
+#[test]
 fn directories_deeper_than_any_path_do_not_bring_the_program_down() {
     let scratch = Scratch::new();
     let kept = in_manifest(&scratch, &["tree deepen /run/osbuild/tree"]);

@@ -4,14 +4,13 @@ use super::errors::{failed, files_error, from_errno};
 use super::gate::Permit;
 use super::names::is_directory;
 use super::overseer::Overseen;
-use super::roots::{Located, Roots, Slot, link_of};
+use super::roots::{Located, Roots, Slot};
 use crate::bindings::tree::{CopyOptions, OpenMode};
 use osbuild_wasm_capability::{Coverage, Verb};
-use osbuild_wasm_files::{copy_metadata, copy_object, copy_tree, remove_entry, remove_tree};
+use osbuild_wasm_files::{copy_metadata, remove_entry, remove_tree};
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Stat, fstat, statat};
 use rustix::io::Errno;
-use std::path::Path;
 
 /// Directories that are nested in a copy that follows links.
 const DEPTH: usize = 128;
@@ -38,8 +37,7 @@ impl Roots {
             clear(&target)?;
         }
         let overseen = Overseen::new(&target, reach)?;
-        copy_object(object.handle.as_fd(), &target.path(), overseen.options())
-            .map_err(|error| files_error(to, &error))?;
+        overseen.copy(object.handle.as_fd(), &target)?;
         overseen.done();
         read.done();
         place.into_iter().for_each(Permit::done);
@@ -56,9 +54,7 @@ impl Roots {
         let stat = fstat(&handle).map_err(|errno| from_errno(from.path, errno))?;
         refuse_same(to, &stat, &target)?;
         let overseen = Overseen::new(&target, Coverage::Below)?;
-        let source = Path::new(&link_of(&handle)).join(".");
-        copy_tree(&source, &target.path(), overseen.options())
-            .map_err(|error| files_error(to, &error))?;
+        overseen.copy(handle.as_fd(), &target)?;
         overseen.done();
         read.done();
         place.into_iter().for_each(Permit::done);
@@ -137,8 +133,7 @@ impl Roots {
         let stat = fstat(file.descriptor()).map_err(|errno| from_errno(source, errno))?;
         refuse_same(to, &stat, &target)?;
         let overseen = Overseen::new(&target, Coverage::Path)?;
-        copy_object(file.descriptor(), &target.path(), overseen.options())
-            .map_err(|error| files_error(to, &error))?;
+        overseen.copy(file.descriptor(), &target)?;
         overseen.done();
         place.into_iter().for_each(Permit::done);
         Ok(())

@@ -1,13 +1,15 @@
 //! Rights and limits of a copy, asked at each thing that it does.
 use super::Result;
+use super::errors::files_error;
 use super::gate::{Gate, Permit};
 use super::roots::{Located, Slot};
 use crate::quota::StageQuota;
 use osbuild_wasm_capability::{Coverage, Verb};
-use osbuild_wasm_files::{CopyOptions, Overseer, Property};
-use rustix::fd::AsFd;
+use osbuild_wasm_files::{CopyOptions, Overseer, Property, copy_object};
+use rustix::fd::{AsFd, BorrowedFd};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
@@ -60,6 +62,14 @@ impl<'a> Overseen<'a> {
             overseer: Some(self),
             ..CopyOptions::default()
         }
+    }
+
+    /// Copies an object to the name.
+    pub(super) fn copy(&self, object: BorrowedFd<'_>, target: &Slot<'_>) -> Result<()> {
+        let (parent, name) = (target.parent.as_fd(), OsStr::new(target.name));
+        copy_object(object, parent, name, self.options())
+            .map(drop)
+            .map_err(|error| files_error(self.asked, &error))
     }
 
     /// Tells that all of it happened.

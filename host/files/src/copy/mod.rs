@@ -109,8 +109,18 @@ pub fn copy_tree(
 ) -> Result<CopyReport, FilesError> {
     let source = open_root(from).at("open", from)?;
     let (root, made) = make_root(to, options)?;
-    let stat = rustix::fs::fstat(&source).at("examine", from)?;
-    let root_stat = rustix::fs::fstat(&root).at("examine", to)?;
+    copy_directory((&source, from), (&root, to), made, options)
+}
+
+/// The same with both open; the paths are for messages.
+fn copy_directory(
+    (source, from): (&OwnedFd, &Path),
+    (root, to): (&OwnedFd, &Path),
+    made: bool,
+    options: CopyOptions<'_>,
+) -> Result<CopyReport, FilesError> {
+    let stat = rustix::fs::fstat(source).at("examine", from)?;
+    let root_stat = rustix::fs::fstat(root).at("examine", to)?;
     let mut copy = Copy::new(from, to, root.as_fd(), options);
     copy.root_id = Some((root_stat.st_dev, root_stat.st_ino));
     copy.directory(source.as_fd(), root.as_fd(), &stat, made)?;
@@ -140,26 +150,27 @@ impl CopyOptions<'_> {
     }
 }
 
-/// Copies what the handle `source` (which may be an `O_PATH` one) is of: a directory as [`copy_tree`] does, anything else as a single entry
-/// that takes the name `to`, replacing what has it now. What is copied is what the handle was opened on, whatever its name leads to by now.
+/// Copies what the handle `source` (which may be an `O_PATH` one) is of to a name in the open directory `to`: a directory as [`copy_tree`]
+/// does, anything else as a single entry that replaces what has the name now. What is copied is what the handle was opened on, whatever
+/// its name leads to by now; the name is never followed if it is a link. The name `.` is the directory `to` itself.
 ///
 /// # Errors
 /// As [`copy_tree`].
 pub fn copy_object(
     source: BorrowedFd<'_>,
-    to: &Path,
+    to: BorrowedFd<'_>,
+    name: &OsStr,
     options: CopyOptions<'_>,
 ) -> Result<CopyReport, FilesError> {
-    let stat = rustix::fs::fstat(source).at("examine", to)?;
+    let shown = Path::new(name);
+    let stat = rustix::fs::fstat(source).at("examine", shown)?;
+    let place = Place { dir: to, name };
+    let mut copy = Copy::new(shown, shown, to, options);
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        return copy_tree(&proc_path(source).join("."), to, options);
+        let (target, made) = copy.make_directory(place)?;
+        let source = open_root(&proc_path(source).join(".")).at("open", shown)?;
+        return copy_directory((&source, shown), (&target, shown), made, options);
     }
-    let (root, name) = open_parent(to)?;
-    let mut copy = Copy::new(to, to, root.as_fd(), options);
-    let place = Place {
-        dir: root.as_fd(),
-        name,
-    };
     copy.clear_way(place)?;
     copy.object(source, place, &stat)?;
     Ok(copy.report)
@@ -180,18 +191,6 @@ pub fn copy_metadata(
     let mut copy = Copy::new(here, here, to, options);
     copy.metadata(from, to, &stat, made)?;
     Ok(copy.report)
-}
-
-/// The open directory that a name is in, and the name. A path that ends in `/.` or `/..` has none.
-fn open_parent(path: &Path) -> Result<(OwnedFd, &OsStr), FilesError> {
-    let Some(name) = path.file_name() else {
-        return Err(Errno::INVAL).at("create", path);
-    };
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    Ok((open_root(parent).at("open", parent)?, name))
 }
 
 struct Copy<'a> {

@@ -63,6 +63,7 @@ pub fn against_model(scratch: &Path, bytes: &[u8]) {
         );
     }
     assert_eq!(Listing::of(&scratch.join("outside")), outside);
+    assert_eq!(std::fs::read_dir(scratch).expect("the scratch").count(), 2);
 }
 
 /// Carries out each thread's calls at the same time in the new directory `scratch`; the rights are for `/a` only.
@@ -96,6 +97,7 @@ pub fn against_rights(scratch: &Path, threads: &[&[u8]]) {
         Listing::of(&scratch.join("outside")),
     ];
     assert_eq!(before, after);
+    assert_eq!(std::fs::read_dir(scratch).expect("the scratch").count(), 2);
     assert_eq!(
         std::fs::read(tree.join("c")).expect("the file"),
         b"readable"
