@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<_, std::io::Error>>()?;
         paths.sort();
+        complete(&root.join("stages-wasm").join(folder), &from)?;
         for path in paths.iter().filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "wasm")
@@ -47,6 +48,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     list.push(']');
     fs::write(out.join("components.rs"), list)?;
+    Ok(())
+}
+
+/// Fails when a source has no component: a program that lacks one would say so only to whoever needs it.
+fn complete(sources: &Path, components: &Path) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(sources.join("src/bin"))? {
+        let name = entry?.path().with_extension("wasm");
+        let component = components.join(name.file_name().unwrap_or_default());
+        if !component.exists() {
+            let missing = component.display();
+            return Err(format!("{missing} is missing: run `make components` again").into());
+        }
+    }
     Ok(())
 }
 
