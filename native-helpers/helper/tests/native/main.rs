@@ -18,6 +18,7 @@ mod loopback;
 mod mapped;
 mod mount;
 mod network;
+mod protocol;
 mod rpm;
 mod support;
 mod tree;

@@ -1,0 +1,179 @@
+//! What a helper makes of messages that no runtime would send.
+
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use osbuild_wasm_protocol::{
+    Begin, Connection, Handle, Hello, Interface, Reply, Request, VERSION, XattrValue,
+};
+use serde_json::Value;
+
+use crate::support::{Bench, HELPER, can_run, run};
+
+/// Numbers that look random and are the same in every run (a linear congruential generator).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) as usize % limit.max(1)
+    }
+}
+
+/// A helper, spoken to without the runtime's side of the protocol.
+struct Raw {
+    child: Child,
+    control: Connection,
+}
+
+impl Raw {
+    fn start(bench: &Bench, interface: Interface) -> Self {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let child = Command::new(HELPER)
+            .arg(interface.as_str())
+            .arg("--scope")
+            .arg(bench.top())
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let control = Connection::from(ours);
+        let (hello, _) = control.receive::<Reply<Hello>>().unwrap().unwrap();
+        let Reply::Done(hello) = hello else {
+            panic!("{hello:?}")
+        };
+        assert_eq!((hello.version, hello.interface), (VERSION, interface));
+        Self { child, control }
+    }
+
+    /// A session, if the helper takes this for a grant.
+    fn begin(&self, grant: &Value) -> Option<Connection> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let log = std::fs::File::open("/dev/null").unwrap();
+        let sent = self.control.send(grant, &[theirs.as_fd(), log.as_fd()]);
+        drop(theirs);
+        sent.ok()?;
+        match self.control.receive::<Reply<Value>>() {
+            Ok(Some((Reply::Done(_), _))) => Some(ours.into()),
+            _ => None,
+        }
+    }
+
+    /// It ends in order when its control socket does.
+    fn end(mut self) {
+        drop(self.control);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// Changes one value of a document, or removes it.
+fn mutate(document: &mut Value, numbers: &mut Numbers) {
+    match document {
+        Value::Object(members) if !members.is_empty() && numbers.below(4) > 0 => {
+            let index = numbers.below(members.len());
+            let key = members.keys().nth(index).unwrap().clone();
+            if numbers.below(8) == 0 {
+                members.remove(&key);
+            } else {
+                mutate(&mut members[&key], numbers);
+            }
+        }
+        Value::Array(items) if !items.is_empty() && numbers.below(4) > 0 => {
+            let index = numbers.below(items.len());
+            mutate(&mut items[index], numbers);
+        }
+        other => {
+            let odd = [
+                Value::Null,
+                (-1).into(),
+                u64::MAX.into(),
+                "".into(),
+                "/".into(),
+                "../../etc/shadow".into(),
+                "/run/osbuild/tree/../../../etc/shadow".into(),
+                "a\0b".into(),
+                "x".repeat(70_000).into(),
+                serde_json::json!([[[[]]]]),
+                serde_json::json!({"host": "/etc"}),
+            ];
+            *other = odd[numbers.below(odd.len())].clone();
+        }
+    }
+}
+
+fn requests() -> Vec<Value> {
+    let requests = [
+        Request::Run(run("true", &["a"])),
+        Request::SetXattr(XattrValue {
+            path: "/run/osbuild/tree/file".into(),
+            follow: true,
+            name: "security.x".into(),
+            value: osbuild_wasm_protocol::Bytes(vec![1]),
+        }),
+        Request::Detach(Handle(7)),
+        Request::BootImage("i386-pc".into()),
+        Request::End,
+    ];
+    let json = |request: &Request| serde_json::to_value(request).unwrap();
+    requests.iter().map(json).collect()
+}
+
+#[test]
+fn messages_that_nobody_sends_end_no_helper_and_touch_nothing_outside() {
+    if !can_run(&["true"]) {
+        return;
+    }
+    let mut numbers = Numbers(7);
+    for interface in [Interface::Command, Interface::Tree, Interface::Grub] {
+        let bench = Bench::new();
+        std::fs::write(bench.tree().join("file"), "").unwrap();
+        let helper = Raw::start(&bench, interface);
+        let grant = Begin {
+            grant: bench.grant.clone(),
+        };
+        let grant = serde_json::to_value(grant).unwrap();
+        for _ in 0..60 {
+            let mut odd = grant.clone();
+            mutate(&mut odd, &mut numbers);
+            drop(helper.begin(&odd));
+        }
+        for _ in 0..20 {
+            let session = helper.begin(&grant).expect("the helper serves on");
+            for _ in 0..10 {
+                let all = requests();
+                let mut request = all[numbers.below(all.len())].clone();
+                mutate(&mut request, &mut numbers);
+                let sent = session.send(&request, &[]);
+                if sent.is_err() || !matches!(session.receive::<Reply<Value>>(), Ok(Some(_))) {
+                    break;
+                }
+            }
+        }
+        helper.end();
+    }
+}
+
+#[test]
+fn bytes_that_are_no_message_end_the_connection_alone() {
+    if !can_run(&[]) {
+        return;
+    }
+    let bench = Bench::new();
+    let mut numbers = Numbers(11);
+    let helper = Raw::start(&bench, Interface::Tree);
+    let grant = serde_json::to_value(Begin {
+        grant: bench.grant.clone(),
+    })
+    .unwrap();
+    for length in [1, 3, 4, 5, 64, 4096] {
+        let session = helper.begin(&grant).expect("the helper serves on");
+        let bytes: Vec<u8> = (0..length).map(|_| numbers.below(256) as u8).collect();
+        session.socket().write_all(&bytes).unwrap();
+    }
+    helper.end();
+}
