@@ -66,6 +66,18 @@ impl Access {
             .open_path(path, OFlags::PATH | OFlags::DIRECTORY)
     }
 
+    /// Refuses a typed call whose program the grant has under none of these names.
+    pub fn require(&self, names: &[&str]) -> Result<(), Failure> {
+        let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut granted = self.grant.programs.iter().map(|program| base(program));
+        if granted.any(|program| names.iter().any(|name| base(name) == program)) {
+            return Ok(());
+        }
+        let name = names.first().copied().unwrap_or_default();
+        let detail = "the module's metadata does not name this program: add it to `programs` there";
+        Err(denied(name, detail))
+    }
+
     /// The directories that programs may change: granted ones, and that for their /etc and /var.
     pub fn writable(&self) -> Result<Vec<OwnedFd>, Failure> {
         let granted = self.grant.directories.iter();

@@ -9,7 +9,7 @@ use osbuild_wasm_protocol::{Bytes, CoreImage, ErrorCode, Failure, MAX_BLOB};
 use rustix::fs::OFlags;
 
 use crate::access::open_inside;
-use crate::failure::{About, denied, invalid};
+use crate::failure::{About, invalid};
 use crate::sandbox;
 use crate::session::Session;
 use crate::tool::{Tool, WORK, Work};
@@ -69,25 +69,15 @@ pub fn core_image(session: &mut Session, core: &CoreImage) -> Result<Bytes, Fail
 
 /// The program that the build root has: Debian leaves the 2 out.
 fn program(session: &Session, wanted: &str) -> Result<String, Failure> {
-    if !PROGRAMS.contains(&wanted)
-        && !session
-            .access
-            .grant
-            .programs
-            .iter()
-            .any(|program| program == wanted)
-    {
-        return Err(denied(
-            wanted,
-            format!(
-                "the program must be {} or one that the module's metadata names",
-                PROGRAMS.join(", ")
-            ),
-        ));
-    }
+    let usual = PROGRAMS.contains(&wanted);
+    let names = match usual {
+        true => PROGRAMS.to_vec(),
+        false => vec![wanted],
+    };
+    session.access.require(&names)?;
     let root = sandbox::root_directory(&session.access)?;
     let there = |name: &str| sandbox::find_program(&root, name).is_some();
-    if PROGRAMS.contains(&wanted) && !there(wanted) {
+    if usual && !there(wanted) {
         return Ok(PROGRAMS
             .into_iter()
             .find(|name| there(name))

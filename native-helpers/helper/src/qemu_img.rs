@@ -14,6 +14,7 @@ const PROGRAM: &str = "qemu-img";
 
 /// Converts a raw image.
 pub fn convert(session: &mut Session, conversion: &Conversion) -> Result<(), Failure> {
+    session.access.require(&[PROGRAM])?;
     if conversion.compress && !matches!(conversion.format, ImageFormat::Qcow2 | ImageFormat::Vmdk) {
         return Err(invalid(
             conversion.format.as_str(),
@@ -42,6 +43,7 @@ pub fn convert(session: &mut Session, conversion: &Conversion) -> Result<(), Fai
 
 /// Makes an empty image.
 pub fn create(session: &mut Session, create: &Create) -> Result<(), Failure> {
+    session.access.require(&[PROGRAM])?;
     let path = session.access.sandbox_path(&create.path, Need::Write)?;
     let mut arguments = words(&["create", "-q", "-f", create.format.as_str()]);
     arguments.extend(format_options(&create.options)?);
@@ -54,6 +56,7 @@ pub fn create(session: &mut Session, create: &Create) -> Result<(), Failure> {
 
 /// Looks at an image.
 pub fn info(session: &mut Session, info: &Info) -> Result<ImageInfo, Failure> {
+    session.access.require(&[PROGRAM])?;
     let path = session.access.sandbox_path(&info.path, Need::Read)?;
     let mut arguments = words(&["info", "--output=json"]);
     arguments.push(path.into());

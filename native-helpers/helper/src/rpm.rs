@@ -11,7 +11,7 @@ use osbuild_wasm_protocol::{
 use rustix::fs::OFlags;
 
 use crate::access::{Access, Need};
-use crate::failure::{denied, invalid};
+use crate::failure::invalid;
 use crate::process::Finished;
 use crate::sandbox;
 use crate::sandbox::Shown;
@@ -71,6 +71,7 @@ pub fn verify(session: &mut Session, verify: &Verify) -> Result<(), Failure> {
 /// Runs one transaction.
 pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> {
     let access = &session.access;
+    access.require(&["rpm"])?;
     let mut arguments: Vec<OsString> = vec!["--verbose".into()];
     arguments.extend(database_arguments(access, &install.database, Need::Write)?);
     let root = access.open(
@@ -147,6 +148,7 @@ pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> 
 
 /// All installed packages.
 pub fn query(session: &mut Session, query: &Query) -> Result<Vec<Package>, Failure> {
+    session.access.require(&["rpm"])?;
     let finished = session.run(Tool::new("rpm", ["--querytags"]).captured())?;
     check(
         &finished,
@@ -182,25 +184,28 @@ fn database_arguments(
     let root = access.sandbox_path(&database.root, need)?;
     let mut arguments = Vec::new();
     if let Some(path) = &database.path {
+        check_database_path(path)?;
         arguments.extend(["--dbpath".into(), path.into()]);
     }
     arguments.extend(["--root".into(), root.into()]);
     Ok(arguments)
 }
 
-/// The program for keys: `rpmkeys` wherever it is, or one that the metadata names.
+/// rpm expands macros in it, some of which run programs.
+fn check_database_path(path: &str) -> Result<(), Failure> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    if path.starts_with('/') && path.bytes().all(plain) && !path.contains("/../") {
+        return Ok(());
+    }
+    let detail = "the directory of a database is an absolute path of letters, digits and ./_+-";
+    Err(invalid(path, detail))
+}
+
+/// The program for keys: `rpmkeys`, or another that the metadata names.
 fn keys_program(access: &Access, database: &Database) -> Result<String, Failure> {
     let program = database.keys_program.as_deref().unwrap_or("rpmkeys");
-    let usual = Path::new(program)
-        .file_name()
-        .is_some_and(|name| name == "rpmkeys");
-    if usual || access.grant.programs.iter().any(|named| named == program) {
-        return Ok(program.to_owned());
-    }
-    Err(denied(
-        program,
-        "the program for keys must be rpmkeys or one that the module's metadata names",
-    ))
+    access.require(&[program])?;
+    Ok(program.to_owned())
 }
 
 /// A package's path as rpm may find it in a manifest, which has one path in a line and expands patterns.

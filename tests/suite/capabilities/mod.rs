@@ -110,7 +110,13 @@ fn security_document() -> String {
 /// All Rust sources with tests that the document may name.
 fn test_sources() -> String {
     let mut text = String::new();
-    let rooms = ["tests/suite", "tests/plugin", "host", "native-helpers"];
+    let rooms = [
+        "tests/suite",
+        "tests/plugin",
+        "host",
+        "native-helpers",
+        "stages-wasm",
+    ];
     let mut directories: Vec<_> = rooms.map(|room| workspace().join(room)).into();
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).expect("a directory").flatten() {

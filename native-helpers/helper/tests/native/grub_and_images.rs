@@ -13,7 +13,7 @@ fn core_and_boot_image_come_from_the_build_root() {
     {
         return;
     }
-    let bench = Bench::new();
+    let bench = Bench::granting(&["grub-mkimage"]);
     let client = bench.client(Interface::Grub);
     let session = bench.begin(&client);
     let core = CoreImage {
@@ -49,7 +49,7 @@ fn images_are_made_converted_and_described() {
     if !can_run(&["qemu-img"]) {
         return;
     }
-    let bench = Bench::new();
+    let bench = Bench::granting(&["qemu-img"]);
     let client = bench.client(Interface::QemuImg);
     let session = bench.begin(&client);
     fs::create_dir(bench.tree().join("sub")).unwrap();

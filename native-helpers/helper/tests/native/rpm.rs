@@ -52,7 +52,7 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
     if !can_run(&["rpm", "rpmbuild", "busybox"]) {
         return;
     }
-    let mut bench = Bench::new();
+    let mut bench = Bench::granting(&["rpm", "rpmkeys"]);
     let package = package(&mut bench);
     for directory in ["bin", "usr/lib/sysimage/rpm", "tmp", "var/tmp"] {
         fs::create_dir_all(bench.tree().join(directory)).unwrap();
@@ -178,7 +178,7 @@ fn a_package_is_verified_against_imported_keys_only() {
     if !can_run(&["rpm", "rpmkeys", "rpmbuild", "rpmsign", "gpg"]) {
         return;
     }
-    let mut bench = Bench::new();
+    let mut bench = Bench::granting(&["rpm", "rpmkeys"]);
     let package = package(&mut bench);
     let client = bench.client(Interface::Rpm);
     let session = bench.begin(&client);
@@ -200,4 +200,34 @@ fn a_package_is_verified_against_imported_keys_only() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&file, bytes).unwrap();
     assert!(verify().is_err(), "a changed package");
+}
+
+#[test]
+fn a_database_whose_path_rpm_would_expand_is_refused_and_so_is_rpm_without_grant() {
+    if !can_run(&["rpm"]) {
+        return;
+    }
+    let mut bench = Bench::granting(&["rpm", "rpmkeys"]);
+    let client = bench.client(Interface::Rpm);
+    let session = bench.begin(&client);
+    for path in [
+        "%(touch /run/osbuild/tree/evil)",
+        "/a%{lua:os.exit()}",
+        "relative",
+        "/a b",
+    ] {
+        let database = Database {
+            path: Some(path.into()),
+            ..database()
+        };
+        let failure = session.query(database).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::Invalid, "{path}");
+    }
+    assert!(!bench.tree().join("evil").exists());
+    bench.grant.programs.clear();
+    let failure = bench.begin(&client).query(database()).unwrap_err();
+    assert_eq!(
+        (failure.code, failure.path.as_str()),
+        (ErrorCode::Denied, "rpm")
+    );
 }
