@@ -108,7 +108,12 @@ fn add(top: &OwnedFd, used: &mut Usage) -> rustix::io::Result<()> {
             };
             let bytes = u64::try_from(stat.st_blocks).unwrap_or_default() * 512;
             used.inodes += 1;
-            used.bytes += bytes / u64::from(stat.st_nlink).max(1);
+            #[allow(
+                clippy::useless_conversion,
+                reason = "the kernel counts links in 32 bits on other architectures"
+            )]
+            let links = u64::from(stat.st_nlink).max(1);
+            used.bytes += bytes / links;
             let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
             if is_directory && stat.st_dev == device {
                 pending.push(path.join(OsStr::from_bytes(name.to_bytes())));

@@ -155,7 +155,7 @@ fn only_calls(allowed: &[i64]) -> Result<Vec<Instruction>, Failure> {
         SeccompAction::Allow,
         architecture()?,
     );
-    let program = filter.and_then(|filter| Ok(BpfProgram::try_from(filter)?));
+    let program = filter.and_then(BpfProgram::try_from);
     program
         .map(|program| instructions(&program))
         .map_err(|error| broken(&error))
