@@ -4,9 +4,11 @@ use serde::Deserialize;
 use std::fmt;
 use std::path::Path;
 
-/// What can be read where programs come from this machine: its /usr, and the configuration that its programs are shown too.
-const OF_THIS_MACHINE: [&str; 5] = [
+/// What can be read where programs come from this machine: its /usr, the boot loaders that packages install outside of it, and the
+/// configuration that its programs are shown too.
+const OF_THIS_MACHINE: [&str; 6] = [
     "/usr",
+    "/boot/efi/EFI",
     "/etc/alternatives",
     "/etc/containers",
     "/etc/mke2fs.conf",
@@ -74,6 +76,8 @@ mod tests {
             ("/usr", true),
             ("/usr/share/grub", true),
             ("/etc/containers/policy.json", true),
+            ("/boot/efi/EFI/fedora", true),
+            ("/boot/grub", false),
             ("/usrlocal", false),
             ("/", false),
             ("/etc", false),
