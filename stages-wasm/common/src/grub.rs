@@ -130,6 +130,18 @@ impl Defaults {
         }
     }
 
+    /// `NAME="value"` when the value is not empty, each line of which is checked by itself.
+    #[must_use]
+    pub fn quoted_lines_if_given(self, name: &str, value: &str) -> Self {
+        if value.is_empty() {
+            return self;
+        }
+        let checked = value
+            .split('\n')
+            .try_for_each(|line| shell_quoted(name, line));
+        self.line(name, &format!("\"{value}\""), checked)
+    }
+
     /// Writes the file.
     pub fn write(self, tree: &Tree) -> Result<()> {
         if let Some(problem) = self.problem {
@@ -144,7 +156,7 @@ impl Defaults {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Terminals {
-    /// Command that sets the serial line up.
+    /// Command that sets the serial line up, and more commands on lines of their own.
     pub serial: Option<String>,
     /// Names for input and output.
     pub terminal: Vec<String>,
@@ -159,7 +171,9 @@ impl Terminals {
     /// `placeholders`, as the first version of the configuration had it, and otherwise nothing.
     pub fn commands(&self, placeholders: bool) -> Result<String> {
         let lists = [&self.terminal_input, &self.terminal_output];
-        for value in self.serial.iter().chain(lists.into_iter().flatten()) {
+        let serial = self.serial.iter().flat_map(|lines| lines.split('\n'));
+        let values = lists.into_iter().flatten().map(String::as_str);
+        for value in serial.chain(values) {
             grub_words("a terminal", value)?;
         }
         let serial = self.serial.clone().filter(|serial| !serial.is_empty());
@@ -360,11 +374,14 @@ mod tests {
             "${serial}\nterminal_input a b${terminal_output}"
         );
         assert_eq!(terminals.commands(false).unwrap(), "\nterminal_input a b");
-        let bad = Terminals {
-            serial: Some("serial; evil".into()),
+        let with_serial = |serial: &str| Terminals {
+            serial: Some(serial.into()),
             ..Terminals::default()
         };
-        assert!(bad.commands(false).is_err());
+        assert!(with_serial("serial; evil").commands(false).is_err());
+        let lines = "serial --unit=0\nsource ${prefix}/bls.cfg";
+        let written = with_serial(lines).commands(false).unwrap();
+        assert!(written.ends_with(lines), "{written}");
     }
 
     #[test]
@@ -374,6 +391,13 @@ mod tests {
             .cmdline("ro x=\"a b\" $ignition_firstboot")
             .plain("TIMEOUT", 5);
         assert!(good.problem.is_none());
+        let several = |lines| Defaults::default().quoted_lines_if_given("SERIAL_COMMAND", lines);
+        assert!(
+            several("serial\nsource ${prefix}/bls.cfg")
+                .problem
+                .is_none()
+        );
+        assert!(several("serial\"\ntouch \"/x").problem.is_some());
         assert!(
             good.text.contains(r#"x=\"a b\" $ignition"#),
             "{}",
@@ -386,6 +410,8 @@ mod tests {
                     .problem
                     .is_some()
             );
+        }
+        for bad in ["$(touch /x)", "a; touch /x", "`x`"] {
             assert!(Defaults::default().plain("DEFAULT", bad).problem.is_some());
         }
     }

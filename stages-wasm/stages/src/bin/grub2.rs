@@ -54,7 +54,7 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&["serial"], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let platform = platform(options.legacy.as_ref())?;
         let redirected = options
@@ -118,7 +118,7 @@ fn defaults(options: &Options) -> Defaults {
         .given("DISABLE_RECOVERY", config.disable_recovery)
         .given("DISABLE_SUBMENU", config.disable_submenu)
         .quoted_if_given("DISTRIBUTOR", &config.distributor)
-        .quoted_if_given(
+        .quoted_lines_if_given(
             "SERIAL_COMMAND",
             config.terminals.serial.as_deref().unwrap_or_default(),
         )

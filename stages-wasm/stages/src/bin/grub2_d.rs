@@ -12,7 +12,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
+    osbuild_stage::run_with_lines(&["serial"], |arguments: Arguments<Options>| -> Result<()> {
         let place = arguments.locate(&arguments.options.path)?;
         let commands = arguments.options.config.commands(false)?;
         // Each command begins with a newline.

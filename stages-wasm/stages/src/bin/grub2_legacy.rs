@@ -64,7 +64,7 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&["serial"], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         if options.write_defaults.unwrap_or(true) {
             defaults(&options.config).write(tree)?;
@@ -108,7 +108,7 @@ fn defaults(config: &Config) -> Defaults {
         )
         .plain("DEFAULT", config.default.as_deref().unwrap_or("saved"))
         .quoted_if_given("DISTRIBUTOR", &config.distributor)
-        .quoted_if_given(
+        .quoted_lines_if_given(
             "SERIAL_COMMAND",
             config.terminals.serial.as_deref().unwrap_or_default(),
         )
