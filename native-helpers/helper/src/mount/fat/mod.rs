@@ -8,13 +8,16 @@ mod mtools;
 mod names;
 mod plan;
 
-use std::fs::{File, Permissions};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{Failure, Mount};
-use rustix::fs::{AtFlags, CWD, Gid, Timespec, Timestamps, Uid, chownat, fsync, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, fchmod, fchown,
+    fstat, fsync, openat, utimensat,
+};
+use rustix::path::Arg;
 
 use self::mtools::Mtools;
 use self::plan::{Plan, Snapshot};
@@ -186,26 +189,38 @@ impl Look {
         }
     }
 
-    /// Gives owner and mode to everything in a directory and to itself.
+    /// Gives owner and mode to everything in a directory and to itself. What is in it was made by a program of the build root: only
+    /// files and directories can come from a FAT file system, and no link is followed.
     fn apply(&self, path: &Path) -> std::io::Result<()> {
-        if path.is_dir() {
-            for entry in std::fs::read_dir(path)? {
-                self.apply(&entry?.path())?;
+        self.apply_to(open_beneath(CWD, path)?)
+    }
+
+    fn apply_to(&self, file: OwnedFd) -> std::io::Result<()> {
+        match FileType::from_raw_mode(fstat(&file)?.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Directory => {
+                for entry in Dir::read_from(&file)? {
+                    let name = entry?.file_name().to_owned();
+                    if !matches!(name.to_bytes(), b"." | b"..") {
+                        self.apply_to(open_beneath(&file, &name)?)?;
+                    }
+                }
             }
+            _ => return Err(std::io::Error::other("mcopy made what FAT cannot hold")),
         }
-        std::fs::set_permissions(path, Permissions::from_mode(self.mode))?;
+        fchmod(&file, Mode::from_raw_mode(self.mode))?;
         if (self.uid, self.gid) == (0, 0) {
             return Ok(());
         }
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-        Ok(chownat(
-            CWD,
-            path,
-            Some(uid),
-            Some(gid),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?)
+        Ok(fchown(&file, Some(uid), Some(gid))?)
     }
+}
+
+/// Opens a file or a directory, and no link.
+fn open_beneath(directory: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    openat(directory, name, flags, Mode::empty())
 }
 
 #[cfg(test)]
@@ -234,6 +249,28 @@ mod tests {
         assert_eq!(
             look(&["uid=1", "gid=2", "umask=077", "shortname=lower"]),
             other
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_of_fat_is_refused_and_no_link_is_followed() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = tempfile::tempdir().unwrap();
+        let (files, outside) = (scratch.path().join("files"), scratch.path().join("outside"));
+        std::fs::create_dir(&files).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::set_permissions(&outside, PermissionsExt::from_mode(0o700)).unwrap();
+        let look = Look::of(&["umask=000".into()]);
+        look.apply(&files).unwrap();
+        assert_eq!(
+            files.metadata().unwrap().permissions().mode() & 0o777,
+            0o777
+        );
+        std::os::unix::fs::symlink(&outside, files.join("link")).unwrap();
+        assert!(look.apply(&files).is_err());
+        assert_eq!(
+            outside.metadata().unwrap().permissions().mode() & 0o777,
+            0o700
         );
     }
 
