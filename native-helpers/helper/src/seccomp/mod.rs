@@ -103,15 +103,13 @@ pub fn of_programs(
     );
     if !has("CAP_SYS_ADMIN") {
         refused.extend(all_of(&[MOUNT]));
-        let flags = NAMESPACES.map(|flag| u64::from(flag.unsigned_abs()));
-        let clone = flags
-            .into_iter()
-            .map(|flag| rule(0, SeccompCmpOp::MaskedEq(flag), flag))
-            .collect::<Result<_, _>>()?;
-        refused.insert(libc::SYS_clone, clone);
+        refused.insert(libc::SYS_clone, with_flags(&NAMESPACES)?);
     } else {
-        // Its flags are in memory where no filter sees them; without, glibc falls back to clone.
-        allowed.push(libc::SYS_clone3);
+        // In a namespace of its own making, a program could mount the machine's control groups and raise its limits there. clone3 does
+        // not exist for it either: its flags are in memory where no filter sees them, and without it glibc falls back to clone.
+        for call in [libc::SYS_clone, libc::SYS_unshare] {
+            refused.insert(call, with_flags(&[libc::CLONE_NEWCGROUP])?);
+        }
     }
     if !has("CAP_SYS_PTRACE") {
         refused.extend(all_of(&[TRACE]));
@@ -122,6 +120,14 @@ pub fn of_programs(
         only_calls(&allowed)?,
         only_requests(requests::allowed().chain(machine)),
     ])
+}
+
+/// Calls whose first argument has any of these flags.
+fn with_flags(flags: &[i32]) -> Result<Vec<SeccompRule>, Failure> {
+    let flags = flags.iter().map(|flag| u64::from(flag.unsigned_abs()));
+    flags
+        .map(|flag| rule(0, SeccompCmpOp::MaskedEq(flag), flag))
+        .collect()
 }
 
 /// Sockets of other families than these: those of the hypervisor, for example, belong to no network namespace.
