@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::Failure;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstatvfs, openat2, statat};
+use rustix::io::Errno;
 
 use crate::failure::About;
 
@@ -54,7 +55,9 @@ impl Quota {
         if !shrank.any(|shrank| shrank.bytes > bytes || shrank.inodes > inodes) {
             return None;
         }
-        let used = self.used().ok()?;
+        let Ok(used) = self.used() else {
+            return Some("programs of the stage wrote where it cannot be measured".into());
+        };
         let what = match used {
             used if used.bytes.saturating_sub(self.before.bytes) > bytes => {
                 format!("{bytes} bytes")
@@ -94,9 +97,11 @@ fn add(top: &OwnedFd, used: &mut Usage) -> rustix::io::Result<()> {
     let device = rustix::fs::fstat(top)?.st_dev;
     let mut pending = vec![PathBuf::from(".")];
     while let Some(path) = pending.pop() {
-        // A program may have removed it meanwhile, or put a link in its place.
-        let Ok(directory) = open_below(top, &path) else {
-            continue;
+        let directory = match open_below(top, &path) {
+            Ok(directory) => directory,
+            Err(Errno::NAMETOOLONG) => return Err(Errno::NAMETOOLONG),
+            // A program may have removed it meanwhile, or put a link in its place.
+            Err(_) => continue,
         };
         for entry in Dir::read_from(&directory)?.flatten() {
             let name = entry.file_name();

@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -67,6 +67,10 @@ impl Scratch {
     /// Temporary files of a helper.
     pub fn work(&self, interface: Interface) -> PathBuf {
         self.0.join(format!("work-{interface}"))
+    }
+
+    fn begun(&self) -> PathBuf {
+        self.0.join("preparing")
     }
 
     fn done(&self) -> PathBuf {
@@ -183,6 +187,7 @@ pub fn prepare(session: &mut Session) -> Result<(), Failure> {
     flock(lock.as_fd(), FlockOperation::LockExclusive)
         .about(&scratch.0, "lock the scratch directory")?;
     if !scratch.done().exists() {
+        begin(&scratch)?;
         scratch.skeleton()?;
         let cache = session.access.grant.runner_cache.clone();
         match cache.filter(|cache| cache.is_dir()) {
@@ -193,6 +198,24 @@ pub fn prepare(session: &mut Session) -> Result<(), Failure> {
     }
     session.prepared = true;
     Ok(())
+}
+
+/// Fails the second time: programs of the build root that ran may have left links where files would be made now.
+fn begin(scratch: &Scratch) -> Result<(), Failure> {
+    let begun = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(scratch.begun());
+    match begun {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::new(
+            ErrorCode::Io,
+            "build root",
+            "its preparation failed before and is not tried again in the same stage",
+        )),
+        begun => begun
+            .map(drop)
+            .about(scratch.begun(), "prepare the sandbox"),
+    }
 }
 
 fn from_scratch(session: &Session, scratch: &Scratch) -> Result<(), Failure> {
@@ -347,6 +370,9 @@ fn step(session: &Session, program: &str, arguments: &[&str], must: Must) -> Res
     Err(Failure::new(ErrorCode::Io, program, detail))
 }
 
+/// Bytes that the files of a crypto policy have at most; real ones are a few kilobytes each.
+const POLICY_SIZE: u64 = 16 << 20;
+
 /// Copies the DEFAULT policy's files of the build root to /etc/crypto-policies/back-ends.
 fn crypto_policies(access: &Access, etc: &Path) -> Result<(), Failure> {
     let policies = Path::new("usr/share/crypto-policies/back-ends/DEFAULT");
@@ -357,6 +383,7 @@ fn crypto_policies(access: &Access, etc: &Path) -> Result<(), Failure> {
     let entries = Dir::read_from(&directory).about(policies, "list the policies")?;
     let target = etc.join("crypto-policies/back-ends");
     fs::create_dir_all(&target).about(&target, "prepare the sandbox's crypto-policies")?;
+    let mut left = POLICY_SIZE;
     let names = entries
         .flatten()
         .map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
@@ -367,9 +394,14 @@ fn crypto_policies(access: &Access, etc: &Path) -> Result<(), Failure> {
             OFlags::RDONLY | OFlags::NONBLOCK,
         )
         .about(policies, "open a policy")?;
-        let mut copy = fs::File::create(target.join(&name))
+        let mut copy = fs::File::create_new(target.join(&name))
             .about(&target, "prepare the sandbox's crypto-policies")?;
-        std::io::copy(&mut fs::File::from(file), &mut copy).about(policies, "copy a policy")?;
+        let mut file = fs::File::from(file).take(left + 1);
+        let copied = std::io::copy(&mut file, &mut copy).about(policies, "copy a policy")?;
+        left = left.checked_sub(copied).ok_or_else(|| {
+            let detail = format!("more than {POLICY_SIZE} bytes of crypto policies");
+            Failure::new(ErrorCode::NoSpace, policies.to_string_lossy(), detail)
+        })?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use crate::process::{Finished, Started, Streams, Watch, run_sandbox};
 use crate::quota::{Quota, Usage};
 use crate::runner::{self, Scratch};
 use crate::sandbox::spec::Bounds;
+use crate::sandbox::view::open_own;
 use crate::sandbox::{self, Shown, View};
 use crate::session::Session;
 use crate::{environment, hint, privilege};
@@ -39,7 +40,7 @@ pub struct Tool {
     pub terminal: bool,
     /// What it sees beside its root and the grant.
     pub shown: Vec<Shown>,
-    /// It prepares the sandbox: what it writes does not count for the stage.
+    /// It prepares the sandbox: it sees nothing of the grant, and what it writes does not count for the stage.
     pub prepares: bool,
 }
 
@@ -103,6 +104,12 @@ impl Tool {
     }
 }
 
+/// What programs that prepare the sandbox may write, which is kept for later stages: far more than users and linker caches take.
+const PREPARED: Usage = Usage {
+    bytes: 256 << 20,
+    inodes: 20_000,
+};
+
 impl Session {
     /// Runs a tool in a prepared sandbox and waits for it. A status other than 0 is no failure.
     pub fn run(&mut self, tool: Tool) -> Result<Finished, Failure> {
@@ -118,6 +125,7 @@ impl Session {
         let scratch = Scratch::of(&self.access)?;
         let path = self.find(&tool)?;
         let mut view = match tool.root {
+            Root::BuildRoot if tool.prepares => View::preparing(&self.access, &scratch)?,
             Root::BuildRoot => View::build_root(&self.access, &scratch)?,
             Root::Tree => View::tree(&self.access, &scratch)?,
         };
@@ -133,7 +141,13 @@ impl Session {
         };
         let bounds = self.bounds(&tool.program, &mut view)?;
         let streams = self.streams(tool.input, tool.output, tool.errors)?;
-        run_sandbox(view, started, bounds, streams, self.watch(!tool.prepares)?)
+        let mut watch = self.watch(!tool.prepares)?;
+        if tool.prepares {
+            let written = [scratch.etc(), scratch.var()];
+            let written = written.iter().map(|path| open_own(path));
+            watch.quota = Some(Quota::new(written.collect::<Result<_, _>>()?, PREPARED)?);
+        }
+        run_sandbox(view, started, bounds, streams, watch)
     }
 
     /// Runs a program that sees nothing of the grant but what is shown, and captures all that it prints. It is that of the build

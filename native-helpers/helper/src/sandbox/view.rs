@@ -82,6 +82,23 @@ pub fn open_own(path: &Path) -> Result<OwnedFd, Failure> {
 impl View {
     /// The build root read-only as `/`, and everything of the grant at its contract path.
     pub fn build_root(access: &Access, scratch: &Scratch) -> Result<Self, Failure> {
+        let mut view = Self::preparing(access, scratch)?;
+        view.devices(access)?;
+        let mut directories: Vec<_> = access.grant.directories.iter().collect();
+        directories.sort_by_key(|directory| directory.contract.len());
+        for directory in directories {
+            let how = if directory.writable {
+                How::Write
+            } else {
+                How::Read
+            };
+            view.file(access.open_host(&directory.host)?, &directory.contract, how);
+        }
+        Ok(view)
+    }
+
+    /// The build root with its own /etc and /var, and nothing of the grant.
+    pub fn preparing(access: &Access, scratch: &Scratch) -> Result<Self, Failure> {
         let root = root_directory(access)?;
         let mut view = Self::programs(&root)?;
         if access.grant.build_root != BuildRoot::Host {
@@ -96,17 +113,6 @@ impl View {
                 // What a program has put in the place of /etc/containers stays there.
                 view.last_is_optional();
             }
-        }
-        view.devices(access)?;
-        let mut directories: Vec<_> = access.grant.directories.iter().collect();
-        directories.sort_by_key(|directory| directory.contract.len());
-        for directory in directories {
-            let how = if directory.writable {
-                How::Write
-            } else {
-                How::Read
-            };
-            view.file(access.open_host(&directory.host)?, &directory.contract, how);
         }
         Ok(view)
     }
