@@ -24,6 +24,32 @@ pub enum StoreError {
         /// Version this program writes.
         known: u64,
     },
+    /// The store, or something at its top, is another user's, who could have put anything there.
+    #[error(
+        "{what} {} belongs to user {owner}, and this runs as user {own}: use a store of your own (--store)",
+        path.display()
+    )]
+    Stranger {
+        /// What the path is of the store.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs the program.
+        own: u32,
+    },
+    /// Something at the top of the store is a link, which may lead anywhere.
+    #[error(
+        "{what} {} is a symbolic link: remove it, or use another store (--store)",
+        path.display()
+    )]
+    Link {
+        /// What the path is of the store.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+    },
     /// A file of the store does not hold what it should.
     #[error("{} is damaged: remove it, or use another store", path.display())]
     Damaged {

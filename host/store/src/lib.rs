@@ -20,6 +20,7 @@ mod error;
 mod evict;
 mod noted;
 mod object;
+mod owner;
 mod scratch;
 mod store;
 mod unsynced;

@@ -3,7 +3,7 @@
 use crate::error::At;
 use crate::noted::Notes;
 use crate::scratch::{self, Scratch};
-use crate::{StoreError, evict};
+use crate::{StoreError, evict, owner};
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -42,10 +42,12 @@ impl Store {
     /// Opens the store in `dir`, made if it is missing, and removes the scratch directories of killed runs.
     ///
     /// # Errors
-    /// The directory cannot be used, or a newer program made it.
+    /// The directory cannot be used, is not the caller's own, or a newer program made it.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         make_dir(dir, 0o755)?;
         let dir = std::fs::canonicalize(dir).at("resolve", dir)?;
+        // Before anything in it is read, or written where a link leads.
+        owner::refuse_strangers(&dir, owner::own_id())?;
         let scratch = dir.join("scratch");
         match read_settings(&dir)? {
             Some(settings) => check_version(&dir, &settings)?,
@@ -65,9 +67,10 @@ impl Store {
                 )?;
             }
         }
-        for (name, mode) in [("scratch", 0o700), ("objects", 0o700), ("sources", 0o755)] {
-            make_dir(&dir.join(name), mode)?;
+        for name in ["scratch", "objects", "sources"] {
+            make_dir(&dir.join(name), 0o700)?;
         }
+        owner::close_to_others(&dir.join("sources"))?;
         scratch::sweep(&scratch)?;
         let run = Scratch::create(&scratch, RUN)?;
         let notes = Mutex::default();

@@ -1,6 +1,7 @@
 //! Tests on real directories. What needs root is skipped, visibly, for an ordinary user.
 
 mod objects;
+mod owner;
 mod scratch;
 mod sources;
 
