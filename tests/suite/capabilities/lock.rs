@@ -279,3 +279,40 @@ fn what_vouches_for_contents_is_part_of_the_comparison() {
         diff(&new, &new).expect(0).says("nothing differs");
     }
 }
+
+/// A manifest that installs two packages whose signatures are checked or not.
+fn packages(checks: [Value; 2]) -> Value {
+    let [first, second] = ["1", "2"].map(|digit| format!("sha256:{}", digit.repeat(64)));
+    let [one, other] = checks.map(|metadata| json!({ "metadata": metadata }));
+    let input = json!({
+        "type": "org.osbuild.files",
+        "origin": "org.osbuild.source",
+        "references": { first.as_str(): one, second.as_str(): other },
+    });
+    let mut stage = small::stage("org.osbuild.rpm", json!({}));
+    stage["inputs"] = json!({ "packages": input });
+    let mut manifest = small::tree(json!([stage]));
+    let url = "https://a.example.org/x.rpm";
+    manifest["sources"] =
+        json!({ "org.osbuild.curl": { "items": { first.as_str(): url, second.as_str(): url } } });
+    manifest
+}
+
+#[test]
+fn a_signature_that_is_not_checked_any_more_fails_the_comparison_and_the_locked_run() {
+    let check = |check: bool| json!({ "rpm.check_gpg": check });
+    let checked = packages([check(true), check(true)]);
+    for metadata in [check(false), json!({})] {
+        let other = packages([check(true), metadata]);
+        diff(&checked, &other).expect(1).says("rpm.check_gpg");
+        let scratch = Scratch::new();
+        lock_of(&scratch, "m.json", &checked);
+        scratch.json("m.json", &other);
+        run(&scratch, "--locked")
+            .run()
+            .expect(1)
+            .says("grew: pipeline tree, stage org.osbuild.rpm")
+            .says("rpm.check_gpg");
+    }
+    diff(&checked, &checked).expect(0).says("nothing differs");
+}

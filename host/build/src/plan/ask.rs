@@ -1,5 +1,5 @@
 //! What the modules of a manifest ask for.
-use super::{hosts, settings};
+use super::{hosts, references, settings};
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_capability::plan::{Ask, Part};
 use osbuild_wasm_capability::{Profile, Rights};
@@ -115,19 +115,20 @@ fn input_part(manifest: &Manifest, input: &Input) -> Part {
         .references
         .iter()
         .filter_map(|reference| pipeline(reference.id.as_deref()?));
+    let from = match input.origin {
+        Origin::Pipeline => names
+            .map(|name| format!("pipeline {name}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Origin::Source => match input.references.len() {
+            1 => "1 item of a source".into(),
+            count => format!("{count} items of sources"),
+        },
+    };
     Part {
         name: input.name.clone(),
         module: input.module.clone(),
-        of: match input.origin {
-            Origin::Pipeline => names
-                .map(|name| format!("pipeline {name}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-            Origin::Source => match input.references.len() {
-                1 => "1 item of a source".into(),
-                count => format!("{count} items of sources"),
-            },
-        },
+        of: from + &references::told(&input.references),
     }
 }
 

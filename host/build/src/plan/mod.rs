@@ -3,6 +3,7 @@ mod ask;
 mod hosts;
 mod keys;
 mod profiles;
+mod references;
 mod settings;
 
 use crate::failure::{BuildError, Denied, Result};

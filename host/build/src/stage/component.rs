@@ -10,7 +10,8 @@ use crate::record::{Before, Journal, RecordedHelpers};
 use crate::run::Settings;
 use crate::sandbox::Sandbox;
 use crate::stage::bounds::Bounds;
-use osbuild_wasm_capability::{Grant, Interface, Limits};
+use osbuild_wasm_capability::policy::{Bytes, RuleLimits};
+use osbuild_wasm_capability::{Grant, Interface};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
 use rustix::fd::OwnedFd;
@@ -117,21 +118,20 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
         programs: plan.decision.programs.clone(),
         capabilities: plan.decision.linux_capabilities.clone(),
         privileged: plan.decision.privileged_programs.clone(),
-        limits: limits_of_programs(&Limits::from(plan.decision.limits)),
+        limits: limits_of_programs(&plan.decision.set_limits),
         environment: plan.module.metadata.environment.clone(),
         network: proxy.map(|socket| protocol::Proxy { socket }),
         ..sandbox.helper_grant()
     }
 }
 
-/// The limits that a policy has set; measuring takes time, so what is limited by our own defaults alone is not measured.
-fn limits_of_programs(limits: &Limits) -> protocol::Limits {
-    let usual = Limits::default();
-    let set = |own: u64, usual: u64| (own != usual).then_some(own);
+/// The limits that a policy has set; measuring takes time, so what is limited by our own defaults alone is not measured. A policy that
+/// sets what is the default means it, so values are not compared.
+fn limits_of_programs(set: &RuleLimits) -> protocol::Limits {
     protocol::Limits {
-        memory: set(limits.memory as u64, usual.memory as u64),
-        written_bytes: set(limits.written_bytes, usual.written_bytes),
-        created_inodes: set(limits.created_inodes, usual.created_inodes),
+        memory: set.memory.map(|Bytes(bytes)| bytes),
+        written_bytes: set.written_bytes.map(|Bytes(bytes)| bytes),
+        created_inodes: set.created_inodes,
     }
 }
 
@@ -184,5 +184,33 @@ impl Timer {
             }
         });
         Self { _done: done }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use osbuild_wasm_capability::plan::Ask;
+    use osbuild_wasm_capability::{Limits, Policy};
+
+    fn of_programs(rules: &str) -> Option<protocol::Limits> {
+        let policy = Policy::parse(&format!("version = 1\n{rules}")).ok()?;
+        let mut ask = Ask::default();
+        ask.module.name = "org.osbuild.x".into();
+        Some(limits_of_programs(&policy.decide(&ask).set_limits))
+    }
+
+    #[test]
+    fn limits_of_a_policy_hold_for_programs_even_where_they_are_the_usual_ones() {
+        let usual = Limits::default();
+        let rules = "[limits]\nmemory = '1 GiB'\nwritten-bytes = '64 GiB'\n[[rule]]\nmodules = ['*']\nlimits = { created-inodes = 4000000 }";
+        let expected = protocol::Limits {
+            memory: Some(usual.memory as u64),
+            written_bytes: Some(usual.written_bytes),
+            created_inodes: Some(usual.created_inodes),
+        };
+        assert_eq!(of_programs(rules), Some(expected));
+        let silent = of_programs("[[rule]]\nmodules = ['*']");
+        assert_eq!(silent, Some(protocol::Limits::default()));
     }
 }

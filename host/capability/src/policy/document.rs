@@ -99,6 +99,17 @@ pub struct RuleLimits {
 }
 
 impl RuleLimits {
+    /// These, and where these say nothing, those of `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            memory: self.memory.or(other.memory),
+            time: self.time.or(other.time),
+            written_bytes: self.written_bytes.or(other.written_bytes),
+            created_inodes: self.created_inodes.or(other.created_inodes),
+            log_bytes: self.log_bytes.or(other.log_bytes),
+        }
+    }
+
     /// The limits with these set.
     pub(super) fn apply(&self, limits: &mut Limits) {
         if let Some(Bytes(memory)) = self.memory {
