@@ -45,6 +45,51 @@ fn a_build_root_of_its_own_hides_that_of_the_machine() {
 }
 
 #[test]
+fn a_program_that_prepares_the_build_root_reaches_neither_the_machine_nor_the_tree() {
+    if !can_run(&["busybox"]) {
+        return;
+    }
+    let mut bench = Bench::granting(&["sh"]);
+    busybox_root(&mut bench, &["sh", "ln", "rm", "touch"]);
+    bench.grant.runner = Some("org.osbuild.fedora38".into());
+    let (root, outside) = (bench.top().join("root"), bench.top().join("outside"));
+    let policies = root.join("usr/share/crypto-policies/back-ends/DEFAULT");
+    fs::create_dir_all(&policies).unwrap();
+    fs::write(policies.join("evil"), "evil").unwrap();
+    fs::create_dir(&outside).unwrap();
+    let hostile = format!(
+        "#!/bin/sh\ncd /etc/crypto-policies && rm -r back-ends && ln -s {} back-ends\ntouch {TREE}/mine\nexit 1\n",
+        outside.display()
+    );
+    let ldconfig = root.join("usr/bin/ldconfig");
+    fs::write(&ldconfig, hostile).unwrap();
+    fs::set_permissions(
+        &ldconfig,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    let client = bench.client(Interface::Command);
+    for _ in 0..2 {
+        let session = bench.begin(&client);
+        for _ in 0..2 {
+            session.run(run("sh", &["-c", "true"])).unwrap_err();
+        }
+    }
+    assert!(
+        bench.log().contains("mine"),
+        "it did not run: {}",
+        bench.log()
+    );
+    for directory in [outside, bench.tree()] {
+        assert_eq!(
+            fs::read_dir(&directory).unwrap().count(),
+            0,
+            "{directory:?}"
+        );
+    }
+}
+
+#[test]
 fn what_a_session_mounts_is_seen_by_its_tools() {
     if !can_attach(&["sh", "mkfs.ext4"]) {
         return;

@@ -120,6 +120,21 @@ for path in [b"{INPUT}", b"/usr", b"/proc", b"/sys"]:
 }
 
 #[test]
+fn no_program_makes_a_namespace_of_control_groups() {
+    python(&["CAP_SYS_ADMIN"], |_, evaluate| {
+        let (unshare, clone) = match std::env::consts::ARCH {
+            "x86_64" => (272, 56),
+            _ => (97, 220),
+        };
+        const NEWCGROUP: u32 = 0x0200_0000;
+        for (call, expected) in [(unshare, "EPERM"), (clone, "EPERM"), (435, "ENOSYS")] {
+            let answer = evaluate(&format!("print(call({call}, {NEWCGROUP}, 0, 0, 0, 0))"));
+            assert_eq!(answer, expected, "{call}");
+        }
+    });
+}
+
+#[test]
 fn a_program_does_not_reach_the_machine_by_system_calls() {
     python(&[], |_, evaluate| {
         let numbers = match std::env::consts::ARCH {
