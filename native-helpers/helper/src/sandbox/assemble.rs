@@ -33,14 +33,19 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 ];
 
 /// What /proc says of the machine rather than of the processes of a sandbox, and does not keep from user 0 by itself.
-const HIDDEN: [&str; 7] = [
+const HIDDEN: [&str; 12] = [
     "acpi",
     "kcore",
     "keys",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
     "latency_stats",
     "sched_debug",
     "scsi",
+    "slabinfo",
     "timer_list",
+    "vmallocinfo",
 ];
 
 /// What every mount of a sandbox is.
