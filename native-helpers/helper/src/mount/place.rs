@@ -46,9 +46,23 @@ impl Place {
         })
     }
 
-    /// The root of the mounted directory.
-    pub fn root(&self) -> Option<&OwnedFd> {
-        self.root.as_ref()
+    /// Mounts an open directory once more: no devices, no set-id programs, and nothing written when it is `read_only`.
+    pub fn bind(
+        directory: impl AsFd,
+        target: &OwnedFd,
+        read_only: bool,
+        contract: &str,
+    ) -> Result<Self, Failure> {
+        let place = Self::attach(copy(directory, contract)?, target, contract)?;
+        let limited = match &place.root {
+            Some(root) => limit(root, read_only, contract),
+            None => Ok(()),
+        };
+        if let Err(failure) = limited {
+            let _ = place.detach();
+            return Err(failure);
+        }
+        Ok(place)
     }
 
     /// Writes back, and takes it away with everything that was mounted on top of it.
@@ -94,7 +108,7 @@ pub fn restrictions(of: impl AsFd) -> rustix::io::Result<MountFlags> {
 }
 
 /// Limits what is mounted at a directory further: no devices, no set-id programs, and nothing written when it is `read_only`.
-pub fn limit(root: impl AsFd, read_only: bool, contract: &str) -> Result<(), Failure> {
+fn limit(root: impl AsFd, read_only: bool, contract: &str) -> Result<(), Failure> {
     let mut flags = restrictions(&root).about(contract, "look at this mount")?;
     flags |= MountFlags::BIND | MountFlags::NODEV | MountFlags::NOSUID;
     flags.set(

@@ -18,7 +18,7 @@ use rustix::fs::OFlags;
 
 use self::content::Content;
 use super::kernel::kernel_name;
-use super::place::{Place, copy, limit};
+use super::place::Place;
 use crate::failure::{About, invalid};
 use crate::runner::Scratch;
 use crate::sandbox;
@@ -50,14 +50,7 @@ pub fn mount(
     let maker = Maker::of(mount)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY;
     let directory = session.access.scopes().open_path(&mount.directory, flags)?;
-    let place = Place::attach(copy(&directory, &mount.target)?, target, &mount.target)?;
-    let limited = place
-        .root()
-        .map_or(Ok(()), |root| limit(root, mount.read_only, &mount.target));
-    if let Err(failure) = limited {
-        let _ = place.detach();
-        return Err(failure);
-    }
+    let place = Place::bind(&directory, target, mount.read_only, &mount.target)?;
     Ok(Mounted {
         contract: mount.target.clone(),
         directory: mount.directory.clone(),

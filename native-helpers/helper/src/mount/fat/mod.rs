@@ -21,7 +21,7 @@ use rustix::path::Arg;
 
 use self::mtools::Mtools;
 use self::plan::{Plan, Snapshot};
-use super::place::{Place, copy, limit};
+use super::place::Place;
 use crate::failure::About;
 use crate::runner::Scratch;
 use crate::session::{Held, Session};
@@ -76,14 +76,7 @@ fn stage(
         .about(&mount.target, "prepare this file system")?;
     let before = Snapshot::of(files).about(&mount.target, "look at this file system")?;
     let directory = File::open(files).about(&mount.target, "open this file system")?;
-    let place = Place::attach(copy(&directory, &mount.target)?, target, &mount.target)?;
-    let limited = place
-        .root()
-        .map_or(Ok(()), |root| limit(root, mount.read_only, &mount.target));
-    if let Err(failure) = limited {
-        let _ = place.detach();
-        return Err(failure);
-    }
+    let place = Place::bind(&directory, target, mount.read_only, &mount.target)?;
     Ok(((!mount.read_only).then_some(before), place))
 }
 
