@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The program, asked to run a built-in stage.
-struct Builtin;
+pub struct Builtin;
 
 impl Stage for Builtin {
     fn run(&self, name: Option<&str>, tree: &Path, arguments: &Value) -> Result<Ended, CaseError> {
@@ -25,7 +25,7 @@ impl Stage for Builtin {
     }
 }
 
-fn directories() -> Vec<PathBuf> {
+pub fn directories() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut directories: Vec<_> = fs::read_dir(root)
         .unwrap()

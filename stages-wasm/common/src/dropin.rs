@@ -64,7 +64,11 @@ fn text(config: &IndexMap<String, Map<String, Value>>) -> Result<String> {
     for (section, keys) in config {
         file.section(section)?;
         for (key, value) in keys {
-            file.set(section, key, &ini::scalar(value)?)?;
+            let value = ini::scalar(value)?;
+            if value.ends_with('\\') {
+                bail!("[{section}] {key}: a backslash at the end takes in the next line");
+            }
+            file.set(section, key, &value)?;
         }
     }
     Ok(file.render())

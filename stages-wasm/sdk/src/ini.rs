@@ -107,6 +107,9 @@ pub fn unit(config: &Map<String, Value>) -> Result<String> {
         if section == "DEFAULT" {
             bail!("section name DEFAULT is reserved");
         }
+        if section.contains(']') {
+            bail!("section name {section:?} has a bracket");
+        }
         let Value::Object(keys) = keys else {
             bail!("section {section} must be an object");
         };
@@ -123,6 +126,9 @@ pub fn unit(config: &Map<String, Value>) -> Result<String> {
                 }
             }
         }
+        if let Some(line) = lines.iter().find(|line| line.ends_with('\\')) {
+            bail!("[{section}] {line:?} ends with a backslash, which takes in the next line");
+        }
         text += &format!("[{section}]\n");
         lines.iter().for_each(|line| text += &format!("{line}\n"));
         text.push('\n');
@@ -133,7 +139,12 @@ pub fn unit(config: &Map<String, Value>) -> Result<String> {
 fn element(item: &Value) -> Result<String> {
     match item {
         Value::Object(pair) => match (pair.get("key"), pair.get("value")) {
-            (Some(key), Some(value)) => Ok(format!("\"{}={}\"", scalar(key)?, scalar(value)?)),
+            // systemd.syntax(7): within quotes a backslash begins an escape.
+            (Some(key), Some(value)) => {
+                let pair = format!("{}={}", scalar(key)?, scalar(value)?);
+                let pair = pair.replace('\\', "\\\\").replace('"', "\\\"");
+                Ok(format!("\"{pair}\""))
+            }
             _ => bail!("a list element needs `key` and `value`"),
         },
         item => scalar(item),
@@ -183,15 +194,29 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_of_a_unit_takes_in_no_other() {
+        for text in [
+            r#"{"Unit": {"Description": "x\\", "After": "y"}}"#,
+            r#"{"Unit": {"After": ["x\\"]}}"#,
+            r#"{"Unit]\u0020": {}}"#,
+        ] {
+            assert!(
+                unit(&serde_json::from_str(text).unwrap()).is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn units_repeat_keys_and_collapse_equal_lines() {
         let config = serde_json::from_str(
             r#"{"Unit": {"After": ["a", "b", "a"], "X": true, "N": 1, "E": []},
-                "Service": {"Environment": [{"key": "A", "value": "b c"}], "ExecStart": "x"}}"#,
+                "Service": {"Environment": [{"key": "A", "value": "b c"}, {"key": "Q", "value": "\"\\"}], "ExecStart": "x"}}"#,
         )
         .unwrap();
         assert_eq!(
             unit(&config).unwrap(),
-            "[Unit]\nAfter=a\nAfter=b\nX=True\nN=1\n\n[Service]\nEnvironment=\"A=b c\"\nExecStart=x\n\n"
+            "[Unit]\nAfter=a\nAfter=b\nX=True\nN=1\n\n[Service]\nEnvironment=\"A=b c\"\nEnvironment=\"Q=\\\"\\\\\"\nExecStart=x\n\n"
         );
     }
 }

@@ -1,6 +1,8 @@
 //! Sources and inputs that other tools fill, from a server on this machine to a finished tree.
 mod containers;
+mod lines;
 mod ostree;
+mod readers;
 
 use osbuild_wasm_tests::{Program, Scratch, program::Ended};
 use serde_json::Value;

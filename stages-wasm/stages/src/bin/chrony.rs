@@ -1,6 +1,7 @@
 //! Configure time sources, leap second zone and refclocks in chrony.conf.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Number};
+use osbuild_stage::{Arguments, Number, Result};
+use osbuild_stage_common::fields::word;
 use osbuild_stage_common::lines;
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -71,10 +72,31 @@ struct Phc {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
+        check(&arguments.options)?;
         arguments.tree.edit("etc/chrony.conf", |text| {
             Ok(changed(&lines::unix(text), &arguments.options))
         })
     })
+}
+
+/// Names and paths are words of a line.
+fn check(options: &Options) -> Result<()> {
+    for host in options.timeservers.iter().flatten() {
+        word("timeservers", host)?;
+    }
+    for server in options.servers.iter().flatten() {
+        word("servers.hostname", &server.hostname)?;
+    }
+    if let Some(zone) = options.leapsectz.as_ref().filter(|zone| !zone.is_empty()) {
+        word("leapsectz", zone)?;
+    }
+    let clocks = options.refclocks.iter().flatten();
+    clocks
+        .map(|clock| driver(&clock.driver))
+        .try_for_each(|driver| {
+            let (_, parameter) = driver.split_once(' ').unwrap_or_default();
+            word("refclocks.driver", parameter)
+        })
 }
 
 /// Drops the time sources of the file and puts what is given in front, the last kind first.

@@ -1,6 +1,7 @@
 //! Write etc/crypttab.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, bail};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -37,7 +38,18 @@ fn line(entry: &Volume) -> Result<String> {
         (_, Some(path)) if !path.is_empty() => path.clone(),
         _ => bail!("volume {}: one of uuid and path is needed", entry.volume),
     };
-    let keyfile = entry.keyfile.as_deref().unwrap_or("none");
+    let keyfile = entry
+        .keyfile
+        .as_deref()
+        .filter(|keyfile| !keyfile.is_empty());
+    let keyfile = keyfile.unwrap_or("none");
+    // systemd-cryptsetup-generator(8) takes the fields as they are: it knows neither quotes nor escapes.
+    word("volumes.volume", &entry.volume)?;
+    word("volumes.path", &device)?;
+    word("volumes.keyfile", keyfile)?;
+    if !entry.options.is_empty() {
+        word("volumes.options", &entry.options)?;
+    }
     Ok(format!(
         "{}\t{device}\t{keyfile}\t{}\n",
         entry.volume, entry.options

@@ -1,6 +1,7 @@
 //! Write etc/fstab.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Number, Result, bail};
+use osbuild_stage_common::fields;
 use osbuild_stage_common::ostree::Deployment;
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ struct FileSystem {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
+    osbuild_stage::run(|arguments: Arguments<Options>| {
         let root = match &arguments.options.ostree {
             Some(ostree) => arguments
                 .tree
@@ -51,13 +52,19 @@ fn line(entry: &FileSystem) -> Result<String> {
     let zero = Number::from(0);
     Ok(format!(
         "{}\t{}\t{}\t{}\t{}\t{}\n",
-        device(entry)?,
-        entry.path,
-        entry.vfs_type.as_deref().unwrap_or("none"),
-        entry.options.as_deref().unwrap_or("defaults"),
+        fields::fstab("filesystems", &device(entry)?)?,
+        fields::fstab("filesystems.path", &entry.path)?,
+        fields::fstab("filesystems.vfs_type", given(&entry.vfs_type, "none"))?,
+        fields::fstab("filesystems.options", given(&entry.options, "defaults"))?,
         entry.freq.as_ref().unwrap_or(&zero),
         entry.passno.as_ref().unwrap_or(&zero),
     ))
+}
+
+/// An empty field would make the reader take the next one for it.
+fn given<'a>(value: &'a Option<String>, otherwise: &'a str) -> &'a str {
+    let value = value.as_deref().filter(|value| !value.is_empty());
+    value.unwrap_or(otherwise)
 }
 
 /// The first that is given and not empty.

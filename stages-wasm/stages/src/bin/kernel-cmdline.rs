@@ -1,6 +1,7 @@
 //! Write etc/kernel/cmdline.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, bail};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -18,6 +19,11 @@ struct Options {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
+        if let Some(uuid) = &arguments.options.root_fs_uuid
+            && !uuid.is_empty()
+        {
+            word("root_fs_uuid", uuid)?;
+        }
         let text = cmdline(&arguments.options);
         let limit = arguments.options.kernel_cmdline_size.unwrap_or(USUAL_LIMIT);
         if text.chars().count() > limit {

@@ -36,6 +36,13 @@ fn main() -> ExitCode {
         tree.remove_if_exists("etc/vconsole.conf")?;
         tree.write("etc/vconsole.conf", text)?;
         if let Some(x11) = &options.x11_keymap {
+            if let Some(layout) = x11
+                .layouts
+                .iter()
+                .find(|layout| layout.contains(['"', ',']))
+            {
+                bail!("options.x11-keymap.layouts: {layout:?} is no name of a layout");
+            }
             tree.create_dir_all(X11_DIRECTORY)?;
             tree.write(
                 &format!("{X11_DIRECTORY}/00-keyboard.conf"),

@@ -1,6 +1,6 @@
 //! Write pacman.conf.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Result};
+use osbuild_stage::{Arguments, Result, bail};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -22,6 +22,16 @@ struct Repository {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
+        let repositories = &arguments.options.repositories;
+        if let Some(repository) = repositories
+            .iter()
+            .find(|repository| repository.name.contains(']'))
+        {
+            bail!(
+                "options.repositories: {:?} is no name of a repository",
+                repository.name
+            );
+        }
         arguments.tree.create_dir_all("etc")?;
         arguments
             .tree

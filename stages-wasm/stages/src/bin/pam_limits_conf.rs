@@ -1,6 +1,7 @@
 //! Write a limits.d drop-in.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, ini};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -34,6 +35,14 @@ fn main() -> ExitCode {
 
 fn line(limit: &Limit) -> Result<String> {
     let value = ini::scalar(&limit.value)?;
+    for (option, field) in [
+        ("config.domain", &limit.domain),
+        ("config.type", &limit.kind),
+        ("config.item", &limit.item),
+        ("config.value", &value),
+    ] {
+        word(option, field)?;
+    }
     Ok(format!(
         "{} {} {} {value}\n",
         limit.domain, limit.kind, limit.item

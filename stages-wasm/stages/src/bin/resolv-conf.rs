@@ -1,6 +1,7 @@
 //! Write etc/resolv.conf.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, FileType, Result, Tree, bail};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -16,10 +17,16 @@ struct Options {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
-        let tree = &arguments.tree;
+        let (tree, options) = (&arguments.tree, &arguments.options);
+        let named = |option| move |value: &String| word(option, value);
+        options.search.iter().try_for_each(named("search"))?;
+        options
+            .nameserver
+            .iter()
+            .try_for_each(named("nameserver"))?;
         remove_old(tree)?;
         tree.create_dir_all("etc")?;
-        tree.write(PATH, text(&arguments.options))
+        tree.write(PATH, text(options))
     })
 }
 

@@ -1,6 +1,7 @@
 //! Write a sysctl drop-in.
 #![forbid(unsafe_code)]
-use osbuild_stage::Arguments;
+use osbuild_stage::{Arguments, Result, bail};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -20,17 +21,23 @@ struct Setting {
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let options = &arguments.options;
+        let lines: Vec<String> = options.config.iter().map(line).collect::<Result<_>>()?;
         arguments.tree.write(
             &format!("usr/lib/sysctl.d/{}", options.filename),
-            options.config.iter().map(line).collect::<String>(),
+            lines.concat(),
         )
     })
 }
 
 /// A key without value excludes a parameter from a pattern.
-fn line(setting: &Setting) -> String {
-    match (&setting.key, &setting.value) {
-        (key, value) if value.is_empty() => format!("{key}\n"),
-        (key, value) => format!("{key} = {value}\n"),
+fn line(setting: &Setting) -> Result<String> {
+    let (key, value) = (&setting.key, &setting.value);
+    word("config.key", key)?;
+    if key.contains('=') || key.starts_with(';') {
+        bail!("options.config.key: {key:?} is no name of a parameter");
     }
+    Ok(match value.as_str() {
+        "" => format!("{key}\n"),
+        value => format!("{key} = {value}\n"),
+    })
 }

@@ -111,7 +111,7 @@ impl Entry {
     fn line(&self) -> String {
         let gecos = match self.gecos.as_str() {
             "-" => "-".into(),
-            text => format!("\"{text}\""),
+            text => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
         };
         let line = format!(
             "{} {} {} {gecos} {} {}",

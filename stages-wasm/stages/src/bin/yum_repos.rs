@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 use osbuild_stage::ini::{self, Ini, Style};
 use osbuild_stage::{Arguments, Result, bail};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ fn text_of(value: &Value) -> Result<String> {
     match value {
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(ini::scalar).collect::<Result<_>>()?;
+            items.iter().try_for_each(|item| word("repos", item))?;
             Ok(items.join(" "))
         }
         Value::Bool(value) => Ok(u8::from(*value).to_string()),

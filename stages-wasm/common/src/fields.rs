@@ -1,0 +1,76 @@
+//! Values that are one field of a line whose fields are separated by blanks.
+use osbuild_stage::{Result, bail};
+use std::fmt::Write as _;
+
+/// A value as a field of fstab: what would end the field, or make a comment of the line, as three octal digits, which getmntent(3)
+/// and libmount read back. Such digits that stand in the value already are left as they are.
+///
+/// # Errors
+/// Where the value is empty: the reader would take the next field for it.
+pub fn fstab(option: &str, value: &str) -> Result<String> {
+    if value.is_empty() {
+        bail!("options.{option}: the field cannot be empty");
+    }
+    let mut field = String::new();
+    for (at, character) in value.char_indices() {
+        let ends = character.is_ascii_whitespace() || character.is_ascii_control();
+        match character {
+            '#' if at == 0 => field.push_str("\\043"),
+            _ if ends => {
+                let _ = write!(field, "\\{:03o}", u32::from(character));
+            }
+            _ => field.push(character),
+        }
+    }
+    Ok(field)
+}
+
+/// Refuses a value that the reader of a file, who knows no escapes, would not take for one field.
+///
+/// # Errors
+/// Where it is empty, has blanks or control characters, or begins with `#`; they name the option.
+pub fn word(option: &str, value: &str) -> Result<()> {
+    let reason = if value.is_empty() {
+        "the field cannot be empty"
+    } else if value.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        "the field ends at a blank, and the file has no escape for one"
+    } else if value.starts_with('#') {
+        "it would begin a comment"
+    } else {
+        return Ok(());
+    };
+    bail!("options.{option}: {value:?}: {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_field_of_fstab_is_written_in_octal() {
+        for (value, field) in [
+            ("/srv/my disk", "/srv/my\\040disk"),
+            ("a\tb\nc", "a\\011b\\012c"),
+            ("#x#", "\\043x#"),
+            (
+                "x-systemd.requires=dev-x\\x2dy.device",
+                "x-systemd.requires=dev-x\\x2dy.device",
+            ),
+            ("/a\\040b", "/a\\040b"),
+        ] {
+            assert_eq!(super::fstab("path", value).unwrap(), field, "{value:?}");
+        }
+        assert!(super::fstab("path", "").is_err());
+    }
+
+    #[test]
+    fn a_word_has_no_blank_and_begins_no_comment() {
+        for good in ["a", "fe80::1%eth0", "a#b", "ä"] {
+            assert!(word("x", good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "a b", "a\tb", "#a", "a\u{85}b", "a\nb"] {
+            let error = word("search", bad).unwrap_err().to_string();
+            assert!(error.starts_with("options.search: "), "{error}");
+        }
+    }
+}
