@@ -1,5 +1,6 @@
 //! Where results go: never through a link of somebody else, and what gives privileges never where others reach it.
-use osbuild_wasm_tests::{Program, Scratch, machine, manifest};
+use osbuild_wasm_tests::program::through_shell_in_namespace;
+use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest};
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -122,6 +123,172 @@ fn a_link_of_another_user_is_not_followed_by_any_document() {
         let kind = fs::symlink_metadata(scratch.path("shared/file")).unwrap();
         assert!(kind.is_file(), "{option}");
     }
+}
+
+/// A command that makes files in or below the directory.
+type Making = fn(&Scratch, &Path) -> Program;
+
+/// One for each way in which a command line names a place for files.
+const MAKING: [(&str, Making); 12] = [
+    ("man", |_, there| Program::new("man").arg(there)),
+    ("man below", |_, there| {
+        Program::new("man").arg(there.join("man1"))
+    }),
+    ("compile", |_, there| {
+        Program::new("compile").arg(there).arg("org.osbuild.noop")
+    }),
+    ("stage run", |scratch, there| {
+        stage_run(scratch, there.to_owned())
+    }),
+    ("stage run below", |scratch, there| {
+        stage_run(scratch, there.join("tree"))
+    }),
+    ("store", |scratch, there| {
+        Program::new("run")
+            .arg(scratch.json("manifest.json", &manifest::two_modules("a")))
+            .option("--store", there.join("store"))
+    }),
+    ("rundir", |scratch, there| {
+        Program::new("osbuild")
+            .arg(scratch.json("manifest.json", &manifest::two_modules("a")))
+            .option("--store", scratch.path("store"))
+            .option("--rundir", there.join("run"))
+            .option("--export", "tree")
+            .option("--output-directory", scratch.path("out"))
+    }),
+    ("cache", |scratch, there| {
+        stage_run(scratch, scratch.path("tree")).env("XDG_CACHE_HOME", there)
+    }),
+    ("plugin new", |_, there| {
+        Program::new("plugin new com.example.a --lang c").option("--directory", there.join("new"))
+    }),
+    ("plugin keygen", |_, there| {
+        Program::new("plugin keygen").arg(there.join("key"))
+    }),
+    ("plugin pack", |scratch, there| {
+        let document = scratch.json("module.json", &hostile::document("files"));
+        Program::new("plugin pack")
+            .arg(scratch.write("component.wasm", hostile::component("files")))
+            .option("--metadata", document)
+            .option("--output", there.join("a.wasm"))
+    }),
+    ("plugin install", |_, there| {
+        Program::new("plugin install")
+            .arg(hostile::library().join("files.wasm"))
+            .option("--plugins", there)
+    }),
+];
+
+fn stage_run(scratch: &Scratch, tree: PathBuf) -> Program {
+    Program::new("stage run org.osbuild.noop")
+        .option("--tree", tree)
+        .option("--args", scratch.json("arguments.json", &json!({})))
+}
+
+#[test]
+fn a_link_of_another_user_is_not_followed_by_any_command() {
+    if !machine::offers(&[]) {
+        return;
+    }
+    for (name, command) in MAKING {
+        let scratch = Scratch::new();
+        shared(&scratch);
+        let victim = trap(&scratch, &scratch.path("shared/directory"));
+        let ended = command(&scratch, &scratch.path("shared/directory")).run();
+        assert_ne!(ended.code(), 0, "{name}: {}", ended.all());
+        assert!(
+            ended.all().contains("is a link of user 4711"),
+            "{name}: {}",
+            ended.all()
+        );
+        untouched(&victim);
+    }
+    // One's own link is one's own choice, and what somebody else has in a place that only they write is too.
+    let scratch = Scratch::new();
+    symlink(scratch.directory("real"), scratch.path("link")).unwrap();
+    Program::new("man")
+        .arg(scratch.path("link"))
+        .run()
+        .expect(0);
+    assert!(scratch.path("real/osbuild-wasm-run.1").exists());
+    chown(scratch.directory("theirs"), Some(OTHER), None).unwrap();
+    stage_run(&scratch, scratch.path("theirs")).run().expect(0);
+    // Not in a place where anybody makes names.
+    shared(&scratch);
+    chown(scratch.directory("shared/theirs"), Some(OTHER), None).unwrap();
+    stage_run(&scratch, scratch.path("shared/theirs"))
+        .run()
+        .expect(2)
+        .says("belongs to user 4711");
+}
+
+#[test]
+fn a_store_that_others_can_write_is_refused() {
+    let shared = |what: &str, mode: u32| {
+        let scratch = Scratch::new();
+        let again = || {
+            run(&scratch, &manifest::two_modules("a"))
+                .option("--export", "tree")
+                .option("--output-directory", scratch.path("out"))
+        };
+        again().run().expect(0);
+        fs::set_permissions(scratch.path(what), Permissions::from_mode(mode)).unwrap();
+        again()
+            .run()
+            .expect(1)
+            .says("can be written by other users")
+            .says(what);
+    };
+    shared("store", 0o777);
+    shared("store", 0o775);
+    shared("store", 0o1777);
+    shared("store/objects", 0o770);
+    shared("store/store.json", 0o666);
+    // A store that this program makes is not one, whatever the umask.
+    let scratch = Scratch::new();
+    let document = scratch.json("manifest.json", &manifest::two_modules("a"));
+    for _ in 0..2 {
+        Program::shell("umask 0; exec \"$0\" run \"$@\"")
+            .arg(&document)
+            .option("--store", scratch.path("new/store"))
+            .option("--output-directory", scratch.path("out"))
+            .option("--export", "tree")
+            .run()
+            .expect(0);
+    }
+}
+
+#[test]
+fn with_the_environment_of_another_user_root_uses_places_of_its_own() {
+    if !machine::offers(&["unshare", "mount"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    for directory in ["theirs", "theirs/.cache", "theirs/.local/share"] {
+        chown(scratch.directory(directory), Some(OTHER), Some(OTHER)).unwrap();
+    }
+    scratch.directory("root");
+    let passwd = scratch.write(
+        "passwd",
+        format!("root:x:0:0::{}:/bin/sh\n", scratch.path("root").display()),
+    );
+    let bind = format!(
+        "mount --bind {} /etc/passwd && exec \"$@\"",
+        passwd.display()
+    );
+    for variable in ["HOME", "XDG_CACHE_HOME"] {
+        through_shell_in_namespace(&bind, "stage run org.osbuild.noop")
+            .option("--tree", scratch.path("tree"))
+            .option("--args", scratch.json("arguments.json", &json!({})))
+            .env("XDG_CACHE_HOME", "")
+            .env(variable, scratch.path("theirs"))
+            .run()
+            .expect(0);
+    }
+    let names = |directory: &str| fs::read_dir(scratch.path(directory)).unwrap().count();
+    assert_eq!((names("theirs"), names("theirs/.cache")), (2, 0));
+    let store = scratch.path("root/.cache/osbuild-wasm/stage-run");
+    assert!(store.join("store.json").exists());
 }
 
 /// A tree with what gives its users more than they have.

@@ -3,9 +3,9 @@ use crate::components::{BUILTINS, engine};
 use crate::exit::{Exit, fail, say};
 use clap::Args;
 use osbuild_wasm_component::{Compiler, ComponentError, Installed, Kind, Registry};
+use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_report::Diagnostic;
 use std::ffi::OsString;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -69,9 +69,7 @@ fn compile_all(
         path: directory.to_owned(),
         cause,
     };
-    let mut builder = std::fs::DirBuilder::new();
-    let made = builder.recursive(true).mode(0o755).create(directory);
-    made.map_err(unwritable)?;
+    make_directory(directory).map_err(unwritable)?;
     let engine = engine(Installed::of_program())?;
     let mut count = 0;
     for kind in Kind::ALL {

@@ -3,8 +3,11 @@ use crate::Cli;
 use crate::exit::{Exit, fail, say};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use osbuild_wasm_files::resolve::make_directory;
+use osbuild_wasm_files::write_file;
 use osbuild_wasm_report::Diagnostic;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -37,9 +40,9 @@ pub(crate) fn completions(arguments: &CompletionsArguments) -> Exit {
 
 pub(crate) fn man(arguments: &ManArguments) -> Exit {
     let directory = &arguments.directory;
-    let written = std::fs::create_dir_all(directory)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory));
-    match written {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    match make_directory(directory).and_then(|_| pages(command, directory)) {
         Ok(()) => Exit::Done,
         Err(error) => {
             let message = format!("cannot write manual pages to {}", directory.display());
@@ -47,4 +50,18 @@ pub(crate) fn man(arguments: &ManArguments) -> Exit {
             fail(Exit::Failed, false, &diagnostic)
         }
     }
+}
+
+/// Writes the page of a command and those of all below it.
+fn pages(command: clap::Command, directory: &Path) -> io::Result<()> {
+    for below in command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set())
+    {
+        pages(below.clone(), directory)?;
+    }
+    let page = clap_mangen::Man::new(command);
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    write_file(&directory.join(page.get_filename()), &text)
 }

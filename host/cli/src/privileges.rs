@@ -2,6 +2,7 @@
 use crate::exit::{Exit, fail, say, table_text};
 use caps::Capability;
 use comfy_table::{ContentArrangement, Table, presets};
+use osbuild_wasm_files::write_file;
 use osbuild_wasm_report::Diagnostic;
 use serde::Serialize;
 use std::io;
@@ -61,7 +62,7 @@ pub(crate) fn privileges(json: bool) -> Exit {
 /// Starts a run, looks at its processes while its shell waits, and ends it.
 fn probe() -> io::Result<Vec<Process>> {
     let directory = tempfile::Builder::new().prefix("osbuild-wasm-").tempdir()?;
-    std::fs::write(directory.path().join("manifest.json"), MANIFEST)?;
+    write_file(&directory.path().join("manifest.json"), MANIFEST.as_bytes())?;
     let mut run = start(directory.path())?;
     let seen = wait(&mut run).map(|shell| look(run.id(), shell));
     // The end of its input ends the shell, and a shell that ends without a word lets the run go on.

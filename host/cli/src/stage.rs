@@ -8,12 +8,13 @@ use osbuild_wasm_build::{
 };
 use osbuild_wasm_component::{Cache, Installed, Kind, Module, Origin, Registry};
 use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_files::resolve::{make_working_directory, path_of};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_plugin::PluginError;
 use osbuild_wasm_report::{Diagnostic, printable_log};
 use osbuild_wasm_store::Store;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -209,20 +210,13 @@ impl Observer for LogToStdout {
     }
 }
 
-/// The directory itself is made, its parents are not: a mistake in a long path is more likely than a wish.
-fn tree(path: &Path) -> std::io::Result<PathBuf> {
-    match std::fs::create_dir(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => std::fs::canonicalize(path),
-    }
-}
-
 fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
     let module = component(&registry, kind(&arguments.kind), &arguments.name)?;
     let document: serde_json::Value =
         (&document::read(&arguments.args, Style::own(false))?.value).into();
-    let tree = tree(&arguments.tree).map_err(|error| {
+    let tree = make_working_directory(&arguments.tree).and_then(|tree| path_of(&tree));
+    let tree = tree.map_err(|error| {
         let diagnostic = Diagnostic::new(format!("--tree {}", arguments.tree.display()))
             .cause(error.to_string());
         fail(Exit::Invalid, false, &diagnostic)

@@ -3,9 +3,11 @@
 //! Loading compiled code runs it natively, so an entry counts only when it carries the right HMAC under a key that only this user
 //! can read, bound to the component's digest and the engine's configuration.
 use hmac::{Hmac, KeyInit, Mac};
+use osbuild_wasm_files::own_directory;
+use osbuild_wasm_files::resolve::make_private_directory;
 use sha2::Sha256;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const KEY_BYTES: usize = 32;
@@ -19,25 +21,19 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The directory of this user: `$XDG_CACHE_HOME/osbuild-wasm`, else `~/.cache/osbuild-wasm`, else `/var/cache/osbuild-wasm`.
+    /// The directory of this user: `$XDG_CACHE_HOME/osbuild-wasm`, else `~/.cache/osbuild-wasm`, else `/var/cache/osbuild-wasm`. Places of
+    /// another user, which root may find in its environment, do not count.
     pub fn default_directory() -> PathBuf {
-        let base = std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute());
-        base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        own_directory("XDG_CACHE_HOME", ".cache")
             .unwrap_or_else(|| PathBuf::from("/var/cache"))
             .join("osbuild-wasm")
     }
 
     /// Opens or makes a cache. The directory must belong to this user and be closed to others; an error means "run without".
     pub fn open(directory: &Path) -> io::Result<Self> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)?;
-        let metadata = std::fs::symlink_metadata(directory)?;
-        let own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
-        if !own || metadata.mode() & 0o077 != 0 {
+        let stat = rustix::fs::fstat(make_private_directory(directory)?)?;
+        let own = stat.st_uid == rustix::process::geteuid().as_raw();
+        if !own || stat.st_mode & 0o077 != 0 {
             return Err(io::Error::other(format!(
                 "{} is not a private directory of this user",
                 directory.display()

@@ -3,12 +3,13 @@
 //! It is trusted like the program itself: an entry counts only when nobody but root and the owner of the program can write it and
 //! its directory, and they could as well replace the program.
 use osbuild_wasm_files::resolve::{is_unshared, is_writable_by_others};
+use osbuild_wasm_files::write_file;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, Stat, fstat, openat, statat};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Level of zstd: compiled code shrinks to a quarter, and is read faster than it would be from a disk.
@@ -71,15 +72,8 @@ impl Installed {
 
 /// Writes an entry for [`Installed::get`].
 pub(crate) fn put(directory: &Path, name: &str, code: &[u8]) -> io::Result<()> {
-    let unfinished = directory.join(format!(".{name}"));
-    let mut file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644) // Whatever the umask lets others do: what they can write is not used.
-        .open(&unfinished)?;
-    file.write_all(&zstd::encode_all(code, COMPRESSION)?)?;
-    std::fs::rename(&unfinished, directory.join(name))
+    let compressed = zstd::encode_all(code, COMPRESSION)?;
+    write_file(&directory.join(name), &compressed)
 }
 
 fn identity(stat: &Stat) -> (u64, u64) {

@@ -10,6 +10,7 @@ mod copy;
 mod digest;
 pub mod dirs;
 mod error;
+mod home;
 mod privileges;
 mod remove;
 pub mod resolve;
@@ -25,11 +26,12 @@ pub use copy::{
 };
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};
+pub use home::own_directory;
 pub use privileges::holds_privileges;
 pub use remove::{remove_entry, remove_tree};
 pub use size::{Usage, allocated, disk_usage, usage};
 pub use times::clamp_times;
-pub use whole::{NewFile, write_file};
+pub use whole::{NewFile, open_lock_file, write_file, write_new_file};
 
 #[cfg(test)]
 mod tests;

@@ -34,12 +34,57 @@ pub fn is_writable_by_others(stat: &Stat) -> bool {
     stat.st_mode & OTHERS_WRITE != 0
 }
 
+/// Modes of directories that are made: nobody else writes into them, whatever the umask allows.
+const READABLE: u32 = 0o755;
+const PRIVATE: u32 = 0o700;
+
 /// Opens a directory to write into, and makes it and those that lead to it where they are missing.
 ///
 /// # Errors
 /// Also a link of another user on the way.
 pub fn make_directory(path: &Path) -> io::Result<OwnedFd> {
-    as_directory(Walk::new(Purpose::Make).resolve(path)?, path)
+    as_directory(Walk::new(Purpose::Make(READABLE)).resolve(path)?, path)
+}
+
+/// As [`make_directory`]; what is made is closed to others.
+///
+/// # Errors
+/// As [`make_directory`].
+pub fn make_private_directory(path: &Path) -> io::Result<OwnedFd> {
+    as_directory(Walk::new(Purpose::Make(PRIVATE)).resolve(path)?, path)
+}
+
+/// Opens a directory to work on. It is made where it is missing, what leads to it is not: a mistake in a long path is more likely than
+/// a wish.
+///
+/// # Errors
+/// Also a link of another user on the way; a directory of another user at a place where others can make names.
+pub fn make_working_directory(path: &Path) -> io::Result<OwnedFd> {
+    let absolute = std::path::absolute(path)?;
+    if let (Some(above), Some(name)) = (absolute.parent(), absolute.file_name()) {
+        match rustix::fs::mkdirat(open_directory_of(above)?, name, READABLE.into()) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let found = open_directory_of(path)?;
+    let owner = rustix::fs::fstat(&found)?.st_uid;
+    let above = open_directory(&found, OsStr::new(".."))?;
+    if is_writable_by_others(&rustix::fs::fstat(&above)?) && !is_ours_in(&above, owner)? {
+        return Err(refused(
+            path,
+            &format!("is there and belongs to user {owner}"),
+        ));
+    }
+    Ok(found)
+}
+
+/// The name of an open directory, absolute and without links, for calls that take one.
+///
+/// # Errors
+/// There is no /proc.
+pub fn path_of(directory: &OwnedFd) -> io::Result<PathBuf> {
+    std::fs::read_link(proc_path(directory))
 }
 
 /// Opens a directory to write into.
@@ -210,8 +255,8 @@ impl ExportDirectory {
 enum Purpose {
     /// To write there.
     Write,
-    /// To write there; missing directories are made.
-    Make,
+    /// To write there; missing directories are made with this mode.
+    Make(u32),
     /// To run what is there: no directory on the way may be one in which everybody can put something else.
     Load,
 }
@@ -263,8 +308,11 @@ impl Walk {
 
     fn step(&self, here: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
         match handle(here, name) {
-            Err(Errno::NOENT) if self.purpose == Purpose::Make => {
-                match rustix::fs::mkdirat(here, name, Mode::from_raw_mode(0o777)) {
+            Err(Errno::NOENT) => {
+                let Purpose::Make(mode) = self.purpose else {
+                    return Err(Errno::NOENT.into());
+                };
+                match rustix::fs::mkdirat(here, name, mode.into()) {
                     Ok(()) | Err(Errno::EXIST) => Ok(handle(here, name)?),
                     Err(error) => Err(error.into()),
                 }

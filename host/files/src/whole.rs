@@ -1,6 +1,6 @@
 //! Files for people that appear whole or not at all, and never through a link.
 use crate::resolve::open_directory_of;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -30,21 +30,32 @@ pub fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
     new.finish()
 }
 
+/// Writes `content` to the file `path` of this mode, which must not be there yet, be it as a link.
+///
+/// # Errors
+/// It is there; a link of another user leads to its directory.
+pub fn write_new_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    let (directory, name) = place(path)?;
+    create(&directory, &name, mode)?.write_all(content)
+}
+
+/// Opens a file that is there to be locked, and makes it where it is missing. Its content does not count.
+///
+/// # Errors
+/// There is a link; a link of another user leads to its directory.
+pub fn open_lock_file(path: &Path) -> io::Result<File> {
+    let (directory, name) = place(path)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(directory, name, flags, 0o600.into())?.into())
+}
+
 impl NewFile {
     /// Begins the file at `path` with mode 0644.
     ///
     /// # Errors
     /// There is something that is no file, e.g. a directory or a device; a link of another user leads there.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let name = path
-            .file_name()
-            .ok_or(io::ErrorKind::IsADirectory)?
-            .to_owned();
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let directory = open_directory_of(directory)?;
+        let (directory, name) = place(path)?;
         check_present(&directory, &name)?;
         let (unfinished, file) = unfinished(&directory)?;
         Ok(Self {
@@ -88,6 +99,22 @@ impl Drop for NewFile {
     }
 }
 
+/// The directory of a file, open, and its name there.
+fn place(path: &Path) -> io::Result<(OwnedFd, OsString)> {
+    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Ok((open_directory_of(directory)?, name.to_owned()))
+}
+
+/// A file that was not there.
+fn create(directory: &OwnedFd, name: &OsStr, mode: u32) -> rustix::io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, mode.into()).map(File::from)
+}
+
 /// What is there may be a file or a link to one; devices and pipes would be lost.
 fn check_present(directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
     let stat = match rustix::fs::statat(directory, name, AtFlags::empty()) {
@@ -103,12 +130,11 @@ fn check_present(directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
 }
 
 fn unfinished(directory: &OwnedFd) -> io::Result<(OsString, File)> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for attempt in 0..ATTEMPTS {
         let name = format!(".osbuild-wasm-{}-{attempt}", std::process::id());
-        match rustix::fs::openat(directory, &name, flags, Mode::from_raw_mode(0o644)) {
+        match create(directory, name.as_ref(), 0o644) {
             Err(Errno::EXIST) => {}
-            file => return Ok((name.into(), File::from(file?))),
+            file => return Ok((name.into(), file?)),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())

@@ -5,7 +5,8 @@ use crate::file::write;
 use crate::origin::{Origin, read_signature};
 use crate::signature::{PublicKey, Trusted, with_suffix};
 use osbuild_wasm_component::{Module, Origin as From, Registry};
-use osbuild_wasm_files::resolve::{open_unshared_directory, read_unshared_file};
+use osbuild_wasm_files::open_lock_file;
+use osbuild_wasm_files::resolve::{make_directory, open_unshared_directory, read_unshared_file};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -319,8 +320,8 @@ impl Directory {
     /// One change at a time.
     fn lock(&self) -> Result<File> {
         let path = self.path.join("lock");
-        std::fs::create_dir_all(&self.path).map_err(PluginError::io(&self.path))?;
-        let file = File::create(&path).map_err(PluginError::io(&path))?;
+        make_directory(&self.path).map_err(PluginError::io(&self.path))?;
+        let file = open_lock_file(&path).map_err(PluginError::io(&path))?;
         flock(&file, FlockOperation::LockExclusive)
             .map_err(|errno| PluginError::io(&path)(errno.into()))?;
         Ok(file)

@@ -5,10 +5,8 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use osbuild_wasm_files::resolve::{open_unshared_directory, read_unshared_file};
+use osbuild_wasm_files::write_new_file;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a signature.
@@ -53,13 +51,7 @@ impl PrivateKey {
             .to_public_key_pem(LineEnding::LF)
             .map_err(|error| key_error(&public, &error))?;
         for (path, mode, text) in [(path, 0o600, text.as_str()), (&public, 0o644, &public_text)] {
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(mode)
-                .open(path)
-                .and_then(|mut file| file.write_all(text.as_bytes()))
-                .map_err(PluginError::io(path))?;
+            write_new_file(path, mode, text.as_bytes()).map_err(PluginError::io(path))?;
         }
         Ok(public)
     }

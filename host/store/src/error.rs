@@ -50,6 +50,17 @@ pub enum StoreError {
         /// Where it is.
         path: PathBuf,
     },
+    /// Others can put into the store what images are then made of.
+    #[error(
+        "{what} {} can be written by other users: `chmod go-w` it when nobody but you had access, else use another store",
+        path.display()
+    )]
+    Shared {
+        /// What the path is of the store.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+    },
     /// A file of the store does not hold what it should.
     #[error("{} is damaged: remove it, or use another store", path.display())]
     Damaged {

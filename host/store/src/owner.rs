@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use crate::error::At;
+use osbuild_wasm_files::resolve::is_writable_by_others;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::path::Path;
@@ -26,7 +27,7 @@ pub(crate) fn own_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Refuses a store that is not of the user `own`, or that leads elsewhere by a link. `store` has been resolved: links on the way
+/// Refuses a store that is not of the user `own` alone, or that leads elsewhere by a link. `store` has been resolved: links on the way
 /// to it are the caller's.
 pub(crate) fn refuse_strangers(store: &Path, own: u32) -> Result<(), StoreError> {
     check(store, "the store", own)?;
@@ -52,9 +53,10 @@ fn check(path: &Path, what: &'static str, own: u32) -> Result<(), StoreError> {
             own,
         });
     }
-    match is_link(&stat) {
-        true => Err(StoreError::Link { what, path }),
-        false => Ok(()),
+    match () {
+        () if is_link(&stat) => Err(StoreError::Link { what, path }),
+        () if is_writable_by_others(&stat) => Err(StoreError::Shared { what, path }),
+        () => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::At;
 use crate::noted::Notes;
 use crate::scratch::{self, Scratch};
 use crate::{StoreError, evict, owner};
+use osbuild_wasm_files::resolve::{make_directory, path_of};
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -44,8 +45,8 @@ impl Store {
     /// # Errors
     /// The directory cannot be used, is not the caller's own, or a newer program made it.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        make_dir(dir, 0o755)?;
-        let dir = std::fs::canonicalize(dir).at("resolve", dir)?;
+        let made = make_directory(dir).and_then(|made| path_of(&made));
+        let dir = made.at("make", dir)?;
         // Before anything in it is read, or written where a link leads.
         owner::refuse_strangers(&dir, owner::own_id())?;
         let scratch = dir.join("scratch");

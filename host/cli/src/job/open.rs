@@ -9,7 +9,7 @@ use osbuild_wasm_build::{
 };
 use osbuild_wasm_component::Installed;
 use osbuild_wasm_events::Observer;
-use osbuild_wasm_files::resolve::make_directory;
+use osbuild_wasm_files::resolve::{make_directory, path_of};
 use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, Fanout, Gatherer, Summary};
 use osbuild_wasm_store::Store;
@@ -129,8 +129,9 @@ impl Job {
                 .cause(error.to_string());
             fail(Exit::Failed, self.order.json, &diagnostic)
         };
-        make_directory(store).map_err(cannot_make)?;
-        std::fs::canonicalize(store).map_err(|error| self.failed(&error))
+        make_directory(store)
+            .and_then(|directory| path_of(&directory))
+            .map_err(cannot_make)
     }
 
     /// The directory for sockets, made where it is missing.
@@ -138,8 +139,8 @@ impl Job {
         let Some(directory) = &self.rundir else {
             return Ok(None);
         };
-        std::fs::create_dir_all(directory)
-            .and_then(|()| std::fs::canonicalize(directory))
+        make_directory(directory)
+            .and_then(|directory| path_of(&directory))
             .map(Some)
             .map_err(|error| {
                 let message = format!("--rundir {}: {error}", directory.display());

@@ -11,6 +11,7 @@ use osbuild_wasm_build::{
 use osbuild_wasm_capability::ModuleMetadata;
 use osbuild_wasm_component::{Installed, Module, Registry};
 use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_plugin::{Check, PluginError, Verdict, check};
 use osbuild_wasm_report::Diagnostic;
 use serde_json::Value;
@@ -123,7 +124,7 @@ fn run(arguments: &TestArguments) -> Result<(ModuleMetadata, Vec<Check>), Failur
         scratch: scratch.path().join("private"),
         log,
     };
-    std::fs::create_dir(&bench.scratch).map_err(other)?;
+    make_directory(&bench.scratch).map_err(other)?;
     let checks = check(&module, &cases, &bench, &scratch.path().join("trees"))?;
     Ok((module.metadata.clone(), checks))
 }

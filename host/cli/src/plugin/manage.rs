@@ -4,8 +4,8 @@ use crate::components::BUILTINS;
 use crate::exit::Exit;
 use clap::Args;
 use osbuild_wasm_component::Module;
+use osbuild_wasm_files::own_directory;
 use osbuild_wasm_plugin::{Directory, Installed, Order, Origin, PluginError, Result};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Install a plugin from a file, a URL, or a container registry
@@ -71,25 +71,9 @@ pub(crate) struct VerifyArguments {
 /// The directory of installed plugins: the one that was named, that of the environment, or this user's. None without a home.
 pub(crate) fn directory(named: Option<&Path>) -> Option<Directory> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let place = |own: &str, base: &str, home: &str, name: &str| -> Option<PathBuf> {
-        let below = |base: OsString| PathBuf::from(base).join("osbuild-wasm").join(name);
-        let in_home = || {
-            Some(
-                PathBuf::from(variable("HOME")?)
-                    .join(home)
-                    .join("osbuild-wasm")
-                    .join(name),
-            )
-        };
-        let from_base = || {
-            variable(base)
-                .filter(|base| Path::new(base).is_absolute())
-                .map(below)
-        };
-        variable(own)
-            .map(PathBuf::from)
-            .or_else(from_base)
-            .or_else(in_home)
+    let place = |own: &str, base: &str, home: &str, name: &str| {
+        let of_user = || Some(own_directory(base, home)?.join("osbuild-wasm").join(name));
+        variable(own).map(PathBuf::from).or_else(of_user)
     };
     let plugins = place(
         "OSBUILD_WASM_PLUGINS",

@@ -1,6 +1,8 @@
 //! `plugin new`.
 use super::Language;
 use crate::error::{PluginError, Result};
+use crate::file::write;
+use osbuild_wasm_files::resolve::{make_directory, path_of};
 use std::path::{Path, PathBuf};
 
 /// Every file of the templates: folder of the language and path, content.
@@ -13,7 +15,9 @@ const PACKAGE: &str = "{{package}}";
 /// Makes the project of module `name` in `directory`, which must be new or empty. Returns its files.
 pub fn create(language: Language, name: &str, directory: &Path) -> Result<Vec<PathBuf>> {
     check_name(name)?;
-    if std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
+    let made = make_directory(directory).and_then(|made| path_of(&made));
+    let made = made.map_err(PluginError::io(directory))?;
+    if std::fs::read_dir(made).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(PluginError::Usage(format!(
             "{} is not empty: choose another --directory",
             directory.display()
@@ -36,9 +40,7 @@ pub fn create(language: Language, name: &str, directory: &Path) -> Result<Vec<Pa
             Ok(text) => text.replace(MODULE, name).replace(PACKAGE, &package).into(),
             Err(_) => content.to_vec(),
         };
-        let parent = path.parent().unwrap_or(directory);
-        std::fs::create_dir_all(parent).map_err(PluginError::io(parent))?;
-        std::fs::write(&path, content).map_err(PluginError::io(&path))?;
+        write(&path, &content)?;
         made.push(path);
     }
     Ok(made)

@@ -1,5 +1,6 @@
 //! The tools of the languages. Each leaves a component, or a command of WASI 0.1, and its path is returned.
 use crate::error::{PluginError, Result};
+use osbuild_wasm_files::resolve::make_directory;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -50,7 +51,7 @@ pub(super) fn componentize_py(project: &Path) -> Result<PathBuf> {
         "componentize-py".into()
     };
     let directory = project.join("build");
-    std::fs::create_dir_all(&directory).map_err(PluginError::io(&directory))?;
+    make_directory(&directory).map_err(PluginError::io(&directory))?;
     let mut command = Command::new(program);
     command
         .args(["--wit-path", "wit", "--world", "plugin", "componentize"])
@@ -71,7 +72,7 @@ pub(super) fn npm(project: &Path) -> Result<PathBuf> {
         ));
     }
     let directory = project.join("build");
-    std::fs::create_dir_all(&directory).map_err(PluginError::io(&directory))?;
+    make_directory(&directory).map_err(PluginError::io(&directory))?;
     let mut command = Command::new("npm");
     command.args(["run", "--silent", "build"]);
     let advice = "install Node.js with npm";
