@@ -10,7 +10,7 @@ use url::{Host, Url};
 pub struct Location(Url);
 
 impl Location {
-    /// Reads a URL. What its path may not contain is percent-encoded; what is encoded already stays as it is (osbuild
+    /// Reads a URL. What its path and query may not contain is percent-encoded; what is encoded already stays as it is (osbuild
     /// encodes it a second time). A `+` is encoded too, since some servers take it for a space.
     ///
     /// # Errors
@@ -30,7 +30,8 @@ impl Location {
                 }
             },
         };
-        read.map(Self)
+        read.map(strict)
+            .map(Self)
             .map_err(|problem| format!("the URL {:?} {problem}", redact(text)))
     }
 
@@ -59,7 +60,7 @@ impl Location {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         without_final_dot(&mut url)?;
-        let mut next = Self(url);
+        let mut next = Self(strict(url));
         if next.origin() == self.origin() {
             let _ = next.0.set_username(self.0.username());
             let _ = next.0.set_password(self.0.password());
@@ -86,7 +87,7 @@ impl Location {
         url.set_path(&format!("{directory}/{path}"));
         match url.scheme() {
             "file" => local(url.path()).map(Self),
-            _ => Ok(Self(url)),
+            _ => Ok(Self(strict(url))),
         }
     }
 
@@ -286,6 +287,28 @@ fn escape(path: &str) -> String {
         }
     }
     quoted
+}
+
+/// The URL without what the URL standard leaves as it is and RFC 3986 does not have: there are servers that refuse it.
+fn strict(mut url: Url) -> Url {
+    let path = encode(url.path());
+    let query = url.query().map(encode);
+    url.set_path(&path);
+    url.set_query(query.as_deref());
+    url
+}
+
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '<' | '>' | '[' | '\\' | ']' | '^' | '`' | '{' | '|' | '}' => {
+                encoded += &format!("%{:02X}", u32::from(character));
+            }
+            other => encoded.push(other),
+        }
+    }
+    encoded
 }
 
 fn is_escape(text: &[u8]) -> bool {

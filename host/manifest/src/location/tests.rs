@@ -13,7 +13,17 @@ fn paths_are_encoded_once() {
         ("http://h/libstdc++-1.rpm", "http://h/libstdc%2B%2B-1.rpm"),
         ("http://h/100%", "http://h/100%25"),
         ("http://h/100%zz", "http://h/100%25zz"),
-        ("http://h/a~1^2.rpm", "http://h/a~1^2.rpm"),
+        ("http://h/a~1^2.rpm", "http://h/a~1%5E2.rpm"),
+        (
+            "http://h/!$&'()*,-.:;=@_~\"<>[\\]^`{|}%5e",
+            "http://h/!$&'()*,-.:;=@_~%22%3C%3E%5B%5C%5D%5E%60%7B%7C%7D%5e",
+        ),
+        (
+            "http://h/a?b[]=^|\\{`}&c=%5b/?:@+",
+            "http://h/a?b%5B%5D=%5E%7C%5C%7B%60%7D&c=%5b/?:@+",
+        ),
+        ("http://[::1]:8080/[x]", "http://[::1]:8080/%5Bx%5D"),
+        ("file:///tmp/a^b[c]\\d", "file:///tmp/a%5Eb%5Bc%5D%5Cd"),
         ("http://h/\u{e4}", "http://h/%C3%A4"),
         ("http://h/a\\b", "http://h/a%5Cb"),
         ("http://h/a?x=1+2%", "http://h/a?x=1+2%"),
@@ -33,6 +43,11 @@ fn paths_go_below_the_path_of_a_base() {
         ("http://h/os/", "/a+b c.rpm", "http://h/os/a%2Bb%20c.rpm"),
         ("http://h/os//", "a?b#c%20", "http://h/os/a%3Fb%23c%20"),
         ("http://h/os?key=1", "a", "http://h/os/a?key=1"),
+        (
+            "http://h/a^|?b^",
+            "c[d]^|",
+            "http://h/a%5E%7C/c%5Bd%5D%5E%7C?b%5E",
+        ),
         ("file:///srv/os", "a/b.rpm", "file:///srv/os/a/b.rpm"),
     ];
     for (base, path, expected) in cases {
@@ -244,4 +259,14 @@ fn a_tunnel_is_asked_for_by_host_and_port_alone() {
     for (text, expected) in cases {
         assert_eq!(authority(text).as_deref(), expected, "{text}");
     }
+}
+
+#[test]
+fn a_redirect_is_encoded_like_what_was_asked_for() {
+    let asked = Location::parse("https://h/a").unwrap();
+    let next = asked.redirected("/b^[c]|d+e%5E?f=[g]^").unwrap();
+    assert_eq!(
+        next.url().as_str(),
+        "https://h/b%5E%5Bc%5D%7Cd+e%5E?f=%5Bg%5D%5E"
+    );
 }
