@@ -15,6 +15,8 @@ pub(crate) enum Failure {
         /// How long the server asks to wait.
         wait: Option<Duration>,
     },
+    /// Nobody is there: a service that starts may come soon, a host that is down will not.
+    Unreachable(String),
     /// It will not.
     Lasting(String),
 }
@@ -22,7 +24,9 @@ pub(crate) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passing { problem, .. } | Self::Lasting(problem) => f.write_str(problem),
+            Self::Passing { problem, .. } | Self::Unreachable(problem) | Self::Lasting(problem) => {
+                f.write_str(problem)
+            }
         }
     }
 }
@@ -58,7 +62,7 @@ impl From<reqwest::Error> for Failure {
         } else if error.is_timeout() {
             Self::passing("it took too long to connect")
         } else if error.is_connect() {
-            Self::passing(format!("cannot connect: {cause}"))
+            Self::Unreachable(format!("cannot connect: {cause}"))
         } else {
             Self::passing(format!("the connection broke: {cause}"))
         }

@@ -48,6 +48,8 @@ pub(crate) struct Limits {
     pub(crate) bytes_per_second: u64,
     /// Attempts that may fail in a row without a byte more than before.
     pub(crate) attempts: u32,
+    /// As many where nobody answers.
+    pub(crate) calls: u32,
     /// Pause before the second attempt; it doubles from one to the next, up to `longest_pause`.
     pub(crate) pause: Duration,
     pub(crate) longest_pause: Duration,
@@ -62,6 +64,7 @@ impl Default for Limits {
             low_speed_time: Duration::from_secs(30),
             bytes_per_second: 1000,
             attempts: 6,
+            calls: 3,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(10),
         }

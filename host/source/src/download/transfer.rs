@@ -53,6 +53,8 @@ struct Failed {
     wait: Option<Duration>,
     /// The most bytes that were there.
     reached: u64,
+    /// Whether somebody answered.
+    answered: bool,
 }
 
 impl From<Failure> for Failed {
@@ -101,12 +103,18 @@ impl<'a> Transfer<'a> {
                 problem,
                 wait,
                 reached,
+                answered,
             } = round;
             if places.is_empty() {
                 return Err(problem);
             }
             failed = if reached > furthest { 1 } else { failed + 1 };
             furthest = furthest.max(reached);
+            let rounds = if answered {
+                rounds
+            } else {
+                rounds.min(self.limits.calls)
+            };
             if failed >= rounds {
                 let tried = if several {
                     "rounds through all mirrors"
@@ -146,7 +154,9 @@ impl<'a> Transfer<'a> {
             self.places.failed(place);
             failed.reached = failed.reached.max(self.partial.length());
             let shown = several.then(|| place.location.shown());
+            failed.answered |= !matches!(failure, Failure::Unreachable(_));
             match &failure {
+                Failure::Unreachable(_) => next += 1,
                 Failure::Passing { wait, .. } => {
                     failed.wait = failed.wait.max(*wait);
                     next += 1;

@@ -277,6 +277,21 @@ fn a_server_that_never_answers_is_given_up() {
 }
 
 #[test]
+fn a_host_where_nobody_answers_is_called_three_times() {
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let url = format!("\"http://{}/x\"", free.unwrap());
+    let limits = Limits {
+        attempts: 6,
+        ..quick()
+    };
+    let items = World::new().download_with(&[(sha256(b"hello"), url)], &limits);
+    let problem = items[0].result.as_ref().unwrap_err();
+    assert!(problem.contains("cannot connect"), "{problem}");
+    assert!(problem.contains("gave up after 3 attempts"), "{problem}");
+}
+
+#[test]
 fn a_request_to_stop_is_followed_at_once() {
     let server = Server::start(|request| match request.path.as_str() {
         "/fast" => Reply::ok(b"fast"),
