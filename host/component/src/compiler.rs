@@ -162,7 +162,8 @@ fn exchange(child: &mut Child, component: &[u8], code: &mut Vec<u8>, most: u64) 
 fn translate() -> io::Result<()> {
     let mut component = Vec::new();
     io::stdin().lock().read_to_end(&mut component)?;
-    let engine = wasmtime::Engine::new(&configuration()).map_err(io::Error::other)?;
+    let engine = configuration().map_err(io::Error::other)?;
+    let engine = wasmtime::Engine::new(&engine).map_err(io::Error::other)?;
     let code = engine.precompile_component(&component);
     let code = code.map_err(|error| io::Error::other(format!("{error:#}")))?;
     io::stdout().lock().write_all(&code)

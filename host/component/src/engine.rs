@@ -63,7 +63,7 @@ impl Drop for Engine {
 impl Engine {
     /// An engine that takes compiled code from `installed`, and keeps what it compiles itself in `cache`, or nowhere.
     pub fn new(installed: Option<Installed>, cache: Option<Cache>) -> Result<Self, ComponentError> {
-        let inner = wasmtime::Engine::new(&configuration())
+        let inner = wasmtime::Engine::new(&configuration()?)
             .map_err(|error| ComponentError::Engine(error.to_string()))?;
         let stop = Arc::new(AtomicBool::new(false));
         start_clock(inner.clone(), stop.clone())?;
@@ -204,14 +204,24 @@ fn compile(module: &Module, time: Option<Duration>) -> Result<Vec<u8>, Component
 /// Bytes of stack that a component may use, beside the one in its memory.
 pub(crate) const WASM_STACK: usize = 1 << 20;
 
-pub(crate) fn configuration() -> Config {
+/// The configuration of all engines: code that every processor of this architecture runs, so that what was compiled at installation or
+/// on another machine (that of a virtual machine's owner) is good here too.
+pub(crate) fn configuration() -> Result<Config, ComponentError> {
     let mut config = Config::new();
+    let architecture = match std::env::consts::ARCH {
+        "riscv64" => "riscv64gc",
+        other => other,
+    };
+    // With a target wasmtime does not look at what more this processor can do.
+    config
+        .target(&format!("{architecture}-unknown-linux-gnu"))
+        .map_err(|error| ComponentError::Engine(error.to_string()))?;
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(WASM_STACK);
-    config
+    Ok(config)
 }
 
 fn start_clock(engine: wasmtime::Engine, stop: Arc<AtomicBool>) -> Result<(), ComponentError> {

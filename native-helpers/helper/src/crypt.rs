@@ -7,11 +7,18 @@ use osbuild_wasm_protocol::{Bytes, Failure, Mapped, OpenCrypt};
 use crate::failure::About;
 use crate::programs::{Machine, Programs};
 use crate::session::{Held, Session};
-use crate::{device, mapper};
+use crate::{device, loopback, mapper};
 
 /// An open container.
 struct Container {
     name: String,
+}
+
+/// What stages get of a container: a loop device on it. lvm takes no mapped device without access to the kernel's device mapper, and
+/// with that a program would be as strong as root.
+struct Shown {
+    container: Container,
+    device: loopback::Device,
 }
 
 /// Opens a container under a new name.
@@ -25,20 +32,21 @@ pub fn open(session: &mut Session, open: &OpenCrypt) -> Result<Mapped, Failure> 
         devices: std::slice::from_ref(&device),
     };
     let container = Container::open(&machine, &device, name, passphrase)?;
-    let node = match mapper::node(&container.name) {
-        Ok(node) => node,
+    let opened = mapper::node(&container.name).and_then(|node| loopback::Device::over(&node.path));
+    let device = match opened {
+        Ok(device) => device,
         Err(failure) => {
             let _ = container.close(&machine);
             return Err(failure);
         }
     };
-    let name = container.name.clone();
+    let (node, major, minor) = device.node();
     Ok(Mapped {
-        handle: session.hold(Box::new(container)),
-        device: format!("/dev/mapper/{name}"),
-        name,
-        major: node.major,
-        minor: node.minor,
+        name: container.name.clone(),
+        handle: session.hold(Box::new(Shown { container, device })),
+        device: node,
+        major,
+        minor,
     })
 }
 
@@ -68,18 +76,24 @@ impl Container {
     }
 }
 
-impl Held for Container {
+impl Held for Shown {
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
-        let written = mapper::write_back(&Path::new("/dev/mapper").join(&self.name));
+        let Self {
+            container,
+            mut device,
+        } = *self;
+        let detached = device.detach();
+        // It has the mapping open.
+        drop(device);
         let machine = Machine {
             session,
             devices: &[],
         };
-        let closed = mapper::insist(|| self.close(&machine));
+        let closed = mapper::insist(|| container.close(&machine));
         if closed.is_ok() {
-            mapper::forget(&self.name);
+            mapper::forget(&container.name);
         }
-        written.and(closed)
+        detached.and(closed)
     }
 }
 

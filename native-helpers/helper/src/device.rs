@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure};
@@ -31,13 +32,7 @@ pub fn open(access: &Access, node: &Path) -> Result<OwnedFd, Failure> {
             }
         }
         FileType::BlockDevice => {
-            let number = stat.st_rdev;
-            let sysfs = PathBuf::from(format!(
-                "/sys/dev/block/{}:{}",
-                major(number),
-                minor(number)
-            ));
-            let sysfs = std::fs::canonicalize(&sysfs).about(node, "find this device in /sys")?;
+            let sysfs = sysfs_of(stat.st_rdev).about(node, "find this device in /sys")?;
             match rests_on_scope(access, &sysfs, 8) {
                 true => Ok(file),
                 false => Err(denied(name, "the device does not show a file of this run")),
@@ -47,7 +42,13 @@ pub fn open(access: &Access, node: &Path) -> Result<OwnedFd, Failure> {
     }
 }
 
-/// Whether a device, through partitions and mapped devices, ends in loop devices of files in the scopes.
+/// What the kernel says of a block device, by its number.
+fn sysfs_of(number: u64) -> std::io::Result<PathBuf> {
+    let (major, minor) = (major(number), minor(number));
+    std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}"))
+}
+
+/// Whether a device, through partitions, mapped devices and loop devices on these, ends in loop devices of files in the scopes.
 fn rests_on_scope(access: &Access, sysfs: &Path, depth: u32) -> bool {
     let Some(depth) = depth.checked_sub(1) else {
         return false;
@@ -58,7 +59,12 @@ fn rests_on_scope(access: &Access, sysfs: &Path, depth: u32) -> bool {
             .is_some_and(|disk| rests_on_scope(access, disk, depth));
     }
     if let Some(file) = backing_file(sysfs) {
-        return access.scopes().contains_real(&file);
+        return match std::fs::metadata(&file) {
+            Ok(there) if there.file_type().is_block_device() => {
+                sysfs_of(there.rdev()).is_ok_and(|device| rests_on_scope(access, &device, depth))
+            }
+            _ => access.scopes().contains_real(&file),
+        };
     }
     let below: Vec<_> = std::fs::read_dir(sysfs.join("slaves"))
         .into_iter()

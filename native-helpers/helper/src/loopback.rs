@@ -2,14 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use osbuild_wasm_protocol::{Attach, Attached, ErrorCode, Failure};
 use osbuild_wasm_sys::loop_device::{self, Settings};
-use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, fsync, makedev, mknodat};
+use rustix::fs::{
+    CWD, FileType, FlockOperation, Mode, OFlags, fsync, major, makedev, minor, mknodat,
+};
 use rustix::io::Errno;
 
 use crate::access::Need;
@@ -28,7 +30,7 @@ const ATTEMPTS: u32 = 100;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An attached device.
-struct Device {
+pub struct Device {
     number: u32,
     /// Open as long as it is attached: the kernel detaches when the last user is gone, and it reports failed writes to those who had
     /// it open at the time.
@@ -90,7 +92,42 @@ fn open_file(session: &Session, attach: &Attach) -> Result<OwnedFd, Failure> {
 
 impl Device {
     fn attach(session: &Session, attach: &Attach) -> Result<Self, Failure> {
+        let settings = Settings {
+            offset: attach.offset,
+            size: attach.size.unwrap_or(0),
+            block_size: attach.sector_size,
+            read_only: attach.read_only,
+            partition_scan: attach.partition_scan,
+        };
         let file = open_file(session, attach)?;
+        let mut attached = Self::bind(file, settings, attach.lock, &attach.path)?;
+        if attach.partition_scan {
+            attached.scan(session, attach.read_only)?;
+        }
+        Ok(attached)
+    }
+
+    /// Shows another block device as a loop device.
+    pub fn over(node: &Path) -> Result<Self, Failure> {
+        let opened = OpenOptions::new().read(true).write(true).open(node);
+        let device = opened.about(node, "open this device")?;
+        let settings = Settings {
+            offset: 0,
+            size: 0,
+            block_size: block_size(&device).about(node, "learn the size of its blocks")?,
+            read_only: false,
+            partition_scan: false,
+        };
+        Self::bind(device.into(), settings, false, &node.to_string_lossy())
+    }
+
+    /// Path of the device and its number.
+    pub fn node(&self) -> (String, u32, u32) {
+        (format!("/dev/loop{}", self.number), MAJOR, self.number)
+    }
+
+    /// Binds a file to a free device; messages call it `name`.
+    fn bind(file: OwnedFd, settings: Settings, lock: bool, name: &str) -> Result<Self, Failure> {
         let control = OpenOptions::new()
             .read(true)
             .write(true)
@@ -103,37 +140,26 @@ impl Device {
             )
         };
         let control = control.map_err(no_loop)?;
-        let settings = Settings {
-            offset: attach.offset,
-            size: attach.size.unwrap_or(0),
-            block_size: attach.sector_size,
-            read_only: attach.read_only,
-            partition_scan: attach.partition_scan,
-        };
         for attempt in 0..ATTEMPTS {
             let number = loop_device::get_free(&control)
                 .about("/dev/loop-control", "find a free loop device")?;
             let mut nodes = Vec::new();
-            if let Some(device) = open_node(number, attach.read_only, &mut nodes)?
-                && try_configure(&device, &file, settings, attach)?
+            if let Some(device) = open_node(number, settings.read_only, &mut nodes)?
+                && try_configure(&device, &file, settings, (lock, name))?
             {
-                let mut attached = Self {
+                return Ok(Self {
                     number,
                     device,
                     partitions: Vec::new(),
                     file,
                     nodes,
-                };
-                if attach.partition_scan {
-                    attached.scan(session, attach.read_only)?;
-                }
-                return Ok(attached);
+                });
             }
             sleep(Duration::from_millis(u64::from(attempt.min(10))));
         }
         Err(Failure::new(
             ErrorCode::Busy,
-            &attach.path,
+            name,
             "no loop device stayed free; try again when fewer builds run",
         ))
     }
@@ -163,8 +189,9 @@ impl Device {
         Ok(())
     }
 
-    fn detach(&mut self) -> Result<(), Failure> {
-        let name = format!("/dev/loop{}", self.number);
+    /// Writes back what was written, and frees the device.
+    pub fn detach(&mut self) -> Result<(), Failure> {
+        let (name, ..) = self.node();
         let sysfs = sysfs(self.number);
         let backing = backing_file(&sysfs);
         let bound = || backing.is_some() && backing_file(&sysfs) == backing;
@@ -203,23 +230,32 @@ impl Held for Device {
     }
 }
 
+/// Bytes of a logical block of a device, as the kernel says it.
+fn block_size(device: &File) -> std::io::Result<u32> {
+    let number = device.metadata()?.rdev();
+    let (major, minor) = (major(number), minor(number));
+    let path = format!("/sys/dev/block/{major}:{minor}/queue/logical_block_size");
+    let text = std::fs::read_to_string(path)?;
+    text.trim().parse().map_err(std::io::Error::other)
+}
+
 /// Binds the file; false when somebody else took the device meanwhile.
 fn try_configure(
     device: &File,
     file: &OwnedFd,
     settings: Settings,
-    attach: &Attach,
+    (lock, name): (bool, &str),
 ) -> Result<bool, Failure> {
-    if attach.lock {
+    if lock {
         match rustix::fs::flock(device, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => return Ok(false),
-            locked => locked.about(&attach.path, "lock a loop device")?,
+            locked => locked.about(name, "lock a loop device")?,
         }
     }
     match loop_device::configure(device, file.as_fd(), settings) {
         Err(Errno::BUSY | Errno::AGAIN) => Ok(false),
         configured => configured
-            .about(&attach.path, "attach this file to a loop device")
+            .about(name, "attach this file to a loop device")
             .map(|()| true),
     }
 }

@@ -76,9 +76,9 @@ fn needed(interface: Interface) -> Vec<Capability> {
         Interface::Loopback => with_sandbox(&[CAP_MKNOD]),
         // CHOWN for the directory that stands for FAT where the kernel has none, a sandbox for its programs.
         Interface::Mount => with_sandbox(&[CAP_CHOWN]),
-        // Their programs make nodes, and keep keys and themselves from being swapped out.
+        // Their programs make nodes and give them owners, and keep keys and themselves from being swapped out.
         Interface::Crypt | Interface::Lvm => {
-            with_sandbox(&[CAP_IPC_LOCK, CAP_MKNOD, CAP_SYS_RESOURCE])
+            with_sandbox(&[CAP_CHOWN, CAP_IPC_LOCK, CAP_MKNOD, CAP_SYS_RESOURCE])
         }
         Interface::Ddi => vec![
             CAP_SYS_ADMIN,
@@ -159,8 +159,9 @@ pub fn of_programs(granted: &[String], privileged: bool) -> Result<Vec<String>, 
 pub fn of_machine(interface: Interface) -> Vec<String> {
     let needed = match interface {
         Interface::Loopback => vec![Capability::CAP_SYS_ADMIN],
-        // They make nodes, and keep keys and themselves from being swapped out.
+        // They make nodes and give them owners, and keep keys and themselves from being swapped out.
         _ => vec![
+            Capability::CAP_CHOWN,
             Capability::CAP_SYS_ADMIN,
             Capability::CAP_IPC_LOCK,
             Capability::CAP_MKNOD,

@@ -180,7 +180,7 @@ pub struct Mapped {
     pub handle: Handle,
     /// Name of the mapping, new for each one.
     pub name: String,
-    /// `/dev/mapper/NAME`.
+    /// The loop device that shows its content.
     pub device: String,
     /// Device number.
     pub major: u32,

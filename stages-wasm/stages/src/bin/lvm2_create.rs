@@ -22,15 +22,22 @@ fn main() -> ExitCode {
         let device = luks::device(&arguments)?;
         // The name must be unique on the machine that builds; lvm2.metadata gives the final one.
         let group = random::uuid()?;
-        Command::new("pvcreate").arg(&device).run()?;
-        Command::new("vgcreate").args([&group, &device]).run()?;
+        lvm("pvcreate").arg(&device).run()?;
+        lvm("vgcreate").args([&group, &device]).run()?;
         arguments.options.volumes.iter().try_for_each(|volume| {
-            Command::new("lvcreate")
-                .arg("-an")
+            // Without activation nothing can be zeroed or wiped either.
+            lvm("lvcreate")
+                .args(["-an", "-Zn", "-Wn"])
                 .option("--extents", volume.extents.as_ref())
                 .option("--size", volume.size.as_ref())
                 .args(["-n", &volume.name, &group])
                 .run()
         })
     })
+}
+
+/// A program of lvm that writes to the device and leaves the kernel's device mapper alone: nothing is activated here, so neither the
+/// mapper nor any privilege of the machine is needed.
+fn lvm(program: &str) -> Command {
+    Command::new(program).args(["--driverloaded", "n"])
 }
