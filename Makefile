@@ -10,7 +10,7 @@ COMPONENTS := target/components
 prefix ?= /usr/local
 INSTALLED = $(DESTDIR)$(prefix)
 
-.PHONY: all components programs tools lint test demo install clean
+.PHONY: all components programs tools lint test unit case fast demo install clean
 
 all: programs
 
@@ -27,6 +27,8 @@ programs: components
 	$(CARGO) build --release
 
 lint: components
+	@git ls-files -z --cached --others --exclude-standard -- ':!*.json' | xargs -0 codespell
+	@shellcheck .ci/run tools/* samples/demo tests/benches/recording
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	$(CARGO) clippy --profile component --target wasm32-wasip2 -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers -p osbuild-hostile -- -D warnings
@@ -36,6 +38,20 @@ test: tools lint
 	$(CARGO) build --release --all-targets
 	$(CARGO) test --release
 	$(CARGO) test -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers
+
+# What needs neither root nor a sandbox.
+unit: components
+	$(CARGO) test --release --lib --bins
+	$(CARGO) test -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers
+
+# The cases of one stage: make case STAGE=hostname
+case: programs
+	@[ -d "tests/cases/$(STAGE)" ] || { echo "make case STAGE=NAME: a directory of tests/cases, e.g. STAGE=hostname" >&2; exit 2; }
+	$(CARGO) test --release --test stages -- "$(STAGE)::"
+
+# Programs for trying a change: our own crates incrementally and without optimization.
+fast: components
+	CARGO_INCREMENTAL=1 $(CARGO) build --profile fast
 
 demo: tools programs
 	samples/demo

@@ -14,6 +14,7 @@
     reason = "only tests use this"
 )]
 
+pub mod cases;
 pub mod hostile;
 pub mod machine;
 pub mod manifest;

@@ -8,7 +8,6 @@
 mod bad_input;
 mod cache;
 mod capabilities;
-mod cases;
 mod content;
 mod disks;
 mod help;
@@ -25,5 +24,6 @@ mod rootless;
 mod samples;
 mod sandbox;
 mod shell;
+mod stage_run;
 mod statements;
 mod terminal;

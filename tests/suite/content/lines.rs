@@ -1,8 +1,8 @@
 //! Values that are to be a line, or a part of one, of a file that a stage writes.
-use crate::cases::{Builtin, directories};
+use osbuild_stage_test::Case;
 use osbuild_stage_test::tree::{Kind, Snapshot};
-use osbuild_stage_test::{Case, cases};
 use osbuild_wasm_tests::Scratch;
+use osbuild_wasm_tests::cases::{Builtin, all};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -81,9 +81,7 @@ fn changed(case: &Case, pointer: &str) -> Option<Case> {
 fn a_value_never_becomes_a_line_of_its_own() {
     let mut seen = BTreeSet::new();
     let mut failed = Vec::new();
-    let cases = directories()
-        .into_iter()
-        .flat_map(|path| cases(&path).unwrap());
+    let cases = all().into_iter().map(|(_, case)| case);
     for case in cases.filter(|case| !case.expect.invalid && case.expect.status == 0) {
         let mut pointers = Vec::new();
         strings(&case.options(), "", &mut pointers);
