@@ -1,5 +1,6 @@
 //! Rules of the house: what depends on what, and what lies where. There is no list of files to extend by hand.
 use osbuild_wasm_capability::Right;
+use osbuild_wasm_tests::Program;
 use osbuild_wasm_tests::paths::workspace;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -473,4 +474,14 @@ fn every_sample_has_its_line() {
             .any(|line| line.starts_with(&format!("| `{name}")));
         assert!(listed, "samples/README.md has no line for {name}");
     }
+}
+
+#[test]
+fn the_manual_of_modules_is_what_their_documents_say() {
+    let printed = Program::new("stage manual").run().expect(0);
+    let kept = fs::read_to_string(workspace().join("docs/modules.md")).unwrap();
+    assert!(
+        printed.stdout == kept,
+        "docs/modules.md is not current: osbuild-wasm stage manual > docs/modules.md"
+    );
 }

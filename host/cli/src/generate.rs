@@ -5,7 +5,8 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_files::write_file;
-use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_manifest::catalogue::Catalogue;
+use osbuild_wasm_report::{Diagnostic, manual};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ pub(crate) struct CompletionsArguments {
     shell: Shell,
 }
 
-/// Write manual pages, one for each subcommand
+/// Write manual pages: section 1 has one for each subcommand, section 7 one for each module
 #[derive(Debug, Args)]
 pub(crate) struct ManArguments {
     /// Directory for the pages; made when missing
@@ -42,7 +43,15 @@ pub(crate) fn man(arguments: &ManArguments) -> Exit {
     let directory = &arguments.directory;
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    match make_directory(directory).and_then(|_| pages(command, directory)) {
+    let modules = manual::entries(&Catalogue::builtin());
+    let written = make_directory(directory).and_then(|_| {
+        pages(command, directory)?;
+        modules.iter().try_for_each(|entry| {
+            let path = directory.join(format!("{}.7", entry.name));
+            write_file(&path, manual::roff(entry).as_bytes())
+        })
+    });
+    match written {
         Ok(()) => Exit::Done,
         Err(error) => {
             let message = format!("cannot write manual pages to {}", directory.display());

@@ -2,7 +2,7 @@
 use crate::components::{catalogue, engine, exit_of, kind, registry};
 use crate::document::{self, Style, runner_of_host};
 use crate::exit::{Exit, fail, say, say_json, table_text};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use osbuild_wasm_build::{
     Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
 };
@@ -11,7 +11,7 @@ use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_files::resolve::{make_working_directory, path_of};
 use osbuild_wasm_manifest::catalogue::ModuleKind;
 use osbuild_wasm_plugin::PluginError;
-use osbuild_wasm_report::{Diagnostic, printable_log};
+use osbuild_wasm_report::{Diagnostic, manual, printable_log};
 use osbuild_wasm_store::Store;
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ pub(crate) enum StageCommand {
     Show(ShowArguments),
     Run(RunArguments),
     Validate(ValidateArguments),
+    Manual(ManualArguments),
 }
 
 /// List all stages and assemblers that are there
@@ -92,12 +93,35 @@ pub(crate) struct ValidateArguments {
     libdir: Option<PathBuf>,
 }
 
+/// Print the manual of all modules with their options, or of those of one name
+#[derive(Debug, Args)]
+pub(crate) struct ManualArguments {
+    /// Module name, e.g. org.osbuild.mkdir; default: all
+    name: Option<String>,
+    /// Form of the manual
+    #[arg(long, default_value = "markdown")]
+    format: ManualFormat,
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ManualFormat {
+    Markdown,
+    /// One page without script
+    Html,
+    /// Manual pages of section 7, one after the other
+    Man,
+}
+
 pub(crate) fn stage(command: &StageCommand) -> Exit {
     let ended = match command {
         StageCommand::List(arguments) => list(arguments),
         StageCommand::Show(arguments) => show(arguments),
         StageCommand::Run(arguments) => run(arguments),
         StageCommand::Validate(arguments) => validate(arguments),
+        StageCommand::Manual(arguments) => print_manual(arguments),
     };
     ended.unwrap_or_else(|exit| exit)
 }
@@ -294,4 +318,24 @@ fn validate(arguments: &ValidateArguments) -> Result<Exit, Exit> {
         return Ok(Exit::Done);
     }
     Err(document::invalid(&document, &errors, style))
+}
+
+fn print_manual(arguments: &ManualArguments) -> Result<Exit, Exit> {
+    let registry = registry(arguments.libdir.as_ref()).map_err(|error| unusable(&error))?;
+    let catalogue = catalogue(&registry, arguments.libdir.as_deref());
+    let mut entries = manual::entries(&catalogue);
+    if let Some(name) = &arguments.name {
+        entries.retain(|entry| entry.name == *name);
+    }
+    if entries.is_empty() {
+        let name = arguments.name.as_deref().unwrap_or_default();
+        let diagnostic = Diagnostic::new(format!("there is no module {name}"));
+        return Err(fail(Exit::Invalid, false, &diagnostic));
+    }
+    match arguments.format {
+        ManualFormat::Markdown => say(&manual::markdown(&entries)),
+        ManualFormat::Html => say(&manual::html(&entries)),
+        ManualFormat::Man => entries.iter().for_each(|entry| say(&manual::roff(entry))),
+    }
+    Ok(Exit::Done)
 }

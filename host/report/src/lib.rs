@@ -6,6 +6,7 @@
 
 pub mod diagnostic;
 mod findings;
+pub mod manual;
 mod members;
 pub mod monitor;
 mod page;
