@@ -1,6 +1,7 @@
 //! Disks that are built without loop devices are those that are built with them.
 mod refused;
 mod same;
+mod uuids;
 mod volumes;
 
 use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest, user};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A function of sh that lists a directory.
-const LIST: &str = r"list() {
+pub(super) const LIST: &str = r"list() {
     cd $1
     find . -printf '%P|%y|%m|%U|%G|%l|%n\n' | sort
     find . -type f -printf '%P|%s|%T@\n' | sort
@@ -37,7 +37,7 @@ fn look(scratch: &Scratch, image: &Path) -> String {
 }
 
 /// What a script of sh says that gets the image and a place to mount it; it has mounts of its own.
-fn run_on(scratch: &Scratch, image: &Path, script: &str) -> String {
+pub(super) fn run_on(scratch: &Scratch, image: &Path, script: &str) -> String {
     let mut shell = Command::new("unshare");
     shell
         .args(["--mount", "sh", "-c", script, "sh"])
@@ -76,7 +76,7 @@ fn a_disk_without_loop_devices_is_the_disk_with_them() {
 
 /// Fails with the lines that differ.
 #[track_caller]
-fn similar_lines(expected: &str, found: &str) {
+pub(super) fn similar_lines(expected: &str, found: &str) {
     let missing: Vec<_> = expected
         .lines()
         .filter(|line| !found.lines().any(|other| other == *line))

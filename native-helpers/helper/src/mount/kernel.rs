@@ -65,6 +65,10 @@ fn configure(
         // Whatever the superblock says: it may ask for a panic of the machine.
         fsconfig_set_string(context, "errors", "remount-ro")?;
     }
+    if mount.kind == FileSystem::Xfs {
+        // Manifests name UUIDs, so the machine or another build may have one of the same mounted, which is no reason to refuse.
+        fsconfig_set_flag(context, "nouuid")?;
+    }
     for (name, value) in options {
         match value {
             Some(value) => fsconfig_set_string(context, name, value)?,
