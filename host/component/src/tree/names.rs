@@ -13,7 +13,7 @@ use rustix::fs::{
     AtFlags, Dir, FileType, Gid, IFlags, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
     chownat, fstat, ioctl_getflags, ioctl_setflags, mknodat, openat, renameat, unlinkat, utimensat,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 /// Why an owner cannot be given.
 const NO_SUCH_ID: &str = "the build has no such id: an ordinary user has those of /etc/subuid and /etc/subgid, root of a container those of the container";
@@ -24,6 +24,9 @@ const NO_DEVICES: &str = "device nodes are made by root of the machine only: bui
 /// Bytes of the largest extended attribute (XATTR_SIZE_MAX of the kernel).
 const XATTR_LIMIT: usize = 64 << 10;
 
+/// The bits of a mode by which a program runs as somebody else.
+const SET_ID: u32 = 0o6000;
+
 impl Roots {
     pub(super) fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         let located = self.locate(path)?;
@@ -33,8 +36,15 @@ impl Roots {
         permits.extend(slot.permit_set_id(mode)?);
         let failed = |errno| from_errno(path, errno);
         let (temporary, file) = slot.made(|slot| new_beside(slot, mode))?;
+        let handle =
+            fstat(&file).and_then(|made| Ok((made.st_mode, fcntl_dupfd_cloexec(&file, 0)?)));
         let file = OpenFile::new(file, path, false, self.quota.clone());
-        let placed = file.write(0, bytes).and_then(|()| {
+        let placed = handle.map_err(failed).and_then(|(mode, handle)| {
+            file.write(0, bytes)?;
+            // In a user namespace the kernel takes set-id bits away when something is written.
+            if mode & SET_ID != 0 {
+                set_mode(&handle, mode).map_err(failed)?;
+            }
             renameat(&slot.parent, &temporary, &slot.parent, slot.name).map_err(failed)
         });
         if placed.is_err() {
