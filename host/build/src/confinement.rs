@@ -1,7 +1,7 @@
 //! What a process does to itself before it runs anything of others, as states that can only come about in this order: prepared,
 //! isolated, helpers started, confined. Only the last one runs.
 use crate::failure::Result;
-use crate::helpers::HelperProcesses;
+use crate::helpers::{HelperProcesses, helper_program};
 use crate::isolation::{Isolation, isolate};
 use crate::machine;
 use crate::plan::AuthorizedPlan;
@@ -40,6 +40,8 @@ pub struct Confined {
 impl Prepared {
     /// Begins with a directory that exists.
     pub fn new(directory: &Path) -> Self {
+        // As long as the path of this program is that of the caller.
+        _ = helper_program();
         Self {
             directory: directory.to_owned(),
         }

@@ -12,7 +12,7 @@ use osbuild_wasm_protocol::{Charter, Client, Failure, Grant, Handle, Interface, 
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 type Call<T> = std::result::Result<T, CallError>;
 
@@ -22,8 +22,14 @@ pub struct HelperProcesses {
     clients: BTreeMap<Interface, Client>,
 }
 
-/// Where the helper's program is: beside this program, or as installed in `../libexec/osbuild-wasm`.
+/// Where the helper's program is: beside this program, or as installed in `../libexec/osbuild-wasm`. What is found first holds: in
+/// another mount namespace the kernel may tell another path of this program.
 pub fn helper_program() -> PathBuf {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(find_helper).clone()
+}
+
+fn find_helper() -> PathBuf {
     const NAME: &str = "osbuild-wasm-helper";
     let program = std::env::current_exe().unwrap_or_default();
     let directory = program.parent().unwrap_or(Path::new("/usr/bin"));
