@@ -305,27 +305,6 @@ fn what_only_content_shows_is_an_error_that_explains_itself() {
 }
 
 #[test]
-fn an_assembler_that_attaches_devices_is_refused_before_the_first_stage() {
-    if !can_run() {
-        return;
-    }
-    let scratch = Scratch::new();
-    let mkdir =
-        json!({ "name": "org.osbuild.mkdir", "options": { "paths": [{ "path": "/srv" }] } });
-    let options = json!({ "filename": "disk.img", "root_fs_uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562", "size": 16 << 20 });
-    let document = json!({ "pipeline": { "stages": [mkdir], "assembler": { "name": "org.osbuild.rawfs", "options": options } } });
-    let file = scratch.json("manifest.json", &document);
-    let ended = user::machine(&scratch)
-        .build("--export assembler")
-        .arg(file)
-        .run()
-        .expect(1);
-    ended
-        .says("(org.osbuild.rawfs): it needs to attach and mount devices itself")
-        .never_says("org.osbuild.mkdir");
-}
-
-#[test]
 fn a_pipeline_that_is_not_built_needs_nothing() {
     if !can_run() {
         return;

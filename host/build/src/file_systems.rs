@@ -31,6 +31,24 @@ pub(crate) type Beginning = [u8; 32];
 const BEGINNING: u64 = 1 << 20;
 
 impl Key {
+    /// The same at another place.
+    pub(crate) fn at(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// Whether two parts have the same first byte.
+    fn begins_where(&self, other: &Self) -> bool {
+        let first = |key: &Self| (key.device, key.inode, key.offset);
+        first(self) == first(other)
+    }
+
+    /// Whether two parts have bytes in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let same = (self.device, self.inode) == (other.device, other.inode);
+        let before = |a: &Self, b: &Self| a.offset + a.size <= b.offset;
+        same && !before(self, other) && !before(other, self)
+    }
+
     pub(crate) fn new(image: &Metadata, offset: u64, size: u64) -> Self {
         Self {
             device: image.dev(),
@@ -98,26 +116,26 @@ impl FileSystems {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a program has succeeded, which may have made one.
-    pub(crate) fn ran(&self, run: &Run, parts: &BTreeMap<String, (Key, Beginning)>) {
+    /// Notes that a program has succeeded, which may have made one; where it is.
+    pub(crate) fn ran(&self, run: &Run, parts: &BTreeMap<String, (Key, Beginning)>) -> Option<Key> {
         let mut parts = run
             .arguments
             .iter()
             .filter_map(|word| parts.get_key_value(word));
-        let part = parts
+        let (device, (key, _)) = parts
             .next()
-            .filter(|_| MAKERS.contains(&run.program.as_str()));
-        if let Some((device, (key, _))) = part {
-            let make = std::iter::once(&run.program).chain(&run.arguments);
-            let known = Known {
-                make: make.cloned().collect(),
-                device: device.clone(),
-                directory: None,
-                fresh: true,
-                beginning: None,
-            };
-            self.forget(self.known().insert(*key, known));
-        }
+            .filter(|_| MAKERS.contains(&run.program.as_str()))?;
+        let make = std::iter::once(&run.program).chain(&run.arguments);
+        let known = Known {
+            make: make.cloned().collect(),
+            device: device.clone(),
+            directory: None,
+            fresh: true,
+            beginning: None,
+        };
+        let replaced = self.known().insert(*key, known);
+        self.forget(replaced);
+        Some(*key)
     }
 
     /// Notes how a part is left by a stage that has changed it, byte by byte or through the directory that stands for it.
@@ -130,6 +148,13 @@ impl FileSystems {
             }
             _ => self.forget(known.remove(&key)),
         }
+    }
+
+    /// How large the file system is that begins where a part does and ends within it.
+    pub(crate) fn size_at(&self, part: Key) -> Option<u64> {
+        let known = self.known();
+        let within = |key: &&Key| key.begins_where(&part) && key.size <= part.size;
+        known.keys().find(within).map(|key| key.size)
     }
 
     fn forget(&self, known: Option<Known>) {

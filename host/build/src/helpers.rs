@@ -1,4 +1,5 @@
 //! Helper processes, and the sessions that one stage has with them.
+use crate::attached::Attached;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::interrupt::Cancellations;
@@ -116,21 +117,25 @@ pub(crate) struct StageHelpers {
     /// What files stand for of images, by the contract path of the device.
     pub(crate) parts: BTreeMap<String, (Key, Beginning)>,
     pub(crate) file_systems: Option<Arc<FileSystems>>,
+    /// What it attaches itself where there are no loop devices; none: the helper attaches.
+    pub(crate) attached: Option<Attached>,
     pub(crate) cancellations: Cancellations,
     pub(crate) sessions: BTreeMap<Interface, Session>,
 }
 
 impl StageHelpers {
+    fn begin(&self, interface: Interface) -> std::result::Result<Session, Failure> {
+        let io =
+            |error: std::io::Error| Failure::new(protocol::ErrorCode::Io, "", error.to_string());
+        let log = self.log.try_clone().map_err(io)?;
+        let session = self.processes.begin(interface, &self.grant, log)?;
+        self.cancellations.add(&session);
+        Ok(session)
+    }
+
     fn session(&mut self, interface: Interface) -> Call<&Session> {
         if !self.sessions.contains_key(&interface) {
-            let log = self.log.try_clone().map_err(|error| {
-                call_error(Failure::new(protocol::ErrorCode::Io, "", error.to_string()))
-            })?;
-            let session = self
-                .processes
-                .begin(interface, &self.grant, log)
-                .map_err(call_error)?;
-            self.cancellations.add(&session);
+            let session = self.begin(interface).map_err(call_error)?;
             self.sessions.insert(interface, session);
         }
         let gone = || {
@@ -145,6 +150,14 @@ impl StageHelpers {
 }
 
 impl StageHelpers {
+    /// Ends the session of programs, whose devices are those of its beginning.
+    fn end_programs(&mut self) -> Call<()> {
+        match self.sessions.remove(&Interface::Command) {
+            Some(session) => session.end().map_err(call_error),
+            None => Ok(()),
+        }
+    }
+
     /// The session for a call that starts one of these programs, which must be granted like those of `command`.
     fn session_for(&mut self, interface: Interface, programs: &[String]) -> Call<&Session> {
         if !programs::granted(programs, &self.grant.programs) {
@@ -230,6 +243,16 @@ impl Helpers for StageHelpers {
             partition_scan: false,
             lock: false,
         };
+        if let Some(attached) = &mut self.attached {
+            let opened = attached
+                .attach(&attach, &mut self.grant)
+                .map_err(call_error)?;
+            self.end_programs()?;
+            return Ok(Attachment {
+                handle: opened.handle,
+                path: opened.contract,
+            });
+        }
         let attached = self
             .session(Interface::Loopback)?
             .attach(attach)
@@ -241,6 +264,12 @@ impl Helpers for StageHelpers {
     }
 
     fn detach(&mut self, handle: u64) -> Call<()> {
+        if let Some(attached) = &mut self.attached {
+            attached
+                .detach(handle, &mut self.grant)
+                .map_err(call_error)?;
+            return self.end_programs();
+        }
         self.session(Interface::Loopback)?
             .detach(Handle(handle))
             .map_err(call_error)
@@ -271,6 +300,16 @@ impl Helpers for StageHelpers {
             read_only,
             options,
         };
+        if let Some(mut attached) = self.attached.take() {
+            let target = call.target.clone();
+            let mounted = attached.mount(call, || self.begin(Interface::Mount));
+            self.attached = Some(attached);
+            let handle = mounted.map_err(call_error)?;
+            return Ok(MountPoint {
+                handle,
+                path: target,
+            });
+        }
         let mounted = self
             .session(Interface::Mount)?
             .mount(call)
@@ -282,6 +321,9 @@ impl Helpers for StageHelpers {
     }
 
     fn unmount(&mut self, handle: u64) -> Call<()> {
+        if let Some(attached) = &mut self.attached {
+            return attached.unmount(handle).map_err(call_error);
+        }
         self.session(Interface::Mount)?
             .unmount(Handle(handle))
             .map_err(call_error)
@@ -440,6 +482,9 @@ impl Helpers for StageHelpers {
             .map_err(call_error)?;
         if let Some(file_systems) = self.file_systems.as_ref().filter(|_| status == 0) {
             file_systems.ran(&run, &self.parts);
+        }
+        if let Some(attached) = self.attached.as_ref().filter(|_| status == 0) {
+            attached.ran(&run).map_err(call_error)?;
         }
         Ok(command::Outcome {
             status,

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod attached;
 mod charter;
 mod confinement;
 mod devices;

@@ -1,9 +1,10 @@
 //! What one stage is given, gathered while its inputs, devices and mounts are prepared.
 use crate::file_systems::{Beginning, FileSystems, Key};
 use osbuild_wasm_capability::{Access, Root};
-use osbuild_wasm_protocol::{BuildRoot, Device, Directory, Grant};
+use osbuild_wasm_protocol::{Attach, BuildRoot, Device, Directory, Grant};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub(crate) const INPUTS: &str = "/run/osbuild/inputs";
 pub(crate) const MOUNTS: &str = "/run/osbuild/mounts";
 /// Where devices are.
 pub(crate) const DEVICES: &str = "/dev";
+/// The directory of a stage's scratch directory with the files that stand for devices.
+pub(crate) const FILES_FOR_DEVICES: &str = "devices";
 
 /// Grants and the matching parts of the arguments document.
 #[derive(Debug, Default)]
@@ -34,6 +37,8 @@ pub(crate) struct Sandbox {
     pub(crate) mounts: Map<String, Value>,
     /// What files stand for of images, by the contract path of the device.
     pub(crate) parts: BTreeMap<String, (Key, Beginning)>,
+    /// Devices whose partitions may be mounted though files stand for them, by contract path.
+    pub(crate) scanned: BTreeMap<String, Attach>,
     /// Those file systems of images for which directories stand.
     pub(crate) file_systems: Option<Arc<FileSystems>>,
     /// A private directory of this stage on the disk.
@@ -48,6 +53,19 @@ impl Sandbox {
             host: host.to_owned(),
             access,
         });
+    }
+
+    /// Where the file goes that stands for the next device.
+    pub(crate) fn file_for_device(&self) -> io::Result<PathBuf> {
+        let directory = self.scratch.join(FILES_FOR_DEVICES);
+        std::fs::create_dir_all(&directory)?;
+        Ok(directory.join(self.devices.len().to_string()))
+    }
+
+    /// Where the tree is.
+    pub(crate) fn tree(&self) -> PathBuf {
+        let tree = self.roots.iter().find(|root| root.contract == TREE);
+        tree.map(|root| root.host.clone()).unwrap_or_default()
     }
 
     /// Grants a device: to the component and to tools.

@@ -2,7 +2,6 @@
 use crate::file_systems::MAKERS;
 use crate::isolation::Isolation;
 use crate::mounts::is_made_from_directory;
-use osbuild_wasm_capability::Interface;
 use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Device, Mount, Stage};
@@ -33,7 +32,7 @@ impl Devices {
 }
 
 /// Programs that do the same with a file as with a block device.
-const WORK_ON_FILES: [&str; 4] = ["sfdisk", "sgdisk", "parted", "mkfs.fat"];
+const WORK_ON_FILES: [&str; 5] = ["sfdisk", "sgdisk", "parted", "mkfs.fat", "mkfs.vfat"];
 
 /// Programs that want more of a mount than files: a file system of some kind, or the device below it.
 const WANT_FILE_SYSTEMS: [&str; 7] = [
@@ -73,7 +72,7 @@ impl Made {
                 ))
             })
         };
-        let itself = || lacks_file_system(stage, programs).or_else(|| attaches(module));
+        let itself = || lacks_file_system(stage, programs).or_else(|| attaches(stage));
         let what = device.or_else(mount).or_else(itself);
         if what.is_none() {
             self.note(stage, programs);
@@ -93,16 +92,12 @@ impl Made {
     }
 
     fn lacks_mount(&self, stage: &Stage, mount: &Mount) -> Option<String> {
+        if let Some(what) = lacks_table(stage, mount) {
+            return Some(what);
+        }
         let maker = match mount.module.as_str() {
             "org.osbuild.noop" | "org.osbuild.bind" | "org.osbuild.ostree.deployment" => {
                 return None;
-            }
-            _ if mount
-                .partition
-                .as_ref()
-                .is_some_and(|number| number.as_f64() != 0.0) =>
-            {
-                return Some("a scan for partitions".into());
             }
             "org.osbuild.fat" => return None,
             "org.osbuild.ext4" => "mkfs.ext4",
@@ -120,12 +115,39 @@ impl Made {
         {
             return Some("subvolumes or compression, which mkfs.btrfs does not make".into());
         }
-        let mut devices = stage.devices.iter();
-        let device = devices.find(|device| mount.source.as_deref() == Some(&device.name))?;
-        let made = self.0.contains(&(part(device), maker.to_owned()));
-        (!made).then(|| {
+        let device = device_of(stage, mount)?;
+        let (file, start, size) = part(device);
+        let fits = |made: u64| made == 0 || size == 0 || made <= size;
+        let is_there = |((of, at, made), by): &(PartOfFile, String)| {
+            let place = is_partition(mount) || *at == start && fits(*made);
+            by == maker && *of == file && place
+        };
+        (!self.0.iter().any(is_there)).then(|| {
             format!("a file system that {maker} has made in an earlier stage of the pipeline")
         })
+    }
+}
+
+/// The device that a mount names.
+fn device_of<'a>(stage: &'a Stage, mount: &Mount) -> Option<&'a Device> {
+    let mut devices = stage.devices.iter();
+    devices.find(|device| mount.source.as_deref() == Some(&device.name))
+}
+
+/// Whether a mount names a partition of its device; where that is, only the table says.
+fn is_partition(mount: &Mount) -> bool {
+    let number = mount.partition.as_ref();
+    number.is_some_and(|number| number.as_f64() != 0.0)
+}
+
+/// What a mount of a partition needs of its device.
+fn lacks_table(stage: &Stage, mount: &Mount) -> Option<String> {
+    let device = device_of(stage, mount).filter(|_| is_partition(mount))?;
+    let scanned = device.options.get("partscan").and_then(Value::as_bool);
+    match (scanned, part(device).1) {
+        (Some(true), 0) => None,
+        (Some(true), _) => Some("a scan for partitions of a part of a file".into()),
+        _ => Some(format!("option `partscan` of device {}", device.name)),
     }
 }
 
@@ -143,9 +165,6 @@ fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<S
         return Some("the device mapper".into());
     }
     let option = |name: &str| device.options.get(name);
-    if option("partscan").and_then(Value::as_bool).unwrap_or(false) {
-        return Some("a scan for partitions".into());
-    }
     if option("sector-size")
         .and_then(Value::as_f64)
         .is_some_and(|size| size != 512.0)
@@ -160,14 +179,11 @@ fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<S
     Some(format!("a block device for {program}"))
 }
 
-/// What a module needs that attaches and mounts itself.
-fn attaches(module: &Module) -> Option<String> {
-    let interfaces = &module.request.interfaces;
-    let attaches = [Interface::Loopback, Interface::Mount];
-    let asks = attaches
-        .iter()
-        .any(|interface| interfaces.contains(interface));
-    asks.then(|| "it needs to attach and mount devices itself".into())
+/// What an assembler needs that attaches devices itself: zipl alone works on the disk while its file systems are mounted.
+fn attaches(stage: &Stage) -> Option<String> {
+    let loader = stage.options.get("bootloader")?.get("type")?.as_str()?;
+    let needs = stage.module == "org.osbuild.qemu" && loader == "zipl";
+    needs.then(|| "it needs a block device for zipl".into())
 }
 
 /// Whether the device is there to be mounted.

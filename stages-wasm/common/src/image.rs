@@ -35,13 +35,17 @@ pub fn fill(
 ) -> Result<()> {
     let mut volumes: Vec<&Volume> = volumes.iter().collect();
     volumes.sort_by_key(|volume| volume.mount_point.len());
+    // All before the first is mounted: mkfs.btrfs takes a device for mounted when another one of the same image is.
+    let mut devices = Vec::new();
+    for volume in &volumes {
+        let made = volume.make(image);
+        devices.push(made.with_context(|| format!("file system for {}", volume.mount_point))?);
+    }
     let mut open = Vec::new();
-    for volume in volumes {
-        open.push(
-            volume
-                .open(image)
-                .with_context(|| format!("file system for {}", volume.mount_point))?,
-        );
+    for (volume, device) in volumes.iter().zip(devices) {
+        let mounted = volume.mount(&device);
+        let mounted = mounted.with_context(|| format!("file system for {}", volume.mount_point))?;
+        open.push((mounted, device));
     }
     let options = CopyOptions {
         remove_destination: false,
@@ -82,7 +86,7 @@ pub fn with_file_system(
 }
 
 impl Volume {
-    fn open(&self, image: &str) -> Result<(Mounted, Device)> {
+    fn make(&self, image: &str) -> Result<Device> {
         let options = Options {
             offset: self.offset,
             size: self.size,
@@ -92,8 +96,11 @@ impl Volume {
         let device = Device::attach(image, options)?;
         self.kind
             .make(&device.path(), &self.uuid, self.label.as_deref())?;
+        Ok(device)
+    }
+
+    fn mount(&self, device: &Device) -> Result<Mounted> {
         let target = path::join(ROOT, &self.mount_point);
-        let mounted = Mounted::new(&device.path(), &target, self.kind.mounted(), false, &[])?;
-        Ok((mounted, device))
+        Mounted::new(&device.path(), &target, self.kind.mounted(), false, &[])
     }
 }

@@ -1,4 +1,6 @@
 //! Disks that are built without loop devices are those that are built with them.
+mod assemblers;
+mod partitions;
 mod refused;
 mod same;
 mod uuids;
@@ -112,7 +114,11 @@ fn disk() -> Value {
 }
 
 fn by_root(scratch: &Scratch, way: &str, file: &Path) -> Ended {
-    Program::new(&format!("run --quiet --export image --devices={way}"))
+    exported_by_root(scratch, "image", way, file)
+}
+
+fn exported_by_root(scratch: &Scratch, pipeline: &str, way: &str, file: &Path) -> Ended {
+    Program::new(&format!("run --quiet --export {pipeline} --devices={way}"))
         .option("--libdir", hostile::library())
         .option("--store", scratch.path("store"))
         .option("--output-directory", scratch.path(way))

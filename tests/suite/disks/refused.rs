@@ -18,12 +18,13 @@ fn impossible() -> Vec<(Vec<Value>, &'static str)> {
         let device = loopback(Some(1));
         json!({ "type": "org.osbuild.noop", "devices": { "disk": device }, "mounts": [{ "name": "disk", "type": module, "source": "disk", "target": "/" }] })
     };
-    let mut scanned = on_device("org.osbuild.noop", json!({}), None);
-    scanned["devices"]["device"]["options"]["partscan"] = true.into();
+    let mut scanned = mounted("org.osbuild.ext4");
+    scanned["devices"]["disk"]["options"]["partscan"] = true.into();
+    scanned["mounts"][0]["partition"] = 1.into();
     let mut large = on_device("org.osbuild.noop", json!({}), None);
     large["devices"]["device"]["options"]["sector-size"] = 4096.into();
-    let mut other_size = mounted("org.osbuild.ext4");
-    other_size["devices"]["disk"]["options"]["size"] = (PARTITIONS[1].1 * 2).into();
+    let mut smaller = mounted("org.osbuild.ext4");
+    smaller["devices"]["disk"]["options"]["size"] = (PARTITIONS[1].1 / 2).into();
     let mut subvolume = mounted("org.osbuild.btrfs");
     subvolume["mounts"][0]["options"] = json!({ "subvol": "root" });
     let mut luks = on_device(
@@ -48,11 +49,11 @@ fn impossible() -> Vec<(Vec<Value>, &'static str)> {
             "mkfs.ext4 has made in an earlier stage",
         ),
         (
-            vec![ext4(), other_size],
+            vec![ext4(), smaller],
             "mkfs.ext4 has made in an earlier stage",
         ),
         (vec![subvolume], "subvolumes"),
-        (vec![scanned], "a scan for partitions"),
+        (vec![scanned], "a scan for partitions of a part of a file"),
         (vec![large], "sectors of another size"),
         (vec![luks], "a block device for cryptsetup"),
         (vec![ext4(), chattr], "inode flags of a mounted file system"),

@@ -3,16 +3,16 @@ mod loopback;
 mod luks2;
 mod lvm2;
 mod part;
+mod partitions;
 
 use crate::failure::{BuildError, Result};
 use crate::held::{Held, Helpers};
 use crate::sandbox::Sandbox;
 use crate::without_devices::Devices;
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Device, Stage};
+use osbuild_wasm_manifest::model::{Device, Mount, Stage};
 use osbuild_wasm_protocol::{Interface, Session};
-pub(crate) use part::Part;
-use part::Use;
+pub(crate) use part::{Part, Use, contract};
 use serde_json::Value as Json;
 
 /// How messages name the device.
@@ -55,8 +55,15 @@ pub(crate) fn open(
     };
     if interface == Interface::Loopback && helpers.settings.devices == Devices::None {
         let attach = loopback::attachment(device)?;
-        let (part, reply) = part::open(device, &attach, use_of(stage, device), sandbox)?;
+        let part = part::open(&attach, use_of(stage, device), sandbox);
+        let wrong =
+            |error| BuildError::manifest(place(device), format!("{}: {error}", attach.path));
+        let (part, contract) = part.map_err(wrong)?;
         held.keep_part(place(device), part);
+        if attach.partition_scan {
+            sandbox.scanned.insert(contract.clone(), attach);
+        }
+        let reply = serde_json::json!({ "path": contract });
         sandbox.device_replies.insert(device.name.clone(), reply);
         return Ok(());
     }
@@ -67,10 +74,39 @@ pub(crate) fn open(
     Ok(())
 }
 
+/// Opens a partition of a device that a file stands for and returns its contract path, which is that of the kernel's nodes.
+pub(crate) fn open_partition(
+    device: &str,
+    (place, module, number): (&str, &str, u32),
+    held: &mut Held,
+    sandbox: &mut Sandbox,
+) -> Result<String> {
+    let wrong = |reason: String| BuildError::manifest(place, reason);
+    let missing = || {
+        let text = format!(
+            "there is no partition {number}: was the device attached with a partition scan, and is there a partition table?"
+        );
+        wrong(text)
+    };
+    let attach = sandbox.scanned.get(device).cloned().ok_or_else(missing)?;
+    let of = match crate::mounts::is_made_from_directory(module) {
+        true => Use::Directory,
+        false => Use::Bytes,
+    };
+    let opened = part::open_partition(&attach, number, of, (device, sandbox));
+    let opened = opened.map_err(|error| wrong(format!("partition {number}: {error}")))?;
+    let (part, contract) = opened.ok_or_else(missing)?;
+    held.keep_part(place.to_owned(), part);
+    Ok(contract)
+}
+
 /// What the stage does with a part of an image.
 fn use_of(stage: &Stage, device: &Device) -> Use {
     let mounts = stage.mounts.iter();
-    let mut of_device = mounts.filter(|mount| mount.source.as_deref() == Some(&device.name));
+    let is_whole = |mount: &&Mount| !mount.partition.as_ref().is_some_and(|n| n.as_f64() != 0.0);
+    let mut of_device = mounts
+        .filter(|mount| mount.source.as_deref() == Some(&device.name))
+        .filter(is_whole);
     match of_device.any(|mount| crate::mounts::is_made_from_directory(&mount.module)) {
         true => Use::Directory,
         false => Use::Bytes,

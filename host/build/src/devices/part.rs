@@ -2,18 +2,15 @@
 //!
 //! What stages and their programs see is a file of the stage's scratch directory, never a path in the tree, which they could turn into
 //! a link.
-use crate::devices::place;
-use crate::failure::{BuildError, Result};
+use super::partitions;
 use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::sandbox::{Sandbox, TREE};
 use osbuild_wasm_files::copy_part;
-use osbuild_wasm_manifest::model::Device;
 use osbuild_wasm_protocol::Attach;
 use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, futimens, linkat, openat2,
 };
-use serde_json::{Value, json};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -58,60 +55,60 @@ struct Copy {
     read_only: bool,
 }
 
-/// Opens the part of an image and grants it to the stage.
-pub(super) fn open(
-    device: &Device,
+/// Opens the part of an image and grants it to the stage under the returned contract path.
+pub(super) fn open(attach: &Attach, of: Use, sandbox: &mut Sandbox) -> io::Result<(Part, String)> {
+    let contract = contract(sandbox.device_replies.len());
+    let part = open_as(&contract, attach, of, sandbox)?;
+    Ok((part, contract))
+}
+
+/// The same for a partition of an image that is open as `disk`; none where there is no such partition.
+pub(super) fn open_partition(
     attach: &Attach,
+    number: u32,
     of: Use,
-    sandbox: &mut Sandbox,
-) -> Result<(Part, Value)> {
-    let wrong = |reason: String| BuildError::manifest(place(device), reason);
-    if attach.sector_size != SECTOR || attach.partition_scan {
-        let what =
-            "sectors of another size than 512 bytes and scans for partitions need loop devices";
-        return Err(wrong(what.into()));
+    (disk, sandbox): (&str, &mut Sandbox),
+) -> io::Result<Option<(Part, String)>> {
+    let image = open_image(&sandbox.tree(), attach)?;
+    // The table is that of the device, which may be a part of the file.
+    if attach.offset != 0 {
+        let what = "partitions of a device that is a part of a file need loop devices";
+        return Err(io::Error::other(what));
     }
-    let failed = |error: io::Error| wrong(format!("{}: {error}", attach.path));
-    let image = open_image(sandbox, attach).map_err(failed)?;
-    let metadata = image.metadata().map_err(failed)?;
-    let length = metadata.len();
-    let end = attach.offset.checked_add(attach.size.unwrap_or(0));
-    if !metadata.is_file() || end.is_none_or(|end| end > length) {
-        return Err(wrong(format!(
-            "{}: the part ends behind the end of the file ({length} bytes), or this is no file",
-            attach.path
-        )));
-    }
-    let directory = sandbox.scratch.join("devices");
-    std::fs::create_dir_all(&directory).map_err(BuildError::io(&directory))?;
-    let number = sandbox.device_replies.len();
-    let host = directory.join(number.to_string());
-    let whole = attach.offset == 0 && attach.size.is_none() && !attach.read_only;
-    let size = attach.size.unwrap_or(length - attach.offset);
-    let copy = match whole && of == Use::Bytes {
-        true => link(&image, &host).map(|()| None),
-        false => Copy::new(&image, attach, size, of, &host).map(Some),
+    let sector = u64::from(attach.sector_size);
+    let Some((offset, size)) = partitions::find(&image, sector, number)? else {
+        return Ok(None);
     };
-    let key = Key::new(&metadata, attach.offset, size);
-    let beginning = key.beginning(&image).map_err(failed)?;
-    let contract = format!("/dev/image{number}");
-    sandbox.grant_device(&contract, &host);
-    sandbox.parts.insert(contract.clone(), (key, beginning));
-    let part = Part {
-        key,
-        before: beginning,
-        image,
-        copy: copy.map_err(failed)?,
+    let attach = Attach {
+        offset,
+        size: Some(size),
+        ..attach.clone()
     };
-    Ok((part, json!({ "path": contract })))
+    let contract = format!("{disk}p{number}");
+    let part = open_as(&contract, &attach, of, sandbox)?;
+    Ok(Some((part, contract)))
+}
+
+fn open_as(contract: &str, attach: &Attach, of: Use, sandbox: &mut Sandbox) -> io::Result<Part> {
+    let host = sandbox.file_for_device()?;
+    let file_systems = sandbox.file_systems.clone();
+    let made = |part| file_systems.as_ref()?.size_at(part);
+    let part = Part::open(&sandbox.tree(), attach, (of, &made), &host)?;
+    sandbox.grant_device(contract, &host);
+    let known = (part.key, part.before);
+    sandbox.parts.insert(contract.to_owned(), known);
+    Ok(part)
+}
+
+/// Where the stage finds a part.
+pub(crate) fn contract(number: usize) -> String {
+    format!("/dev/image{number}")
 }
 
 /// Opens the image as if the tree were `/`.
-fn open_image(sandbox: &Sandbox, attach: &Attach) -> io::Result<File> {
-    let tree = sandbox.roots.iter().find(|root| root.contract == TREE);
-    let tree = tree.ok_or(io::ErrorKind::NotFound)?;
+fn open_image(tree: &Path, attach: &Attach) -> io::Result<File> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(&tree.host, flags, Mode::empty())?;
+    let root = rustix::fs::open(tree, flags, Mode::empty())?;
     let flags = match attach.read_only {
         true => OFlags::RDONLY,
         false => OFlags::RDWR,
@@ -176,6 +173,60 @@ impl Copy {
 }
 
 impl Part {
+    /// Opens the part of an image of the tree; `host` becomes the file that stands for it. A directory stands for the file system that
+    /// was made there, whose size `made` tells: the part may be larger.
+    pub(crate) fn open(
+        tree: &Path,
+        attach: &Attach,
+        (of, made): (Use, &dyn Fn(Key) -> Option<u64>),
+        host: &Path,
+    ) -> io::Result<Self> {
+        if attach.sector_size != SECTOR {
+            return Err(io::Error::other(
+                "sectors of another size than 512 bytes need loop devices",
+            ));
+        }
+        let image = open_image(tree, attach)?;
+        let metadata = image.metadata()?;
+        let length = metadata.len();
+        let end = attach.offset.checked_add(attach.size.unwrap_or(0));
+        if !metadata.is_file() || end.is_none_or(|end| end > length) {
+            return Err(io::Error::other(format!(
+                "the part ends behind the end of the file ({length} bytes), or this is no file"
+            )));
+        }
+        let whole = attach.offset == 0 && attach.size.is_none() && !attach.read_only;
+        let size = attach.size.unwrap_or(length - attach.offset);
+        let size = match of {
+            Use::Bytes => size,
+            Use::Directory => made(Key::new(&metadata, attach.offset, size)).unwrap_or(size),
+        };
+        let copy = match whole && of == Use::Bytes {
+            true => link(&image, host).map(|()| None),
+            false => Copy::new(&image, attach, size, of, host).map(Some),
+        }?;
+        let key = Key::new(&metadata, attach.offset, size);
+        Ok(Self {
+            key,
+            before: key.beginning(&image)?,
+            image,
+            copy,
+        })
+    }
+
+    /// What it is in the image.
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// How what stands for it begins now.
+    pub(crate) fn beginning(&self) -> io::Result<Beginning> {
+        match &self.copy {
+            None => self.key.beginning(&self.image),
+            Some(copy) => self.key.at(0).beginning(&copy.file),
+        }
+    }
+
     /// Brings what changed into the image, and notes it.
     pub(crate) fn release(self, file_systems: &FileSystems) -> io::Result<()> {
         let by_bytes = match &self.copy {

@@ -1,8 +1,9 @@
 //! File systems: `org.osbuild.ext4`, `xfs`, `btrfs`, `fat`, `erofs`, `squashfs`.
 use super::{device_path, flag, is_made_from_directory, place, target};
+use crate::devices::open_partition;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, Key, Staged};
-use crate::held::refused;
+use crate::held::{Held, refused};
 use crate::sandbox::Sandbox;
 use osbuild_wasm_manifest::model::Mount;
 use osbuild_wasm_protocol::{FileSystem, Mount as Call, MountDirectory, Session};
@@ -21,14 +22,29 @@ pub(super) fn kind(module: &str) -> Option<FileSystem> {
     })
 }
 
+/// What is to be mounted. A partition of a device that a file stands for is opened for it.
+pub(super) fn prepare(
+    mount: &Mount,
+    kind: FileSystem,
+    held: &mut Held,
+    sandbox: &mut Sandbox,
+) -> Result<Call> {
+    let mut call = call(mount, kind, device_path(mount, sandbox)?)?;
+    if let (Some(number), true) = (call.partition, sandbox.parts.contains_key(&call.device)) {
+        let of_mount = (&*place(mount), &*mount.module, number);
+        call.device = open_partition(&call.device, of_mount, held, sandbox)?;
+        call.partition = None;
+    }
+    Ok(call)
+}
+
 /// Mounts it and returns where.
 pub(super) fn mount(
     mount: &Mount,
-    kind: FileSystem,
+    call: Call,
     session: &Session,
     sandbox: &Sandbox,
 ) -> Result<String> {
-    let call = call(mount, kind, device_path(mount, sandbox)?)?;
     if let (Some(part), true) = (
         sandbox.parts.get(&call.device),
         is_made_from_directory(&mount.module),

@@ -31,10 +31,12 @@ pub(crate) fn interfaces(module: &str) -> &'static [Interface] {
 
 /// Whether mounts of a type are of file systems that can be made from a directory.
 pub(crate) fn is_made_from_directory(module: &str) -> bool {
-    matches!(
-        file_system::kind(module),
-        Some(FileSystem::Ext4 | FileSystem::Btrfs | FileSystem::Xfs)
-    )
+    file_system::kind(module).is_some_and(is_kind_made_from_directory)
+}
+
+/// Whether file systems of a kind can be made from a directory.
+pub(crate) fn is_kind_made_from_directory(kind: FileSystem) -> bool {
+    matches!(kind, FileSystem::Ext4 | FileSystem::Btrfs | FileSystem::Xfs)
 }
 
 /// Mounts of file systems on devices, for messages.
@@ -52,6 +54,10 @@ pub(crate) fn mount(
     held: &mut Held,
     sandbox: &mut Sandbox,
 ) -> Result<()> {
+    let call = match file_system::kind(&mount.module) {
+        Some(kind) => Some(file_system::prepare(mount, kind, held, sandbox)?),
+        None => None,
+    };
     let begin = |interface| helpers.begin(interface, &sandbox.helper_grant(), &place(mount));
     let (session, path) = match mount.module.as_str() {
         "org.osbuild.noop" => (None, Some(noop(mount, sandbox)?)),
@@ -71,12 +77,12 @@ pub(crate) fn mount(
             (Some(session), Some(target))
         }
         module => {
-            let Some(kind) = file_system::kind(module) else {
+            let Some(call) = call else {
                 let reason = format!("there is no mount of type {module}");
                 return Err(BuildError::manifest(place(mount), reason));
             };
             let session = begin(Interface::Mount)?;
-            let target = file_system::mount(mount, kind, &session, sandbox)?;
+            let target = file_system::mount(mount, call, &session, sandbox)?;
             (Some(session), Some(target))
         }
     };

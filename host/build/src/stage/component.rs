@@ -1,4 +1,5 @@
 //! One component in its sandbox, with the helpers that carry out its privileged calls.
+use crate::attached::Attached;
 use crate::failure::{BuildError, Result};
 use crate::helpers::{HelperProcesses, StageHelpers};
 use crate::interrupt::Cancellations;
@@ -10,6 +11,7 @@ use crate::record::{Before, Journal, RecordedHelpers};
 use crate::run::Settings;
 use crate::sandbox::Sandbox;
 use crate::stage::bounds::Bounds;
+use crate::without_devices::Devices;
 use osbuild_wasm_capability::policy::{Bytes, RuleLimits};
 use osbuild_wasm_capability::{Grant, Interface};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
@@ -73,6 +75,7 @@ pub(crate) fn run_component(
         cancellations: cancellations.clone(),
         parts: sandbox.parts.clone(),
         file_systems: sandbox.file_systems.clone(),
+        attached: attached(settings, sandbox),
         sessions: BTreeMap::new(),
     };
     let grant = grant(plan, sandbox, &reads);
@@ -95,6 +98,13 @@ pub(crate) fn run_component(
             recorded(settings, &compiled, run, &journal, sandbox)
         }
     }
+}
+
+/// For what the component attaches itself where there are no loop devices.
+fn attached(settings: &Settings, sandbox: &Sandbox) -> Option<Attached> {
+    let of_files = settings.devices == Devices::None;
+    let file_systems = sandbox.file_systems.as_ref().filter(|_| of_files)?;
+    Some(Attached::new(file_systems.clone()))
 }
 
 /// What a component may do.
