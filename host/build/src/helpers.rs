@@ -4,9 +4,10 @@ use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::interrupt::Cancellations;
 use crate::programs;
+use crate::translation::{call_error, database, image_format, program};
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
-use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint};
+use osbuild_wasm_component::{Attachment, CallError, Helpers, MountPoint};
 use osbuild_wasm_manifest::model::Stage;
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::{Charter, Client, Failure, Grant, Handle, Interface, Session};
@@ -172,63 +173,6 @@ impl StageHelpers {
             )));
         }
         self.session(interface)
-    }
-}
-
-fn call_error(failure: Failure) -> CallError {
-    let Failure { code, path, detail } = failure;
-    CallError {
-        code: error_code(code),
-        path,
-        detail,
-    }
-}
-
-fn error_code(code: protocol::ErrorCode) -> ErrorCode {
-    use protocol::ErrorCode as From;
-    match code {
-        From::Denied => ErrorCode::Denied,
-        From::NotFound => ErrorCode::NotFound,
-        From::Exists => ErrorCode::Exists,
-        From::NotADirectory => ErrorCode::NotADirectory,
-        From::IsADirectory => ErrorCode::IsADirectory,
-        From::NotEmpty => ErrorCode::NotEmpty,
-        From::NotPermitted => ErrorCode::NotPermitted,
-        From::ReadOnly => ErrorCode::ReadOnly,
-        From::NoSpace => ErrorCode::NoSpace,
-        From::Loop => ErrorCode::Loop,
-        From::NameTooLong => ErrorCode::NameTooLong,
-        From::Invalid => ErrorCode::Invalid,
-        From::Unsupported => ErrorCode::Unsupported,
-        From::CrossDevice => ErrorCode::CrossDevice,
-        From::Busy => ErrorCode::Busy,
-        From::MissingTool => ErrorCode::MissingTool,
-        From::Interrupted => ErrorCode::Interrupted,
-        From::Io => ErrorCode::Io,
-    }
-}
-
-fn database(database: rpm::Database) -> protocol::Database {
-    let rpm::Database {
-        root,
-        path,
-        keys_program,
-    } = database;
-    protocol::Database {
-        root,
-        path,
-        keys_program,
-    }
-}
-
-fn image_format(format: qemu_img::Format) -> protocol::ImageFormat {
-    match format {
-        qemu_img::Format::Raw => protocol::ImageFormat::Raw,
-        qemu_img::Format::Qcow2 => protocol::ImageFormat::Qcow2,
-        qemu_img::Format::Vdi => protocol::ImageFormat::Vdi,
-        qemu_img::Format::Vmdk => protocol::ImageFormat::Vmdk,
-        qemu_img::Format::Vpc => protocol::ImageFormat::Vpc,
-        qemu_img::Format::Vhdx => protocol::ImageFormat::Vhdx,
     }
 }
 
@@ -490,35 +434,5 @@ impl Helpers for StageHelpers {
             status,
             output: output.0,
         })
-    }
-}
-
-fn program(request: command::Request) -> protocol::Run {
-    let bind = |bind: command::Bind| protocol::Bind {
-        source: bind.source,
-        target: bind.target,
-        read_only: bind.read_only,
-    };
-    protocol::Run {
-        program: request.program,
-        arguments: request.arguments,
-        root: match request.root {
-            command::Root::BuildRoot => protocol::Root::BuildRoot,
-            command::Root::Tree => protocol::Root::Tree,
-        },
-        environment: request.environment,
-        directory: request.directory,
-        input: match request.input {
-            command::Input::None => protocol::Input::None,
-            command::Input::Bytes(bytes) => protocol::Input::Bytes(protocol::Bytes(bytes)),
-            command::Input::File(path) => protocol::Input::File(path),
-        },
-        output: match request.output {
-            command::Output::Log => protocol::Output::Log,
-            command::Output::Capture => protocol::Output::Capture,
-            command::Output::File(path) => protocol::Output::File(path),
-            command::Output::Discard => protocol::Output::Discard,
-        },
-        binds: request.binds.into_iter().map(bind).collect(),
     }
 }

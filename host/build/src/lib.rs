@@ -34,6 +34,7 @@ mod schedule;
 mod shell;
 mod single;
 mod stage;
+mod translation;
 mod trees;
 mod user_namespace;
 mod without_devices;

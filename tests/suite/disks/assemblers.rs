@@ -1,7 +1,7 @@
 //! Assemblers and stages that attach and mount themselves make the same without loop devices.
 use super::same::{LIST, run_on, similar_lines};
 use super::{can_run, exported_by_root};
-use osbuild_wasm_tests::{Scratch, hostile, machine, user};
+use osbuild_wasm_tests::{Scratch, hostile, machine, manifest, user};
 use serde_json::{Value, json};
 
 const UUIDS: [&str; 4] = [
@@ -200,4 +200,50 @@ fn a_disk_whose_loader_works_on_the_mounted_disk_is_refused_before_the_first_sta
         .says("(org.osbuild.qemu): it needs a block device for zipl")
         .says("--devices=loop")
         .never_says("org.osbuild.mkdir");
+}
+
+#[test]
+fn what_a_component_attaches_without_loop_devices_is_a_part_of_an_image_of_its_tree() {
+    if !can_run() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let secret = scratch.write("outside/image", vec![7; 1 << 20]);
+    let link = |to: &str, name: &str| json!({ "target": to, "link_name": format!("tree:///{name}"), "symbolic": true });
+    let links = [
+        link(&secret.to_string_lossy(), "absolute"),
+        link("/etc/passwd", "passwd"),
+    ];
+    let disk = "/run/osbuild/tree/disk.img";
+    let attach = [
+        "/run/osbuild/tree/absolute",
+        "/run/osbuild/tree/passwd",
+        "/run/osbuild/tree/../../../etc/passwd",
+        "/run/osbuild/tree",
+        "/dev/loop0",
+    ];
+    // The second has bytes of the first, and the last ends behind the image.
+    let together = [
+        (disk, 0, 1 << 20),
+        (disk, 4096, 512),
+        (disk, 1 << 20, 512),
+        (disk, 4 << 20, 512),
+    ];
+    let options = json!({ "attach": attach, "together": together, "leak": disk });
+    let document = manifest::of(json!([{ "name": "image", "stages": [
+        manifest::stage("org.osbuild.truncate", json!({ "filename": "disk.img", "size": "4M" })),
+        manifest::stage("org.osbuild.ln", json!({ "paths": links })),
+        manifest::stage("test.devices", options),
+    ] }]));
+    let file = scratch.json("manifest.json", &document);
+    let ended = exported_by_root(&scratch, "image", "none", &file).expect(1);
+    let all = ended.all();
+    assert_eq!(all.matches(&format!("keep {disk} ")).count(), 4, "{all}");
+    assert_eq!(all.matches(": kept").count(), 2, "{all}");
+    ended
+        .says("a part of it that this one overlaps")
+        .says("the part ends behind the end of the file")
+        .says("leak /run/osbuild/tree/disk.img: refused: ")
+        .never_says("attach /run/osbuild/tree/absolute: /dev");
+    machine::assert_nothing_left(scratch.root());
 }

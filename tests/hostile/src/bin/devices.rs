@@ -11,6 +11,9 @@ use std::process::ExitCode;
 struct Options {
     #[serde(default)]
     attach: Vec<String>,
+    /// Image, first byte and number of bytes: attached one after another, and all kept.
+    #[serde(default)]
+    together: Vec<(String, u64, u64)>,
     /// Device and target.
     #[serde(default)]
     mount: Vec<(String, String)>,
@@ -28,6 +31,12 @@ fn main() -> ExitCode {
                 device.map(|device| device.path()),
             );
         }
+        let mut kept = Vec::new();
+        for (path, offset, size) in &arguments.options.together {
+            let device = attach_part(path, *offset, Some(*size));
+            let device = device.map(|device| kept.push(device)).map(|()| "kept");
+            attempts.note(&format!("keep {path} {offset}"), device);
+        }
         for (device, target) in &arguments.options.mount {
             let mounted = mount(device, target);
             attempts.note(
@@ -43,9 +52,13 @@ fn main() -> ExitCode {
 }
 
 fn attach(path: &str) -> Result<Device> {
+    attach_part(path, 0, None)
+}
+
+fn attach_part(path: &str, offset: u64, size: Option<u64>) -> Result<Device> {
     let options = loopback::Options {
-        offset: 0,
-        size: None,
+        offset,
+        size,
         sector_size: 512,
         read_only: false,
     };
