@@ -64,14 +64,9 @@ impl Isolated {
         self.isolation.is_private()
     }
 
-    /// How disks can come to be here.
-    pub fn devices(&self) -> Devices {
-        Devices::of_machine(&self.isolation)
-    }
-
     /// Refuses the first stage of a plan that needs what this process cannot have.
     pub fn refuse_impossible(&self, plan: &AuthorizedPlan<'_>, devices: Devices) -> Result<()> {
-        machine::refuse_impossible(&self.isolation, devices, plan, &self.directory)
+        machine::refuse_impossible(devices, plan, &self.directory)
     }
 
     /// Starts one process for each interface, which comes with who asks for it first; none of their sessions gets more than the

@@ -1,7 +1,7 @@
 //! What the host does to itself before anything untrusted is read: a mount namespace of its own, and no more capabilities than
 //! owning files in a tree takes.
 use crate::failure::{BuildError, Result};
-use crate::user_namespace::{enter_user_namespace, is_root_of_machine, switches};
+use crate::user_namespace::{enter_user_namespace, switches};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sched::{CloneFlags, unshare};
 use rustix::fd::OwnedFd;
@@ -28,18 +28,12 @@ pub struct Isolation {
     /// The directory as it was before it became a mount of its own: renames out of it work through this.
     pub(crate) outside: Option<OwnedFd>,
     private: bool,
-    root_of_machine: bool,
 }
 
 impl Isolation {
     /// Whether mounts of this run are invisible to the rest of the machine.
     pub fn is_private(&self) -> bool {
         self.private
-    }
-
-    /// Whether what the kernel ties to root of the machine may be had: device nodes, block mounts, loop devices, inode flags.
-    pub(crate) fn is_root_of_machine(&self) -> bool {
-        self.root_of_machine
     }
 
     /// Gives up every capability that the host does not need. Call it after the helpers were started and before threads are.
@@ -91,7 +85,6 @@ pub fn isolate(directory: &Path) -> Result<Isolation> {
     Ok(Isolation {
         outside: Some(outside),
         private,
-        root_of_machine: is_root_of_machine(),
     })
 }
 

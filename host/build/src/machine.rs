@@ -1,10 +1,12 @@
 //! What the kernel keeps for root of the machine, and which parts of a manifest need it: in a user namespace these would fail in the
 //! middle of a build, so they are refused before it.
 use crate::failure::{BuildError, Result};
-use crate::isolation::Isolation;
 use crate::plan::AuthorizedPlan;
-use crate::without_devices::{Devices, Made};
+use crate::user_namespace::is_root_of_machine;
+use crate::without_devices::{self, Devices, Made};
 use crate::{devices, mounts};
+use osbuild_wasm_capability::Interface;
+use osbuild_wasm_capability::plan::Planned;
 use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Stage;
@@ -21,23 +23,21 @@ const INODE_FLAGS: [&str; 2] = [
 /// The stages that give files their SELinux labels.
 const LABELS: [&str; 2] = ["org.osbuild.selinux", "org.osbuild.ostree.selinux"];
 
+/// The device mapper's node.
+const MAPPER: &str = "/dev/mapper/control";
+
 /// Refuses the first stage of the pipelines that needs what this process cannot have. `directory` is where trees are.
 pub(crate) fn refuse_impossible(
-    isolation: &Isolation,
     devices: Devices,
     plan: &AuthorizedPlan<'_>,
     directory: &Path,
 ) -> Result<()> {
-    let machine = Machine {
-        restricted: !isolation.is_root_of_machine(),
-        devices,
-        labels: isolation.is_root_of_machine() || keeps_labels(directory),
-    };
-    for pipeline in plan.stages() {
+    let machine = Machine::here(devices, directory);
+    for stages in plan.stages() {
         let mut made = Made::default();
-        for (stage, module, place) in pipeline {
-            if let Some(reason) = machine.refuses(stage, module, &mut made) {
-                let place = format!("{place} ({})", stage.requested_module());
+        for (stage, module, planned) in stages {
+            if let Some(reason) = machine.refuses((stage, module, planned), &mut made) {
+                let place = format!("{} ({})", planned.ask.place, stage.requested_module());
                 return Err(BuildError::manifest(place, reason));
             }
         }
@@ -45,50 +45,147 @@ pub(crate) fn refuse_impossible(
     Ok(())
 }
 
-/// What there is for this run.
-struct Machine {
+/// A stage, what runs, and what is planned for it.
+type Considered<'a> = (&'a Stage, &'a Module, &'a Planned);
+
+/// What there is for a run.
+pub(crate) struct Machine {
     /// What the kernel keeps for root of the machine is out of reach.
     restricted: bool,
     devices: Devices,
+    /// Loop devices can be had.
+    loops: bool,
     labels: bool,
 }
 
+/// What is known of a stage before it runs.
+pub(crate) struct Prospect {
+    /// Why it cannot run.
+    pub(crate) lacks: Option<String>,
+    /// What stands for each of its devices and mounts; empty: what it says.
+    pub(crate) devices: Vec<String>,
+    pub(crate) mounts: Vec<String>,
+}
+
 impl Machine {
+    /// What this process can have.
+    pub(crate) fn here(devices: Devices, directory: &Path) -> Self {
+        let root = is_root_of_machine();
+        Self {
+            restricted: !root,
+            devices,
+            loops: Devices::of_machine() == Devices::Loop,
+            labels: root || keeps_labels(directory),
+        }
+    }
+
+    /// What is known of the stages of one pipeline.
+    pub(crate) fn prospects<'a>(
+        &self,
+        stages: impl Iterator<Item = Considered<'a>>,
+    ) -> Vec<Prospect> {
+        let mut made = Made::default();
+        let told = |by: String| match self.devices {
+            Devices::Loop => String::new(),
+            Devices::None => by,
+        };
+        let prospect = |considered: Considered<'_>| {
+            let stage = considered.0;
+            let devices = stage.devices.iter().map(without_devices::device_by);
+            let mounts = stage.mounts.iter().map(without_devices::mount_by);
+            Prospect {
+                lacks: self.refuses(considered, &mut made),
+                devices: devices.map(told).collect(),
+                mounts: mounts.map(told).collect(),
+            }
+        };
+        stages.map(prospect).collect()
+    }
+
     /// Why the stage cannot run.
-    fn refuses(&self, stage: &Stage, module: &Module, made: &mut Made) -> Option<String> {
+    fn refuses(&self, considered: Considered<'_>, made: &mut Made) -> Option<String> {
+        let (stage, module, planned) = considered;
         let by_devices = match self.devices {
             Devices::None => made.lacks(stage, module).map(|what| {
                 format!(
                     "{what}, and files stand for devices here: build it as root with --devices=loop"
                 )
             }),
-            Devices::Loop => self.lacks_device(stage).map(only_root),
+            Devices::Loop => self.lacks_device(stage, module),
         };
-        by_devices.or_else(|| {
-            self.of_module(stage)
-                .filter(|_| self.restricted)
-                .map(only_root)
-        })
+        by_devices
+            .or_else(|| {
+                self.of_module(stage)
+                    .filter(|_| self.restricted)
+                    .map(only_root)
+            })
+            .or_else(|| self.lacks_program(stage, planned))
     }
 
     /// What devices and mounts need and cannot have.
-    fn lacks_device(&self, stage: &Stage) -> Option<String> {
+    fn lacks_device(&self, stage: &Stage, module: &Module) -> Option<String> {
         let mut devices = stage.devices.iter().filter_map(|device| {
             let what = devices::of_machine(&device.module)?;
-            Some(format!(
-                "device {} ({}) needs {what}",
-                device.name, device.module
-            ))
+            let text = format!("device {} ({}) needs {what}", device.name, device.module);
+            self.cannot_have(what, text)
         });
         let mut mounts = stage.mounts.iter().filter_map(|mount| {
             let what = mounts::of_machine(&mount.module)?;
-            Some(format!(
-                "mount {} ({}) needs {what}",
-                mount.name, mount.module
-            ))
+            let text = format!("mount {} ({}) needs {what}", mount.name, mount.module);
+            self.cannot_have(what, text)
         });
-        let lacks = || devices.next().or_else(|| mounts.next());
-        self.restricted.then(lacks)?
+        let itself = || {
+            let attaches = module.request.interfaces.contains(&Interface::Loopback);
+            attaches.then(|| self.cannot_have(devices::LOOP, "it needs loop devices".into()))?
+        };
+        devices.next().or_else(|| mounts.next()).or_else(itself)
+    }
+
+    /// Why this process has no such thing, if it has not.
+    fn cannot_have(&self, what: &str, text: String) -> Option<String> {
+        if self.restricted {
+            let otherwise = match what == devices::LOOP {
+                true => ", or with --devices=none",
+                false => "",
+            };
+            return Some(only_root(text) + otherwise);
+        }
+        match what {
+            devices::LOOP if !self.loops => Some(format!(
+                "{text}, and {} cannot be opened: load the module loop, or build with --devices=none",
+                without_devices::LOOP_CONTROL
+            )),
+            devices::MAPPER if !without_devices::can_open(MAPPER) => Some(format!(
+                "{text}, and {MAPPER} cannot be opened: load the module dm_mod, or build on a machine that has it"
+            )),
+            _ => None,
+        }
+    }
+
+    /// The program without which a stage that works on a device cannot do anything, when it would be this machine's.
+    fn lacks_program(&self, stage: &Stage, planned: &Planned) -> Option<String> {
+        let programs = &planned.ask.module.programs;
+        let works_on_device = !stage.devices.is_empty() && stage.mounts.is_empty();
+        let missing = |names: &[String]| {
+            let none = !names.is_empty() && !names.iter().any(|name| is_installed(name));
+            none.then(|| {
+                format!(
+                    "program {} is not installed on this machine",
+                    names.join(" or ")
+                )
+            })
+        };
+        let own = || missing(programs).filter(|_| works_on_device);
+        let tools = || {
+            let tools = without_devices::tools(stage).map(|name| vec![name.to_owned()]);
+            tools.filter_map(|names| missing(&names)).next()
+        };
+        let reason = match self.devices {
+            _ if !planned.ask.on_this_machine => None,
+            Devices::Loop => own(),
+            Devices::None => own().or_else(tools),
+        };
+        reason.map(|reason| format!("{reason}: install it, or give the pipeline a build root"))
     }
 
     /// What the module itself needs of root of the machine.
@@ -120,6 +217,15 @@ fn sets_immutable(options: &Value) -> bool {
             .and_then(Value::as_bool)
             .unwrap_or(true)
     })
+}
+
+/// Whether this machine has a program where programs are looked for.
+fn is_installed(program: &str) -> bool {
+    let directories = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let mut places = directories
+        .iter()
+        .map(|directory| Path::new(directory).join(program));
+    places.any(|path| path.is_file())
 }
 
 /// Whether files here can have SELinux labels: that depends on the kernel's security modules and on the file system.

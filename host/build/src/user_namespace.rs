@@ -92,7 +92,7 @@ pub fn enter_user_namespace() -> Result<()> {
 /// Whether root of this process is root of the machine: outside of any user namespace, or in one that maps every id to itself.
 pub(crate) fn is_root_of_machine() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().eq(["0", "0", "4294967295"])
+    getuid().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 impl Map {

@@ -1,7 +1,7 @@
 //! What can be built where files stand for loop devices (`--devices=none`), decided before anything is.
 use crate::file_systems::MAKERS;
-use crate::isolation::Isolation;
 use crate::mounts::is_made_from_directory;
+use crate::user_namespace::is_root_of_machine;
 use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Device, Mount, Stage};
@@ -17,18 +17,69 @@ pub enum Devices {
     None,
 }
 
+/// Where loop devices are asked for.
+pub(crate) const LOOP_CONTROL: &str = "/dev/loop-control";
+
 impl Devices {
     /// Loop devices where this process can have them.
-    pub fn of_machine(isolation: &Isolation) -> Self {
-        let control = || {
-            let mut options = std::fs::File::options();
-            options.read(true).write(true).open("/dev/loop-control")
-        };
-        match isolation.is_root_of_machine() && control().is_ok() {
+    pub fn of_machine() -> Self {
+        match is_root_of_machine() && can_open(LOOP_CONTROL) {
             true => Self::Loop,
             false => Self::None,
         }
     }
+
+    /// The word for it on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Loop => "loop",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Whether a node of the kernel is there and answers.
+pub(crate) fn can_open(node: &str) -> bool {
+    let mut options = std::fs::File::options();
+    options.read(true).write(true).open(node).is_ok()
+}
+
+/// What stands for a device, for people; nothing for one that is refused.
+pub(crate) fn device_by(device: &Device) -> String {
+    match device.module.as_str() {
+        "org.osbuild.loopback" => "a file".into(),
+        _ => String::new(),
+    }
+}
+
+/// What stands for a mounted file system, for people; nothing for one that is mounted anyhow or refused.
+pub(crate) fn mount_by(mount: &Mount) -> String {
+    match (maker(&mount.module), mount.module.as_str()) {
+        (Some(maker), _) => format!("a directory, of which {maker} makes it anew"),
+        (None, "org.osbuild.fat") => "a directory, copied by mtools".into(),
+        _ => String::new(),
+    }
+}
+
+/// The program that makes a file system from the directory that was mounted for it.
+fn maker(module: &str) -> Option<&'static str> {
+    Some(match module {
+        "org.osbuild.ext4" => "mkfs.ext4",
+        "org.osbuild.btrfs" => "mkfs.btrfs",
+        "org.osbuild.xfs" => "mkfs.xfs",
+        _ => return None,
+    })
+}
+
+/// Programs that mounts of a stage take beside those that have made their file systems.
+pub(crate) fn tools(stage: &Stage) -> impl Iterator<Item = &'static str> {
+    let modules = stage.mounts.iter().map(|mount| mount.module.as_str());
+    modules.filter_map(|module| match module {
+        "org.osbuild.ext4" => Some("debugfs"),
+        "org.osbuild.xfs" => Some("xfs_db"),
+        "org.osbuild.fat" => Some("mcopy"),
+        _ => None,
+    })
 }
 
 /// Programs that do the same with a file as with a block device.
@@ -95,15 +146,11 @@ impl Made {
         if let Some(what) = lacks_table(stage, mount) {
             return Some(what);
         }
-        let maker = match mount.module.as_str() {
-            "org.osbuild.noop" | "org.osbuild.bind" | "org.osbuild.ostree.deployment" => {
-                return None;
-            }
-            "org.osbuild.fat" => return None,
-            "org.osbuild.ext4" => "mkfs.ext4",
-            "org.osbuild.btrfs" => "mkfs.btrfs",
-            "org.osbuild.xfs" => "mkfs.xfs",
-            module => {
+        let maker = match (maker(&mount.module), mount.module.as_str()) {
+            (Some(maker), _) => maker,
+            (None, "org.osbuild.noop" | "org.osbuild.bind" | "org.osbuild.ostree.deployment")
+            | (None, "org.osbuild.fat") => return None,
+            (None, module) => {
                 return Some(format!(
                     "the kernel's file system: that of {module} cannot be made from a directory"
                 ));
@@ -162,7 +209,7 @@ fn part(device: &Device) -> PartOfFile {
 
 fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<String> {
     if device.module != "org.osbuild.loopback" {
-        return Some("the device mapper".into());
+        return Some(crate::devices::MAPPER.into());
     }
     let option = |name: &str| device.options.get(name);
     if option("sector-size")

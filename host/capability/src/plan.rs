@@ -21,6 +21,9 @@ pub struct Plan {
     pub manifest: String,
     /// How the user calls the policy; none: everything that is asked for is granted.
     pub policy: Option<String>,
+    /// How disks come to be, `loop` or `none`; none where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<String>,
     /// What is fetched before the first stage.
     pub sources: Vec<Planned>,
     /// What is built, dependencies first.
@@ -52,6 +55,9 @@ pub struct Planned {
     pub ask: Ask,
     /// What is granted.
     pub decision: Decision,
+    /// Why it cannot run on this machine, when that was asked for; a run is refused before its first stage.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lacks: String,
 }
 
 /// What a module asks for at one place of a manifest.
@@ -103,6 +109,9 @@ pub struct Part {
     /// What it is made of, e.g. `disk.img from sector 2048`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub of: String,
+    /// What stands for it where there are no loop devices, when that was asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
 }
 
 /// The bounds of a run in JSON.
@@ -182,6 +191,11 @@ impl Plan {
     pub fn all(&self) -> impl Iterator<Item = &Planned> {
         let stages = self.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
         self.sources.iter().chain(stages)
+    }
+
+    /// Whether nothing is known that keeps a stage from running on this machine.
+    pub fn is_possible(&self) -> bool {
+        self.all().all(|planned| planned.lacks.is_empty())
     }
 
     /// Whether everything may run.

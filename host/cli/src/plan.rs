@@ -3,11 +3,12 @@ use crate::components::{catalogue, registry};
 use crate::document::{self, Style};
 use crate::exit::{Exit, fail};
 use crate::format::Format;
+use crate::job::DevicesOption;
 use crate::policy::PolicyFile;
 use clap::Args;
 use osbuild_wasm_build::{Plan, PlanRequest};
 use osbuild_wasm_report::{Diagnostic, plan_sheet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,6 +21,9 @@ Examples:
   # A page for whoever has to sign this off
   osbuild-wasm plan --format html manifest.json > plan.html
 
+  # Can this user build it on this machine, and how do its disks come to be? The exit status is 1 when a run would be refused
+  osbuild-wasm plan --devices=auto manifest.json
+
   # Has the build more rights than last week? The exit status is 1 when it has
   osbuild-wasm plan --format json manifest.json > new.json
   osbuild-wasm audit diff old.json new.json
@@ -28,7 +32,7 @@ Reading the table: \"May call\" are the interfaces that the stage's component im
 touch\" are verbs on paths with the options of the manifest filled in; what is not there is refused while the stage runs. Stages have no
 network; a host in that column is reached through a proxy that knows no other.
 
-Exit status: 0 shown and granted, 1 denied by the policy, 2 the manifest, the policy or the command line is wrong.";
+Exit status: 0 shown and granted, 1 denied by the policy or not possible on this machine, 2 the manifest, the policy or the command line is wrong.";
 
 /// Show what every source and stage of a manifest would get: component, interfaces, verbs on paths, programs, devices, network, and what
 /// a policy decides; nothing is run or fetched
@@ -46,6 +50,9 @@ pub(crate) struct PlanArguments {
     /// Only what has to be built for this pipeline, by name or id; may be given several times
     #[arg(long, value_name = "NAME")]
     export: Vec<String>,
+    /// Say how disks come to be on this machine for this user (see `run --devices`), and which stages cannot run so
+    #[arg(long, value_name = "WAY", value_enum)]
+    devices: Option<DevicesOption>,
     /// Directory with plugins (`*.wasm`)
     #[arg(short, long, value_name = "DIR")]
     libdir: Option<PathBuf>,
@@ -94,12 +101,16 @@ fn attempt(arguments: &PlanArguments) -> Result<Exit, Exit> {
             .as_ref()
             .map(|file| (file.name.as_str(), &file.policy)),
     };
-    let plan = Plan::new(&request).map_err(|error| failed(&error))?;
+    let mut plan = Plan::new(&request).map_err(|error| failed(&error))?;
+    if let Some(devices) = arguments.devices {
+        plan.look_ahead(devices.choose(), Path::new("."));
+    }
     let document = plan.document();
     arguments.format.print(document, || plan_sheet(document));
     match &policy {
         Some(file) if !document.granted() => Ok(file.denied(document, false)),
         None if !document.granted() => Ok(Exit::Failed),
+        _ if !document.is_possible() => Ok(Exit::Failed),
         _ => Ok(Exit::Done),
     }
 }

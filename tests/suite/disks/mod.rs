@@ -1,4 +1,5 @@
 //! Disks that are built without loop devices are those that are built with them.
+mod ahead;
 mod assemblers;
 mod partitions;
 mod refused;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Stages behind truncate that need a device, and what is said.
-fn impossible() -> Vec<(Vec<Value>, &'static str)> {
+pub(super) fn impossible() -> Vec<(Vec<Value>, &'static str)> {
     let ext4 = || {
         on_device(
             "org.osbuild.mkfs.ext4",

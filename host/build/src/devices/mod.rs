@@ -33,11 +33,14 @@ pub(crate) fn interface(module: &str) -> Option<Interface> {
 /// Loop devices, for messages.
 pub(crate) const LOOP: &str = "loop devices";
 
+/// The kernel's mapper of devices, for messages.
+pub(crate) const MAPPER: &str = "the device mapper";
+
 /// What only root of the machine has of what devices of a type need.
 pub(crate) fn of_machine(module: &str) -> Option<&'static str> {
     match interface(module)? {
         Interface::Loopback => Some(LOOP),
-        _ => Some("the device mapper"),
+        _ => Some(MAPPER),
     }
 }
 

@@ -129,6 +129,7 @@ fn input_part(manifest: &Manifest, input: &Input) -> Part {
         name: input.name.clone(),
         module: input.module.clone(),
         of: from + &references::told(&input.references),
+        ..Part::default()
     }
 }
 
@@ -149,6 +150,7 @@ fn device_part(device: &Device) -> Part {
         name: device.name.clone(),
         module: device.module.clone(),
         of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        ..Part::default()
     }
 }
 
@@ -165,5 +167,6 @@ fn mount_part(mount: &Mount) -> Part {
         name: mount.name.clone(),
         module: mount.module.clone(),
         of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        ..Part::default()
     }
 }

@@ -9,6 +9,8 @@ mod settings;
 use crate::failure::{BuildError, Denied, Result};
 use crate::helpers::{needed_by, needed_by_stage};
 use crate::inputs::{self, storage};
+use crate::machine::Machine;
+use crate::without_devices::Devices;
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_capability::plan::{Ask, Plan as Document, Planned, PlannedPipeline};
 use osbuild_wasm_capability::policy::Decision;
@@ -20,7 +22,7 @@ use osbuild_wasm_manifest::origin::Reach;
 use osbuild_wasm_protocol::{Charter, Interface};
 use profiles::Profiles;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a plan is made for.
@@ -99,6 +101,7 @@ impl<'a> Plan<'a> {
             contract: VERSION.to_string(),
             manifest: request.name.clone(),
             policy: request.policy.map(|(name, _)| name.to_owned()),
+            devices: None,
             sources: manifest.sources.iter().map(source).collect(),
             pipelines: shown,
         };
@@ -120,6 +123,34 @@ impl<'a> Plan<'a> {
     /// Pins what the plan uses.
     pub fn lock(&self) -> Lock {
         Lock::of(&self.document, self.profiles.all().cloned())
+    }
+
+    /// Says in the document how disks come to be, and which stages cannot run so; trees would be in `directory`.
+    pub fn look_ahead(&mut self, devices: Devices, directory: &Path) {
+        let machine = Machine::here(devices, directory);
+        let of_pipeline = |stages| machine.prospects(stages);
+        let prospects: Vec<Vec<_>> = self.stages().map(of_pipeline).collect();
+        self.document.devices = Some(devices.name().to_owned());
+        let shown = self.document.pipelines.iter_mut();
+        let shown = shown.flat_map(|pipeline| &mut pipeline.stages);
+        for (planned, prospect) in shown.zip(prospects.into_iter().flatten()) {
+            planned.lacks = prospect.lacks.unwrap_or_default();
+            let parts = planned.ask.devices.iter_mut().zip(prospect.devices);
+            let parts = parts.chain(planned.ask.mounts.iter_mut().zip(prospect.mounts));
+            parts.for_each(|(part, by)| part.by = by);
+        }
+    }
+
+    /// The stages of each pipeline, with what runs and what is planned for each.
+    pub(crate) fn stages(
+        &self,
+    ) -> impl Iterator<Item = impl Iterator<Item = (&Stage, &Module, &Planned)>> {
+        let pipelines = self.pipelines.iter().zip(&self.document.pipelines);
+        pipelines.map(|(scheduled, shown)| {
+            let stages = &self.manifest.pipelines[scheduled.index].stages;
+            let stages = stages.iter().zip(&scheduled.stages).zip(&shown.stages);
+            stages.map(|((stage, runnable), planned)| (stage, &*runnable.module, planned))
+        })
     }
 
     /// The plan as something that may run, when nothing in it is denied.
@@ -185,17 +216,11 @@ impl AuthorizedPlan<'_> {
         charter
     }
 
-    /// The stages of each pipeline, with what runs and where each is in the manifest.
+    /// The stages of each pipeline, with what runs and what is planned for each.
     pub(crate) fn stages(
         &self,
-    ) -> impl Iterator<Item = impl Iterator<Item = (&Stage, &Module, &str)>> {
-        let pipelines = self.0.pipelines.iter().zip(&self.0.document.pipelines);
-        pipelines.map(|(scheduled, shown)| {
-            let stages = &self.manifest().pipelines[scheduled.index].stages;
-            let stages = stages.iter().zip(&scheduled.stages).zip(&shown.stages);
-            stages
-                .map(|((stage, runnable), planned)| (stage, &*runnable.module, &*planned.ask.place))
-        })
+    ) -> impl Iterator<Item = impl Iterator<Item = (&Stage, &Module, &Planned)>> {
+        self.0.stages()
     }
 
     /// Directories beside the store that helpers touch: the machine's container storage, where it is an input.
@@ -354,7 +379,11 @@ fn decided(ask: Ask, policy: Option<&Policy>) -> Planned {
         Some(policy) => policy.decide(&ask),
         None => Decision::without_policy(&ask),
     };
-    Planned { ask, decision }
+    Planned {
+        ask,
+        decision,
+        lacks: String::new(),
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::order::Order;
 use crate::policy::PolicyFile;
 use crate::statements::Statements;
 use osbuild_wasm_build::{
-    AuthorizedPlan, BuildError, Denied, Devices, Isolated, Plan, PlanRequest, Records, Request,
+    AuthorizedPlan, BuildError, Denied, Devices, Plan, PlanRequest, Records, Request,
 };
 use osbuild_wasm_capability::plan::Plan as Document;
 use osbuild_wasm_component::Registry;
@@ -50,9 +50,10 @@ pub(crate) enum DevicesOption {
 }
 
 impl DevicesOption {
-    fn choose(self, isolated: &Isolated) -> Devices {
+    /// What is meant on this machine.
+    pub(crate) fn choose(self) -> Devices {
         match self {
-            Self::Auto => isolated.devices(),
+            Self::Auto => Devices::of_machine(),
             Self::Loop => Devices::Loop,
             Self::None => Devices::None,
         }

@@ -42,7 +42,7 @@ impl Job {
         let installed = Installed::of_program();
         let isolated = Prepared::new(&directory).isolate();
         let isolated = isolated.map_err(|error| self.failed(&error))?;
-        let devices = self.devices.choose(&isolated);
+        let devices = self.devices.choose();
         isolated
             .refuse_impossible(plan, devices)
             .map_err(|error| self.failed(&error))?;

@@ -173,7 +173,7 @@ impl From<Bounds> for GrantedLimits {
 impl Grant {
     /// What a plan gives to a stage of `pipeline`.
     fn of(pipeline: &str, planned: &Planned) -> Self {
-        let Planned { ask, decision } = planned;
+        let Planned { ask, decision, .. } = planned;
         let parts = |parts: &[Part]| {
             let shown = parts.iter();
             shown

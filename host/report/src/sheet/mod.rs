@@ -57,6 +57,12 @@ impl Cell {
         }
     }
 
+    /// With one line more.
+    fn and(mut self, line: String) -> Self {
+        self.lines.extend(clean_lines(&line));
+        self
+    }
+
     fn mood(self, mood: Mood) -> Self {
         Cell { mood, ..self }
     }

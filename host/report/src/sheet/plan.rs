@@ -1,7 +1,7 @@
 //! A plan as tables: one for the sources, one for each pipeline.
 use super::words::{bounds, bounds_of_source, component, interfaces, list, refused_wasi, rights};
 use super::{Cell, Mood, Part, Sheet};
-use crate::text::count;
+use crate::text::{self, count};
 use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline};
 use osbuild_wasm_capability::policy::{CONTAINER_STORAGE, Decision};
 
@@ -30,6 +30,7 @@ pub fn plan_sheet(plan: &Plan) -> Sheet {
             },
         ),
     ];
+    facts.extend(devices(plan));
     let limits = plan
         .pipelines
         .iter()
@@ -56,6 +57,26 @@ pub fn plan_sheet(plan: &Plan) -> Sheet {
         facts,
         parts,
     }
+}
+
+/// How disks come to be, and what cannot.
+fn devices(plan: &Plan) -> Vec<(String, String)> {
+    let Some(way) = plan.devices.as_deref() else {
+        return Vec::new();
+    };
+    let way = match way {
+        "loop" => "loop: loop devices and mounts of the kernel",
+        _ => "none: files stand for loop devices, directories for mounted file systems",
+    };
+    let lacking = plan.all().filter(|planned| !planned.lacks.is_empty());
+    let machine = match lacking.count() {
+        0 => "nothing is known to be missing".to_owned(),
+        count => format!("refused: {} cannot run here", text::count(count, "module")),
+    };
+    vec![
+        ("devices".to_owned(), way.to_owned()),
+        ("this machine".to_owned(), machine),
+    ]
 }
 
 fn shown(manifest: &str) -> &str {
@@ -147,7 +168,11 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
             } else {
                 format!(": {}", part.of)
             };
-            format!("{kind} {} ({}){of}", part.name, part.module)
+            let by = match part.by.as_str() {
+                "" => String::new(),
+                by => format!("; by {by}"),
+            };
+            format!("{kind} {} ({}){of}{by}", part.name, part.module)
         })
     });
     let entropy = module.entropy.then(|| "real random numbers".to_owned());
@@ -169,7 +194,7 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
         Cell::new(touch),
         Cell::new(parts.chain(entropy)),
         network(ask),
-        decision(granted, with_policy, true),
+        verdict(planned, with_policy),
     ]
 }
 
@@ -192,6 +217,17 @@ fn network(ask: &Ask) -> Cell {
             "*" => "any host that a list of mirrors names".to_owned(),
             host => host.to_owned(),
         })),
+    }
+}
+
+/// The decision about a stage, and why it cannot run whatever that is.
+fn verdict(planned: &Planned, with_policy: bool) -> Cell {
+    let decided = decision(&planned.decision, with_policy, true);
+    match planned.lacks.as_str() {
+        "" => decided,
+        lacks => decided
+            .and(format!("cannot run here: {lacks}"))
+            .mood(Mood::Bad),
     }
 }
 
