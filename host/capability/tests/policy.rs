@@ -103,6 +103,7 @@ fn programs_capabilities_devices_mounts_and_hosts_are_named() {
         name: "disk".into(),
         module: module.into(),
         of: String::new(),
+        ..Part::default()
     };
     ask.devices = vec![part("org.osbuild.loopback")];
     ask.mounts = vec![part("org.osbuild.ext4")];
@@ -260,6 +261,7 @@ fn the_lines_of_a_denial_allow_what_was_denied() {
         name: "d".into(),
         module: "org.osbuild.loopback".into(),
         of: String::new(),
+        ..Part::default()
     }];
     ask.hosts = vec!["[::1]:8080".into(), "a.example.org:443".into(), "*".into()];
     for rules in [
