@@ -124,6 +124,8 @@ fn a_stage_is_shown_with_what_it_may_ask_for() {
 
 #[test]
 fn an_unknown_stage_gets_a_near_name() {
+    let short = Program::new("stage show mkdri").run().expect(2);
+    short.says("hint: did you mean org.osbuild.mkdir?");
     let ended = Program::new("stage show org.osbuild.mkdri").run().expect(2);
     insta::assert_snapshot!(ended.stderr, @r#"
     error: there is no stage org.osbuild.mkdri

@@ -33,7 +33,7 @@ Exit status: 0 written, 1 a component is missing or the file cannot be written, 
 pub(crate) struct LockArguments {
     /// The manifest; `-` reads standard input
     manifest: PathBuf,
-    /// The lock file; default: MANIFEST.lock, and standard output for a manifest from standard input
+    /// The lock file, `-` for standard output; default: MANIFEST.lock, and standard output for a manifest from standard input
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Directory with plugins (`*.wasm`)
@@ -54,13 +54,14 @@ fn attempt(arguments: &LockArguments) -> Result<Exit, Exit> {
     let catalogue = catalogue(&registry, arguments.libdir.as_deref());
     let manifest = document::manifest(&document, &catalogue, style)?;
     let text = json(&make(&registry, &manifest).map_err(|error| failed(&error))?);
+    let standard = |path: &PathBuf| path == Path::new("-");
     let path = match &arguments.output {
-        Some(path) => path.clone(),
-        None if arguments.manifest == Path::new("-") => {
+        Some(path) if !standard(path) => path.clone(),
+        None if !standard(&arguments.manifest) => beside(&arguments.manifest),
+        _ => {
             say_json(&text);
             return Ok(Exit::Done);
         }
-        None => beside(&arguments.manifest),
     };
     write_file(&path, text.as_bytes()).map_err(|error| {
         let diagnostic = Diagnostic::new(format!("cannot write lock file {}", path.display()));

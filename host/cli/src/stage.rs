@@ -154,7 +154,13 @@ fn component(registry: &Registry, kind: Kind, name: &str) -> Result<Arc<Module>,
         Some(module) => module.map_err(|error| failed(&error)),
         None => {
             let mut diagnostic = Diagnostic::new(format!("there is no {kind} {name}"));
-            if let Some(near) = catalogue(registry, None).nearest(module_kind(kind.name()), name) {
+            let catalogue = catalogue(registry, None);
+            let near = |name: &str| catalogue.nearest(module_kind(kind.name()), name);
+            // Most names begin alike, and people leave that out.
+            if let Some(near) = near(&format!("org.osbuild.{name}"))
+                .filter(|_| !name.contains('.'))
+                .or_else(|| near(name))
+            {
                 diagnostic = diagnostic.hint(format!("did you mean {near}?"));
             }
             Err(fail(Exit::Invalid, false, &diagnostic))

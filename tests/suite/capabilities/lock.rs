@@ -41,6 +41,18 @@ fn a_lock_file_pins_components_and_a_run_with_them_passes() {
 }
 
 #[test]
+fn a_lock_goes_to_standard_output_as_well() {
+    let scratch = Scratch::new();
+    let lock = locked(&scratch);
+    let printed = Program::new("lock --output - m.json")
+        .directory(scratch.root())
+        .run()
+        .expect(0);
+    assert_eq!(printed.json(), lock);
+    assert!(!scratch.path("-").exists());
+}
+
+#[test]
 fn a_lock_file_names_devices_mounts_and_hosts() {
     let scratch = Scratch::new();
     let file = scratch.path("all.lock");
