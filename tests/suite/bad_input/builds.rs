@@ -33,7 +33,7 @@ fn a_wrong_checksum() {
     insta::assert_snapshot!(steady(&ended.all(), Some(&scratch)).trim(), @r#"
     error: source org.osbuild.inline: 1 of 1 item could not be fetched (at .sources.org.osbuild.inline)
       cause: Checksum mismatch for sha256:[ID]
-    hint: what the server sent is not what the manifest was made for: make the manifest anew, or use a server that still has that content
+    hint: the data of the item is not what its checksum says: make the manifest anew
     "#);
     let json = run(
         &scratch,

@@ -307,6 +307,11 @@ fn the_digest_of_a_file_of_this_machine_is_never_told() {
     let url = format!("file://{}", scratch.path("secret").display());
     let ended = run(&scratch, &download(&url), None).expect(1);
     assert!(!ended.all().contains(digest), "{}", ended.all());
+    // No server has sent it.
+    ended
+        .says("checksum mismatch")
+        .says("hint: the file of this machine is not what the manifest was made for")
+        .never_says("the server");
     let json = Program::new("run --json --export tree")
         .option("--store", scratch.path("store"))
         .option("--output-directory", scratch.path("out"))

@@ -45,7 +45,7 @@ const STAGE_ADVICE: [(&str, &str); 3] = [
 ];
 
 /// The same for sources.
-const SOURCE_ADVICE: [(&str, &str); 6] = [
+const SOURCE_ADVICE: [(&str, &str); 8] = [
     (
         "Could not resolve host",
         "the name of the server is unknown here: check the URL, the network and the name server",
@@ -55,7 +55,15 @@ const SOURCE_ADVICE: [(&str, &str); 6] = [
         "the name of the server is unknown here: check the URL, the network and the name server",
     ),
     (
-        "hecksum mismatch",
+        "its content is another one",
+        "the file of this machine is not what the manifest was made for: bring it back, or correct its checksum in the manifest",
+    ),
+    (
+        "Checksum mismatch for",
+        "the data of the item is not what its checksum says: make the manifest anew",
+    ),
+    (
+        "checksum mismatch: its content has",
         "what the server sent is not what the manifest was made for: make the manifest anew, or use a server that still has that content",
     ),
     (

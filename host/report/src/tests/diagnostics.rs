@@ -118,7 +118,7 @@ fn a_failed_source_names_its_items() {
     error: source org.osbuild.inline: 2 of 3 items could not be fetched (at .sources.org.osbuild.inline)
       cause: Checksum mismatch for sha256:0000
       cause: sha256:1111: HTTP 404 Not Found
-    hint: what the server sent is not what the manifest was made for: make the manifest anew, or use a server that still has that content
+    hint: the data of the item is not what its checksum says: make the manifest anew
     hint: the server no longer has it: make the manifest anew from the current repositories, or use a snapshot of the old ones
     ");
 }
