@@ -350,3 +350,61 @@ fn the_directory_above_a_tree_with_set_uid_files_is_closed_to_others() {
     export(&scratch, &manifest::two_modules("a")).expect(0);
     assert_eq!(mode(&scratch.path("out")) & 0o755, 0o755);
 }
+
+/// A tree with a file and a set-id program of somebody else.
+fn owned() -> serde_json::Value {
+    let items = json!({ "/o": { "user": 5000, "group": 6000 } });
+    manifest::tree(json!([
+        manifest::stage(
+            "org.osbuild.mkdir",
+            json!({ "paths": [{ "path": "/o" }, { "path": "/own" }] })
+        ),
+        manifest::stage("org.osbuild.chown", json!({ "items": items })),
+        manifest::stage(
+            "org.osbuild.chmod",
+            json!({ "items": { "/o": { "mode": "6755" }, "/own": { "mode": "2755" } } })
+        ),
+    ]))
+}
+
+#[test]
+fn an_export_goes_into_a_directory_of_ours_that_was_given_to_somebody() {
+    if !machine::offers(&[]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.write("out/tree/mine", "kept");
+    let tree = scratch.path("out/tree");
+    // Twice: the second time what was exported is there.
+    for _ in 0..2 {
+        chown(&tree, Some(OTHER), Some(OTHER)).unwrap();
+        run(&scratch, &owned())
+            .option("--export", "tree")
+            .option("--output-directory", scratch.path("out"))
+            .run()
+            .expect(0);
+        assert_eq!(tree.join("o").metadata().unwrap().uid(), 5000);
+        assert_eq!(scratch.read("out/tree/mine"), "kept");
+    }
+}
+
+#[test]
+fn exports_belong_to_the_caller_where_owners_shall_not_be_kept() {
+    if !machine::offers(&[]) {
+        return;
+    }
+    for (value, uid, mode) in [("1", 0, 0o755), ("", 5000, 0o6755), ("0", 5000, 0o6755)] {
+        let scratch = Scratch::new();
+        run(&scratch, &owned())
+            .option("--export", "tree")
+            .option("--output-directory", scratch.path("out"))
+            .env("OSBUILD_EXPORT_FORCE_NO_PRESERVE_OWNER", value)
+            .run()
+            .expect(0);
+        let found = scratch.path("out/tree/o").metadata().unwrap();
+        // What was set-id for somebody else is not so for the caller.
+        assert_eq!((found.uid(), found.mode() & 0o7777), (uid, mode), "{value}");
+        let own = scratch.path("out/tree/own").metadata().unwrap();
+        assert_eq!(own.mode() & 0o7777, 0o2755, "{value}");
+    }
+}

@@ -1,10 +1,12 @@
 //! What a process does to itself before it runs anything of others, as states that can only come about in this order: prepared,
 //! isolated, helpers started, confined. Only the last one runs.
+use crate::export;
 use crate::failure::Result;
 use crate::helpers::{HelperProcesses, helper_program};
 use crate::isolation::{Isolation, isolate};
 use crate::machine;
 use crate::plan::AuthorizedPlan;
+use crate::run::Export;
 use crate::without_devices::Devices;
 use osbuild_wasm_protocol::{Charter, Interface};
 use std::path::{Path, PathBuf};
@@ -67,6 +69,11 @@ impl Isolated {
     /// Refuses the first stage of a plan that needs what this process cannot have.
     pub fn refuse_impossible(&self, plan: &AuthorizedPlan<'_>, devices: Devices) -> Result<()> {
         machine::refuse_impossible(devices, plan, &self.directory)
+    }
+
+    /// Refuses exports to where this process can put nothing.
+    pub fn refuse_exports(&self, exports: &[Export]) -> Result<()> {
+        export::check(exports)
     }
 
     /// Starts one process for each interface, which comes with who asks for it first; none of their sessions gets more than the

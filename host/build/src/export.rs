@@ -32,6 +32,19 @@ fn ids(manifest: &Manifest, exports: &[Export]) -> Vec<String> {
         .collect()
 }
 
+/// Finds out before anything is built whether the exports could go where they shall.
+pub(crate) fn check(exports: &[Export]) -> Result<()> {
+    exports.iter().try_for_each(|Export { name, path }| {
+        let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else {
+            return Ok(());
+        };
+        ExportDirectory::check(parent, file).map_err(|error| {
+            let place = format!("cannot export {name} to {}", path.display());
+            BuildError::manifest(place, error.to_string())
+        })
+    })
+}
+
 /// Exports everything that was asked for.
 pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Result<()> {
     let manifest = context.manifest();
@@ -56,7 +69,7 @@ pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Res
         if request.account.digests {
             digest(context, name, id)?;
         }
-        export(context, id, path, &siblings, last_use).map_err(|error| {
+        export(context, (id, path), &siblings, (last_use, request.owners)).map_err(|error| {
             let place = format!("cannot export {name} to {}", path.display());
             BuildError::manifest(place, error.to_string())
         })?;
@@ -89,13 +102,12 @@ fn digest(context: &RunContext<'_>, export: &str, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves a tree out that nobody needs any more; copies it otherwise.
+/// Moves a tree out that nobody needs any more and whose owners are kept; copies it otherwise.
 fn export(
     context: &RunContext<'_>,
-    id: &str,
-    path: &Path,
+    (id, path): (&str, &Path),
     siblings: &BTreeSet<OsString>,
-    last_use: bool,
+    (last_use, owners): (bool, bool),
 ) -> Result<()> {
     let tree = context.trees.path(id).ok_or_else(|| {
         BuildError::manifest(format!("export {}", path.display()), "is not built")
@@ -110,14 +122,18 @@ fn export(
     if holds_privileges(&tree)? {
         directory.close(siblings).map_err(BuildError::io(parent))?;
     }
-    let movable = last_use && context.trees.is_floating(id);
+    let movable = last_use && owners && context.trees.is_floating(id);
     let is_there = directory.has(name).map_err(BuildError::io(path))?;
     if movable && !is_there && move_out(context, &tree, &directory, name) {
         // Its metadata is still wanted, its path no more.
         return Ok(());
     }
     let export = directory.export(name).map_err(BuildError::io(path))?;
-    copy_tree(&tree, &proc_path(&export), CopyOptions::default())?;
+    let options = CopyOptions {
+        without_owners: !owners,
+        ..CopyOptions::default()
+    };
+    copy_tree(&tree, &proc_path(&export), options)?;
     Ok(())
 }
 

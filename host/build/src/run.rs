@@ -73,6 +73,8 @@ pub struct Request<'a> {
     pub plan: &'a AuthorizedPlan<'a>,
     /// What to export.
     pub exports: &'a [Export],
+    /// Exported files keep their owners; otherwise they belong to whoever runs this.
+    pub owners: bool,
     /// What to tell about the exports.
     pub account: Account,
 }

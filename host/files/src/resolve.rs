@@ -234,6 +234,10 @@ impl ExportDirectory {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
+        self.open_export(name)
+    }
+
+    fn open_export(&self, name: &OsStr) -> io::Result<OwnedFd> {
         let path = self.path.join(name);
         let export = match open_directory(&self.directory, name) {
             Err(Errno::NOTDIR | Errno::LOOP) => {
@@ -241,12 +245,57 @@ impl ExportDirectory {
             }
             other => other?,
         };
-        let stat = rustix::fs::fstat(&export)?;
-        if !is_ours_in(&self.directory, stat.st_uid)? {
-            let problem = format!("is there and belongs to user {}: remove it", stat.st_uid);
+        let (own, above) = (
+            rustix::fs::fstat(&export)?,
+            rustix::fs::fstat(&self.directory)?,
+        );
+        // Where nobody else can put anything, what is there is ours, whoever it was given to.
+        let is_private = is_ours(above.st_uid) && !is_writable_by_others(&above);
+        if !is_private && !is_ours_in(&self.directory, own.st_uid)? {
+            let problem = format!("is there and belongs to user {}: remove it", own.st_uid);
             return Err(refused(&path, &problem));
         }
         Ok(export)
+    }
+
+    /// Finds out whether an export of this name could come into the directory `path` now; nothing stays of that.
+    ///
+    /// # Errors
+    /// What making it would say.
+    pub fn check(path: &Path, name: &OsStr) -> io::Result<()> {
+        let mut there = std::path::absolute(path)?;
+        let directory = loop {
+            match open_directory_of(&there) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && there.pop() => {}
+                found => break found?,
+            }
+        };
+        let found = Self {
+            directory,
+            path: there,
+        };
+        found.try_out()?;
+        match found.path == std::path::absolute(path)? && found.has(name)? {
+            true => found.open_export(name).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes something and takes it away again.
+    fn try_out(&self) -> io::Result<()> {
+        let name = format!(".osbuild-wasm-{}", std::process::id());
+        match rustix::fs::mkdirat(&self.directory, &name, Mode::RWXU) {
+            Err(Errno::EXIST) => Ok(()),
+            Err(errno) => {
+                let error = io::Error::from(errno);
+                let text = format!("nothing can be made in {}: {error}", self.path.display());
+                Err(io::Error::new(error.kind(), text))
+            }
+            Ok(()) => {
+                rustix::fs::unlinkat(&self.directory, &name, AtFlags::REMOVEDIR)?;
+                Ok(())
+            }
+        }
     }
 }
 

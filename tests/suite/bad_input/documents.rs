@@ -418,14 +418,28 @@ fn options_that_do_not_fit_the_manifest() {
     for (options, code, text) in [
         (
             "--export nope --output-directory out",
-            1,
-            "Export nope not found in",
+            2,
+            "error: Export nope not found in ['tree']",
         ),
-        ("--export tree", 1, "Need --output-directory for --export"),
+        (
+            "--export tre --export nope --output-directory out",
+            2,
+            "hint: did you mean tree?",
+        ),
+        (
+            "--export tree",
+            2,
+            "error: Need --output-directory for --export",
+        ),
         (
             "--checkpoint nope*",
-            1,
-            "No checkpoints matched provided patterns!",
+            2,
+            "error: No checkpoints matched provided patterns!",
+        ),
+        (
+            "--jobs 1",
+            0,
+            "hint: nothing is built without --export NAME",
         ),
         ("--checkpoint [", 2, "--checkpoint ["),
         ("--monitor-fd 99", 2, "--monitor-fd 99"),

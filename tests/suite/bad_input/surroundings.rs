@@ -9,7 +9,7 @@ use std::path::Path;
 /// The program with `directory` on a file system of its own with so much space.
 fn with_space(directory: &Path, size: &str, arguments: &str) -> Program {
     let script = format!(
-        r#"mount -t tmpfs -o size={size} none "{}" && exec "$@""#,
+        r#"mount -t tmpfs -o size={size},mode=755 none "{}" && exec "$@""#,
         directory.display()
     );
     through_shell_in_namespace(&script, arguments)
@@ -83,24 +83,48 @@ fn a_store_that_cannot_be_written() {
 }
 
 #[test]
-fn an_output_directory_that_cannot_be_written() {
+fn an_output_directory_that_cannot_be_written_is_told_before_the_first_stage() {
     let scratch = Scratch::new();
     let file = scratch.json(
         "manifest.json",
         &manifest::tree(json!([manifest::hostname("a")])),
     );
     scratch.write("file", "");
-    let ended = Program::new("run --export tree --quiet")
+    scratch.write("taken/tree", "");
+    let directory = |name: &str| scratch.path(name).to_string_lossy().into_owned();
+    for (output, says) in [
+        (directory("file/below"), "file/below"),
+        (directory("taken"), "taken/tree: is there and no directory"),
+        ("/proc/x".to_owned(), "nothing can be made in /proc: "),
+        (
+            "/proc/sys/a/b".to_owned(),
+            "nothing can be made in /proc/sys: ",
+        ),
+    ] {
+        // Not only what the kernel says, but what it is about.
+        Program::new("run --export tree")
+            .option("--store", scratch.path("store"))
+            .option("--output-directory", &output)
+            .arg(&file)
+            .run()
+            .expect(1)
+            .says(&format!("error: cannot export tree to {output}/tree: "))
+            .says(says)
+            .never_says("org.osbuild.hostname")
+            .never_says("internal error");
+    }
+    // Looking leaves nothing.
+    let left = scratch.path("taken").read_dir().expect("taken").count();
+    assert_eq!(left, 1);
+    Program::new("run --export tree")
         .option("--store", scratch.path("store"))
-        .option("--output-directory", scratch.path("file/below"))
-        .arg(file)
+        .option("--output-directory", scratch.path("out"))
+        .option("--learn", scratch.path("nowhere/policy.toml"))
+        .arg(&file)
         .run()
-        .expect(1);
-    // Not only what the kernel says, but what it is about.
-    ended
-        .says("cannot")
-        .says("file/below")
-        .never_says("internal error");
+        .expect(2)
+        .says("nowhere/policy.toml")
+        .never_says("org.osbuild.hostname");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::exit::{Exit, fail, say, say_json};
 use crate::legacy::with_build_environment;
 use crate::lock;
 use crate::order::Order;
+use crate::output;
 use crate::policy::PolicyFile;
 use crate::statements::Statements;
 use osbuild_wasm_build::{
@@ -110,6 +111,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) plan: &'a Document,
 }
 
+/// Whether exported files keep their owners: osbuild's variable says otherwise where an output directory cannot have them.
+fn keeps_owners() -> bool {
+    let value = std::env::var_os("OSBUILD_EXPORT_FORCE_NO_PRESERVE_OWNER");
+    value.is_none_or(|value| value.is_empty() || value == "0")
+}
+
 impl Job {
     pub(crate) fn run(&self) -> Exit {
         self.attempt().unwrap_or_else(|exit| exit)
@@ -148,16 +155,23 @@ impl Job {
         self.statements
             .check(exports.len())
             .map_err(|diagnostic| self.refused(&diagnostic))?;
+        if let Some(file) = &self.learn {
+            output::check(file).map_err(|diagnostic| self.refused(&diagnostic))?;
+        }
         let recording = self.recording(digest.clone())?;
         let is_watched = recording.is_some() || self.learn.is_some();
         let records: Option<Arc<Records>> = is_watched.then(Arc::default);
-        let opened = self.open(&plan, wanted.checkpoints, records.clone())?;
+        let opened = self.open(&plan, &exports, wanted.checkpoints, records.clone())?;
         let request = Request {
             plan: &plan,
             exports: &exports,
+            owners: keeps_owners(),
             account: self.statements.account(),
         };
         let settings = &opened.settings;
+        if exports.is_empty() && self.manner == Manner::Own && !self.order.json {
+            self.say_nothing_leaves(&manifest);
+        }
         let built = opened.confined.run(settings, &opened.store, &request);
         let stages = records.as_ref().map(|records| records.take());
         let stages = stages.unwrap_or_default();
@@ -266,6 +280,18 @@ impl Job {
             )));
         }
         Ok(())
+    }
+
+    /// A run without exports builds nothing, which few people mean.
+    fn say_nothing_leaves(&self, manifest: &Manifest) {
+        let names = manifest.pipelines.iter().map(|pipeline| &*pipeline.name);
+        let names: Vec<_> = names.collect();
+        if !names.is_empty() && !self.order.quiet {
+            errln!(
+                "hint: nothing is built without --export NAME and --output-directory DIR; the pipelines are {}",
+                names.join(", ")
+            );
+        }
     }
 
     /// Ctrl-C: osbuild says one word, also where a document was asked for.

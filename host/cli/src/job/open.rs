@@ -4,8 +4,8 @@ use crate::components::engine;
 use crate::exit::{Exit, fail};
 use crate::monitor::{self, Monitor};
 use osbuild_wasm_build::{
-    AuthorizedPlan, BuildError, Confined, Devices, INVENTORY, Interrupt, Isolated, Prepared,
-    Records, SHELL, Settings, WithHelpers,
+    AuthorizedPlan, BuildError, Confined, Devices, Export, INVENTORY, Interrupt, Isolated,
+    Prepared, Records, SHELL, Settings, WithHelpers,
 };
 use osbuild_wasm_component::Installed;
 use osbuild_wasm_events::Observer;
@@ -32,6 +32,7 @@ impl Job {
     pub(super) fn open(
         &self,
         plan: &AuthorizedPlan<'_>,
+        exports: &[Export],
         checkpoints: BTreeSet<String>,
         records: Option<Arc<Records>>,
     ) -> Result<Opened, Exit> {
@@ -45,6 +46,7 @@ impl Job {
         let devices = self.devices.choose();
         isolated
             .refuse_impossible(plan, devices)
+            .and_then(|()| isolated.refuse_exports(exports))
             .map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
         if let Some(size) = order.cache_max_size {

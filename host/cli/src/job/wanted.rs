@@ -1,5 +1,5 @@
 //! What the options mean for a manifest.
-use super::Job;
+use super::{Job, Manner};
 use crate::exit::{Exit, say};
 use osbuild_wasm_build::Export;
 use osbuild_wasm_manifest::json::{Value, python_repr};
@@ -24,17 +24,13 @@ impl Wanted {
         };
         let unknown = |export: &&String| manifest.pipeline(export).is_none();
         let unknown: Vec<_> = job.order.export.iter().filter(unknown).collect();
-        for export in &unknown {
-            // osbuild's words, and its place for them, even with --json.
-            say(&format!(
-                "Export {export} not found in {}\n",
-                python_list(names())
-            ));
-            advise(nearest(export, names()));
-        }
-        if !unknown.is_empty() {
-            say("Failed\n");
-            return Err(Exit::Failed);
+        let messages = unknown.iter().map(|export| {
+            let message = format!("Export {export} not found in {}", python_list(names()));
+            (message, nearest(export, names()))
+        });
+        let messages: Vec<_> = messages.collect();
+        if !messages.is_empty() {
+            return Err(job.does_not_fit(&messages));
         }
         Ok(Self {
             checkpoints: checkpoints(job, manifest)?,
@@ -57,8 +53,8 @@ impl Wanted {
             })),
             None if wanted.is_empty() => (),
             None => {
-                say("Need --output-directory for --export\n");
-                return Err(Exit::Failed);
+                let message = "Need --output-directory for --export".to_owned();
+                return Err(job.does_not_fit(&[(message, None)]));
             }
         }
         if let Some(output) = &job.output {
@@ -93,10 +89,10 @@ fn checkpoints(job: &Job, manifest: &Manifest) -> Result<BTreeSet<String>, Exit>
         }
     }
     if ids.is_empty() && !job.order.checkpoint.is_empty() {
-        say("No checkpoints matched provided patterns!\nFailed\n");
+        let message = "No checkpoints matched provided patterns!".to_owned();
         let near = |pattern: &String| nearest(pattern, checkpoint_names(manifest));
-        advise(job.order.checkpoint.iter().find_map(near));
-        return Err(Exit::Failed);
+        let near = job.order.checkpoint.iter().find_map(near);
+        return Err(job.does_not_fit(&[(message, near)]));
     }
     Ok(ids)
 }
@@ -108,10 +104,30 @@ fn checkpoint_names(manifest: &Manifest) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A near name, where it disturbs no program.
-fn advise(near: Option<String>) {
-    if let Some(near) = near {
-        errln!("hint: did you mean {near}?");
+impl Job {
+    /// Options that do not fit the manifest, each with a name that may be meant. osbuild has its own words, its place for them and its
+    /// exit code.
+    fn does_not_fit(&self, problems: &[(String, Option<String>)]) -> Exit {
+        if self.manner == Manner::Own {
+            let messages: Vec<_> = problems.iter().map(|(message, _)| &**message).collect();
+            let near = problems.iter().filter_map(|(_, near)| near.as_ref());
+            let hints = near.map(|near| format!("did you mean {near}?"));
+            let diagnostic = Diagnostic::new(messages.join("; "));
+            return self.refused(&hints.fold(diagnostic, Diagnostic::hint));
+        }
+        for (message, near) in problems {
+            say(&format!("{message}\n"));
+            if let Some(near) = near {
+                errln!("hint: did you mean {near}?");
+            }
+        }
+        let is_about_names = problems
+            .iter()
+            .any(|(message, _)| !message.starts_with("Need "));
+        if is_about_names {
+            say("Failed\n");
+        }
+        Exit::Failed
     }
 }
 

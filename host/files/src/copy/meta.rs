@@ -17,6 +17,11 @@ use std::path::Path;
 /// The kernel's own limit for a value and for a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX).
 const XATTR_MAX: usize = 64 * 1024;
 
+/// Whether a new entry belongs to whom the original does.
+fn has_owner(new: &Stat, original: &Stat) -> bool {
+    (new.st_uid, new.st_gid) == (original.st_uid, original.st_gid)
+}
+
 impl Copy<'_> {
     /// Gives the entry behind `to` the metadata of the one behind `from`, whose stat is given; `made` says that the entry is new.
     pub(super) fn metadata(
@@ -47,7 +52,7 @@ impl Copy<'_> {
 
     /// Left alone where it is right already, so that an ordinary user can copy what is theirs.
     fn set_owner(&self, to: BorrowedFd<'_>, stat: &Stat, found: &Stat) -> Result<(), FilesError> {
-        if (found.st_uid, found.st_gid) == (stat.st_uid, stat.st_gid) {
+        if self.options.without_owners || has_owner(found, stat) {
             return Ok(());
         }
         self.new_property(Property::Owner)?;
@@ -67,7 +72,11 @@ impl Copy<'_> {
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
             return Ok(());
         }
-        let (mode, present) = (stat.st_mode & 0o7777, found.st_mode & 0o7777);
+        let kept = match self.options.without_owners && !has_owner(found, stat) {
+            true => 0o7777 & !SET_ID,
+            false => 0o7777,
+        };
+        let (mode, present) = (stat.st_mode & kept, found.st_mode & 0o7777);
         if mode & SET_ID != 0 || (!made && mode != present) {
             self.new_property(Property::Mode)?;
         }

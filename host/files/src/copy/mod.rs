@@ -54,6 +54,8 @@ pub struct CopyOptions<'a> {
     pub set_xattr: Option<&'a SetXattr<'a>>,
     /// Asked before each thing that is done.
     pub overseer: Option<&'a dyn Overseer>,
+    /// New entries belong to this process, and what is not its own runs in nobody's name: such files lose their set-id bits.
+    pub without_owners: bool,
 }
 
 /// A name in an open directory.
@@ -68,6 +70,7 @@ impl std::fmt::Debug for CopyOptions<'_> {
         f.debug_struct("CopyOptions")
             .field("set_xattr", &self.set_xattr.is_some())
             .field("overseer", &self.overseer.is_some())
+            .field("without_owners", &self.without_owners)
             .finish()
     }
 }
