@@ -1,7 +1,8 @@
 //! The samples that need nothing but the program; those with packages are in `image`.
 use flate2::read::GzDecoder;
-use osbuild_wasm_tests::{Program, Scratch, paths};
+use osbuild_wasm_tests::{Ended, Program, Scratch, machine, paths};
 use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 
 /// The output of `tar` about the archive.
@@ -91,34 +92,43 @@ fn every_sample_manifest_is_valid() {
     assert!(count > 0);
 }
 
-/// The commands of the README's tour, in a directory of this test instead of /tmp/tour.
-fn tour(scratch: &Scratch) -> String {
+/// The lines of the first example after a heading of the README.
+fn example(heading: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(paths::workspace().join("README.md")).expect("README.md");
-    let tour = readme.split_once("## A tour\n").expect("a tour").1;
-    let commands = tour
-        .trim_start_matches('\n')
-        .lines()
-        .take_while(|line| line.starts_with("    "))
-        .map(str::trim)
-        // What was built is what is tested.
-        .filter(|line| !line.starts_with("make") && !line.starts_with("PATH="));
-    let directory = scratch.root().to_string_lossy();
-    commands
-        .map(|line| line.replace("/tmp/tour", &directory) + "\n")
-        .collect()
+    let (_, after) = readme.split_once(heading).expect("a heading");
+    let lines = after.lines().skip_while(|line| !line.starts_with("    "));
+    let lines = lines.take_while(|line| line.starts_with("    "));
+    lines.map(|line| line[4..].to_owned()).collect()
+}
+
+/// Runs the commands of an example with the program that is tested.
+fn run_example(commands: &str, directory: &Path) -> Ended {
+    let script = format!("set -e; osbuild-wasm() {{ \"$0\" \"$@\"; }}\n{commands}");
+    let program = Program::of("bash", "-c").arg(script).arg(paths::program());
+    program.directory(directory).run().expect(0)
+}
+
+#[test]
+fn the_first_image_of_the_readme_is_made() {
+    if !machine::offers(&["unsquashfs", "mksquashfs"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let commands = example("## Your first image").join("\n");
+    run_example(&commands, scratch.root()).says("squashfs-root/etc/hostname");
 }
 
 #[test]
 fn the_tour_of_the_readme_works() {
     let scratch = Scratch::new();
-    let commands = tour(&scratch);
+    let directory = scratch.root().to_string_lossy();
+    let lines = example("## A tour").into_iter();
+    // What was built is what is tested; /tmp/tour is a directory of this test.
+    let lines = lines.filter(|line| !line.starts_with("make") && !line.starts_with("PATH="));
+    let commands: String = lines
+        .map(|line| line.replace("/tmp/tour", &directory) + "\n")
+        .collect();
     assert!(commands.lines().count() > 5, "{commands}");
-    let script = format!("set -e; osbuild-wasm() {{ \"$0\" \"$@\"; }}\n{commands}");
-    let program = Program::of("bash", "-c").arg(script).arg(paths::program());
-    program
-        .directory(paths::workspace())
-        .run()
-        .expect(0)
-        .says("srv/www/index.html");
+    run_example(&commands, &paths::workspace()).says("srv/www/index.html");
     assert_eq!(scratch.read("tree/etc/hostname"), "tour\n");
 }
