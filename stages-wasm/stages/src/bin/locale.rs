@@ -1,6 +1,6 @@
 //! Set the system locale.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Result, bail};
+use osbuild_stage::{Arguments, Result, Tree, bail};
 use osbuild_stage_common::systemd::{env_line, is_safe_name};
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -17,8 +17,32 @@ fn main() -> ExitCode {
             bail!("`{language}` is no valid locale name");
         }
         let tree = &arguments.tree;
-        tree.create_dir_all("etc")?;
+        // What osbuild removes, whoever reads it.
         tree.remove_if_exists("etc/locale.conf")?;
-        tree.write("etc/locale.conf", env_line("LANG", language))
+        let (directory, file) = if is_debian(tree)? {
+            ("etc/default", "etc/default/locale")
+        } else {
+            ("etc", "etc/locale.conf")
+        };
+        tree.create_dir_all(directory)?;
+        tree.remove_if_exists(file)?;
+        tree.write(file, env_line("LANG", language))
     })
+}
+
+/// Whether the tree is a Debian or made from one: what reads the locale there, systemd too, knows another file (Debian's
+/// systemd-firstboot writes it).
+fn is_debian(tree: &Tree) -> Result<bool> {
+    let names = ["etc/os-release", "usr/lib/os-release"];
+    let texts = names.map(|name| tree.read_if_exists(name));
+    let [first, second] = texts;
+    let Some(text) = first?.or(second?) else {
+        return Ok(false);
+    };
+    let values = text.lines().filter_map(|line| line.split_once('='));
+    let mut values = values.filter(|(key, _)| matches!(*key, "ID" | "ID_LIKE"));
+    Ok(values.any(|(_, value)| {
+        let value = value.trim_matches(['"', '\'']);
+        value.split_whitespace().any(|id| id == "debian")
+    }))
 }
