@@ -1,5 +1,9 @@
 //! Copy files and directories between inputs, mounts and the tree.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    reason = "standard output of a component is its log"
+)]
 use osbuild_stage::{Arguments, Context, CopyOptions, Tree};
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -21,6 +25,7 @@ fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| {
         arguments.options.paths.iter().try_for_each(|copy| {
             let (from, to) = (arguments.locate(&copy.from)?, arguments.locate(&copy.to)?);
+            println!("copying {} to {}", copy.from, copy.to);
             let options = CopyOptions {
                 remove_destination: copy.remove_destination,
                 follow: false,
