@@ -54,6 +54,8 @@ const DIRECTIONS: [(&str, &[&str]); 21] = [
             "host/capability",
             "host/files",
             "native-helpers/protocol",
+            // What a mount takes away is said in one way only.
+            "native-helpers/sys",
         ],
     ),
     (

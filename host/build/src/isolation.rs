@@ -4,10 +4,11 @@ use crate::failure::{BuildError, Result};
 use crate::user_namespace::{enter_user_namespace, switches};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sched::{CloneFlags, unshare};
+use osbuild_wasm_sys::mount::set_attributes;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MountPropagationFlags, mount_bind, mount_change, mount_remount};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_bind, mount_change};
 use std::path::Path;
 
 /// What the host keeps: enough to give files owners, modes, flags and nodes, and nothing that reaches beyond files.
@@ -21,6 +22,8 @@ const KEPT: [Capability; 8] = [
     Capability::CAP_SETFCAP,
     Capability::CAP_LINUX_IMMUTABLE,
 ];
+
+const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 
 /// The state of isolation; proof that [`isolate`] ran.
 #[derive(Debug)]
@@ -71,12 +74,8 @@ pub fn isolate(directory: &Path) -> Result<Isolation> {
     enter_user_namespace()?;
     // Modes in a tree are those that its stages ask for, whatever the caller's shell takes away.
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let outside = rustix::fs::open(
-        directory,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|errno| BuildError::io(directory)(errno.into()))?;
+    let outside =
+        open_directory(directory).map_err(|errno| BuildError::io(directory)(errno.into()))?;
     let private =
         caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
     if private {
@@ -86,6 +85,11 @@ pub fn isolate(directory: &Path) -> Result<Isolation> {
         outside: Some(outside),
         private,
     })
+}
+
+fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
 }
 
 /// A mount namespace of its own in which device nodes below `directory` cannot be opened.
@@ -98,36 +102,11 @@ fn seal(directory: &Path) -> Result<()> {
     mount_change("/", private).map_err(|errno| failed("cannot make mounts private", errno))?;
     let sealing = |errno| failed("cannot seal the store", errno);
     mount_bind(directory, directory).map_err(sealing)?;
-    let flags = restrictions(directory).map_err(sealing)? | MountFlags::NODEV;
-    mount_remount(directory, MountFlags::BIND | flags, "").map_err(sealing)
+    let sealed = open_directory(directory).map_err(sealing)?;
+    // Adds to what the mount takes away already.
+    set_attributes(&sealed, NODEV, MountAttrFlags::empty()).map_err(sealing)
 }
 
 fn errno_of(errno: nix::errno::Errno) -> Errno {
     Errno::from_raw_os_error(errno as i32)
-}
-
-/// The flags of the mount that `directory` is on, as far as they take something away: a remount that does not repeat them would give
-/// it back.
-fn restrictions(directory: &Path) -> rustix::io::Result<MountFlags> {
-    const PAIRS: [(StatVfsMountFlags, MountFlags); 7] = [
-        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
-        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
-        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
-        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
-        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
-        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
-    ];
-    // ST_NOSYMFOLLOW of statfs(2) and MS_NOSYMFOLLOW of mount(2), which have no names there.
-    const NO_SYMLINKS: (u64, u32) = (0x2000, 256);
-    let present = rustix::fs::statvfs(directory)?.f_flag;
-    let mut flags = PAIRS
-        .into_iter()
-        .filter(|(flag, _)| present.contains(*flag))
-        .map(|(_, flag)| flag)
-        .collect::<MountFlags>();
-    if present.bits() & NO_SYMLINKS.0 != 0 {
-        flags |= MountFlags::from_bits_retain(NO_SYMLINKS.1);
-    }
-    Ok(flags)
 }

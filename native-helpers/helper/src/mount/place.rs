@@ -6,15 +6,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure};
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags, fstatvfs, syncfs};
+use osbuild_wasm_sys::mount::set_attributes;
+use rustix::fs::{Mode, OFlags, syncfs};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_remount, move_mount, open_tree,
-    unmount,
+    MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree, unmount,
 };
 
 use super::table;
-use crate::access::descriptor_path;
 use crate::failure::About;
 
 /// How long a file system may stay in use after its last user has ended.
@@ -53,16 +52,12 @@ impl Place {
         read_only: bool,
         contract: &str,
     ) -> Result<Self, Failure> {
-        let place = Self::attach(copy(directory, contract)?, target, contract)?;
-        let limited = match &place.root {
-            Some(root) => limit(root, read_only, contract),
-            None => Ok(()),
-        };
-        if let Err(failure) = limited {
-            let _ = place.detach();
-            return Err(failure);
-        }
-        Ok(place)
+        let copy = copy(directory, contract)?;
+        let mut limits = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+        limits.set(MountAttrFlags::MOUNT_ATTR_RDONLY, read_only);
+        set_attributes(&copy, limits, MountAttrFlags::empty())
+            .about(contract, "limit this mount")?;
+        Self::attach(copy, target, contract)
     }
 
     /// Writes back, and takes it away with everything that was mounted on top of it.
@@ -86,36 +81,6 @@ pub fn copy(of: impl AsFd, contract: &str) -> Result<OwnedFd, Failure> {
         | OpenTreeFlags::AT_RECURSIVE
         | OpenTreeFlags::AT_EMPTY_PATH;
     open_tree(of, "", flags).about(contract, "prepare a bind mount")
-}
-
-/// What the mount that an open file is on takes away. A remount that does not repeat it would give it back, and in a user namespace is
-/// refused.
-pub fn restrictions(of: impl AsFd) -> rustix::io::Result<MountFlags> {
-    const PAIRS: [(StatVfsMountFlags, MountFlags); 7] = [
-        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
-        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
-        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
-        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
-        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
-        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
-    ];
-    let present = fstatvfs(of)?.f_flag;
-    let found = PAIRS
-        .into_iter()
-        .filter(|(flag, _)| present.contains(*flag));
-    Ok(found.map(|(_, flag)| flag).collect())
-}
-
-/// Limits what is mounted at a directory further: no devices, no set-id programs, and nothing written when it is `read_only`.
-fn limit(root: impl AsFd, read_only: bool, contract: &str) -> Result<(), Failure> {
-    let mut flags = restrictions(&root).about(contract, "look at this mount")?;
-    flags |= MountFlags::BIND | MountFlags::NODEV | MountFlags::NOSUID;
-    flags.set(
-        MountFlags::RDONLY,
-        read_only || flags.contains(MountFlags::RDONLY),
-    );
-    mount_remount(descriptor_path(root), flags, c"").about(contract, "limit this mount")
 }
 
 /// Attaches a mount, or moves it.
