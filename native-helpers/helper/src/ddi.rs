@@ -1,54 +1,46 @@
-//! Discoverable disk images, mounted by systemd-dissect.
+//! Discoverable disk images, mounted by systemd-dissect in a sandbox that shows it the device, its partitions and nothing else. It mounts
+//! there, and what it mounted is handed over by descriptor.
 
 use std::path::{Path, PathBuf};
 
-use osbuild_wasm_protocol::{Failure, MountImage, Mounted};
-use osbuild_wasm_sys::mount::set_attributes;
-use rustix::mount::MountAttrFlags;
+use osbuild_wasm_protocol::{ErrorCode, Failure, MountImage, Mounted};
 
-use crate::access::real_path;
-use crate::failure::{About, invalid};
-use crate::programs::{Outside, Programs};
-use crate::sandbox::view::open_own;
-use crate::session::{Held, Session};
-use crate::{device, mount};
+use crate::device;
+use crate::failure::invalid;
+use crate::mount::{self, Place};
+use crate::programs::Machine;
+use crate::session::Session;
 
-const SEALED: MountAttrFlags =
-    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
+const PROGRAM: &str = "systemd-dissect";
 
-/// A mounted image.
-struct Image {
-    contract: String,
-    target: PathBuf,
-}
+/// Where it mounts in its sandbox.
+const MOUNT: &str = "/run/image";
 
 /// Mounts an image.
 pub fn mount(session: &mut Session, image: &MountImage) -> Result<Mounted, Failure> {
-    let device = device::resolve(&session.access, &image.device)?;
+    let disk = device::resolve(&session.access, &image.device)?;
     let target = mount::target(session, &image.target)?;
-    let target = real_path(&target).about(&image.target, "find this directory")?;
-    let arguments = arguments(image, &device, &target)?;
-    run(&Outside(session), &arguments, "cannot mount the disk image")?;
-    let held = Image {
-        contract: image.target.clone(),
-        target,
+    let arguments = arguments(image, &disk)?;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut devices: Vec<PathBuf> = device::partitions(&session.access, &disk)?;
+    devices.push(disk);
+    let machine = Machine {
+        session,
+        devices: &devices,
     };
-    // What an image holds is neither to be opened as a device nor to make anybody somebody else.
-    let sealed = open_own(&held.target).and_then(|root| {
-        set_attributes(&root, SEALED, MountAttrFlags::empty())
-            .about(&image.target, "limit this mount")
-    });
-    if let Err(failure) = sealed {
-        let _ = Box::new(held).release(session);
-        return Err(failure);
-    }
+    let (ended, mounted) =
+        machine.run_mounting(PROGRAM, &arguments, b"", Some(Path::new(MOUNT)))?;
+    let what = "cannot mount the disk image";
+    ended.worked(what)?;
+    let none = || Failure::new(ErrorCode::Io, &image.device, what);
+    let place = Place::attach(mounted.ok_or_else(none)?, &target, &image.target)?;
     Ok(Mounted {
-        handle: session.hold(Box::new(held)),
+        handle: session.hold(Box::new(place)),
         path: image.target.clone(),
     })
 }
 
-fn arguments(image: &MountImage, device: &Path, target: &Path) -> Result<Vec<String>, Failure> {
+fn arguments(image: &MountImage, device: &Path) -> Result<Vec<String>, Failure> {
     if let Some(discard) = &image.discard
         && !["disabled", "loop", "all", "crypto"].contains(&discard.as_str())
     {
@@ -69,35 +61,13 @@ fn arguments(image: &MountImage, device: &Path, target: &Path) -> Result<Vec<Str
         arguments.extend(value.iter().map(|value| format!("--{name}={value}")));
     }
     arguments.push("--".to_owned());
-    arguments.extend([device, target].map(|path| path.to_string_lossy().into_owned()));
+    arguments.extend([device.to_string_lossy().into_owned(), MOUNT.into()]);
     Ok(arguments)
-}
-
-fn run(programs: &dyn Programs, arguments: &[String], what: &str) -> Result<(), Failure> {
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ended = programs.run("systemd-dissect", &arguments, b"")?;
-    ended.worked(what).map(drop)
-}
-
-impl Held for Image {
-    fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
-        let target = self.target.to_string_lossy().into_owned();
-        let arguments = ["--umount".to_owned(), "--".to_owned(), target];
-        let unmounted = run(
-            &Outside(session),
-            &arguments,
-            "cannot unmount the disk image",
-        );
-        // Whatever it left: nothing of the image may stay in use.
-        let rest = mount::take_away(&self.target, &self.contract);
-        unmounted.and(rest)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::programs::recorded::Recorded;
 
     fn image() -> MountImage {
         MountImage {
@@ -112,18 +82,15 @@ mod tests {
         }
     }
 
-    fn called(image: &MountImage) -> String {
-        let programs = Recorded::default();
-        let arguments = arguments(image, Path::new("/dev/loop1"), Path::new("/mnt")).unwrap();
-        run(&programs, &arguments, "x").unwrap();
-        programs.calls().concat()
+    fn words(image: &MountImage) -> String {
+        arguments(image, Path::new("/dev/loop1")).unwrap().join(" ")
     }
 
     #[test]
     fn every_option_reaches_systemd_dissect() {
         assert_eq!(
-            called(&image()),
-            "systemd-dissect --mount --mkdir --growfs=yes --fsck=yes -- /dev/loop1 /mnt"
+            words(&image()),
+            "--mount --mkdir --growfs=yes --fsck=yes -- /dev/loop1 /run/image"
         );
         let other = MountImage {
             read_only: true,
@@ -135,8 +102,8 @@ mod tests {
             ..image()
         };
         assert_eq!(
-            called(&other),
-            "systemd-dissect --mount --mkdir --growfs=no --fsck=no --read-only --discard=all --image-policy=root=verity --image-filter=root=x* -- /dev/loop1 /mnt"
+            words(&other),
+            "--mount --mkdir --growfs=no --fsck=no --read-only --discard=all --image-policy=root=verity --image-filter=root=x* -- /dev/loop1 /run/image"
         );
     }
 
@@ -146,16 +113,6 @@ mod tests {
             discard: Some("some".into()),
             ..image()
         };
-        assert!(arguments(&wrong, Path::new("/dev/loop1"), Path::new("/mnt")).is_err());
-    }
-
-    #[test]
-    fn a_failure_tells_the_reason() {
-        let programs = Recorded::answering(&[(1, "", "No suitable root partition found.\n")]);
-        let failure = run(&programs, &[], "cannot mount the disk image").unwrap_err();
-        assert_eq!(
-            failure.to_string(),
-            "cannot mount the disk image: No suitable root partition found."
-        );
+        assert!(arguments(&wrong, Path::new("/dev/loop1")).is_err());
     }
 }

@@ -137,6 +137,19 @@ pub fn partition(
     Ok(path)
 }
 
+/// Host paths of the partitions of a disk that the kernel knows.
+pub fn partitions(access: &Access, disk: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let name = disk.file_name().unwrap_or_default().to_string_lossy();
+    let sysfs = Path::new("/sys/class/block").join(&*name);
+    let parts = names(&sysfs).filter(|part| sysfs.join(part).join("partition").exists());
+    let mut parts: Vec<_> = parts.map(|part| disk.with_file_name(part)).collect();
+    parts.sort();
+    for part in &parts {
+        open(access, part)?;
+    }
+    Ok(parts)
+}
+
 /// Loop devices of files in the session's directories with their partitions: those that the stage attached itself.
 pub fn attached(access: &Access) -> Vec<PathBuf> {
     let real = |directory: &osbuild_wasm_protocol::Directory| {

@@ -80,12 +80,8 @@ fn needed(interface: Interface) -> Vec<Capability> {
         Interface::Crypt | Interface::Lvm => {
             with_sandbox(&[CAP_CHOWN, CAP_IPC_LOCK, CAP_MKNOD, CAP_SYS_RESOURCE])
         }
-        Interface::Ddi => vec![
-            CAP_SYS_ADMIN,
-            CAP_DAC_OVERRIDE,
-            CAP_DAC_READ_SEARCH,
-            CAP_MKNOD,
-        ],
+        // Its program mounts, and grows file systems.
+        Interface::Ddi => with_sandbox(&[CAP_SYS_RESOURCE]),
         Interface::Tree => {
             vec![
                 CAP_SYS_ADMIN,
@@ -155,10 +151,17 @@ pub fn of_programs(granted: &[String], privileged: bool) -> Result<Vec<String>, 
     Ok(names)
 }
 
-/// Names of the capabilities of the machine that programs get which a helper of this interface runs on its own account.
-pub fn of_machine(interface: Interface) -> Vec<String> {
+/// Names of the capabilities of the machine that programs get which a helper of this interface runs on its own account, as far as this
+/// process has them.
+pub fn of_machine(interface: Interface) -> Result<Vec<String>, Failure> {
     let needed = match interface {
         Interface::Loopback => vec![Capability::CAP_SYS_ADMIN],
+        Interface::Ddi => vec![
+            Capability::CAP_SYS_ADMIN,
+            Capability::CAP_SYS_RESOURCE,
+            Capability::CAP_DAC_OVERRIDE,
+            Capability::CAP_DAC_READ_SEARCH,
+        ],
         // They make nodes and give them owners, and keep keys and themselves from being swapped out.
         _ => vec![
             Capability::CAP_CHOWN,
@@ -168,7 +171,9 @@ pub fn of_machine(interface: Interface) -> Vec<String> {
             Capability::CAP_SYS_RESOURCE,
         ],
     };
-    needed.iter().map(ToString::to_string).collect()
+    let have = caps::read(None, CapSet::Permitted).map_err(|error| broken(&error))?;
+    let there = needed.iter().filter(|capability| have.contains(capability));
+    Ok(there.map(ToString::to_string).collect())
 }
 
 /// A set of capabilities as the kernel writes it.

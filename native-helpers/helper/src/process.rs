@@ -31,6 +31,8 @@ pub struct Finished {
     pub status: i32,
     /// What went into the capture pipe.
     pub output: Vec<u8>,
+    /// What it mounted, if it was to mount something and its status is 0.
+    pub mounted: Option<OwnedFd>,
 }
 
 /// Standard streams of a program.
@@ -56,6 +58,8 @@ pub struct Started {
     pub directory: PathBuf,
     /// The streams are a terminal that is to control what runs.
     pub terminal: bool,
+    /// Path in the sandbox of what it mounts, which is handed over.
+    pub mounts: Option<PathBuf>,
 }
 
 /// Path of a tool of this machine that helpers themselves run; never looked up by the caller's PATH.
@@ -108,6 +112,10 @@ fn specification(
         directory: bytes(started.directory.as_os_str()),
         streams: streams.map(|stream| view.hold(stream)),
         terminal: started.terminal,
+        mounts: started
+            .mounts
+            .as_deref()
+            .map(|path| bytes(path.as_os_str())),
     };
     let spec = Spec {
         root: view.root,
@@ -291,10 +299,12 @@ impl Sandboxed {
         Ok(fired.map(|((source, ..), _)| *source).collect())
     }
 
-    /// The exit status of the program, or why it never ran.
-    fn status(&self) -> Result<i32, Failure> {
+    /// The exit status of the program and what it mounted, or why it never ran.
+    fn status(&self) -> Result<(i32, Option<OwnedFd>), Failure> {
         match self.control.receive::<Reply<i32>>() {
-            Ok(Some((reply, _))) => reply.into(),
+            Ok(Some((reply, mounted))) => {
+                Result::from(reply).map(|status| (status, mounted.into_iter().next()))
+            }
             Ok(None) | Err(_) => {
                 let detail = "the sandbox ended before the program did: somebody killed it, or memory ran out";
                 Err(Failure::new(ErrorCode::Io, "", detail))
@@ -332,10 +342,14 @@ impl Sandboxed {
                 Err(Failure::new(ErrorCode::NoSpace, "", detail))
             }
             Some(Stop::Quota(message)) => Err(Failure::new(ErrorCode::NoSpace, "", message)),
-            None => Ok(Finished {
-                status: self.status()?,
-                output: self.output,
-            }),
+            None => {
+                let (status, mounted) = self.status()?;
+                Ok(Finished {
+                    status,
+                    output: self.output,
+                    mounted,
+                })
+            }
         }
     }
 }

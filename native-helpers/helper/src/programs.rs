@@ -4,8 +4,8 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use osbuild_wasm_protocol::{ErrorCode, Failure, MAX_BLOB};
@@ -13,7 +13,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::failure::About;
 use crate::mapper;
-use crate::process::host_tool;
 use crate::sandbox::Shown;
 use crate::sandbox::view::open_own;
 use crate::seccomp::memory_file;
@@ -60,8 +59,15 @@ pub struct Machine<'a> {
     pub devices: &'a [PathBuf],
 }
 
-impl Programs for Machine<'_> {
-    fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure> {
+impl Machine<'_> {
+    /// Runs a program to its end; with what it mounts at a path of its sandbox, if one is given and it works.
+    pub fn run_mounting(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        input: &[u8],
+        mounts: Option<&Path>,
+    ) -> Result<(Ended, Option<OwnedFd>), Failure> {
         let shown = |node: &PathBuf| {
             Ok(Shown::Device {
                 node: open_own(node)?,
@@ -78,49 +84,30 @@ impl Programs for Machine<'_> {
         let arguments = arguments.iter().map(OsString::from).collect();
         let finished = self
             .session
-            .run_on_machine(program, arguments, streams, devices)?;
+            .run_on_machine(program, arguments, streams, devices, mounts)?;
         let mut text = String::new();
         errors
             .rewind()
             .and_then(|()| errors.take(MAX_BLOB as u64).read_to_string(&mut text))
             .about(program, "read what it said")?;
         rustix::io::write(&self.session.log, text.as_bytes()).about(program, "write to the log")?;
-        Ok(Ended {
+        let ended = Ended {
             status: finished.status,
             output: String::from_utf8_lossy(&finished.output).into_owned(),
             errors: text,
-        })
+        };
+        Ok((ended, finished.mounted))
+    }
+}
+
+impl Programs for Machine<'_> {
+    fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure> {
+        let (ended, _) = self.run_mounting(program, arguments, input, None)?;
+        Ok(ended)
     }
 
     fn pause(&self, time: Duration) -> Result<(), Failure> {
         pause(self.session, time)
-    }
-}
-
-/// The run's own mount namespace, for a program that mounts there; it works outside of any sandbox.
-pub struct Outside<'a>(pub &'a Session);
-
-impl Programs for Outside<'_> {
-    fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure> {
-        let mut command = Command::new(host_tool(program)?);
-        command
-            .args(arguments)
-            .env_clear()
-            .env("LC_ALL", "C.UTF-8")
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .stdin(Stdio::from(memory_file("input", input)?));
-        let output = command.output().about(program, "run this program")?;
-        rustix::io::write(&self.0.log, &output.stderr).about(program, "write to the log")?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Ended {
-            status: output.status.code().unwrap_or(-1),
-            output: text(&output.stdout),
-            errors: text(&output.stderr),
-        })
-    }
-
-    fn pause(&self, time: Duration) -> Result<(), Failure> {
-        pause(self.0, time)
     }
 }
 

@@ -57,6 +57,8 @@ struct Alone<'a> {
     capabilities: Vec<String>,
     /// What it may write; none: as the session's programs.
     quota: Option<Quota>,
+    /// Path in the sandbox of what it mounts.
+    mounts: Option<PathBuf>,
 }
 
 /// Where standard output goes.
@@ -138,6 +140,7 @@ impl Session {
             environment: self.environment(&tool.environment)?,
             directory: tool.directory,
             terminal: tool.terminal,
+            mounts: None,
         };
         let bounds = self.bounds(&tool.program, &mut view)?;
         let streams = self.streams(tool.input, tool.output, tool.errors)?;
@@ -174,19 +177,22 @@ impl Session {
             privileged: false,
             capabilities,
             quota,
+            mounts: None,
         };
         let streams = self.streams(None, Sink::Capture, Errors::Captured)?;
         self.start_alone(program, alone, streams)
     }
 
     /// Runs a program of this machine with these of its privileges, because what it does concerns the machine: partitions, the device
-    /// mapper. It sees these devices and nothing of the grant; its output is returned. A status other than 0 is no failure.
+    /// mapper. It sees these devices and nothing of the grant; its output is returned, and what it mounts at `mounts`. A status other
+    /// than 0 is no failure.
     pub fn run_on_machine(
         &self,
         program: &str,
         arguments: Vec<OsString>,
         (input, errors): (OwnedFd, File),
         devices: Vec<Shown>,
+        mounts: Option<&Path>,
     ) -> Result<Finished, Failure> {
         let alone = Alone {
             roots: vec![sandbox::directory_of(&BuildRoot::Host, &self.access)?],
@@ -195,8 +201,9 @@ impl Session {
             environment: &[("DM_DISABLE_UDEV", "1"), ("LVM_SUPPRESS_FD_WARNINGS", "1")],
             shown: devices,
             privileged: true,
-            capabilities: privilege::of_machine(self.interface),
+            capabilities: privilege::of_machine(self.interface)?,
             quota: None,
+            mounts: mounts.map(Path::to_owned),
         };
         let streams = self.streams(Some(input), Sink::Capture, Errors::File(errors))?;
         self.start_alone(program, alone, streams)
@@ -240,6 +247,7 @@ impl Session {
             environment,
             directory: PathBuf::from("/"),
             terminal: false,
+            mounts: alone.mounts,
         };
         let mut watch = self.watch(alone.quota.is_none())?;
         watch.quota = alone.quota.or(watch.quota);

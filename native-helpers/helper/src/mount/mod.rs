@@ -10,13 +10,13 @@ mod superblock;
 mod table;
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, Mount, MountDirectory, Mounted};
 
 pub use self::bind::bind;
 pub use self::deployment::deployment;
-use self::place::Place;
+pub use self::place::Place;
 use crate::access::TREE;
 use crate::device;
 use crate::failure::denied;
@@ -87,16 +87,6 @@ fn check_private(target: &OwnedFd, contract: &str) -> Result<(), Failure> {
     }
     let detail = "the mount namespace of the run is not private: the runtime must unshare it first";
     Err(Failure::new(ErrorCode::NotPermitted, contract, detail))
-}
-
-/// Takes away everything that a program mounted at a host path.
-pub fn take_away(point: &Path, contract: &str) -> Result<(), Failure> {
-    let points: Vec<PathBuf> = table::read(contract)?
-        .into_iter()
-        .filter(|line| line.point.starts_with(point))
-        .map(|line| line.point)
-        .collect();
-    place::unmount_all(points, contract)
 }
 
 impl Held for Place {

@@ -57,7 +57,7 @@ const DEVICE: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
 
 /// A copy of a mount that is attached nowhere yet.
-type Copy = OwnedFd;
+pub type Copy = OwnedFd;
 
 /// What a place needs of the machine, taken before this process has mounts of its own: from there it could not be copied.
 enum Taken {
@@ -139,6 +139,14 @@ fn open(path: &Path) -> Result<OwnedFd, Failure> {
 /// The mount that a file or directory is on, seen from there, with all that is mounted below, and with these attributes.
 fn copy(file: &OwnedFd, attributes: MountAttrFlags) -> Result<Copy, Failure> {
     copy_with(file, OpenTreeFlags::AT_RECURSIVE, attributes).about("", "copy a mount")
+}
+
+/// What a program mounted at a path of its sandbox, with all that is mounted below it, attached nowhere: no devices and no set-id
+/// programs in it.
+pub fn mounted(path: &Path) -> Result<Copy, Failure> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::open(path, flags, Mode::empty()).about(path, "open what was mounted")?;
+    copy(&root, SEALED)
 }
 
 fn copy_with(

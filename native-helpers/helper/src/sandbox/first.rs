@@ -4,12 +4,13 @@
 //! kernel ends everything in the sandbox. Its standard input is a socket on which it is told what to do and says how that ended.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
+use caps::Capability;
 use osbuild_wasm_protocol::{Bytes, Connection, Failure, Reply};
 use osbuild_wasm_sys::enter::{Confinement, confine};
 use rustix::process::{Pid, Resource, WaitOptions, wait};
@@ -22,22 +23,32 @@ use crate::{privilege, seccomp};
 /// Word of the command line that stands for all this.
 pub const COMMAND: &str = "sandbox";
 
-/// Sets up what the socket says and answers with the program's exit status, 128 + N when signal N ended it.
+/// Sets up what the socket says and answers with the program's exit status, 128 + N when signal N ended it. With status 0 comes what
+/// the program mounted, if it was to mount something.
 pub fn serve(control: &Connection) {
-    let ended = run(control);
-    let _ = control.send(&Reply::from(ended), &[]);
+    let (ended, mounted) = match run(control) {
+        Ok((status, mounted)) => (Ok(status), mounted),
+        Err(failure) => (Err(failure), None),
+    };
+    let mounted: Vec<_> = mounted.iter().map(AsFd::as_fd).collect();
+    let _ = control.send(&Reply::from(ended), &mounted);
 }
 
-fn run(control: &Connection) -> Result<i32, Failure> {
+fn run(control: &Connection) -> Result<(i32, Option<OwnedFd>), Failure> {
     let broken = |error: &dyn std::fmt::Display| invalid("sandbox", error.to_string());
     let received = control.receive::<Spec>().map_err(|error| broken(&error))?;
     let (spec, files) = received.ok_or_else(|| broken(&"nothing came"))?;
     assemble::enter(&spec, &files)?;
     let child = start(&spec, &files)?;
     drop(files);
-    // What is left to do needs no privilege.
-    privilege::limit(&[].into())?;
-    status_of(child)
+    let mounts = spec.program.mounts.as_ref().map(text);
+    // What is left to do needs no privilege but that to copy a mount.
+    let kept = mounts.iter().map(|_| Capability::CAP_SYS_ADMIN);
+    privilege::limit(&kept.collect())?;
+    let status = status_of(child)?;
+    let mounts = mounts.filter(|_| status == 0);
+    let mounted = mounts.map(|path| assemble::mounted(Path::new(&path)));
+    Ok((status, mounted.transpose()?))
 }
 
 fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {

@@ -71,6 +71,8 @@ pub struct Program {
     pub streams: [Position; 3],
     /// They are a terminal that is to control what runs.
     pub terminal: bool,
+    /// Absolute path in the sandbox of what it mounts, which is handed over when it has worked.
+    pub mounts: Option<Bytes>,
 }
 
 /// What a program may be.

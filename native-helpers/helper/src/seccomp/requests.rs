@@ -120,11 +120,14 @@ pub fn allowed() -> impl Iterator<Item = u32> {
         .copied()
 }
 
-/// What programs with the privileges of the machine need for the devices that they are shown: partitions and the device mapper.
+/// What programs with the privileges of the machine need for the devices that they are shown: partitions, the device mapper, and to
+/// grow file systems.
 pub fn of_machine() -> impl Iterator<Item = u32> {
     // BLKRRPART, BLKPG.
     let partitions = [0x125f, 0x1269];
+    // EXT4_IOC_RESIZE_FS, BTRFS_IOC_RESIZE, XFS_IOC_FSGROWFSDATA.
+    let grow = [0x4008_6610, 0x5000_9403, 0x4010_586e];
     // DM_VERSION up to DM_GET_TARGET_VERSION: one structure that is read and written.
     let mapper = (0..=0x11).map(|number| 0xc138_fd00 | number);
-    partitions.into_iter().chain(mapper)
+    partitions.into_iter().chain(grow).chain(mapper)
 }

@@ -9,6 +9,7 @@
 mod bind;
 mod command;
 mod command_surroundings;
+mod ddi;
 mod fat;
 mod grub_and_images;
 mod isolation;
