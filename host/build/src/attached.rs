@@ -1,14 +1,16 @@
 //! What a component attaches and mounts itself where files stand for loop devices.
-use crate::devices::{Part, Use, contract};
+use crate::devices::{Part, Use, contract, reopen_image};
 use crate::file_systems::{Beginning, FileSystems, Key, Staged};
 use crate::mounts::is_kind_made_from_directory;
-use crate::sandbox::{FILES_FOR_DEVICES, TREE};
+use crate::sandbox::{FILES_FOR_DEVICES, link_of};
 use osbuild_wasm_protocol::{
-    Attach, Device, ErrorCode, Failure, FileSystem, Grant, Mount, MountDirectory, Session,
+    Attach, Device, ErrorCode, Failure, FileSystem, Granted, Mount, MountDirectory, Session,
 };
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The devices and mounts of one stage that it has not given back.
@@ -22,7 +24,11 @@ pub(crate) struct Attached {
 
 struct OwnPart {
     part: Part,
-    device: Device,
+    /// Contract path.
+    contract: String,
+    /// The file that stands for it.
+    host: PathBuf,
+    node: Arc<OwnedFd>,
 }
 
 struct OwnMount {
@@ -53,54 +59,65 @@ impl Attached {
         self.count
     }
 
-    /// Opens a part of an image and adds it to the grant.
-    pub(crate) fn attach(&mut self, attach: &Attach, grant: &mut Grant) -> Result<Opened, Failure> {
+    /// Adds the devices to a grant.
+    pub(crate) fn grant(&self, granted: &mut Granted) {
+        for own in self.parts.values() {
+            let node = granted.hold(own.node.clone());
+            let contract = own.contract.clone();
+            granted.grant.devices.push(Device { contract, node });
+        }
+    }
+
+    /// Opens a part of the image that a handle names; `granted` is what the stage has without it.
+    pub(crate) fn attach(
+        &mut self,
+        attach: &Attach,
+        image: &OwnedFd,
+        granted: &Granted,
+    ) -> Result<Opened, Failure> {
         let handle = self.handle();
-        let directory = grant.scratch.join(FILES_FOR_DEVICES);
-        let device = Device {
-            contract: contract(grant.devices.len() + usize::try_from(handle).unwrap_or_default()),
-            host: directory.join(format!("own-{handle}")),
-        };
-        let tree = grant.directories.iter().find(|root| root.contract == TREE);
-        let tree = tree.map(|root| root.host.clone()).unwrap_or_default();
-        let part = std::fs::create_dir_all(&directory)
-            .and_then(|()| Part::open(&tree, attach, (Use::Bytes, &|_| None), &device.host))
-            .map_err(|error| failure(&attach.path, error))?;
+        let failed = |error| failure(&attach.path, error);
+        let contract =
+            contract(granted.grant.devices.len() + usize::try_from(handle).unwrap_or_default());
+        let (part, host) = open(attach, image, granted, handle).map_err(failed)?;
         let overlaps = |own: &OwnPart| own.part.key().overlaps(&part.key());
         if self.parts.values().any(overlaps) {
-            _ = std::fs::remove_file(&device.host);
+            _ = std::fs::remove_file(&host);
             let detail = "the stage has attached a part of it that this one overlaps, which takes loop devices";
             return Err(Failure::new(ErrorCode::Unsupported, &attach.path, detail));
         }
-        let contract = device.contract.clone();
-        grant.devices.push(device.clone());
-        self.parts.insert(handle, OwnPart { part, device });
+        let own = OwnPart {
+            part,
+            contract: contract.clone(),
+            node: handle_of(&host).map_err(failed)?.into(),
+            host,
+        };
+        self.parts.insert(handle, own);
         Ok(Opened { handle, contract })
     }
 
-    /// Brings what changed into the image, and takes the device out of the grant.
-    pub(crate) fn detach(&mut self, handle: u64, grant: &mut Grant) -> Result<(), Failure> {
+    /// Brings what changed into the image, and takes the device away.
+    pub(crate) fn detach(&mut self, handle: u64) -> Result<(), Failure> {
         let mounted = |contract: &str| self.mounts.values().any(|own| own.device == contract);
         let own = self.parts.get(&handle).ok_or_else(gone)?;
-        if mounted(&own.device.contract) {
+        if mounted(&own.contract) {
             let detail = "the device is still mounted";
-            return Err(Failure::new(ErrorCode::Busy, &own.device.contract, detail));
+            return Err(Failure::new(ErrorCode::Busy, &own.contract, detail));
         }
-        let OwnPart { part, device } = self.parts.remove(&handle).ok_or_else(gone)?;
-        grant.devices.retain(|other| *other != device);
-        let released = part.release(&self.file_systems);
-        let removed = std::fs::remove_file(&device.host);
+        let own = self.parts.remove(&handle).ok_or_else(gone)?;
+        let released = own.part.release(&self.file_systems);
+        let removed = std::fs::remove_file(&own.host);
         released
             .and(removed)
-            .map_err(|error| failure(&device.contract, error))
+            .map_err(|error| failure(&own.contract, error))
     }
 
     /// What parts there are, by the contract path of the device.
     pub(crate) fn parts(&self) -> Result<BTreeMap<String, (Key, Beginning)>, Failure> {
         let known = |own: &OwnPart| {
             let beginning = own.part.beginning();
-            let beginning = beginning.map_err(|error| failure(&own.device.contract, error))?;
-            Ok((own.device.contract.clone(), (own.part.key(), beginning)))
+            let beginning = beginning.map_err(|error| failure(&own.contract, error))?;
+            Ok((own.contract.clone(), (own.part.key(), beginning)))
         };
         self.parts.values().map(known).collect()
     }
@@ -124,26 +141,27 @@ impl Attached {
     pub(crate) fn mount(
         &mut self,
         call: Mount,
-        begin: impl FnOnce() -> Result<Session, Failure>,
+        begin: impl FnOnce(&Self) -> Result<Session, Failure>,
     ) -> Result<u64, Failure> {
         let device = call.device.clone();
         let session = match call.kind {
             FileSystem::Vfat => {
-                let session = begin()?;
+                let session = begin(self)?;
                 session.mount(call)?;
                 session
             }
             kind if is_kind_made_from_directory(kind) => {
                 let Staged { directory, make } = self.staged(&call)?;
-                let session = begin()?;
-                session.mount_directory(MountDirectory {
-                    directory,
+                let session = begin(self)?;
+                let directory = handle_of(&directory).map_err(|error| failure(&device, error))?;
+                let call = MountDirectory {
                     make,
                     device: call.device,
                     target: call.target,
                     kind,
                     read_only: call.read_only,
-                })?;
+                };
+                session.mount_directory(call, directory.as_fd())?;
                 session
             }
             _ => {
@@ -171,6 +189,29 @@ impl Attached {
     pub(crate) fn unmount(&mut self, handle: u64) -> Result<(), Failure> {
         self.mounts.remove(&handle).ok_or_else(gone)?.session.end()
     }
+}
+
+/// Opens a part of an image; a file in the stage's scratch directory stands for it.
+fn open(
+    attach: &Attach,
+    image: &OwnedFd,
+    granted: &Granted,
+    handle: u64,
+) -> io::Result<(Part, PathBuf)> {
+    let scratch = granted.files.get(granted.grant.scratch);
+    let scratch = link_of(scratch.ok_or(io::ErrorKind::NotFound)?);
+    let directory = scratch.join(FILES_FOR_DEVICES);
+    std::fs::create_dir_all(&directory)?;
+    let host = directory.join(format!("own-{handle}"));
+    let image = reopen_image(image, attach)?;
+    let part = Part::open(image, attach, (Use::Bytes, &|_| None), &host)?;
+    Ok((part, host))
+}
+
+/// A handle of something of our own.
+fn handle_of(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 fn gone() -> Failure {

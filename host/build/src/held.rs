@@ -4,7 +4,7 @@ use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
 use crate::helpers::HelperProcesses;
 use crate::run::Settings;
-use osbuild_wasm_protocol::{Failure, Grant, Interface, Session};
+use osbuild_wasm_protocol::{Failure, Granted, Interface, Session};
 use rustix::fd::OwnedFd;
 
 /// The helper processes, for what is done before a stage starts; what their tools print goes to the stage's log.
@@ -20,11 +20,11 @@ impl Helpers<'_> {
     pub(crate) fn begin(
         &self,
         interface: Interface,
-        grant: &Grant,
+        granted: &Granted,
         place: &str,
     ) -> Result<Session> {
         let log = self.log.try_clone().map_err(BuildError::io("log pipe"))?;
-        let session = self.processes.begin(interface, grant, log);
+        let session = self.processes.begin(interface, granted, log);
         let session = session.map_err(refused(place))?;
         self.settings.interrupt.sessions.add(&session);
         Ok(session)

@@ -4,14 +4,16 @@ use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::interrupt::Cancellations;
 use crate::programs;
-use crate::translation::{call_error, database, image_format, program};
+use crate::translation::{call_error, database, descriptors, files_of, image_format, program};
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
-use osbuild_wasm_component::{Attachment, CallError, Helpers, MountPoint};
+use osbuild_wasm_component::{
+    Attachment, CallError, Helpers, MountPoint, Packages, Passed, Target,
+};
 use osbuild_wasm_manifest::model::Stage;
 use osbuild_wasm_protocol as protocol;
-use osbuild_wasm_protocol::{Charter, Client, Failure, Grant, Handle, Interface, Session};
-use rustix::fd::OwnedFd;
+use osbuild_wasm_protocol::{Charter, Client, Failure, Granted, Handle, Interface, Session};
+use rustix::fd::{AsFd, OwnedFd};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -93,7 +95,7 @@ impl HelperProcesses {
     pub(crate) fn begin(
         &self,
         interface: Interface,
-        grant: &Grant,
+        granted: &Granted,
         log: OwnedFd,
     ) -> std::result::Result<Session, Failure> {
         let missing = || {
@@ -106,14 +108,14 @@ impl HelperProcesses {
         self.clients
             .get(&interface)
             .ok_or_else(missing)?
-            .begin(grant, log)
+            .begin(granted, log)
     }
 }
 
 /// Carries out a stage's privileged calls: a session with each helper from its first use to the stage's end.
 pub(crate) struct StageHelpers {
     pub(crate) processes: Arc<HelperProcesses>,
-    pub(crate) grant: Grant,
+    pub(crate) granted: Granted,
     pub(crate) log: OwnedFd,
     /// What files stand for of images, by the contract path of the device.
     pub(crate) parts: BTreeMap<String, (Key, Beginning)>,
@@ -125,18 +127,28 @@ pub(crate) struct StageHelpers {
 }
 
 impl StageHelpers {
-    fn begin(&self, interface: Interface) -> std::result::Result<Session, Failure> {
+    /// Begins a session that also has the devices of what the stage attached itself.
+    fn begin(
+        &self,
+        interface: Interface,
+        attached: Option<&Attached>,
+    ) -> std::result::Result<Session, Failure> {
         let io =
             |error: std::io::Error| Failure::new(protocol::ErrorCode::Io, "", error.to_string());
         let log = self.log.try_clone().map_err(io)?;
-        let session = self.processes.begin(interface, &self.grant, log)?;
+        let mut granted = self.granted.clone();
+        if let Some(attached) = attached {
+            attached.grant(&mut granted);
+        }
+        let session = self.processes.begin(interface, &granted, log)?;
         self.cancellations.add(&session);
         Ok(session)
     }
 
     fn session(&mut self, interface: Interface) -> Call<&Session> {
         if !self.sessions.contains_key(&interface) {
-            let session = self.begin(interface).map_err(call_error)?;
+            let session = self.begin(interface, self.attached.as_ref());
+            let session = session.map_err(call_error)?;
             self.sessions.insert(interface, session);
         }
         let gone = || {
@@ -161,7 +173,7 @@ impl StageHelpers {
 
     /// The session for a call that starts one of these programs, which must be granted like those of `command`.
     fn session_for(&mut self, interface: Interface, programs: &[String]) -> Call<&Session> {
-        if !programs::granted(programs, &self.grant.programs) {
+        if !programs::granted(programs, &self.granted.grant.programs) {
             let detail = format!(
                 "program {} was not granted, which {interface} runs",
                 programs.join(" or ")
@@ -177,9 +189,9 @@ impl StageHelpers {
 }
 
 impl Helpers for StageHelpers {
-    fn attach(&mut self, path: &str, options: loopback::Options) -> Call<Attachment> {
+    fn attach(&mut self, file: &Passed, options: loopback::Options) -> Call<Attachment> {
         let attach = protocol::Attach {
-            path: path.to_owned(),
+            path: file.path.clone(),
             offset: options.offset,
             size: options.size,
             sector_size: options.sector_size,
@@ -189,7 +201,7 @@ impl Helpers for StageHelpers {
         };
         if let Some(attached) = &mut self.attached {
             let opened = attached
-                .attach(&attach, &mut self.grant)
+                .attach(&attach, &file.file, &self.granted)
                 .map_err(call_error)?;
             self.end_programs()?;
             return Ok(Attachment {
@@ -199,7 +211,7 @@ impl Helpers for StageHelpers {
         }
         let attached = self
             .session(Interface::Loopback)?
-            .attach(attach)
+            .attach(attach, file.file.as_fd())
             .map_err(call_error)?;
         Ok(Attachment {
             handle: attached.handle.0,
@@ -209,9 +221,7 @@ impl Helpers for StageHelpers {
 
     fn detach(&mut self, handle: u64) -> Call<()> {
         if let Some(attached) = &mut self.attached {
-            attached
-                .detach(handle, &mut self.grant)
-                .map_err(call_error)?;
+            attached.detach(handle).map_err(call_error)?;
             return self.end_programs();
         }
         self.session(Interface::Loopback)?
@@ -246,7 +256,8 @@ impl Helpers for StageHelpers {
         };
         if let Some(mut attached) = self.attached.take() {
             let target = call.target.clone();
-            let mounted = attached.mount(call, || self.begin(Interface::Mount));
+            let begin = |attached: &Attached| self.begin(Interface::Mount, Some(attached));
+            let mounted = attached.mount(call, begin);
             self.attached = Some(attached);
             let handle = mounted.map_err(call_error)?;
             return Ok(MountPoint {
@@ -273,16 +284,14 @@ impl Helpers for StageHelpers {
             .map_err(call_error)
     }
 
-    fn set_xattr(&mut self, path: &str, name: &str, value: &[u8], follow: bool) -> Call<()> {
-        let (path, name) = (path.to_owned(), name.to_owned());
+    fn set_xattr(&mut self, object: &Passed, name: &str, value: &[u8]) -> Call<()> {
         let value = protocol::XattrValue {
-            path,
-            name,
+            path: object.path.clone(),
+            name: name.to_owned(),
             value: protocol::Bytes(value.to_vec()),
-            follow,
         };
         self.session(Interface::Tree)?
-            .set_xattr(value)
+            .set_xattr(value, object.file.as_fd())
             .map_err(call_error)
     }
 
@@ -293,17 +302,27 @@ impl Helpers for StageHelpers {
             .map_err(call_error)
     }
 
-    fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
+    fn verify(&mut self, of: rpm::Database, path: &str, package: &Packages) -> Call<()> {
         let keys = programs::keys(&of);
+        let verify = protocol::Verify {
+            database: database(of),
+            package: path.to_owned(),
+            file: files_of(package).next().unwrap_or_default(),
+        };
         self.session_for(Interface::Rpm, &keys)?
-            .verify(database(of), package.to_owned())
+            .verify(verify, &descriptors(&package.directories))
             .map_err(call_error)
     }
 
-    fn install(&mut self, of: rpm::Database, transaction: rpm::Transaction) -> Call<()> {
+    fn install(
+        &mut self,
+        of: rpm::Database,
+        transaction: rpm::Transaction,
+        packages: &Packages,
+    ) -> Call<()> {
         let install = protocol::Install {
             database: database(of),
-            packages: transaction.packages,
+            packages: files_of(packages).collect(),
             exclude_docs: transaction.exclude_docs,
             no_dependencies: transaction.no_dependencies,
             ignore_architecture: transaction.ignore_architecture,
@@ -311,7 +330,7 @@ impl Helpers for StageHelpers {
             environment: transaction.environment,
         };
         self.session_for(Interface::Rpm, &programs::rpm())?
-            .install(install)
+            .install(install, &descriptors(&packages.directories))
             .map_err(call_error)
     }
 
@@ -369,42 +388,48 @@ impl Helpers for StageHelpers {
             .map_err(call_error)
     }
 
-    fn convert(&mut self, source: &str, to: &str, conversion: qemu_img::Conversion) -> Call<()> {
+    fn convert(
+        &mut self,
+        source: &Passed,
+        to: &Target,
+        conversion: qemu_img::Conversion,
+    ) -> Call<()> {
+        let files = [&source.file, &to.file.file, &to.directory];
         let conversion = protocol::Conversion {
-            source: source.to_owned(),
-            to: to.to_owned(),
+            source: source.path.clone(),
+            to: to.file.path.clone(),
             format: image_format(conversion.format),
             compress: conversion.compress,
             options: conversion.options,
             coroutines: conversion.coroutines,
         };
         self.session_for(Interface::QemuImg, &programs::qemu_img())?
-            .convert(conversion)
+            .convert(conversion, files.map(AsFd::as_fd))
             .map_err(call_error)
     }
 
     fn create(
         &mut self,
-        path: &str,
+        to: &Target,
         format: qemu_img::Format,
         size: u64,
         options: Vec<String>,
     ) -> Call<()> {
         let create = protocol::Create {
-            path: path.to_owned(),
+            path: to.file.path.clone(),
             format: image_format(format),
             size,
             options,
         };
         self.session_for(Interface::QemuImg, &programs::qemu_img())?
-            .create(create)
+            .create(create, [&to.file.file, &to.directory].map(AsFd::as_fd))
             .map_err(call_error)
     }
 
-    fn info(&mut self, path: &str) -> Call<qemu_img::ImageInfo> {
+    fn info(&mut self, image: &Passed) -> Call<qemu_img::ImageInfo> {
         let info = self
             .session(Interface::QemuImg)?
-            .info(path.to_owned())
+            .info(image.path.clone(), image.file.as_fd())
             .map_err(call_error)?;
         let protocol::ImageInfo {
             format,
@@ -418,11 +443,11 @@ impl Helpers for StageHelpers {
         })
     }
 
-    fn run(&mut self, request: command::Request) -> Call<command::Outcome> {
+    fn run(&mut self, request: command::Request, streams: &[OwnedFd]) -> Call<command::Outcome> {
         let run = program(request);
         let protocol::Outcome { status, output } = self
             .session(Interface::Command)?
-            .run(run.clone())
+            .run(run.clone(), &descriptors(streams))
             .map_err(call_error)?;
         if let Some(file_systems) = self.file_systems.as_ref().filter(|_| status == 0) {
             file_systems.ran(&run, &self.parts);

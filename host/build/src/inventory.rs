@@ -7,7 +7,7 @@ use crate::held::{Helpers, refused};
 use crate::inputs::open_in_tree;
 use crate::log::StageLog;
 use crate::run::{Export, RunContext};
-use crate::sandbox::{Sandbox, TREE};
+use crate::sandbox::{Once, Sandbox, TREE};
 use crate::stage::bounds::Bounds;
 use osbuild_wasm_capability::{Access, Limits};
 use osbuild_wasm_events::{Distribution, Event, Inventory, Observer, Package};
@@ -112,7 +112,7 @@ impl FinishedTree<'_> {
     fn query(self, path: String) -> Result<Vec<Package>> {
         let scratch = self.context.store.scratch("packages")?;
         let mut sandbox = Sandbox {
-            scratch: scratch.path().to_owned(),
+            scratch: Once::new(scratch.path()),
             // A build root that nothing was built in now is not at hand; the machine's own rpm reads the same databases.
             build_root: self
                 .context
@@ -131,11 +131,9 @@ impl FinishedTree<'_> {
             settings: self.context.settings,
             log: &pipe,
         };
-        let grant = protocol::Grant {
-            programs: vec![PROGRAM.into()],
-            ..sandbox.helper_grant()
-        };
-        let session = helpers.begin(protocol::Interface::Rpm, &grant, &place)?;
+        let mut granted = sandbox.helper_grant()?;
+        granted.grant.programs = vec![PROGRAM.into()];
+        let session = helpers.begin(protocol::Interface::Rpm, &granted, &place)?;
         bounds.cancellations.add(&session);
         let database = protocol::Database {
             root: TREE.into(),

@@ -1,11 +1,12 @@
 //! What a component reads of the build root: found inside of it once, and passed on as what was found.
 use crate::failure::{BuildError, Result};
 use crate::inputs::open_in_tree;
+use crate::sandbox::{Once, link_of};
 use osbuild_wasm_capability::{Access, Root, readable_on_this_machine};
 use osbuild_wasm_protocol::BuildRoot;
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The parts of a build root that one stage may read, each held open.
 #[derive(Debug, Default)]
@@ -16,14 +17,14 @@ pub(crate) struct Reads {
 impl Reads {
     /// Opens these paths of a build root. Links, absolute ones too, lead nowhere but inside of it, and where it is this machine, not out
     /// of what anybody may read. What is not there is not granted.
-    pub(crate) fn open(build_root: &BuildRoot, paths: &[String]) -> Result<Self> {
+    pub(crate) fn open(build_root: &BuildRoot<Once>, paths: &[String]) -> Result<Self> {
         let (top, is_machine) = match build_root {
-            BuildRoot::Host => (Path::new("/"), true),
-            BuildRoot::Directory(top) => (top.as_path(), false),
+            BuildRoot::Host => (PathBuf::from("/"), true),
+            BuildRoot::Directory(top) => (link_of(&*top.open()?), false),
         };
         let mut found = Vec::new();
         for path in paths {
-            let Ok(handle) = open_in_tree(top, path, OFlags::PATH) else {
+            let Ok(handle) = open_in_tree(&top, path, OFlags::PATH) else {
                 continue;
             };
             let place = std::fs::read_link(link_of(&handle)).map_err(BuildError::io(path))?;
@@ -44,18 +45,14 @@ impl Reads {
     }
 }
 
-/// The path by which the kernel reaches what is open, wherever it is called by now.
-fn link_of(handle: &OwnedFd) -> PathBuf {
-    format!("/proc/self/fd/{}", handle.as_raw_fd()).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+    use std::path::Path;
 
     fn opened(top: &Path, path: &str) -> Vec<PathBuf> {
-        let root = BuildRoot::Directory(top.to_owned());
+        let root = BuildRoot::Directory(Once::new(top));
         let reads = Reads::open(&root, &[path.to_owned()]).expect("a build root");
         let real = |root: Root| std::fs::read_link(root.host).expect("open");
         reads.roots().map(real).collect()

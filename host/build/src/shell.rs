@@ -34,9 +34,10 @@ pub(crate) fn run(
     arguments: &str,
 ) -> Result<()> {
     let place = format!("shell before {}", stage.requested_module());
-    let mut grant = sandbox.helper_grant();
-    grant.programs = vec![PROGRAM.to_owned()];
-    grant
+    let mut granted = sandbox.helper_grant()?;
+    granted.grant.programs = vec![PROGRAM.to_owned()];
+    granted
+        .grant
         .capabilities
         .clone_from(&plan.decision.linux_capabilities);
     let (output, errors) = (std::io::stdout(), std::io::stderr());
@@ -45,7 +46,7 @@ pub(crate) fn run(
         .helpers
         .begin(
             Interface::Command,
-            &grant,
+            &granted,
             log.map_err(BuildError::io("standard error"))?,
         )
         .map_err(refused(&place))?;

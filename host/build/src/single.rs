@@ -4,7 +4,7 @@ use crate::failure::{BuildError, Result};
 use crate::log::StageLog;
 use crate::plan::SinglePlan;
 use crate::run::Settings;
-use crate::sandbox::{DEVICES, INPUTS, MOUNTS, Sandbox, TREE};
+use crate::sandbox::{DEVICES, Given, INPUTS, MOUNTS, Once, Sandbox, TREE};
 use crate::stage::bounds::Bounds;
 use crate::stage::component::{ComponentRun, run_component};
 use osbuild_wasm_capability::Access;
@@ -34,7 +34,7 @@ impl Confined {
         let options = single.arguments.get("options").cloned().unwrap_or_default();
         let plan = SinglePlan::new(single.module, &options.into())?;
         let mut sandbox = Sandbox {
-            scratch: single.scratch.clone(),
+            scratch: Once::new(&single.scratch),
             build_root: BuildRoot::Host,
             runner: Some(single.runner.clone()),
             ..Sandbox::default()
@@ -77,12 +77,15 @@ pub(crate) fn paths_of(document: &Value, tree: &Path) -> Vec<PathBuf> {
     let mut sandbox = Sandbox::default();
     let mut copy = document.clone();
     _ = rewrite(&mut copy, tree, &mut sandbox);
-    let scope = |root: osbuild_wasm_capability::Root| match root.host.is_file() {
+    let scope = |given: &Given| match given.host.is_file() {
         // A scope is a directory; the grant still covers the file alone.
-        true => root.host.parent().map(Path::to_owned),
-        false => Some(root.host).filter(|_| root.contract.starts_with("/run/osbuild/")),
+        true => given.host.parent().map(Path::to_owned),
+        false => given
+            .contract
+            .starts_with("/run/osbuild/")
+            .then(|| given.host.to_owned()),
     };
-    sandbox.roots.into_iter().filter_map(scope).collect()
+    sandbox.roots.iter().filter_map(scope).collect()
 }
 
 impl SingleStage<'_> {
@@ -124,11 +127,7 @@ fn rewrite(document: &mut Value, tree: &Path, sandbox: &mut Sandbox) -> Result<(
     rewrite_group(document, "devices", |name, path| {
         let path = devices.join(path);
         let contract = below(&path, &devices, DEVICES, name, Access::Write, sandbox);
-        let host = path;
-        sandbox.devices.push(osbuild_wasm_protocol::Device {
-            contract: contract.clone(),
-            host,
-        });
+        sandbox.devices.push(contract.clone());
         contract
     });
     document.insert(

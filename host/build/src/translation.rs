@@ -1,8 +1,9 @@
 //! Calls and errors of the contract in the words of the helpers' protocol, and back.
 use osbuild_wasm_component::bindings::{command, qemu_img, rpm};
-use osbuild_wasm_component::{CallError, ErrorCode};
+use osbuild_wasm_component::{CallError, ErrorCode, Packages};
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::Failure;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub(crate) fn call_error(failure: Failure) -> CallError {
     let Failure { code, path, detail } = failure;
@@ -35,6 +36,18 @@ fn error_code(code: protocol::ErrorCode) -> ErrorCode {
         From::Interrupted => ErrorCode::Interrupted,
         From::Io => ErrorCode::Io,
     }
+}
+
+pub(crate) fn descriptors(files: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
+    files.iter().map(AsFd::as_fd).collect()
+}
+
+pub(crate) fn files_of(packages: &Packages) -> impl Iterator<Item = protocol::PackageFile> + '_ {
+    let file = |(directory, name): &(usize, String)| protocol::PackageFile {
+        directory: *directory,
+        name: name.clone(),
+    };
+    packages.names.iter().map(file)
 }
 
 pub(crate) fn database(database: rpm::Database) -> protocol::Database {

@@ -1,5 +1,6 @@
 //! The trees that pipelines of a run need of each other.
 use crate::failure::{BuildError, Result};
+use crate::sandbox::Once;
 use osbuild_wasm_manifest::model::Pipeline;
 use osbuild_wasm_protocol::BuildRoot;
 use osbuild_wasm_store::{Object, Scratch};
@@ -72,7 +73,7 @@ impl Trees {
     }
 
     /// Where the programs of a pipeline's stages come from.
-    pub(crate) fn build_root(&self, pipeline: &Pipeline) -> Result<BuildRoot> {
+    pub(crate) fn build_root(&self, pipeline: &Pipeline) -> Result<BuildRoot<Once>> {
         let Some(id) = pipeline.build.as_deref().filter(|id| !id.is_empty()) else {
             return Ok(BuildRoot::Host);
         };
@@ -82,7 +83,8 @@ impl Trees {
                 format!("its build pipeline {id} is not built"),
             )
         };
-        self.path(id).map(BuildRoot::Directory).ok_or_else(missing)
+        let root = self.path(id).ok_or_else(missing)?;
+        Ok(BuildRoot::Directory(Once::new(root)))
     }
 
     /// Where the runner's preparation of one build root is kept during the run.

@@ -5,10 +5,13 @@ use crate::bindings::loopback::{self, HostDevice, Options};
 use crate::bindings::mount::{self, FileSystem, HostMounted};
 use crate::bindings::qemu_img::{self, Conversion, Format, ImageInfo};
 use crate::bindings::rpm::{self, Database, InstalledPackage, Transaction};
+use crate::bindings::tree::OpenMode;
 use crate::bindings::types::Error;
 use crate::run::State;
-use crate::tree::{denied, failed};
+use crate::tree::{Packages, Passed, Roots, Target, denied, failed};
 use osbuild_wasm_capability::{Interface, Verb};
+use rustix::fd::OwnedFd;
+use std::borrow::Cow;
 use wasmtime::component::Resource;
 
 /// Contract path of the tree.
@@ -37,8 +40,8 @@ pub struct MountPoint {
 /// Carries out the privileged interfaces for one run. Every method refuses unless it is implemented.
 pub trait Helpers: Send {
     /// `loopback.attach`.
-    fn attach(&mut self, path: &str, _: Options) -> Result<Attachment> {
-        Err(no_helper(Interface::Loopback, path))
+    fn attach(&mut self, file: &Passed, _: Options) -> Result<Attachment> {
+        Err(no_helper(Interface::Loopback, &file.path))
     }
     /// `loopback.device.detach` and its drop.
     fn detach(&mut self, _: u64) -> Result<()> {
@@ -60,19 +63,19 @@ pub trait Helpers: Send {
         Err(no_helper(Interface::Mount, ""))
     }
     /// `tree.set-xattr` where the kernel asks for a privilege that the host gave up.
-    fn set_xattr(&mut self, path: &str, _: &str, _: &[u8], _: bool) -> Result<()> {
-        Err(no_helper(Interface::Tree, path))
+    fn set_xattr(&mut self, object: &Passed, _: &str, _: &[u8]) -> Result<()> {
+        Err(no_helper(Interface::Tree, &object.path))
     }
     /// `rpm.import-key`.
     fn import_key(&mut self, database: Database, _: Vec<u8>) -> Result<()> {
         Err(no_helper(Interface::Rpm, &database.root))
     }
-    /// `rpm.verify`.
-    fn verify(&mut self, _: Database, package: &str) -> Result<()> {
+    /// `rpm.verify`, of one package file.
+    fn verify(&mut self, _: Database, package: &str, _: &Packages) -> Result<()> {
         Err(no_helper(Interface::Rpm, package))
     }
-    /// `rpm.install`.
-    fn install(&mut self, database: Database, _: Transaction) -> Result<()> {
+    /// `rpm.install`, with the package files of the transaction.
+    fn install(&mut self, database: Database, _: Transaction, _: &Packages) -> Result<()> {
         Err(no_helper(Interface::Rpm, &database.root))
     }
     /// `rpm.query`.
@@ -92,19 +95,19 @@ pub trait Helpers: Send {
         Err(no_helper(Interface::Grub, ""))
     }
     /// `qemu-img.convert`.
-    fn convert(&mut self, source: &str, _: &str, _: Conversion) -> Result<()> {
-        Err(no_helper(Interface::QemuImg, source))
+    fn convert(&mut self, source: &Passed, _: &Target, _: Conversion) -> Result<()> {
+        Err(no_helper(Interface::QemuImg, &source.path))
     }
     /// `qemu-img.create`.
-    fn create(&mut self, path: &str, _: Format, _: u64, _: Vec<String>) -> Result<()> {
-        Err(no_helper(Interface::QemuImg, path))
+    fn create(&mut self, to: &Target, _: Format, _: u64, _: Vec<String>) -> Result<()> {
+        Err(no_helper(Interface::QemuImg, &to.file.path))
     }
     /// `qemu-img.info`.
-    fn info(&mut self, path: &str) -> Result<ImageInfo> {
-        Err(no_helper(Interface::QemuImg, path))
+    fn info(&mut self, image: &Passed) -> Result<ImageInfo> {
+        Err(no_helper(Interface::QemuImg, &image.path))
     }
-    /// `command.run`.
-    fn run(&mut self, request: Request) -> Result<Outcome> {
+    /// `command.run`, with the files of its input and output, in this order.
+    fn run(&mut self, request: Request, _: &[OwnedFd]) -> Result<Outcome> {
         Err(no_helper(Interface::Command, &request.program))
     }
 }
@@ -153,47 +156,30 @@ impl State {
         outcome
     }
 
-    /// A helper does not do to a path what the component may not do itself. Verb `replace` is `create` where nothing is yet. Returns the
-    /// path for the helper.
-    fn may_pass(&self, path: &str, verb: Verb) -> Result<String> {
-        self.roots.heard(self.roots.permit_call(path, verb))
+    /// What a helper works on: it does not do to an object what the component may not do itself.
+    fn pass<T>(&self, find: impl FnOnce(&Roots) -> Result<T>) -> Result<T> {
+        self.roots.heard(find(&self.roots))
     }
 
-    /// The contract path of a file that a program reads or writes; one that runs in the tree may be given a path inside of that.
-    fn stream(&self, root: Root, path: &str, verb: Verb) -> Result<String> {
-        match root == Root::Tree && !self.roots.has(path) {
-            true => self.may_pass(&format!("{TREE}{path}"), verb),
-            false => self.may_pass(path, verb),
-        }
-    }
-
-    /// Passes a `tree` call on to the helper when the kernel refused it to the host for lack of a capability.
-    pub(crate) fn or_by_helper(
-        &mut self,
-        outcome: Result<()>,
-        attribute: &str,
-        call: impl FnOnce(&mut dyn Helpers) -> Result<()>,
-    ) -> Result<()> {
-        let privileged = attribute.starts_with("security.") || attribute.starts_with("trusted.");
-        match outcome {
-            Err(error) if privileged && error.code == crate::ErrorCode::NotPermitted => {
-                self.roots.quota.go_on(&error.path)?;
-                call(self.helpers.as_mut())
-            }
-            other => other,
-        }
+    /// Opens a file that a program reads or writes; one that runs in the tree may be given a path inside of that.
+    fn stream(&self, root: Root, path: &str, how: OpenMode) -> Result<OwnedFd> {
+        let path: Cow<'_, str> = match root == Root::Tree && !self.roots.has(path) {
+            true => format!("{TREE}{path}").into(),
+            false => path.into(),
+        };
+        self.pass(|roots| roots.stream(&path, how))
     }
 }
 
 impl loopback::Host for State {
     fn attach(&mut self, path: String, options: Options) -> Result<Resource<Attached>> {
-        let mut path = self.may_pass(&path, Verb::Read)?;
-        if !options.read_only {
-            path = self.may_pass(&path, Verb::Replace)?;
-        }
-        let attachment = self
-            .allow(Interface::Loopback, &path)?
-            .attach(&path, options)?;
+        let verbs = match options.read_only {
+            true => &[Verb::Read][..],
+            false => &[Verb::Read, Verb::Replace],
+        };
+        self.allow(Interface::Loopback, &path)?;
+        let file = self.pass(|roots| roots.passed(&path, verbs))?;
+        let attachment = self.helpers.attach(&file, options)?;
         self.table
             .push(Attached(Some(attachment)))
             .map_err(|error| failed(&path, &error))
@@ -299,14 +285,17 @@ impl rpm::Host for State {
     }
 
     fn verify(&mut self, database: Database, package: String) -> Result<()> {
-        self.allow(Interface::Rpm, &package)?
-            .verify(database, &package)
+        self.allow(Interface::Rpm, &package)?;
+        let file = self.pass(|roots| roots.packages(std::slice::from_ref(&package)))?;
+        self.helpers.verify(database, &package, &file)
     }
 
     fn install(&mut self, database: Database, transaction: Transaction) -> Result<()> {
         let root = database.root.clone();
+        self.allow(Interface::Rpm, &root)?;
+        let packages = self.pass(|roots| roots.packages(&transaction.packages))?;
         self.by_programs(Interface::Rpm, &root, |helpers| {
-            helpers.install(database, transaction)
+            helpers.install(database, transaction, &packages)
         })
     }
 
@@ -333,9 +322,10 @@ impl grub::Host for State {
 
 impl qemu_img::Host for State {
     fn convert(&mut self, source: String, to: String, conversion: Conversion) -> Result<()> {
-        let source = self.may_pass(&source, Verb::Read)?;
-        let to = self.may_pass(&to, Verb::Replace)?;
-        self.by_programs(Interface::QemuImg, &source, |helpers| {
+        self.allow(Interface::QemuImg, &source)?;
+        let source = self.pass(|roots| roots.passed(&source, &[Verb::Read]))?;
+        let to = self.pass(|roots| roots.target(&to))?;
+        self.by_programs(Interface::QemuImg, &source.path, |helpers| {
             helpers.convert(&source, &to, conversion)
         })
     }
@@ -347,28 +337,33 @@ impl qemu_img::Host for State {
         size: u64,
         options: Vec<String>,
     ) -> Result<()> {
-        let path = self.may_pass(&path, Verb::Replace)?;
-        self.by_programs(Interface::QemuImg, &path, |helpers| {
-            helpers.create(&path, format, size, options)
+        self.allow(Interface::QemuImg, &path)?;
+        let to = self.pass(|roots| roots.target(&path))?;
+        self.by_programs(Interface::QemuImg, &to.file.path, |helpers| {
+            helpers.create(&to, format, size, options)
         })
     }
 
     fn info(&mut self, path: String) -> Result<ImageInfo> {
-        let path = self.may_pass(&path, Verb::Read)?;
-        self.allow(Interface::QemuImg, &path)?.info(&path)
+        self.allow(Interface::QemuImg, &path)?;
+        let image = self.pass(|roots| roots.passed(&path, &[Verb::Read]))?;
+        self.helpers.info(&image)
     }
 }
 
 impl command::Host for State {
-    fn run(&mut self, mut request: Request) -> Result<Outcome> {
-        let root = request.root;
-        if let Input::File(path) = &mut request.input {
-            *path = self.stream(root, path, Verb::Read)?;
+    fn run(&mut self, request: Request) -> Result<Outcome> {
+        let (root, program) = (request.root, request.program.clone());
+        self.allow(Interface::Command, &program)?;
+        let mut streams = Vec::new();
+        if let Input::File(path) = &request.input {
+            streams.push(self.stream(root, path, OpenMode::Read)?);
         }
-        if let Output::File(path) = &mut request.output {
-            *path = self.stream(root, path, Verb::Replace)?;
+        if let Output::File(path) = &request.output {
+            streams.push(self.stream(root, path, OpenMode::Create)?);
         }
-        let program = request.program.clone();
-        self.by_programs(Interface::Command, &program, |helpers| helpers.run(request))
+        self.by_programs(Interface::Command, &program, |helpers| {
+            helpers.run(request, &streams)
+        })
     }
 }

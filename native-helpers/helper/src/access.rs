@@ -6,11 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use osbuild_wasm_protocol::{BuildRoot, Directory, Failure, Grant};
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use osbuild_wasm_protocol::{BuildRoot, Directory, Failure, Grant, Place, Position};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2};
 use rustix::io::Errno;
 
 use crate::failure::{About, denied, invalid};
+use crate::mount::table;
 use crate::scope::{Bounds, Scopes};
 use crate::{device, privilege};
 
@@ -22,6 +23,8 @@ pub const TREE: &str = "/run/osbuild/tree";
 pub struct Access {
     bounds: Arc<Bounds>,
     pub grant: Grant,
+    /// What the grant counts.
+    files: Vec<OwnedFd>,
 }
 
 /// Whether a call changes what it opens.
@@ -32,26 +35,38 @@ pub enum Need {
 }
 
 impl Access {
-    /// Checks every part of the grant against the bounds of this process.
-    pub fn check(bounds: Arc<Bounds>, grant: Grant) -> Result<Self, Failure> {
+    /// Checks every part of the grant, and what came with it, against the bounds of this process.
+    pub fn check(bounds: Arc<Bounds>, grant: Grant, files: Vec<OwnedFd>) -> Result<Self, Failure> {
         bounds.charter.check(&grant)?;
-        let access = Self { bounds, grant };
-        for directory in &access.grant.directories {
+        let access = Self {
+            bounds,
+            grant,
+            files,
+        };
+        let (grant, scopes) = (&access.grant, access.scopes());
+        for directory in &grant.directories {
             check_contract(&directory.contract, "/run/osbuild")?;
-            access.open_host(&directory.host)?;
+            scopes.check(
+                access.open_directory(&directory.place)?,
+                &directory.contract,
+            )?;
         }
-        for granted in &access.grant.devices {
+        for granted in &grant.devices {
             check_contract(&granted.contract, "/dev")?;
-            device::open(&access, &granted.host)?;
+            device::granted(&access, granted)?;
         }
-        if let BuildRoot::Directory(root) = &access.grant.build_root {
-            access.open_host(root)?;
+        if let BuildRoot::Directory(root) = &grant.build_root {
+            scopes.check(access.directory(*root)?, "build root")?;
         }
-        access.open_host(&access.grant.scratch)?;
-        if let Some(cache) = &access.grant.runner_cache {
-            access.open_host(cache.parent().unwrap_or(cache))?;
+        scopes.check(access.directory(grant.scratch)?, "scratch directory")?;
+        if let Some(cache) = &grant.runner_cache {
+            scopes.check(access.directory(cache.directory)?, "runner cache")?;
+            check_name(&cache.name)?;
         }
-        privilege::check(&access.grant.capabilities)?;
+        if let Some(proxy) = &grant.network {
+            scopes.check(access.file(proxy.socket)?, "proxy")?;
+        }
+        privilege::check(&grant.capabilities)?;
         Ok(access)
     }
 
@@ -60,10 +75,31 @@ impl Access {
         &self.bounds.scopes
     }
 
-    /// Opens a directory of the grant.
-    pub fn open_host(&self, path: &Path) -> Result<OwnedFd, Failure> {
-        self.scopes()
-            .open_path(path, OFlags::PATH | OFlags::DIRECTORY)
+    /// A descriptor of the grant.
+    pub fn file(&self, position: Position) -> Result<&OwnedFd, Failure> {
+        let missing = || invalid("", "a descriptor of the grant did not come with it");
+        self.files.get(position).ok_or_else(missing)
+    }
+
+    /// A directory of the grant.
+    pub fn directory(&self, position: Position) -> Result<OwnedFd, Failure> {
+        let file = self.file(position)?;
+        let stat = fstat(file).about("", "look at a directory of the grant")?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => file.try_clone().about("", "copy a descriptor"),
+            _ => Err(invalid("", "a descriptor of the grant is no directory")),
+        }
+    }
+
+    /// Opens a directory of the grant as it is now, with what is mounted on it.
+    pub fn open_directory(&self, place: &Place) -> Result<OwnedFd, Failure> {
+        let (position, name) = match place {
+            Place::Itself(position) => return self.directory(*position),
+            Place::In(position, name) => (*position, name),
+        };
+        check_name(name)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(self.file(position)?, name, flags, Mode::empty()).about(name, "open")
     }
 
     /// Refuses a typed call whose program the grant has under none of these names.
@@ -82,11 +118,8 @@ impl Access {
     pub fn writable(&self) -> Result<Vec<OwnedFd>, Failure> {
         let granted = self.grant.directories.iter();
         let granted = granted.filter(|directory| directory.writable);
-        let hosts = granted.map(|directory| &directory.host);
-        hosts
-            .chain([&self.grant.scratch])
-            .map(|host| self.open_host(host))
-            .collect()
+        let opened = granted.map(|directory| self.open_directory(&directory.place));
+        opened.chain([self.directory(self.grant.scratch)]).collect()
     }
 
     /// The granted directory that a contract path lies in (the innermost), and the rest of the path.
@@ -100,13 +133,36 @@ impl Access {
         innermost.ok_or_else(|| denied(contract, "the path is in no directory that was granted"))
     }
 
+    /// Refuses a file that came with a call and does not lie in a granted directory, as the mounts of this process have it.
+    pub fn holds(&self, file: impl AsFd, path: &str, need: Need) -> Result<(), Failure> {
+        let file = file.as_fd();
+        table::check_ours(file, path)?;
+        let real = real_path(file).about(path, "find this file")?;
+        let mut innermost: Option<(usize, &Directory)> = None;
+        for directory in &self.grant.directories {
+            let root =
+                real_path(self.open_directory(&directory.place)?).about(path, "find its root")?;
+            let depth = root.components().count();
+            if real.starts_with(&root) && innermost.is_none_or(|(other, _)| depth > other) {
+                innermost = Some((depth, directory));
+            }
+        }
+        match innermost {
+            None => Err(denied(path, "the file is in no directory that was granted")),
+            Some((_, directory)) if need == Need::Write && !directory.writable => {
+                Err(read_only(path))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Opens a contract path as if the granted directory were `/`. A file that is made gets mode 0644.
     pub fn open(&self, contract: &str, need: Need, flags: OFlags) -> Result<OwnedFd, Failure> {
         let (directory, rest) = self.locate(contract)?;
         if need == Need::Write && !directory.writable {
             return Err(read_only(contract));
         }
-        let root = self.open_host(&directory.host)?;
+        let root = self.open_directory(&directory.place)?;
         open_inside(&root, rest, flags).about(contract, "open")
     }
 
@@ -126,7 +182,7 @@ impl Access {
             }
             real => real?,
         };
-        let root = real_path(self.open_host(&directory.host)?).about(contract, "resolve")?;
+        let root = real_path(self.open_directory(&directory.place)?).about(contract, "resolve")?;
         let rest = real
             .strip_prefix(root)
             .map_err(|_| denied(contract, "the path leads out of what was granted"))?;
@@ -136,7 +192,7 @@ impl Access {
     /// Makes a directory and those above it, inside the granted one, and opens it.
     pub fn make_directory(&self, contract: &str) -> Result<OwnedFd, Failure> {
         let (directory, rest) = self.locate(contract)?;
-        let root = self.open_host(&directory.host)?;
+        let root = self.open_directory(&directory.place)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         match open_inside(&root, rest, flags) {
             Err(Errno::NOENT) if directory.writable => {
@@ -145,6 +201,15 @@ impl Access {
             Err(Errno::NOENT) => Err(read_only(contract)),
             opened => opened.about(contract, "open"),
         }
+    }
+}
+
+/// A name in a directory, and nothing that leads out of it.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(part)), None) if part == name => Ok(()),
+        _ => Err(invalid(name, "this is no name in a directory")),
     }
 }
 
@@ -249,19 +314,21 @@ mod tests {
         }
         let tree = Directory {
             contract: TREE.into(),
-            host: top.join("tree"),
+            place: Place::In(0, "tree".into()),
             writable,
         };
         let grant = Grant {
             directories: vec![tree],
-            scratch: top.join("scratch"),
+            scratch: 1,
             ..Grant::default()
         };
         let bounds = Bounds {
-            scopes: Scopes::open(&[top.to_owned()]).unwrap(),
+            scopes: Scopes::find(&[top.to_owned()]).unwrap(),
             charter: osbuild_wasm_protocol::Charter::default(),
         };
-        Access::check(Arc::new(bounds), grant).unwrap()
+        let open = |path: PathBuf| std::fs::File::open(path).unwrap().into();
+        let files = vec![open(top.to_owned()), open(top.join("scratch"))];
+        Access::check(Arc::new(bounds), grant, files).unwrap()
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `osbuild:stage/command`: programs that the module's metadata names.
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +13,8 @@ use crate::seccomp::memory_file;
 use crate::session::Session;
 use crate::tool::{Sink, Tool};
 
-/// Runs a program; a status other than 0 is no failure.
-pub fn run(session: &mut Session, run: &Run) -> Result<Outcome, Failure> {
+/// Runs a program; a status other than 0 is no failure. `files` are those of its input and output, in this order.
+pub fn run(session: &mut Session, run: &Run, files: Vec<OwnedFd>) -> Result<Outcome, Failure> {
     let access = &session.access;
     if !access.grant.programs.contains(&run.program) {
         let detail = "the module's metadata does not name this program: add it to `programs` there";
@@ -24,12 +23,13 @@ pub fn run(session: &mut Session, run: &Run) -> Result<Outcome, Failure> {
     if run.arguments.iter().any(|argument| argument.contains('\0')) {
         return Err(invalid(&run.program, "an argument contains a zero byte"));
     }
+    let mut files = files.into_iter();
     let tool = Tool {
         root: run.root,
         environment: run.environment.clone(),
         directory: working_directory(run.directory.as_deref())?,
-        input: input(access, run)?,
-        output: output(access, run)?,
+        input: input(access, &run.input, &mut files)?,
+        output: output(access, &run.output, &mut files)?,
         shown: run
             .binds
             .iter()
@@ -55,53 +55,37 @@ fn working_directory(directory: Option<&str>) -> Result<PathBuf, Failure> {
     }
 }
 
-fn input(access: &Access, run: &Run) -> Result<Option<OwnedFd>, Failure> {
-    match &run.input {
+type Files = std::vec::IntoIter<OwnedFd>;
+
+fn input(access: &Access, input: &Input, files: &mut Files) -> Result<Option<OwnedFd>, Failure> {
+    match input {
         Input::None => Ok(None),
         Input::Bytes(Bytes(bytes)) => memory_file("input", bytes).map(Some),
         Input::File(path) => {
-            let file = access.open(
-                &in_tree(access, run.root, path),
-                Need::Read,
-                OFlags::RDONLY | OFlags::NONBLOCK,
-            )?;
-            regular(file, path).map(|file| Some(file.into()))
+            let file = stream(access, files, path, Need::Read)?;
+            sandbox::reading(&file, path).map(Some)
         }
     }
 }
 
-fn output(access: &Access, run: &Run) -> Result<Sink, Failure> {
-    Ok(match &run.output {
+fn output(access: &Access, output: &Output, files: &mut Files) -> Result<Sink, Failure> {
+    Ok(match output {
         Output::Log => Sink::Log,
         Output::Capture => Sink::Capture,
         Output::Discard => Sink::Discard,
-        Output::File(path) => {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NONBLOCK;
-            let file = regular(
-                access.open(&in_tree(access, run.root, path), Need::Write, flags)?,
-                path,
-            )?;
-            file.set_len(0).about(path, "cut")?;
-            Sink::File(file)
-        }
+        Output::File(path) => Sink::File(stream(access, files, path, Need::Write)?.into()),
     })
 }
 
-/// Only regular files: a fifo or device would block or lead elsewhere.
-fn regular(file: OwnedFd, path: &str) -> Result<File, Failure> {
+/// The next file that came with the call. Only regular ones: a fifo or device would block or lead elsewhere.
+fn stream(access: &Access, files: &mut Files, path: &str, need: Need) -> Result<OwnedFd, Failure> {
+    let missing = || invalid(path, "this file did not come with the call");
+    let file = files.next().ok_or_else(missing)?;
+    access.holds(&file, path, need)?;
     let stat = rustix::fs::fstat(&file).about(path, "look at this file")?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(invalid(path, "this is no regular file"));
-    }
-    Ok(File::from(file))
-}
-
-/// The contract path of a path that a program in the tree may be given without the tree's prefix.
-fn in_tree(access: &Access, root: Root, path: &str) -> String {
-    if root == Root::BuildRoot || access.locate(path).is_ok() {
-        path.to_owned()
-    } else {
-        format!("{TREE}{path}")
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(file),
+        _ => Err(invalid(path, "this is no regular file")),
     }
 }
 

@@ -31,7 +31,7 @@ pub fn open(session: &mut Session, open: &OpenCrypt) -> Result<Mapped, Failure> 
         session,
         devices: std::slice::from_ref(&device),
     };
-    let container = Container::open(&machine, &device, name, passphrase)?;
+    let container = Container::open(&machine, &device.path, name, passphrase)?;
     let opened = mapper::node(&container.name).and_then(|node| loopback::Device::over(&node.path));
     let device = match opened {
         Ok(device) => device,

@@ -1,7 +1,7 @@
 //! Discoverable disk images, mounted by systemd-dissect in a sandbox that shows it the device, its partitions and nothing else. It mounts
 //! there, and what it mounted is handed over by descriptor.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use osbuild_wasm_protocol::{ErrorCode, Failure, MountImage, Mounted};
 
@@ -20,9 +20,9 @@ const MOUNT: &str = "/run/image";
 pub fn mount(session: &mut Session, image: &MountImage) -> Result<Mounted, Failure> {
     let disk = device::resolve(&session.access, &image.device)?;
     let target = mount::target(session, &image.target)?;
-    let arguments = arguments(image, &disk)?;
+    let arguments = arguments(image, &disk.path)?;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut devices: Vec<PathBuf> = device::partitions(&session.access, &disk)?;
+    let mut devices = device::partitions(&session.access, &disk)?;
     devices.push(disk);
     let machine = Machine {
         session,

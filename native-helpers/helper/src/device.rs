@@ -6,36 +6,85 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use osbuild_wasm_protocol::{ErrorCode, Failure};
-use rustix::fs::{FileType, Mode, OFlags, major, minor};
+use osbuild_wasm_protocol::{Device, ErrorCode, Failure};
+use rustix::fs::{FileType, Mode, OFlags, major, minor, stat as stat_of};
 
-use crate::access::{Access, real_path};
+use crate::access::{Access, descriptor_path, real_path};
 use crate::failure::{About, denied};
+use crate::sandbox::Shown;
 
 /// Where the kernel puts this in front of the backing file's path when the path is gone.
 const DELETED: &[u8] = b" (deleted)";
 
-/// Opens a device that may be used, or a file of this run in its place, without touching its content; what the descriptor names was
-/// checked, not its path.
-pub fn open(access: &Access, node: &Path) -> Result<OwnedFd, Failure> {
+/// A device that may be used, or a file of this run in its place.
+#[derive(Debug)]
+pub struct Node {
+    /// Opened without touching its content.
+    pub file: OwnedFd,
+    /// A path that leads to it: of a device the one that programs know it by.
+    pub path: PathBuf,
+}
+
+impl Node {
+    /// Whether a file stands for the device.
+    pub fn is_file(&self) -> bool {
+        self.path.is_file()
+    }
+
+    /// Shows it under its own name.
+    pub fn shown(&self) -> Result<Shown, Failure> {
+        self.shown_at(&self.path)
+    }
+
+    /// Shows it at a path of the sandbox.
+    pub fn shown_at(&self, target: impl Into<PathBuf>) -> Result<Shown, Failure> {
+        Ok(Shown::Device {
+            node: self
+                .file
+                .try_clone()
+                .about(&self.path, "copy a descriptor")?,
+            target: target.into(),
+        })
+    }
+}
+
+/// The device of a grant.
+pub fn granted(access: &Access, granted: &Device) -> Result<Node, Failure> {
+    let file = access.file(granted.node)?.try_clone();
+    check(
+        access,
+        file.about("", "copy a descriptor")?,
+        &granted.contract,
+    )
+}
+
+/// Opens a device of this machine by its path, if it may be used.
+pub fn open(access: &Access, node: &Path) -> Result<Node, Failure> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let file = rustix::fs::open(node, flags, Mode::empty()).about(node, "open this device")?;
-    let stat = rustix::fs::fstat(&file).about(node, "look at this device")?;
-    let name = node.to_string_lossy();
+    check(access, file, &node.to_string_lossy())
+}
+
+/// What is open was checked, whatever it was opened by.
+fn check(access: &Access, file: OwnedFd, name: &str) -> Result<Node, Failure> {
+    let stat = rustix::fs::fstat(&file).about(name, "look at this device")?;
     match FileType::from_raw_mode(stat.st_mode) {
         // It does for tools that format or partition: `stage run` names such files.
         FileType::RegularFile => {
-            let real = real_path(&file).about(node, "find this file")?;
-            match access.scopes().contains_real(&real) {
-                true => Ok(file),
-                false => Err(denied(name, "the file is not one of this run")),
-            }
+            access.scopes().check(&file, name)?;
+            let path = descriptor_path(&file).into();
+            Ok(Node { file, path })
         }
         FileType::BlockDevice => {
-            let sysfs = sysfs_of(stat.st_rdev).about(node, "find this device in /sys")?;
-            match rests_on_scope(access, &sysfs, 8) {
-                true => Ok(file),
-                false => Err(denied(name, "the device does not show a file of this run")),
+            let number = stat.st_rdev;
+            let sysfs = sysfs_of(number).about(name, "find this device in /sys")?;
+            if !rests_on_scope(access, &sysfs, 8) {
+                return Err(denied(name, "the device does not show a file of this run"));
+            }
+            let path = real_path(&file).about(name, "find this device")?;
+            match stat_of(&path).is_ok_and(|there| there.st_rdev == number) {
+                true => Ok(Node { file, path }),
+                false => Err(denied(name, "the node of this device has no path here")),
             }
         }
         _ => Err(denied(name, "this is neither a block device nor a file")),
@@ -86,39 +135,31 @@ pub fn backing_file(sysfs: &Path) -> Option<PathBuf> {
     )))
 }
 
-/// Host path of a device that a call names: one of the grant, or a loop device (or its partition) of a file in a granted directory.
-pub fn resolve(access: &Access, contract: &str) -> Result<PathBuf, Failure> {
-    if let Some(granted) = access
-        .grant
-        .devices
-        .iter()
-        .find(|granted| granted.contract == contract)
-    {
-        open(access, &granted.host)?;
-        return Ok(granted.host.clone());
+/// A device that a call names: one of the grant, or a loop device (or its partition) of a file in a granted directory.
+pub fn resolve(access: &Access, contract: &str) -> Result<Node, Failure> {
+    let mut devices = access.grant.devices.iter();
+    if let Some(device) = devices.find(|device| device.contract == contract) {
+        return granted(access, device);
     }
     let attached = attached(access)
         .into_iter()
         .find(|path| path.as_os_str().as_bytes() == contract.as_bytes());
-    attached.ok_or_else(|| {
+    let unknown = || {
         denied(
             contract,
             "the device was neither granted nor attached by this run",
         )
-    })
+    };
+    open(access, &attached.ok_or_else(unknown)?)
 }
 
-/// Host path of a device that a call names, or of one of its partitions.
-pub fn partition(
-    access: &Access,
-    contract: &str,
-    partition: Option<u32>,
-) -> Result<PathBuf, Failure> {
+/// A device that a call names, or one of its partitions.
+pub fn partition(access: &Access, contract: &str, partition: Option<u32>) -> Result<Node, Failure> {
     let disk = resolve(access, contract)?;
     let Some(partition) = partition else {
         return Ok(disk);
     };
-    let mut path = disk.into_os_string();
+    let mut path = disk.path.into_os_string();
     if path
         .to_string_lossy()
         .ends_with(|c: char| c.is_ascii_digit())
@@ -133,31 +174,24 @@ pub fn partition(
         );
         return Err(Failure::new(ErrorCode::NotFound, contract, detail));
     }
-    open(access, &path)?;
-    Ok(path)
+    open(access, &path)
 }
 
-/// Host paths of the partitions of a disk that the kernel knows.
-pub fn partitions(access: &Access, disk: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let name = disk.file_name().unwrap_or_default().to_string_lossy();
+/// The partitions of a disk that the kernel knows.
+pub fn partitions(access: &Access, disk: &Node) -> Result<Vec<Node>, Failure> {
+    let name = disk.path.file_name().unwrap_or_default().to_string_lossy();
     let sysfs = Path::new("/sys/class/block").join(&*name);
     let parts = names(&sysfs).filter(|part| sysfs.join(part).join("partition").exists());
-    let mut parts: Vec<_> = parts.map(|part| disk.with_file_name(part)).collect();
-    parts.sort();
-    for part in &parts {
-        open(access, part)?;
-    }
-    Ok(parts)
+    parts
+        .map(|part| open(access, &disk.path.with_file_name(part)))
+        .collect()
 }
 
 /// Loop devices of files in the session's directories with their partitions: those that the stage attached itself.
 pub fn attached(access: &Access) -> Vec<PathBuf> {
     let real = |directory: &osbuild_wasm_protocol::Directory| {
-        access
-            .scopes()
-            .open_path(&directory.host, rustix::fs::OFlags::PATH)
-            .ok()
-            .and_then(|file| real_path(file).ok())
+        let opened = access.open_directory(&directory.place).ok();
+        opened.and_then(|file| real_path(file).ok())
     };
     let roots: Vec<PathBuf> = access.grant.directories.iter().filter_map(real).collect();
     let ours = |sysfs: &Path| {

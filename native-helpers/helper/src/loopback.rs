@@ -14,8 +14,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::access::Need;
-use crate::device::backing_file;
+use crate::access::{Need, descriptor_path};
+use crate::device::{Node, backing_file};
 use crate::failure::{About, invalid};
 use crate::programs::{Machine, Programs};
 use crate::session::{Held, Session};
@@ -42,8 +42,12 @@ pub struct Device {
 }
 
 /// Attaches a file.
-pub fn attach(session: &mut Session, attach: &Attach) -> Result<Attached, Failure> {
-    let device = Device::attach(session, attach)?;
+pub fn attach(
+    session: &mut Session,
+    attach: &Attach,
+    [file]: [OwnedFd; 1],
+) -> Result<Attached, Failure> {
+    let device = Device::attach(session, attach, &file)?;
     let partitions = device
         .partitions
         .iter()
@@ -60,7 +64,8 @@ pub fn attach(session: &mut Session, attach: &Attach) -> Result<Attached, Failur
     })
 }
 
-fn open_file(session: &Session, attach: &Attach) -> Result<OwnedFd, Failure> {
+/// Opens the file that came with the call as the device needs it.
+fn open_file(session: &Session, attach: &Attach, file: &OwnedFd) -> Result<OwnedFd, Failure> {
     if !matches!(attach.sector_size, 512 | 1024 | 2048 | 4096) {
         return Err(invalid(
             &attach.path,
@@ -72,10 +77,8 @@ fn open_file(session: &Session, attach: &Attach) -> Result<OwnedFd, Failure> {
     } else {
         (Need::Write, OFlags::RDWR)
     };
-    let file = session
-        .access
-        .open(&attach.path, need, flags | OFlags::NONBLOCK)?;
-    let stat = rustix::fs::fstat(&file).about(&attach.path, "look at this file")?;
+    session.access.holds(file, &attach.path, need)?;
+    let stat = rustix::fs::fstat(file).about(&attach.path, "look at this file")?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(invalid(&attach.path, "only a regular file can be attached"));
     }
@@ -87,11 +90,16 @@ fn open_file(session: &Session, attach: &Attach) -> Result<OwnedFd, Failure> {
         );
         return Err(invalid(&attach.path, detail));
     }
-    Ok(file)
+    rustix::fs::open(
+        descriptor_path(file),
+        flags | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .about(&attach.path, "open")
 }
 
 impl Device {
-    fn attach(session: &Session, attach: &Attach) -> Result<Self, Failure> {
+    fn attach(session: &Session, attach: &Attach, file: &OwnedFd) -> Result<Self, Failure> {
         let settings = Settings {
             offset: attach.offset,
             size: attach.size.unwrap_or(0),
@@ -99,7 +107,7 @@ impl Device {
             read_only: attach.read_only,
             partition_scan: attach.partition_scan,
         };
-        let file = open_file(session, attach)?;
+        let file = open_file(session, attach, file)?;
         let mut attached = Self::bind(file, settings, attach.lock, &attach.path)?;
         if attach.partition_scan {
             attached.scan(session, attach.read_only)?;
@@ -168,13 +176,19 @@ impl Device {
     fn scan(&mut self, session: &Session, read_only: bool) -> Result<(), Failure> {
         let disk = format!("loop{}", self.number);
         if partition_numbers(&disk).is_empty() {
-            let node = Path::new("/dev").join(&disk);
+            let path = Path::new("/dev").join(&disk);
+            let file = self
+                .device
+                .try_clone()
+                .about(&path, "copy a descriptor")?
+                .into();
+            let node = Node { file, path };
             let partx = Machine {
                 session,
                 devices: std::slice::from_ref(&node),
             };
             // A disk without a table is no failure; there is just nothing to find.
-            partx.run("partx", &["--update", &node.to_string_lossy()], b"")?;
+            partx.run("partx", &["--update", &node.path.to_string_lossy()], b"")?;
         }
         for number in partition_numbers(&disk) {
             let name = format!("{disk}p{number}");

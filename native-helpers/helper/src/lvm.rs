@@ -32,7 +32,7 @@ pub fn activate(session: &mut Session, activate: &ActivateVolume) -> Result<Volu
         session,
         devices: std::slice::from_ref(&device),
     };
-    let active = Active::activate(&programs, &device, &activate.volume)?;
+    let active = Active::activate(&programs, &device.path, &activate.volume)?;
     let name = mapper::name_of_volume(&active.group, &active.volume);
     let node = match mapper::node(&name) {
         Ok(node) => node,
@@ -113,9 +113,10 @@ impl Held for Active {
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
         let name = mapper::name_of_volume(&self.group, &self.volume);
         let written = mapper::write_back(&Path::new("/dev/mapper").join(name));
+        let device = device::open(&session.access, &self.device)?;
         let machine = Machine {
             session,
-            devices: std::slice::from_ref(&self.device),
+            devices: std::slice::from_ref(&device),
         };
         let deactivated = mapper::insist(|| self.set(&machine, "n"));
         if deactivated.is_ok() {

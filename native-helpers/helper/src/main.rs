@@ -93,7 +93,7 @@ fn start() -> Result<(Interface, Bounds), Failure> {
     let interface: Interface = interface.to_string_lossy().parse()?;
     let charter = Charter::parse(words)?;
     osbuild_wasm_sys::spawn::keep_from_children().about("/proc/self/fd", "close descriptors")?;
-    let scopes = Scopes::open(&charter.scopes)?;
+    let scopes = Scopes::find(&charter.scopes)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     privilege::keep_for(interface)?;
     seccomp::confine(interface)?;

@@ -7,7 +7,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use osbuild_wasm_protocol::Failure;
-use rustix::fs::OFlags;
 
 use crate::access::{Access, descriptor_path};
 use crate::failure::About;
@@ -29,16 +28,17 @@ pub fn isolate(access: &Access) -> Result<Option<Forwarder>, Failure> {
     let Some(proxy) = &access.grant.network else {
         return Ok(None);
     };
-    let socket = access.scopes().open_path(&proxy.socket, OFlags::PATH)?;
+    let socket = access.file(proxy.socket)?.try_clone();
+    let socket = socket.about("", "copy a descriptor")?;
     // The listener belongs to this thread's network for good; the threads that serve it may be anywhere.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))
-        .about(&proxy.socket, "listen for the proxy's clients")?;
+        .about("proxy", "listen for the proxy's clients")?;
     let listener = Arc::new(listener);
     let accepting = Arc::clone(&listener);
     let thread = std::thread::Builder::new().name("proxy".into());
     thread
         .spawn(move || accept(&accepting, &socket))
-        .about(&proxy.socket, "start the way to the proxy")?;
+        .about("proxy", "start the way to the proxy")?;
     Ok(Some(Forwarder { listener }))
 }
 

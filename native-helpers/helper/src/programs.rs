@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use osbuild_wasm_protocol::{ErrorCode, Failure, MAX_BLOB};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::device::Node;
 use crate::failure::About;
 use crate::mapper;
 use crate::sandbox::Shown;
@@ -56,7 +57,7 @@ pub trait Programs {
 pub struct Machine<'a> {
     pub session: &'a Session,
     /// Nodes of the machine, shown under their own names.
-    pub devices: &'a [PathBuf],
+    pub devices: &'a [Node],
 }
 
 impl Machine<'_> {
@@ -68,16 +69,18 @@ impl Machine<'_> {
         input: &[u8],
         mounts: Option<&Path>,
     ) -> Result<(Ended, Option<OwnedFd>), Failure> {
-        let shown = |node: &PathBuf| {
-            Ok(Shown::Device {
-                node: open_own(node)?,
-                target: node.clone(),
-            })
-        };
-        let mapper = PathBuf::from(mapper::CONTROL);
-        let mapper = mapper.exists().then_some(mapper);
-        let devices = self.devices.iter().chain(&mapper).map(shown);
-        let devices = devices.collect::<Result<Vec<_>, Failure>>()?;
+        let mut devices = self
+            .devices
+            .iter()
+            .map(Node::shown)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mapper = Path::new(mapper::CONTROL);
+        if mapper.exists() {
+            devices.push(Shown::Device {
+                node: open_own(mapper)?,
+                target: mapper.to_owned(),
+            });
+        }
         let mut errors = File::from(memory_file("errors", b"")?);
         let written = errors.try_clone().about(program, "copy a descriptor")?;
         let streams = (memory_file("input", input)?, written);

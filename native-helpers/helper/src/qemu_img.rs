@@ -1,19 +1,30 @@
 //! `osbuild:stage/qemu-img`: disk images by the build root's qemu-img.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{Conversion, Create, ErrorCode, Failure, ImageFormat, ImageInfo, Info};
 use serde_json::Value;
 
-use crate::access::Need;
+use crate::access::{Access, Need};
 use crate::failure::invalid;
+use crate::sandbox::Shown;
 use crate::session::Session;
 use crate::tool::Tool;
 
 const PROGRAM: &str = "qemu-img";
 
+/// Where the program sees an image that it reads, and the directory of one that it writes.
+const SOURCE: &str = "/run/osbuild/files/source";
+const TARGET: &str = "/run/osbuild/files/target";
+
 /// Converts a raw image.
-pub fn convert(session: &mut Session, conversion: &Conversion) -> Result<(), Failure> {
+pub fn convert(
+    session: &mut Session,
+    conversion: &Conversion,
+    [source, to, directory]: [OwnedFd; 3],
+) -> Result<(), Failure> {
     session.access.require(&[PROGRAM])?;
     if conversion.compress && !matches!(conversion.format, ImageFormat::Qcow2 | ImageFormat::Vmdk) {
         return Err(invalid(
@@ -21,10 +32,8 @@ pub fn convert(session: &mut Session, conversion: &Conversion) -> Result<(), Fai
             "only qcow2 and vmdk can be compressed",
         ));
     }
-    let source = session
-        .access
-        .sandbox_path(&conversion.source, Need::Read)?;
-    let to = session.access.sandbox_path(&conversion.to, Need::Write)?;
+    let (source, shown) = reads(&session.access, source, &conversion.source)?;
+    let (to, target) = writes(&session.access, to, directory, &conversion.to)?;
     // The source's format is told, never guessed: a raw image that looks like a qcow2 could name other files as its backing.
     let mut arguments = words(&["convert", "-f", "raw", "-O", conversion.format.as_str()]);
     if conversion.compress {
@@ -35,32 +44,47 @@ pub fn convert(session: &mut Session, conversion: &Conversion) -> Result<(), Fai
         arguments.extend(words(&["-m", &coroutines.to_string()]));
     }
     arguments.extend([source.into(), to.into()]);
-    check(
-        session.run(Tool::new(PROGRAM, arguments))?.status,
-        &conversion.to,
-    )
+    let shown = target.into_iter().chain([shown]).collect();
+    let tool = Tool {
+        shown,
+        ..Tool::new(PROGRAM, arguments)
+    };
+    check(session.run(tool)?.status, &conversion.to)
 }
 
 /// Makes an empty image.
-pub fn create(session: &mut Session, create: &Create) -> Result<(), Failure> {
+pub fn create(
+    session: &mut Session,
+    create: &Create,
+    [to, directory]: [OwnedFd; 2],
+) -> Result<(), Failure> {
     session.access.require(&[PROGRAM])?;
-    let path = session.access.sandbox_path(&create.path, Need::Write)?;
+    let (path, shown) = writes(&session.access, to, directory, &create.path)?;
     let mut arguments = words(&["create", "-q", "-f", create.format.as_str()]);
     arguments.extend(format_options(&create.options)?);
     arguments.extend([path.into(), create.size.to_string().into()]);
-    check(
-        session.run(Tool::new(PROGRAM, arguments))?.status,
-        &create.path,
-    )
+    let tool = Tool {
+        shown: shown.into(),
+        ..Tool::new(PROGRAM, arguments)
+    };
+    check(session.run(tool)?.status, &create.path)
 }
 
 /// Looks at an image.
-pub fn info(session: &mut Session, info: &Info) -> Result<ImageInfo, Failure> {
+pub fn info(
+    session: &mut Session,
+    info: &Info,
+    [image]: [OwnedFd; 1],
+) -> Result<ImageInfo, Failure> {
     session.access.require(&[PROGRAM])?;
-    let path = session.access.sandbox_path(&info.path, Need::Read)?;
+    let (path, shown) = reads(&session.access, image, &info.path)?;
     let mut arguments = words(&["info", "--output=json"]);
     arguments.push(path.into());
-    let finished = session.run(Tool::new(PROGRAM, arguments).captured())?;
+    let tool = Tool {
+        shown: vec![shown],
+        ..Tool::new(PROGRAM, arguments).captured()
+    };
+    let finished = session.run(tool)?;
     check(finished.status, &info.path)?;
     let document: Value = serde_json::from_slice(&finished.output).unwrap_or_default();
     let number = |name: &str| document.get(name).and_then(Value::as_u64);
@@ -79,6 +103,42 @@ pub fn info(session: &mut Session, info: &Info) -> Result<ImageInfo, Failure> {
             "qemu-img's answer lacks format or sizes",
         )
     })
+}
+
+/// Shows an image to be read, under its own name.
+fn reads(access: &Access, file: OwnedFd, path: &str) -> Result<(PathBuf, Shown), Failure> {
+    access.holds(&file, path, Need::Read)?;
+    let target = Path::new(SOURCE).join(name(path)?);
+    let shown = Shown::File {
+        file,
+        target: target.clone(),
+        read_only: true,
+    };
+    Ok((target, shown))
+}
+
+/// Shows an image to be written, under its own name and in its directory: some formats have further files there.
+fn writes(
+    access: &Access,
+    file: OwnedFd,
+    directory: OwnedFd,
+    path: &str,
+) -> Result<(PathBuf, [Shown; 2]), Failure> {
+    access.holds(&file, path, Need::Write)?;
+    access.holds(&directory, path, Need::Write)?;
+    let target = Path::new(TARGET).join(name(path)?);
+    let shown = |file: OwnedFd, target: &Path| Shown::File {
+        file,
+        target: target.to_owned(),
+        read_only: false,
+    };
+    let shown = [shown(directory, Path::new(TARGET)), shown(file, &target)];
+    Ok((target, shown))
+}
+
+fn name(path: &str) -> Result<&OsStr, Failure> {
+    let name = Path::new(path).file_name();
+    name.ok_or_else(|| invalid(path, "the path of an image ends in a name"))
 }
 
 fn words(words: &[&str]) -> Vec<OsString> {

@@ -3,20 +3,24 @@
 mod packages;
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{
-    Database, ErrorCode, Failure, ImportKey, Install, Package, Query, Verify,
+    Database, ErrorCode, Failure, ImportKey, Install, Package, PackageFile, Query, Verify,
 };
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, FileType, OFlags, statat};
 
 use crate::access::{Access, Need};
-use crate::failure::invalid;
+use crate::failure::{About, invalid};
 use crate::process::Finished;
 use crate::sandbox;
 use crate::sandbox::Shown;
 use crate::session::Session;
 use crate::tool::{Tool, Work};
+
+/// Where rpm sees the directories of packages.
+const PACKAGES: &str = "/run/osbuild/packages";
 
 /// Imports a public key.
 pub fn import_key(session: &mut Session, import: &ImportKey) -> Result<(), Failure> {
@@ -40,18 +44,19 @@ pub fn import_key(session: &mut Session, import: &ImportKey) -> Result<(), Failu
 }
 
 /// Verifies a package file. An unsigned one fails: `rpmkeys` alone would be content with its digests.
-pub fn verify(session: &mut Session, verify: &Verify) -> Result<(), Failure> {
+pub fn verify(
+    session: &mut Session,
+    verify: &Verify,
+    directories: Vec<OwnedFd>,
+) -> Result<(), Failure> {
     let program = keys_program(&session.access, &verify.database)?;
-    let package = session.access.sandbox_path(&verify.package, Need::Read)?;
-    let (directory, name) = (
-        package.parent().unwrap_or(&package),
-        package.file_name().unwrap_or_default(),
-    );
+    let (_, name) = sandbox_path(&verify.file, &directories)?;
     let mut arguments = database_arguments(&session.access, &verify.database, Need::Read)?;
     arguments.extend(["--define", "_pkgverify_level all", "--checksig"].map(OsString::from));
     arguments.push(Path::new(".").join(name).into());
     let tool = Tool {
-        directory: directory.to_owned(),
+        directory: place_of(verify.file.directory),
+        shown: shown(&session.access, directories)?,
         ..Tool::new(&program, arguments).captured()
     };
     let finished = session.run(tool)?;
@@ -69,7 +74,11 @@ pub fn verify(session: &mut Session, verify: &Verify) -> Result<(), Failure> {
 }
 
 /// Runs one transaction.
-pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> {
+pub fn install(
+    session: &mut Session,
+    install: &Install,
+    directories: Vec<OwnedFd>,
+) -> Result<(), Failure> {
     let access = &session.access;
     access.require(&["rpm"])?;
     let mut arguments: Vec<OsString> = vec!["--verbose".into()];
@@ -80,21 +89,12 @@ pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> 
         OFlags::PATH | OFlags::DIRECTORY,
     )?;
     sandbox::kernel_directories(&root)?;
-    let packages = install
-        .packages
-        .iter()
-        .map(|path| package_path(access, path))
-        .collect::<Result<Vec<_>, _>>()?;
-    let Some(directory) = packages
-        .first()
-        .and_then(|path| path.parent())
-        .map(Path::to_owned)
-    else {
+    if install.packages.is_empty() {
         return Err(invalid(
             &install.database.root,
             "a transaction needs at least one package",
         ));
-    };
+    }
     let flags = [
         (install.exclude_docs, "--excludedocs"),
         (install.no_dependencies, "--nodeps"),
@@ -112,10 +112,11 @@ pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> 
         arguments.extend(["--define".into(), format!("_install_langs {langs}").into()]);
     }
     let work = Work::new(session)?;
-    let list: String = packages
-        .iter()
-        .map(|path| format!("{}\n", path.display()))
-        .collect();
+    let mut list = String::new();
+    for package in &install.packages {
+        let (path, _) = sandbox_path(package, &directories)?;
+        list.push_str(&format!("{}\n", path.display()));
+    }
     arguments.extend([
         "--nosignature".into(),
         "--install".into(),
@@ -124,16 +125,17 @@ pub fn install(session: &mut Session, install: &Install) -> Result<(), Failure> 
     let chroot = session
         .access
         .sandbox_path(&install.database.root, Need::Write)?;
-    let shown = vec![
+    let mut shown = shown(&session.access, directories)?;
+    shown.extend([
         work.shown()?,
         Shown::Dev(chroot.join("dev")),
         Shown::Proc(chroot.join("proc")),
         Shown::Sys(chroot.join("sys")),
-    ];
+    ]);
     let environment = install.environment.clone();
     let tool = Tool {
         environment,
-        directory,
+        directory: place_of(install.packages[0].directory),
         shown,
         ..Tool::new("rpm", arguments)
     };
@@ -208,19 +210,42 @@ fn keys_program(access: &Access, database: &Database) -> Result<String, Failure>
     Ok(program.to_owned())
 }
 
-/// A package's path as rpm may find it in a manifest, which has one path in a line and expands patterns.
-fn package_path(access: &Access, contract: &str) -> Result<PathBuf, Failure> {
-    let path = access.sandbox_path(contract, Need::Read)?;
-    if path
-        .to_string_lossy()
-        .contains(['\n', ' ', '\t', '*', '?', '[', '{', '#', '%'])
-    {
-        return Err(invalid(
-            contract,
-            "the path of a package must be without blanks and the characters *?[{#%",
-        ));
+/// Where rpm sees a directory of packages.
+fn place_of(directory: usize) -> PathBuf {
+    Path::new(PACKAGES).join(directory.to_string())
+}
+
+/// Shows the directories of packages.
+fn shown(access: &Access, directories: Vec<OwnedFd>) -> Result<Vec<Shown>, Failure> {
+    let show = |(index, file): (usize, OwnedFd)| {
+        access.holds(&file, "directory of packages", Need::Read)?;
+        Ok(Shown::File {
+            file,
+            target: place_of(index),
+            read_only: true,
+        })
+    };
+    directories.into_iter().enumerate().map(show).collect()
+}
+
+/// A package's path and name as rpm may find them in a manifest, which has one path in a line and expands patterns.
+fn sandbox_path<'a>(
+    package: &'a PackageFile,
+    directories: &[OwnedFd],
+) -> Result<(PathBuf, &'a str), Failure> {
+    let name = package.name.as_str();
+    let directory = directories.get(package.directory);
+    let directory = directory.ok_or_else(|| invalid(name, "its directory did not come along"))?;
+    if name.contains(['/', '\n', ' ', '\t', '*', '?', '[', '{', '#', '%']) {
+        let detail = "the path of a package must be without blanks and the characters *?[{#%";
+        return Err(invalid(name, detail));
     }
-    Ok(path)
+    let stat =
+        statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).about(name, "find this package")?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((place_of(package.directory).join(name), name)),
+        _ => Err(invalid(name, "this is no package file")),
+    }
 }
 
 fn check_languages(value: &str) -> Result<(), Failure> {

@@ -13,28 +13,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use osbuild_wasm_protocol::{ErrorCode, Failure, Interface};
-use rustix::fs::{Dir, FlockOperation, OFlags, flock};
+use osbuild_wasm_sys::spawn::inherit;
+use rustix::fs::{Dir, FlockOperation, Mode, OFlags, flock};
 
-use crate::access::{Access, open_inside, real_path};
+use crate::access::{Access, descriptor_path, open_inside};
 use crate::failure::About;
 use crate::process::{host_tool, run_on_host};
 use crate::sandbox;
 use crate::session::Session;
 use crate::tool::{Errors, Tool};
 
-/// The private directory of a stage.
+/// The private directory of a stage, by the kernel's link to its descriptor.
 #[derive(Debug)]
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// That of a session.
+    /// That of a session, which holds the descriptor.
     pub fn of(access: &Access) -> Result<Self, Failure> {
-        let directory = access
-            .scopes()
-            .open_path(&access.grant.scratch, OFlags::PATH | OFlags::DIRECTORY)?;
-        real_path(directory)
-            .map(Self)
-            .about(&access.grant.scratch, "find the scratch directory")
+        let directory = access.file(access.grant.scratch)?;
+        Ok(Self(descriptor_path(directory).into()))
     }
 
     /// The tools' /etc.
@@ -189,7 +186,7 @@ pub fn prepare(session: &mut Session) -> Result<(), Failure> {
     if !scratch.done().exists() {
         begin(&scratch)?;
         scratch.skeleton()?;
-        let cache = session.access.grant.runner_cache.clone();
+        let cache = cache_of(&session.access)?;
         match cache.filter(|cache| cache.is_dir()) {
             Some(cache) => copy(session, &cache, &scratch.0)?,
             None => from_scratch(session, &scratch)?,
@@ -198,6 +195,15 @@ pub fn prepare(session: &mut Session) -> Result<(), Failure> {
     }
     session.prepared = true;
     Ok(())
+}
+
+/// Where what a runner prepares is kept between stages.
+fn cache_of(access: &Access) -> Result<Option<PathBuf>, Failure> {
+    let Some(cache) = &access.grant.runner_cache else {
+        return Ok(None);
+    };
+    let directory = descriptor_path(access.file(cache.directory)?);
+    Ok(Some(Path::new(&directory).join(&cache.name)))
 }
 
 /// Fails the second time: programs of the build root that ran may have left links where files would be made now.
@@ -225,7 +231,7 @@ fn from_scratch(session: &Session, scratch: &Scratch) -> Result<(), Failure> {
         scratch,
         Steps::of(session.access.grant.runner.as_deref())?,
     )?;
-    let Some(cache) = session.access.grant.runner_cache.clone() else {
+    let Some(cache) = cache_of(&session.access)? else {
         return Ok(());
     };
     let building = scratch.0.join("for-cache");
@@ -249,11 +255,21 @@ fn from_scratch(session: &Session, scratch: &Scratch) -> Result<(), Failure> {
 
 /// Copies etc and var from one directory to the other.
 fn copy(session: &Session, from: &Path, to: &Path) -> Result<(), Failure> {
+    let open = |path: &Path| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).about(path, "open this directory")
+    };
+    let directories = [open(from)?, open(to)?];
+    let [from, into] = directories
+        .each_ref()
+        .map(|file| PathBuf::from(descriptor_path(file)));
     let mut command = Command::new(host_tool("cp")?);
-    command
-        .args(["-a", "--reflink=auto", "--"])
-        .args([from.join("etc"), from.join("var")])
-        .arg(to);
+    command.args(["-a", "--reflink=auto", "--"]).args([
+        from.join("etc"),
+        from.join("var"),
+        into.join("."),
+    ]);
+    inherit(&mut command, directories.into());
     if run_on_host(command, &session.log)? {
         return Ok(());
     }

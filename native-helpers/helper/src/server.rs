@@ -53,13 +53,11 @@ fn begin_session(
     begin: Begin,
     descriptors: Vec<OwnedFd>,
 ) -> Result<Running, Failure> {
-    let [socket, log]: [OwnedFd; 2] = descriptors.try_into().map_err(|_| {
-        invalid(
-            "",
-            "a session begins with two descriptors: its socket and its log",
-        )
-    })?;
-    let access = Access::check(bounds, begin.grant)?;
+    let mut descriptors = descriptors.into_iter();
+    let (Some(socket), Some(log)) = (descriptors.next(), descriptors.next()) else {
+        return Err(invalid("", "a session begins with its socket and its log"));
+    };
+    let access = Access::check(bounds, begin.grant, descriptors.collect())?;
     let socket = UnixStream::from(socket);
     let ours = socket.try_clone().about("", "copy the session's socket")?;
     let (ready, begun) = mpsc::channel();

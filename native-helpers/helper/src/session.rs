@@ -90,10 +90,12 @@ impl Session {
         let _ = self.connection.socket().shutdown(Shutdown::Both);
     }
 
-    fn answer(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Value, Failure> {
+    fn answer(&mut self, request: Request, files: Vec<OwnedFd>) -> Result<Value, Failure> {
         use Interface::{Command, Crypt, Ddi, Grub, Loopback, Lvm, Mount, QemuImg, Rpm, Tree};
         match (self.interface, request) {
-            (Loopback, Request::Attach(attach)) => value(loopback::attach(self, &attach)),
+            (Loopback, Request::Attach(attach)) => {
+                value(of(files).and_then(|file| loopback::attach(self, &attach, file)))
+            }
             (Crypt, Request::OpenCrypt(open)) => value(crypt::open(self, &open)),
             (Lvm, Request::ActivateVolume(activate)) => value(lvm::activate(self, &activate)),
             (Ddi, Request::MountImage(image)) => value(ddi::mount(self, &image)),
@@ -102,22 +104,34 @@ impl Session {
             (Mount, Request::Bind(bind)) => value(mount::bind(self, &bind)),
             (Mount, Request::Deployment(deployment)) => value(mount::deployment(self, &deployment)),
             (Mount, Request::Mount(mount)) => value(mount::mount(self, &mount)),
-            (Mount, Request::MountDirectory(mount)) => value(mount::mount_directory(self, &mount)),
+            (Mount, Request::MountDirectory(mount)) => {
+                value(of(files).and_then(|files| mount::mount_directory(self, &mount, files)))
+            }
             (Rpm, Request::ImportKey(import)) => value(rpm::import_key(self, &import)),
-            (Rpm, Request::Verify(verify)) => value(rpm::verify(self, &verify)),
-            (Rpm, Request::Install(install)) => value(rpm::install(self, &install)),
+            (Rpm, Request::Verify(verify)) => value(rpm::verify(self, &verify, files)),
+            (Rpm, Request::Install(install)) => value(rpm::install(self, &install, files)),
             (Rpm, Request::Query(query)) => value(rpm::query(self, &query)),
             (Grub, Request::CoreImage(core)) => value(grub::core_image(self, &core)),
             (Grub, Request::BootImage(platform)) => value(grub::boot_image(self, &platform)),
             (Grub, Request::EnvironmentBlock(block)) => {
                 value(grub::environment_block(&block.variables))
             }
-            (QemuImg, Request::Convert(conversion)) => value(qemu_img::convert(self, &conversion)),
-            (QemuImg, Request::Create(create)) => value(qemu_img::create(self, &create)),
-            (QemuImg, Request::Info(info)) => value(qemu_img::info(self, &info)),
-            (Command, Request::Run(run)) => value(command::run(self, &run)),
-            (Command, Request::Shell(shell)) => value(shell::run(self, &shell, descriptors)),
-            (Tree, Request::SetXattr(attribute)) => value(tree::set(&self.access, &attribute)),
+            (QemuImg, Request::Convert(conversion)) => {
+                value(of(files).and_then(|files| qemu_img::convert(self, &conversion, files)))
+            }
+            (QemuImg, Request::Create(create)) => {
+                value(of(files).and_then(|files| qemu_img::create(self, &create, files)))
+            }
+            (QemuImg, Request::Info(info)) => {
+                value(of(files).and_then(|image| qemu_img::info(self, &info, image)))
+            }
+            (Command, Request::Run(run)) => value(command::run(self, &run, files)),
+            (Command, Request::Shell(shell)) => {
+                value(of(files).and_then(|streams| shell::run(self, &shell, streams)))
+            }
+            (Tree, Request::SetXattr(attribute)) => {
+                value(of(files).and_then(|object| tree::set(&self.access, &attribute, object)))
+            }
             (interface, _) => Err(denied(
                 "",
                 format!("this helper serves {interface} and nothing else"),
@@ -148,6 +162,18 @@ impl Session {
         }
         result
     }
+}
+
+/// The descriptors of a call that comes with so many.
+fn of<const COUNT: usize>(files: Vec<OwnedFd>) -> Result<[OwnedFd; COUNT], Failure> {
+    let wrong = |files: Vec<OwnedFd>| {
+        let detail = format!(
+            "this call comes with {COUNT} descriptors, not {}",
+            files.len()
+        );
+        invalid("", detail)
+    };
+    files.try_into().map_err(wrong)
 }
 
 fn value<T: Serialize>(result: Result<T, Failure>) -> Result<Value, Failure> {

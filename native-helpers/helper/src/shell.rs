@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use osbuild_wasm_protocol::{Bytes, Failure, Outcome, Shell};
 
 use crate::access::TREE;
-use crate::failure::{denied, invalid};
+use crate::failure::denied;
 use crate::session::Session;
 use crate::tool::{Errors, Sink, Tool, Work};
 
@@ -15,14 +15,12 @@ use crate::tool::{Errors, Sink, Tool, Work};
 pub fn run(
     session: &mut Session,
     shell: &Shell,
-    streams: Vec<OwnedFd>,
+    streams: [OwnedFd; 3],
 ) -> Result<Outcome, Failure> {
     if !session.access.grant.programs.contains(&shell.program) {
         return Err(denied(&shell.program, "nobody asked for a shell"));
     }
-    let [input, output, errors]: [OwnedFd; 3] = streams
-        .try_into()
-        .map_err(|_| invalid("", "a shell comes with its three standard streams"))?;
+    let [input, output, errors] = streams;
     let work = Work::new(session)?;
     work.write("arguments.json", shell.arguments.as_bytes())?;
     let tool = Tool {

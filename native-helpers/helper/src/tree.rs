@@ -3,27 +3,17 @@
 use std::os::fd::OwnedFd;
 
 use osbuild_wasm_protocol::{Failure, XattrValue};
-use rustix::fs::{OFlags, XattrFlags, setxattr};
+use rustix::fs::{XattrFlags, setxattr};
 
 use crate::access::{Access, Need, descriptor_path};
 use crate::failure::{About, denied};
 
-/// The object itself, opened without touching its content; the kernel's link in /proc then stands for it, symbolic links included.
-fn open(access: &Access, path: &str, follow: bool, need: Need) -> Result<OwnedFd, Failure> {
-    let follow = if follow {
-        OFlags::empty()
-    } else {
-        OFlags::NOFOLLOW
-    };
-    access.open(path, need, OFlags::PATH | follow)
-}
-
-/// Sets a value.
-pub fn set(access: &Access, attribute: &XattrValue) -> Result<(), Failure> {
+/// Sets a value. The kernel's link in /proc stands for the object itself, symbolic links included.
+pub fn set(access: &Access, attribute: &XattrValue, [object]: [OwnedFd; 1]) -> Result<(), Failure> {
     check(&attribute.name)?;
-    let file = open(access, &attribute.path, attribute.follow, Need::Write)?;
+    access.holds(&object, &attribute.path, Need::Write)?;
     let result = setxattr(
-        descriptor_path(&file),
+        descriptor_path(&object),
         &attribute.name,
         &attribute.value.0,
         XattrFlags::empty(),

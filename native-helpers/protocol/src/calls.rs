@@ -1,4 +1,7 @@
 //! Requests of each interface and what is answered; meaning and paths as in wit/INTERFACE.wit.
+//!
+//! A file that a call is about comes with it as a descriptor: the object that the runtime asked rights for, or opened. Its path is told
+//! for messages only, and nothing is opened by it again.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +14,13 @@ use crate::storage::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// `loopback`: answered with [`Attached`](crate::Attached).
+    /// `loopback`: comes with the file; answered with [`Attached`](crate::Attached).
     Attach(Attach),
     /// `loopback`, `crypt` and `lvm`: answered when all data is where it belongs and the device is gone.
     Detach(Handle),
     /// `mount`: answered with [`Mounted`](crate::Mounted).
     Mount(Mount),
-    /// `mount`: answered with [`Mounted`](crate::Mounted).
+    /// `mount`: comes with the directory; answered with [`Mounted`](crate::Mounted).
     MountDirectory(MountDirectory),
     /// `mount`: answered with [`Mounted`](crate::Mounted).
     Bind(BindMount),
@@ -33,9 +36,9 @@ pub enum Request {
     ActivateVolume(ActivateVolume),
     /// `rpm`.
     ImportKey(ImportKey),
-    /// `rpm`.
+    /// `rpm`: comes with directories of packages.
     Verify(Verify),
-    /// `rpm`.
+    /// `rpm`: comes with directories of packages.
     Install(Install),
     /// `rpm`: answered with a list of [`Package`].
     Query(Query),
@@ -45,17 +48,17 @@ pub enum Request {
     BootImage(String),
     /// `grub`: answered with [`Bytes`].
     EnvironmentBlock(EnvironmentBlock),
-    /// `qemu-img`.
+    /// `qemu-img`: comes with the source, the target, and the directory of the target.
     Convert(Conversion),
-    /// `qemu-img`.
+    /// `qemu-img`: comes with the target and its directory.
     Create(Create),
-    /// `qemu-img`: answered with [`ImageInfo`].
+    /// `qemu-img`: comes with the image; answered with [`ImageInfo`].
     Info(Info),
-    /// `command`: answered with [`Outcome`].
+    /// `command`: comes with the files of its input and output, in this order; answered with [`Outcome`].
     Run(Run),
     /// `command`: comes with the shell's three standard streams as descriptors; answered with [`Outcome`].
     Shell(Shell),
-    /// `tree`.
+    /// `tree`: comes with the object.
     SetXattr(XattrValue),
     /// Any interface: releases everything, answers, and closes the session.
     End,
@@ -83,14 +86,26 @@ pub struct ImportKey {
     pub key: Bytes,
 }
 
+/// A package file. There are more of them than descriptors go with a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageFile {
+    /// Its directory, by place among the descriptors of the call.
+    pub directory: usize,
+    /// Its name there; no link.
+    pub name: String,
+}
+
 /// Verifies a package file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
     /// Whose keys count.
     pub database: Database,
-    /// Contract path of the package.
+    /// The package, for messages.
     pub package: String,
+    /// Its file.
+    pub file: PackageFile,
 }
 
 /// One transaction.
@@ -99,8 +114,8 @@ pub struct Verify {
 pub struct Install {
     /// Where to.
     pub database: Database,
-    /// Contract paths of the packages.
-    pub packages: Vec<String>,
+    /// The packages, in the order given to rpm.
+    pub packages: Vec<PackageFile>,
     /// Leave documentation out.
     pub exclude_docs: bool,
     /// Do not check dependencies.
@@ -199,9 +214,9 @@ impl ImageFormat {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conversion {
-    /// Contract path of the raw image.
+    /// The raw image, for messages.
     pub source: String,
-    /// Contract path of the result.
+    /// The result: its last name is what the tool sees.
     pub to: String,
     /// Format of the result.
     pub format: ImageFormat,
@@ -217,7 +232,7 @@ pub struct Conversion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// Contract path.
+    /// The image: its last name is what the tool sees.
     pub path: String,
     /// Format.
     pub format: ImageFormat,
@@ -231,7 +246,7 @@ pub struct Create {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Info {
-    /// Contract path.
+    /// The image, for messages.
     pub path: String,
 }
 
@@ -265,7 +280,7 @@ pub enum Input {
     None,
     /// These bytes.
     Bytes(Bytes),
-    /// A file, by contract path.
+    /// A file that comes with the call; its path is for messages.
     File(String),
 }
 
@@ -277,7 +292,7 @@ pub enum Output {
     Log,
     /// Into the answer, at most [`crate::MAX_BLOB`].
     Capture,
-    /// A file of the tree, by contract path.
+    /// A file that comes with the call, open and empty; its path is for messages.
     File(String),
     /// Nowhere.
     Discard,
@@ -343,10 +358,8 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct XattrValue {
-    /// Contract path.
+    /// The object, for messages.
     pub path: String,
-    /// Resolve a link at the end.
-    pub follow: bool,
     /// Name with its class.
     pub name: String,
     /// Value.

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use crate::message::{ErrorCode, Failure, Grant};
+use crate::grant::Grant;
+use crate::message::{ErrorCode, Failure};
 
 /// The bounds of a helper's sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,8 +12,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::charter::Charter;
-use crate::frame::Connection;
-use crate::message::{Begin, ErrorCode, Failure, Grant, Hello, Interface, Reply, VERSION};
+use crate::frame::{Connection, MAX_DESCRIPTORS};
+use crate::grant::Granted;
+use crate::message::{Begin, ErrorCode, Failure, Hello, Interface, Reply, VERSION};
 use crate::session::{Session, broken};
 
 /// How long a helper may take to release everything before it is killed.
@@ -93,16 +94,26 @@ impl Client {
     ///
     /// # Errors
     /// When the helper refuses the grant or is gone.
-    pub fn begin(&self, grant: &Grant, log: OwnedFd) -> Result<Session, Failure> {
+    pub fn begin(&self, granted: &Granted, log: OwnedFd) -> Result<Session, Failure> {
         let lost = |error: &dyn std::fmt::Display| broken(self.interface, error);
         let (ours, theirs) = UnixStream::pair().map_err(|error| lost(&error))?;
         let begin = Begin {
-            grant: grant.clone(),
+            grant: granted.grant.clone(),
         };
+        let files = granted.files.iter().map(|file| file.as_fd());
+        let files: Vec<_> = [theirs.as_fd(), log.as_fd()]
+            .into_iter()
+            .chain(files)
+            .collect();
+        if files.len() > MAX_DESCRIPTORS {
+            let detail = format!(
+                "a stage has too many inputs, devices and mounts: {} of {MAX_DESCRIPTORS} descriptors",
+                files.len()
+            );
+            return Err(Failure::new(ErrorCode::NoSpace, "", detail));
+        }
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        control
-            .send(&begin, &[theirs.as_fd(), log.as_fd()])
-            .map_err(|error| lost(&error))?;
+        control.send(&begin, &files).map_err(|error| lost(&error))?;
         answer::<()>(&control, self.interface)??;
         Ok(Session::new(self.interface, ours))
     }

@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused() {
-        let text = r#"{"directories":[],"devices":[],"build_root":"host","programs":[],"capabilities":[],"scratch":"/x","shell":true}"#;
+        let text = r#"{"directories":[],"devices":[],"build_root":"host","programs":[],"capabilities":[],"scratch":0,"shell":true}"#;
         let error = serde_json::from_str::<crate::Grant>(text).unwrap_err();
         assert!(error.to_string().contains("shell"), "{error}");
     }

@@ -3,7 +3,7 @@
 //! The runtime starts `osbuild-wasm-helper INTERFACE` with a [`Charter`] and with one end of a Unix stream socket as standard input, the
 //! *control socket*. Each message is a frame: its length as 32-bit little-endian number, then that many bytes of JSON; descriptors
 //! travel with the first byte of a frame. The helper says [`Hello`] (or why it cannot serve). Each [`Begin`] on the control socket
-//! brings two descriptors, the socket of a new session and its log, and is answered there. On the session's socket every
+//! brings the socket of a new session, its log, and what it may use as descriptors, and is answered there. On the session's socket every
 //! [`Request`] gets one [`Reply`]. When the runtime closes a session, or only its sending side, the helper kills what runs,
 //! releases what the session holds in reverse order, and closes its end; when the control socket closes, the helper ends.
 //!
@@ -14,22 +14,23 @@ mod calls;
 mod charter;
 mod client;
 mod frame;
+mod grant;
 mod message;
 mod session;
 mod storage;
 
 pub use calls::{
     Bind, Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageFormat, ImageInfo,
-    ImportKey, Info, Input, Install, Outcome, Output, Package, Query, Request, Root, Run, Shell,
-    Verify, XattrValue,
+    ImportKey, Info, Input, Install, Outcome, Output, Package, PackageFile, Query, Request, Root,
+    Run, Shell, Verify, XattrValue,
 };
 pub use charter::Charter;
 pub use client::Client;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
-pub use message::{
-    Begin, BuildRoot, Bytes, Device, Directory, ErrorCode, Failure, Grant, Handle, Hello,
-    Interface, Limits, Proxy, Reply, VERSION,
+pub use grant::{
+    BuildRoot, Device, Directory, Grant, Granted, Limits, Place, Position, Proxy, RunnerCache,
 };
+pub use message::{Begin, Bytes, ErrorCode, Failure, Handle, Hello, Interface, Reply, VERSION};
 pub use session::{CancelHandle, Session};
 pub use storage::{
     ActivateVolume, Attach, Attached, BindMount, Deployment, DeploymentName, FileSystem, Mapped,

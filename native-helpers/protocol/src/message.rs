@@ -1,7 +1,6 @@
-//! Messages that every interface shares: greeting, grant, failure.
+//! Messages that every interface shares: greeting, beginning, failure.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use base64::Engine;
@@ -9,8 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::grant::Grant;
+
 /// Version of this protocol. Runtime and helper are built together, so anything else than equality is refused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What a helper process serves: an interface of package `osbuild:stage`, or what the runtime itself needs for devices and mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,98 +104,12 @@ pub struct Hello {
     pub interface: Interface,
 }
 
-/// Begins a session; comes with the session's socket and its log as descriptors, in this order.
+/// Begins a session; comes with the session's socket, its log, and what the grant counts as descriptors, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
     /// What the session may use.
     pub grant: Grant,
-}
-
-/// What one stage got for one run, as far as helpers need it. Host paths must lie in a scope of the helper.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grant {
-    /// Directories behind contract paths.
-    pub directories: Vec<Directory>,
-    /// Block devices behind contract paths.
-    pub devices: Vec<Device>,
-    /// Where tools come from.
-    pub build_root: BuildRoot,
-    /// Runner that prepares /etc, e.g. `org.osbuild.fedora38`; none: only what every program needs.
-    pub runner: Option<String>,
-    /// Where the prepared /etc of this build root and runner is kept between stages; made when missing. None: prepared each time.
-    pub runner_cache: Option<PathBuf>,
-    /// Programs of the metadata; exactly these names may be run.
-    pub programs: Vec<String>,
-    /// Names of variables that it may set for its programs; `*`: any.
-    pub environment: Vec<String>,
-    /// Linux capabilities beyond the default set, e.g. `CAP_MAC_ADMIN`: those of its programs in their user namespace, and of the
-    /// privileged ones on the machine itself.
-    pub capabilities: Vec<String>,
-    /// Those of the programs that run with the privileges of the machine instead of in a user namespace.
-    pub privileged: Vec<String>,
-    /// What its programs may use up.
-    pub limits: Limits,
-    /// Source epoch of the pipeline in seconds since 1970.
-    pub source_epoch: Option<i64>,
-    /// Empty directory on a real disk, private to this stage: /etc and /var of its tools, temporary files of the helper.
-    pub scratch: PathBuf,
-    /// The only way out of the sandbox; none: no network at all.
-    pub network: Option<Proxy>,
-}
-
-/// What the programs of a session may use up, all of them together; none: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Bytes of memory. Where the machine gives no control groups, each process by itself may have so many.
-    pub memory: Option<u64>,
-    /// Bytes that they add to the granted directories and the scratch directory.
-    pub written_bytes: Option<u64>,
-    /// Files, directories and the like that they make there.
-    pub created_inodes: Option<u64>,
-}
-
-/// A granted directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Directory {
-    /// Contract path: `/run/osbuild/tree`, `/run/osbuild/inputs/NAME`, `/run/osbuild/mounts`, ...
-    pub contract: String,
-    /// Where it is.
-    pub host: PathBuf,
-    /// Whether anything below may be changed.
-    pub writable: bool,
-}
-
-/// A granted block device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Device {
-    /// Contract path, below `/dev`.
-    pub contract: String,
-    /// The device node.
-    pub host: PathBuf,
-}
-
-/// Where tools come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum BuildRoot {
-    /// The machine itself: its /usr, read only.
-    #[default]
-    Host,
-    /// A tree made by a build pipeline.
-    Directory(PathBuf),
-}
-
-/// An HTTP proxy on a Unix socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Proxy {
-    /// Path of the socket.
-    pub socket: PathBuf,
 }
 
 /// Answer to a request.

@@ -111,12 +111,12 @@ impl Session {
         }
     }
 
-    /// `loopback.attach`.
+    /// `loopback.attach`, of this file.
     ///
     /// # Errors
     /// As the interface says; so for all calls below.
-    pub fn attach(&self, attach: Attach) -> Result<Attached, Failure> {
-        self.call(&Request::Attach(attach))
+    pub fn attach(&self, attach: Attach, file: BorrowedFd<'_>) -> Result<Attached, Failure> {
+        self.call_with(&Request::Attach(attach), &[file])
     }
 
     /// `crypt`: opens a LUKS container.
@@ -156,8 +156,12 @@ impl Session {
     /// # Errors
     /// As for [`Session::mount`]; `unsupported` when this kind cannot be made from a directory. Ending the session says whether the
     /// file system could be made.
-    pub fn mount_directory(&self, mount: MountDirectory) -> Result<Mounted, Failure> {
-        self.call(&Request::MountDirectory(mount))
+    pub fn mount_directory(
+        &self,
+        mount: MountDirectory,
+        directory: BorrowedFd<'_>,
+    ) -> Result<Mounted, Failure> {
+        self.call_with(&Request::MountDirectory(mount), &[directory])
     }
 
     /// `mount`: binds a part of the mounts into the tree.
@@ -203,20 +207,20 @@ impl Session {
         }))
     }
 
-    /// `rpm.verify`.
+    /// `rpm.verify`, of a file in one of these directories.
     ///
     /// # Errors
     /// When a signature or digest does not fit.
-    pub fn verify(&self, database: Database, package: String) -> Result<(), Failure> {
-        self.call(&Request::Verify(Verify { database, package }))
+    pub fn verify(&self, verify: Verify, directories: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+        self.call_with(&Request::Verify(verify), directories)
     }
 
-    /// `rpm.install`.
+    /// `rpm.install`, of files in these directories.
     ///
     /// # Errors
     /// As the interface says.
-    pub fn install(&self, install: Install) -> Result<(), Failure> {
-        self.call(&Request::Install(install))
+    pub fn install(&self, install: Install, directories: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+        self.call_with(&Request::Install(install), directories)
     }
 
     /// `rpm.query`.
@@ -254,36 +258,40 @@ impl Session {
             .map(|Bytes(bytes)| bytes)
     }
 
-    /// `qemu-img.convert`.
+    /// `qemu-img.convert`, with the source, the target, and the directory of the target.
     ///
     /// # Errors
     /// As the interface says.
-    pub fn convert(&self, conversion: Conversion) -> Result<(), Failure> {
-        self.call(&Request::Convert(conversion))
+    pub fn convert(
+        &self,
+        conversion: Conversion,
+        files: [BorrowedFd<'_>; 3],
+    ) -> Result<(), Failure> {
+        self.call_with(&Request::Convert(conversion), &files)
     }
 
-    /// `qemu-img.create`.
+    /// `qemu-img.create`, with the target and its directory.
     ///
     /// # Errors
     /// As the interface says.
-    pub fn create(&self, create: Create) -> Result<(), Failure> {
-        self.call(&Request::Create(create))
+    pub fn create(&self, create: Create, files: [BorrowedFd<'_>; 2]) -> Result<(), Failure> {
+        self.call_with(&Request::Create(create), &files)
     }
 
-    /// `qemu-img.info`.
+    /// `qemu-img.info`, of this image.
     ///
     /// # Errors
     /// As the interface says.
-    pub fn info(&self, path: String) -> Result<ImageInfo, Failure> {
-        self.call(&Request::Info(Info { path }))
+    pub fn info(&self, path: String, image: BorrowedFd<'_>) -> Result<ImageInfo, Failure> {
+        self.call_with(&Request::Info(Info { path }), &[image])
     }
 
-    /// `command.run`.
+    /// `command.run`, with the files of its input and output, in this order.
     ///
     /// # Errors
     /// As the interface says; a status other than 0 is none.
-    pub fn run(&self, run: Run) -> Result<Outcome, Failure> {
-        self.call(&Request::Run(run))
+    pub fn run(&self, run: Run, streams: &[BorrowedFd<'_>]) -> Result<Outcome, Failure> {
+        self.call_with(&Request::Run(run), streams)
     }
 
     /// `command`: a shell on these three streams, until it ends.
@@ -294,12 +302,12 @@ impl Session {
         self.call_with(&Request::Shell(shell), &streams)
     }
 
-    /// `tree.set-xattr` with privilege.
+    /// `tree.set-xattr` of this object, with privilege.
     ///
     /// # Errors
     /// As the interface says.
-    pub fn set_xattr(&self, value: XattrValue) -> Result<(), Failure> {
-        self.call(&Request::SetXattr(value))
+    pub fn set_xattr(&self, value: XattrValue, object: BorrowedFd<'_>) -> Result<(), Failure> {
+        self.call_with(&Request::SetXattr(value), &[object])
     }
 }
 

@@ -1,7 +1,5 @@
 //! Requests of the interfaces for devices and mounts, and what is answered.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Bytes, Handle};
@@ -10,7 +8,7 @@ use crate::message::{Bytes, Handle};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attach {
-    /// Contract path of the file.
+    /// The file, for messages.
     pub path: String,
     /// First byte that the device shows.
     pub offset: u64,
@@ -60,13 +58,11 @@ pub struct Mount {
     pub options: Vec<String>,
 }
 
-/// Mounts a directory that stands for a file system in a file. When it is unmounted, the file system is made anew from the directory
+/// Mounts the directory that comes with the call and stands for a file system in a file. When it is unmounted, the file system is made anew from the directory
 /// as it was made first, unless it was read-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MountDirectory {
-    /// Host path of the directory, in a scope of the helper.
-    pub directory: PathBuf,
     /// Contract path of the device, for which a file was granted.
     pub device: String,
     /// Contract path below `/run/osbuild/mounts` or the tree; made when missing.

@@ -1,7 +1,9 @@
 //! Somebody changes the tree while a component works on it.
-use osbuild_wasm_tests::{Scratch, hostile::files};
+use osbuild_wasm_tests::{Program, Scratch, hostile, hostile::files, machine};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const SECRET: &str = "the-secret-of-the-host";
 
@@ -37,4 +39,57 @@ fn a_link_swapped_in_during_the_run_does_not_lead_out_by_tree() {
 #[test]
 fn a_link_swapped_in_during_the_run_does_not_lead_out_by_wasi() {
     swap_under("std");
+}
+
+/// Runs programs on `/spot/file` in a stage that may read and change what is in `/spot` alone, while that directory and a link to `/other`
+/// change places all the time. Calls that meet the link are refused; `/other` has a secret.
+fn programs_under(run: &Value) -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("tree/spot/file", "inside");
+    scratch.write("tree/other/file", SECRET);
+    scratch.link("other", "tree/link");
+    let (spot, link) = (scratch.path("tree/spot"), scratch.path("tree/link"));
+    let rights = json!([{ "verbs": ["read", "create", "replace"], "paths": ["/spot/**"] }]);
+    let library = hostile::with_rights(&scratch, "programs", &rights);
+    let options = json!({ "options": { "runs": vec![run; 160] } });
+    let program = Program::new("stage run test.narrow")
+        .option("--libdir", library)
+        .option("--tree", scratch.path("tree"))
+        .option("--args", scratch.json("arguments", &options));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                renameat_with(CWD, &spot, CWD, &link, RenameFlags::EXCHANGE).expect("exchange");
+                // About as long as a call takes, so that many pass the check and meet the other state afterwards.
+                std::thread::sleep(Duration::from_millis(3));
+            }
+        });
+        let ended = program.run();
+        done.store(true, Ordering::Relaxed);
+        ended.says(": ok").never_says(SECRET);
+    });
+    assert_eq!(scratch.read("tree/other/file"), SECRET);
+    scratch
+}
+
+#[test]
+fn what_a_program_reads_is_what_was_checked_whatever_has_the_name_by_then() {
+    if !machine::offers(&[]) {
+        return;
+    }
+    programs_under(&json!({ "program": "cat", "stdin": "/run/osbuild/tree/spot/file" }));
+}
+
+#[test]
+fn what_a_program_writes_is_what_was_checked_whatever_has_the_name_by_then() {
+    if !machine::offers(&[]) {
+        return;
+    }
+    let version = json!({
+        "program": "cat",
+        "arguments": ["--version"],
+        "stdout": "/run/osbuild/tree/spot/file",
+    });
+    programs_under(&version);
 }

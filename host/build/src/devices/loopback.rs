@@ -1,4 +1,5 @@
 //! `org.osbuild.loopback`: a file of the tree.
+use super::part::open_image;
 use super::{number, place};
 use crate::failure::{BuildError, Result};
 use crate::held::refused;
@@ -7,6 +8,7 @@ use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Device;
 use osbuild_wasm_protocol::{Attach, Session};
 use serde_json::{Value as Json, json};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// Bytes of a sector unless the options say otherwise.
@@ -14,8 +16,13 @@ const SECTOR: u64 = 512;
 
 /// Attaches the file.
 pub(super) fn open(device: &Device, session: &Session, sandbox: &mut Sandbox) -> Result<Json> {
+    let attach = attachment(device)?;
+    let wrong = |error: std::io::Error| {
+        BuildError::manifest(place(device), format!("{}: {error}", attach.path))
+    };
+    let file = open_image(sandbox, &attach).map_err(wrong)?;
     let attached = session
-        .attach(attachment(device)?)
+        .attach(attach, file.as_fd())
         .map_err(refused(&place(device)))?;
     let path = attached.device;
     sandbox.grant_device(&path, Path::new(&path));

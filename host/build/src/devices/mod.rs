@@ -12,7 +12,7 @@ use crate::without_devices::Devices;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Device, Mount, Stage};
 use osbuild_wasm_protocol::{Interface, Session};
-pub(crate) use part::{Part, Use, contract};
+pub(crate) use part::{Part, Use, contract, reopen_image};
 use serde_json::Value as Json;
 
 /// How messages name the device.
@@ -70,7 +70,7 @@ pub(crate) fn open(
         sandbox.device_replies.insert(device.name.clone(), reply);
         return Ok(());
     }
-    let session = helpers.begin(interface, &sandbox.helper_grant(), &place(device))?;
+    let session = helpers.begin(interface, &sandbox.helper_grant()?, &place(device))?;
     let reply = open_with(device, interface, &session, sandbox)?;
     held.keep(place(device), session);
     sandbox.device_replies.insert(device.name.clone(), reply);

@@ -4,13 +4,12 @@
 //! a link.
 use super::partitions;
 use crate::file_systems::{Beginning, FileSystems, Key};
-use crate::sandbox::{Sandbox, TREE};
+use crate::inputs::open_in_tree;
+use crate::sandbox::{Sandbox, TREE, link_of};
 use osbuild_wasm_files::copy_part;
 use osbuild_wasm_protocol::Attach;
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, futimens, linkat, openat2,
-};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, futimens, linkat};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -58,7 +57,8 @@ struct Copy {
 /// Opens the part of an image and grants it to the stage under the returned contract path.
 pub(super) fn open(attach: &Attach, of: Use, sandbox: &mut Sandbox) -> io::Result<(Part, String)> {
     let contract = contract(sandbox.device_replies.len());
-    let part = open_as(&contract, attach, of, sandbox)?;
+    let image = open_image(sandbox, attach)?;
+    let part = open_as(&contract, (image, attach), of, sandbox)?;
     Ok((part, contract))
 }
 
@@ -69,7 +69,7 @@ pub(super) fn open_partition(
     of: Use,
     (disk, sandbox): (&str, &mut Sandbox),
 ) -> io::Result<Option<(Part, String)>> {
-    let image = open_image(&sandbox.tree(), attach)?;
+    let image = open_image(sandbox, attach)?;
     // The table is that of the device, which may be a part of the file.
     if attach.offset != 0 {
         let what = "partitions of a device that is a part of a file need loop devices";
@@ -85,15 +85,20 @@ pub(super) fn open_partition(
         ..attach.clone()
     };
     let contract = format!("{disk}p{number}");
-    let part = open_as(&contract, &attach, of, sandbox)?;
+    let part = open_as(&contract, (image, &attach), of, sandbox)?;
     Ok(Some((part, contract)))
 }
 
-fn open_as(contract: &str, attach: &Attach, of: Use, sandbox: &mut Sandbox) -> io::Result<Part> {
+fn open_as(
+    contract: &str,
+    (image, attach): (File, &Attach),
+    of: Use,
+    sandbox: &mut Sandbox,
+) -> io::Result<Part> {
     let host = sandbox.file_for_device()?;
     let file_systems = sandbox.file_systems.clone();
     let made = |part| file_systems.as_ref()?.size_at(part);
-    let part = Part::open(&sandbox.tree(), attach, (of, &made), &host)?;
+    let part = Part::open(image, attach, (of, &made), &host)?;
     sandbox.grant_device(contract, &host);
     let known = (part.key, part.before);
     sandbox.parts.insert(contract.to_owned(), known);
@@ -106,24 +111,23 @@ pub(crate) fn contract(number: usize) -> String {
 }
 
 /// Opens the image as if the tree were `/`.
-fn open_image(tree: &Path, attach: &Attach) -> io::Result<File> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(tree, flags, Mode::empty())?;
-    let flags = match attach.read_only {
+pub(super) fn open_image(sandbox: &Sandbox, attach: &Attach) -> io::Result<File> {
+    let path = attach.path.strip_prefix(TREE).unwrap_or(&attach.path);
+    open_in_tree(&sandbox.tree()?, path, flags_of(attach)).map(File::from)
+}
+
+/// Opens the image that a handle names.
+pub(crate) fn reopen_image(handle: &OwnedFd, attach: &Attach) -> io::Result<File> {
+    let opened = rustix::fs::open(link_of(handle), flags_of(attach), Mode::empty())?;
+    Ok(opened.into())
+}
+
+fn flags_of(attach: &Attach) -> OFlags {
+    let access = match attach.read_only {
         true => OFlags::RDONLY,
         false => OFlags::RDWR,
     };
-    let path = Path::new(&attach.path);
-    let path = path.strip_prefix(TREE).unwrap_or(path);
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let image: OwnedFd = openat2(
-        root,
-        path,
-        flags | OFlags::NONBLOCK | OFlags::CLOEXEC,
-        Mode::empty(),
-        resolve,
-    )?;
-    Ok(image.into())
+    access | OFlags::NONBLOCK | OFlags::CLOEXEC
 }
 
 /// Another name for the image where only we can change it.
@@ -173,10 +177,10 @@ impl Copy {
 }
 
 impl Part {
-    /// Opens the part of an image of the tree; `host` becomes the file that stands for it. A directory stands for the file system that
+    /// Opens the part of an open image; `host` becomes the file that stands for it. A directory stands for the file system that
     /// was made there, whose size `made` tells: the part may be larger.
     pub(crate) fn open(
-        tree: &Path,
+        image: File,
         attach: &Attach,
         (of, made): (Use, &dyn Fn(Key) -> Option<u64>),
         host: &Path,
@@ -186,7 +190,6 @@ impl Part {
                 "sectors of another size than 512 bytes need loop devices",
             ));
         }
-        let image = open_image(tree, attach)?;
         let metadata = image.metadata()?;
         let length = metadata.len();
         let end = attach.offset.checked_add(attach.size.unwrap_or(0));

@@ -6,10 +6,12 @@
 use super::{Mapped, Origins, finished, open_in_tree, place, wrong};
 use crate::failure::{BuildError, Result};
 use crate::held::{Helpers, refused};
-use crate::sandbox::{INPUTS, Sandbox};
+use crate::sandbox::{INPUTS, Once, Sandbox};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Input, Origin, Reference};
-use osbuild_wasm_protocol::{BuildRoot, Directory, Grant, Interface, Output, Root, Run, Session};
+use osbuild_wasm_protocol::{
+    BuildRoot, Directory, Grant, Granted, Interface, Output, Place, Root, Run, Session,
+};
 use osbuild_wasm_source::{ostree_is_as_noted, ostree_repository};
 use rustix::fs::OFlags;
 use serde_json::{Map, Value as Json, json};
@@ -25,7 +27,7 @@ const SOURCE: &str = "/run/osbuild/source";
 /// Runs the machine's `ostree`.
 pub(crate) struct Ostree<'a> {
     helpers: Helpers<'a>,
-    grant: Grant,
+    granted: Granted,
     place: String,
 }
 
@@ -35,34 +37,36 @@ impl<'a> Ostree<'a> {
         // Not the stage's own directory: its tools get another /etc.
         let scratch = sandbox.scratch.join("ostree");
         std::fs::create_dir_all(&scratch).map_err(BuildError::io(&scratch))?;
-        let grant = Grant {
+        let mut granted = Granted::default();
+        granted.grant = Grant {
             build_root: BuildRoot::Host,
             programs: vec![PROGRAM.into()],
-            scratch,
+            scratch: granted.hold(Once::new(scratch).open()?),
             ..Grant::default()
         };
         Ok(Self {
             helpers,
-            grant,
+            granted,
             place,
         })
     }
 
     /// Shows a directory.
-    pub(crate) fn seeing(mut self, contract: &str, host: &Path, writable: bool) -> Self {
-        self.grant.directories.push(Directory {
+    pub(crate) fn seeing(mut self, contract: &str, host: &Path, writable: bool) -> Result<Self> {
+        let directory = self.granted.hold(Once::new(host).open()?);
+        self.granted.grant.directories.push(Directory {
             contract: contract.to_owned(),
-            host: host.to_owned(),
+            place: Place::Itself(directory),
             writable,
         });
-        self
+        Ok(self)
     }
 
     /// Runs it once and returns what it printed.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
         let session = self
             .helpers
-            .begin(Interface::Command, &self.grant, &self.place)?;
+            .begin(Interface::Command, &self.granted, &self.place)?;
         self.run_in(&session, arguments)
     }
 
@@ -77,7 +81,7 @@ impl<'a> Ostree<'a> {
             output: Output::Capture,
             binds: Vec::new(),
         };
-        let outcome = session.run(run).map_err(refused(&self.place))?;
+        let outcome = session.run(run, &[]).map_err(refused(&self.place))?;
         if outcome.status == 0 {
             return Ok(String::from_utf8_lossy(&outcome.output.0).into_owned());
         }
@@ -173,8 +177,8 @@ fn carry_out(
     calls: &[Call],
 ) -> Result<()> {
     let ostree = Ostree::new(origins.helpers, sandbox, place(input))?
-        .seeing(SOURCE, &commit.repository, false)
-        .seeing(&format!("{INPUTS}/{}", input.name), directory, true);
+        .seeing(SOURCE, &commit.repository, false)?
+        .seeing(&format!("{INPUTS}/{}", input.name), directory, true)?;
     for call in calls {
         ostree.run(&call.iter().map(String::as_str).collect::<Vec<_>>())?;
     }

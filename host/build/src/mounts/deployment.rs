@@ -91,7 +91,7 @@ fn commit(
     let Some(granted) = found else {
         return Err(BuildError::manifest(place(mount), "there is no such root"));
     };
-    let ostree = Ostree::new(helpers, sandbox, place(mount))?.seeing(root, &granted.host, false);
+    let ostree = Ostree::new(helpers, sandbox, place(mount))?.seeing(root, &granted.host, false)?;
     let repository = format!("--repo={root}/ostree/repo");
     let commit = ostree.run(&["rev-parse", &repository, reference])?;
     Ok(commit.trim().to_owned())

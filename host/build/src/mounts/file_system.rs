@@ -4,9 +4,10 @@ use crate::devices::open_partition;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, Key, Staged};
 use crate::held::{Held, refused};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Once, Sandbox};
 use osbuild_wasm_manifest::model::Mount;
 use osbuild_wasm_protocol::{FileSystem, Mount as Call, MountDirectory, Session};
+use rustix::fd::AsFd;
 use serde_json::Value as Json;
 
 /// The kind of file system of a type of mounts.
@@ -67,14 +68,15 @@ fn mount_directory(
     let staged = file_systems.map(|all| all.staged(part, call.kind, &call.device, &place(mount)));
     let missing = || BuildError::manifest(place(mount), "there are no loop devices here");
     let Staged { directory, make } = staged.ok_or_else(missing)??;
-    let mounted = session.mount_directory(MountDirectory {
-        directory,
+    let call = MountDirectory {
         make,
         device: call.device,
         target: call.target,
         kind: call.kind,
         read_only: call.read_only,
-    });
+    };
+    let directory = Once::new(directory).open()?;
+    let mounted = session.mount_directory(call, directory.as_fd());
     Ok(mounted.map_err(refused(&place(mount)))?.path)
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn mount(
         Some(kind) => Some(file_system::prepare(mount, kind, held, sandbox)?),
         None => None,
     };
-    let begin = |interface| helpers.begin(interface, &sandbox.helper_grant(), &place(mount));
+    let begin = |interface| helpers.begin(interface, &sandbox.helper_grant()?, &place(mount));
     let (session, path) = match mount.module.as_str() {
         "org.osbuild.noop" => (None, Some(noop(mount, sandbox)?)),
         "org.osbuild.bind" => {

@@ -4,7 +4,10 @@ use crate::programs;
 use osbuild_wasm_capability::Interface;
 use osbuild_wasm_capability::record::{CallRecord, ProgramRecord};
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
-use osbuild_wasm_component::{Attachment, CallError, ErrorCode, Helpers, MountPoint, Recorder};
+use osbuild_wasm_component::{
+    Attachment, CallError, ErrorCode, Helpers, MountPoint, Packages, Passed, Recorder, Target,
+};
+use rustix::fd::OwnedFd;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,16 +84,16 @@ fn database(of: &rpm::Database) -> Value {
 }
 
 impl Helpers for RecordedHelpers {
-    fn attach(&mut self, path: &str, options: loopback::Options) -> Call<Attachment> {
+    fn attach(&mut self, file: &Passed, options: loopback::Options) -> Call<Attachment> {
         let arguments = json!({
-            "path": path,
+            "path": file.path,
             "offset": options.offset,
             "size": options.size,
             "sector-size": options.sector_size,
             "read-only": options.read_only,
         });
         self.call((Interface::Loopback, "attach"), arguments, &[], |helpers| {
-            helpers.attach(path, options)
+            helpers.attach(file, options)
         })
     }
 
@@ -126,11 +129,10 @@ impl Helpers for RecordedHelpers {
         })
     }
 
-    fn set_xattr(&mut self, path: &str, name: &str, value: &[u8], follow: bool) -> Call<()> {
-        let arguments =
-            json!({ "path": path, "name": name, "bytes": value.len(), "follow": follow });
+    fn set_xattr(&mut self, object: &Passed, name: &str, value: &[u8]) -> Call<()> {
+        let arguments = json!({ "path": object.path, "name": name, "bytes": value.len() });
         self.call((Interface::Tree, "set-xattr"), arguments, &[], |helpers| {
-            helpers.set_xattr(path, name, value, follow)
+            helpers.set_xattr(object, name, value)
         })
     }
 
@@ -145,15 +147,20 @@ impl Helpers for RecordedHelpers {
         )
     }
 
-    fn verify(&mut self, of: rpm::Database, package: &str) -> Call<()> {
+    fn verify(&mut self, of: rpm::Database, package: &str, file: &Packages) -> Call<()> {
         let arguments = json!({ "database": database(&of), "package": package });
         let keys = programs::keys(&of);
         self.call((Interface::Rpm, "verify"), arguments, &keys, |helpers| {
-            helpers.verify(of, package)
+            helpers.verify(of, package, file)
         })
     }
 
-    fn install(&mut self, of: rpm::Database, transaction: rpm::Transaction) -> Call<()> {
+    fn install(
+        &mut self,
+        of: rpm::Database,
+        transaction: rpm::Transaction,
+        packages: &Packages,
+    ) -> Call<()> {
         let arguments = json!({
             "database": database(&of),
             "packages": transaction.packages,
@@ -167,7 +174,7 @@ impl Helpers for RecordedHelpers {
             (Interface::Rpm, "install"),
             arguments,
             &programs::rpm(),
-            |helpers| helpers.install(of, transaction),
+            |helpers| helpers.install(of, transaction, packages),
         )
     }
 
@@ -213,10 +220,15 @@ impl Helpers for RecordedHelpers {
         })
     }
 
-    fn convert(&mut self, source: &str, to: &str, conversion: qemu_img::Conversion) -> Call<()> {
+    fn convert(
+        &mut self,
+        source: &Passed,
+        to: &Target,
+        conversion: qemu_img::Conversion,
+    ) -> Call<()> {
         let arguments = json!({
-            "source": source,
-            "to": to,
+            "source": source.path,
+            "to": to.file.path,
             "format": word(conversion.format),
             "compress": conversion.compress,
             "options": conversion.options,
@@ -232,13 +244,13 @@ impl Helpers for RecordedHelpers {
 
     fn create(
         &mut self,
-        path: &str,
+        to: &Target,
         format: qemu_img::Format,
         size: u64,
         options: Vec<String>,
     ) -> Call<()> {
         let arguments = json!({
-            "path": path,
+            "path": to.file.path,
             "format": word(format),
             "size": size,
             "options": options,
@@ -247,21 +259,21 @@ impl Helpers for RecordedHelpers {
             (Interface::QemuImg, "create"),
             arguments,
             &programs::qemu_img(),
-            |helpers| helpers.create(path, format, size, options),
+            |helpers| helpers.create(to, format, size, options),
         )
     }
 
-    fn info(&mut self, path: &str) -> Call<qemu_img::ImageInfo> {
-        let arguments = json!({ "path": path });
+    fn info(&mut self, image: &Passed) -> Call<qemu_img::ImageInfo> {
+        let arguments = json!({ "path": image.path });
         self.call(
             (Interface::QemuImg, "info"),
             arguments,
             &programs::qemu_img(),
-            |helpers| helpers.info(path),
+            |helpers| helpers.info(image),
         )
     }
 
-    fn run(&mut self, request: command::Request) -> Call<command::Outcome> {
+    fn run(&mut self, request: command::Request, streams: &[OwnedFd]) -> Call<command::Outcome> {
         let mut record = ProgramRecord {
             program: request.program.clone(),
             arguments: request.arguments.clone(),
@@ -270,7 +282,7 @@ impl Helpers for RecordedHelpers {
             ..ProgramRecord::default()
         };
         let started = Instant::now();
-        let outcome = self.helpers.run(request);
+        let outcome = self.helpers.run(request, streams);
         record.duration = seconds(started.elapsed());
         record.status = outcome.as_ref().ok().map(|outcome| outcome.status);
         record.error = self.journal.heard(Interface::Command, &outcome);

@@ -9,13 +9,14 @@ use crate::proxy::Proxy;
 use crate::reads::Reads;
 use crate::record::{Before, Journal, RecordedHelpers};
 use crate::run::Settings;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Once, Sandbox};
 use crate::stage::bounds::Bounds;
 use crate::without_devices::Devices;
 use osbuild_wasm_capability::policy::{Bytes, RuleLimits};
 use osbuild_wasm_capability::{Grant, Interface};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
+use osbuild_wasm_protocol::Granted;
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,7 +71,7 @@ pub(crate) fn run_component(
         .transpose()?;
     let helpers = StageHelpers {
         processes: component.helpers,
-        grant: helper_grant(plan, sandbox, proxy),
+        granted: helper_grant(plan, sandbox, proxy)?,
         log: pipe,
         cancellations: cancellations.clone(),
         parts: sandbox.parts.clone(),
@@ -78,7 +79,7 @@ pub(crate) fn run_component(
         attached: attached(settings, sandbox),
         sessions: BTreeMap::new(),
     };
-    let grant = grant(plan, sandbox, &reads);
+    let grant = grant(plan, sandbox, &reads)?;
     let _watch = settings.interrupt.watch(cancellations.clone());
     let _timer = time.map(|time| Timer::start(time, cancellations));
     let run = Run {
@@ -108,31 +109,39 @@ fn attached(settings: &Settings, sandbox: &Sandbox) -> Option<Attached> {
 }
 
 /// What a component may do.
-fn grant(plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Reads) -> Grant {
+fn grant(plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Reads) -> Result<Grant> {
     let (metadata, decision) = (&plan.module.metadata, plan.decision);
     let interfaces = decision.interfaces.iter().copied();
-    Grant {
+    Ok(Grant {
         module: metadata.name.clone(),
-        roots: sandbox.roots.iter().cloned().chain(reads.roots()).collect(),
+        roots: sandbox.roots()?.into_iter().chain(reads.roots()).collect(),
         rights: plan.rights.clone(),
         interfaces: interfaces.chain([Interface::Types]).collect(),
         wasi_filesystem: decision.wasi_filesystem,
         source_epoch: sandbox.source_epoch,
         entropy: metadata.entropy,
-    }
+    })
 }
 
 /// What its helpers and their programs may do.
-fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) -> protocol::Grant {
-    protocol::Grant {
+fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) -> Result<Granted> {
+    let mut granted = sandbox.helper_grant()?;
+    let network = match proxy {
+        Some(socket) => Some(protocol::Proxy {
+            socket: granted.hold(Once::new(socket).open()?),
+        }),
+        None => None,
+    };
+    granted.grant = protocol::Grant {
         programs: plan.decision.programs.clone(),
         capabilities: plan.decision.linux_capabilities.clone(),
         privileged: plan.decision.privileged_programs.clone(),
         limits: limits_of_programs(&plan.decision.set_limits),
         environment: plan.module.metadata.environment.clone(),
-        network: proxy.map(|socket| protocol::Proxy { socket }),
-        ..sandbox.helper_grant()
-    }
+        network,
+        ..granted.grant
+    };
+    Ok(granted)
 }
 
 /// The limits that a policy has set; measuring takes time, so what is limited by our own defaults alone is not measured. A policy that

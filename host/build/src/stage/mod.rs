@@ -11,7 +11,7 @@ use crate::log::StageLog;
 use crate::plan::StagePlan;
 use crate::record::Journal;
 use crate::run::RunContext;
-use crate::sandbox::{MOUNTS, Sandbox, TREE};
+use crate::sandbox::{MOUNTS, Named, Once, Sandbox, TREE};
 use crate::{arguments, devices, inputs, mounts, shell};
 use bounds::Bounds;
 use component::{ComponentRun, run_component};
@@ -104,11 +104,11 @@ fn carry_out(
     let plan = context.plan.stage(index, position)?;
     let scratch = context.store.scratch("stage")?;
     let mut sandbox = Sandbox {
-        scratch: scratch.path().to_owned(),
+        scratch: Once::new(scratch.path()),
         build_root: context.trees.build_root(pipeline)?,
         runner: Some(pipeline.runner.exec.clone()),
         source_epoch: pipeline.source_epoch,
-        runner_cache: Some(context.trees.runner_cache(pipeline)),
+        runner_cache: Named::new(&context.trees.runner_cache(pipeline)),
         file_systems: Some(file_systems.clone()),
         ..Sandbox::default()
     };

@@ -38,6 +38,10 @@ impl OpenFile {
         }
     }
 
+    pub(super) fn into_descriptor(self) -> OwnedFd {
+        self.fd
+    }
+
     pub(super) fn descriptor(&self) -> rustix::fd::BorrowedFd<'_> {
         rustix::fd::AsFd::as_fd(&self.fd)
     }

@@ -10,12 +10,14 @@ mod names;
 mod objects;
 mod open;
 mod overseer;
+mod passed;
 mod roots;
 
 pub use bytes::OpenFile;
 pub(crate) use bytes::resize;
 pub(crate) use errors::{denied, failed, from_errno, invalid};
 pub(crate) use gate::Gate;
+pub use passed::{Packages, Passed, Target};
 pub use roots::Roots;
 pub(crate) use roots::{Located, link_of};
 
@@ -120,11 +122,9 @@ impl Host for State {
         value: Vec<u8>,
         follow: bool,
     ) -> Result<()> {
-        let outcome = self.roots.set_xattr(&path, &name, &value, follow);
-        let outcome = self.roots.heard(outcome);
-        self.or_by_helper(outcome, &name, |helpers| {
-            helpers.set_xattr(&path, &name, &value, follow)
-        })
+        let Self { roots, helpers, .. } = self;
+        let by_helper = |object: &Passed| helpers.set_xattr(object, &name, &value);
+        roots.heard(roots.set_xattr(&path, (&name, &value), follow, by_helper))
     }
 
     fn remove_xattr(&mut self, path: String, name: String, follow: bool) -> Result<()> {

@@ -3,7 +3,7 @@ use super::errors::{explained, files_error, from_errno, invalid};
 use super::gate::Permit;
 use super::objects::set_mode;
 use super::roots::{Roots, Slot, link_of};
-use super::{OpenFile, Result};
+use super::{OpenFile, Passed, Result};
 use crate::ErrorCode;
 use crate::bindings::tree::{Entry, FileType as Kind, Metadata, OpenMode, Timestamp};
 use osbuild_wasm_capability::{Coverage, Verb};
@@ -215,17 +215,30 @@ impl Roots {
         }))
     }
 
+    /// `by_helper` does it to the same object where the kernel asks for a capability that the host does not have.
     pub(super) fn set_xattr(
         &self,
         path: &str,
-        name: &str,
-        value: &[u8],
+        (name, value): (&str, &[u8]),
         follow: bool,
+        by_helper: impl FnOnce(&Passed) -> Result<()>,
     ) -> Result<()> {
         self.quota.take_bytes(path, value.len() as u64)?;
-        self.locate(path)?.change(follow, Verb::Xattr, |handle| {
-            rustix::fs::setxattr(link_of(handle), name, value, XattrFlags::empty())
-        })
+        let privileged = name.starts_with("security.") || name.starts_with("trusted.");
+        let failed = |errno| from_errno(path, errno);
+        let located = self.locate(path)?;
+        located.writable()?;
+        let file = located.path_fd(follow).map_err(failed)?;
+        let permit = located.permit(Verb::Xattr, &file)?;
+        match rustix::fs::setxattr(link_of(&file), name, value, XattrFlags::empty()) {
+            Err(Errno::PERM | Errno::ACCESS) if privileged => {
+                let path = located.place(&file)?;
+                by_helper(&Passed { path, file })?;
+            }
+            set => set.map_err(failed)?,
+        }
+        permit.done();
+        Ok(())
     }
 
     pub(super) fn remove_xattr(&self, path: &str, name: &str, follow: bool) -> Result<()> {

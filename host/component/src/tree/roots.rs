@@ -236,62 +236,23 @@ impl Roots {
         Ok(())
     }
 
-    /// Asks for a right to a path that a helper is going to use, and returns the path to hand over: where the object really is, so that
-    /// no link leads the helper elsewhere. Verb `replace` is `create` where nothing is yet. What is not in a granted directory is for the
-    /// helper to refuse.
-    pub(crate) fn permit_call(&self, path: &str, verb: Verb) -> Result<String> {
-        if self.gate.is_open() {
-            return Ok(path.to_owned());
-        }
-        let Ok(located) = self.locate(path) else {
-            return Ok(path.to_owned());
-        };
-        match located.path_fd(true) {
-            Ok(handle) => {
-                located.permit(verb, &handle)?.done();
-                located.place(&handle)
-            }
-            Err(Errno::NOENT) if verb == Verb::Replace => self.permit_new_call(path),
-            Err(_) => Ok(path.to_owned()),
-        }
-    }
-
-    /// The same for what is to be made: links that lead nowhere are followed step by step, as far as the kernel would.
-    fn permit_new_call(&self, path: &str) -> Result<String> {
-        let mut next = path.to_owned();
-        for _ in 0..=LINKS {
-            let located = self.locate(&next)?;
-            located.writable()?;
-            let slot = located.slot()?;
-            match slot.leads_to()? {
-                None => {
-                    slot.permit(Verb::Create)?.done();
-                    return slot.place();
-                }
-                Some(target) => next = target,
-            }
-        }
-        Err(from_errno(path, Errno::LOOP))
-    }
-
-    /// Where an open object is, as a path of the contract: in the innermost granted directory that it is below.
-    fn place_of(&self, file: &std::fs::File) -> Result<String> {
-        let failed = |errno| from_errno("", errno);
-        let object = host_path(file).map_err(failed)?;
+    /// The path of the contract for one of this machine: in the innermost granted directory that it is below.
+    pub(super) fn place_of_path(
+        &self,
+        object: &Path,
+    ) -> std::result::Result<Option<String>, Errno> {
         let mut found: Option<(usize, String)> = None;
         for root in &self.roots {
-            let held = root.held().map_err(failed)?;
-            let host = remembered(root.remembered(), &held).map_err(failed)?;
+            let held = root.held()?;
+            let host = remembered(root.remembered(), &held)?;
             let depth = host.components().count();
-            if let Some(place) = place_below(&root.contract, &host, &object)
+            if let Some(place) = place_below(&root.contract, &host, object)
                 && found.as_ref().is_none_or(|(other, _)| depth > *other)
             {
                 found = Some((depth, place));
             }
         }
-        found
-            .map(|(_, place)| place)
-            .ok_or_else(|| denied("", "lies outside of what this stage was granted"))
+        Ok(found.map(|(_, place)| place))
     }
 }
 

@@ -7,7 +7,7 @@ mod fat;
 mod kernel;
 mod place;
 mod superblock;
-mod table;
+pub mod table;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -37,9 +37,9 @@ pub fn mount(session: &mut Session, mount: &Mount) -> Result<Mounted, Failure> {
     let target = target(session, &mount.target)?;
     let by_programs = needs_programs() || source.is_file();
     let held: Box<dyn Held> = if mount.kind == FileSystem::Vfat && by_programs {
-        Box::new(fat::mount(session, mount, &source, &target)?)
+        Box::new(fat::mount(session, mount, source, &target)?)
     } else {
-        let file_system = kernel::make(mount, &source, &options)?;
+        let file_system = kernel::make(mount, &source.path, &options)?;
         Box::new(Place::attach(file_system, &target, &mount.target)?)
     };
     Ok(Mounted {
@@ -49,14 +49,19 @@ pub fn mount(session: &mut Session, mount: &Mount) -> Result<Mounted, Failure> {
 }
 
 /// Mounts a directory instead of the file system in a file.
-pub fn mount_directory(session: &mut Session, mount: &MountDirectory) -> Result<Mounted, Failure> {
+pub fn mount_directory(
+    session: &mut Session,
+    mount: &MountDirectory,
+    [directory]: [OwnedFd; 1],
+) -> Result<Mounted, Failure> {
+    session.access.scopes().check(&directory, &mount.target)?;
     let image = device::resolve(&session.access, &mount.device)?;
     if !image.is_file() {
         let detail = "only where a file stands for the device a directory can be mounted instead";
         return Err(denied(&mount.device, detail));
     }
     let target = target(session, &mount.target)?;
-    let held = directory::mount(session, mount, &image, &target)?;
+    let held = directory::mount(mount, directory, image, &target)?;
     Ok(Mounted {
         handle: session.hold(Box::new(held)),
         path: mount.target.clone(),

@@ -18,6 +18,7 @@ use rustix::mount::{
 };
 
 use super::spec::{Place, Position, Spec, What};
+use crate::access::descriptor_path;
 use crate::failure::{About, invalid};
 
 /// Devices of every /dev.
@@ -139,6 +140,14 @@ fn open(path: &Path) -> Result<OwnedFd, Failure> {
 /// The mount that a file or directory is on, seen from there, with all that is mounted below, and with these attributes.
 fn copy(file: &OwnedFd, attributes: MountAttrFlags) -> Result<Copy, Failure> {
     copy_with(file, OpenTreeFlags::AT_RECURSIVE, attributes).about("", "copy a mount")
+}
+
+/// Opens a file for reading in a way that no program which gets it can make into another: by the kernel's link to it it could be opened
+/// again, for writing, if it were not on a read-only mount of its own.
+pub fn reading(file: &OwnedFd, name: &str) -> Result<OwnedFd, Failure> {
+    let alone = copy_with(file, OpenTreeFlags::empty(), READ_ONLY).about(name, "copy its mount")?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::open(descriptor_path(&alone), flags, Mode::empty()).about(name, "open")
 }
 
 /// What a program mounted at a path of its sandbox, with all that is mounted below it, attached nowhere: no devices and no set-id

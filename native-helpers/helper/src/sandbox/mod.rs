@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use osbuild_wasm_protocol::Failure;
 use rustix::fs::{FileType, OFlags};
 
+pub use self::assemble::reading;
 pub use self::view::{Shown, View, directory_of, kernel_directories, root_directory};
 use crate::access::open_inside;
 use crate::failure::denied;

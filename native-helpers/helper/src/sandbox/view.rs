@@ -92,7 +92,11 @@ impl View {
             } else {
                 How::Read
             };
-            view.file(access.open_host(&directory.host)?, &directory.contract, how);
+            view.file(
+                access.open_directory(&directory.place)?,
+                &directory.contract,
+                how,
+            );
         }
         Ok(view)
     }
@@ -236,12 +240,12 @@ impl View {
     /// Granted devices, and the loop devices that this run attached itself.
     fn devices(&mut self, access: &Access) -> Result<(), Failure> {
         for granted in &access.grant.devices {
-            let node = device::open(access, &granted.host)?;
-            self.device(node, &granted.contract);
+            let node = device::granted(access, granted)?;
+            self.device(node.file, &granted.contract);
         }
         for attached in device::attached(access) {
             let node = device::open(access, &attached)?;
-            self.device(node, attached);
+            self.device(node.file, attached);
         }
         Ok(())
     }
@@ -275,12 +279,12 @@ pub fn root_directory(access: &Access) -> Result<OwnedFd, Failure> {
 
 /// Any root of programs.
 pub fn directory_of(root: &BuildRoot, access: &Access) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY;
     match root {
         BuildRoot::Host => {
-            rustix::fs::open("/", flags | OFlags::CLOEXEC, Mode::empty()).about("/", "open")
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            rustix::fs::open("/", flags, Mode::empty()).about("/", "open")
         }
-        BuildRoot::Directory(path) => access.scopes().open_path(path, flags),
+        BuildRoot::Directory(root) => access.directory(*root),
     }
 }
 

@@ -3,11 +3,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use osbuild_wasm_protocol::{
-    Bind, Bytes, ErrorCode, Input, Interface, Outcome, Output, Root, Run, Session,
-};
+use osbuild_wasm_protocol::{Bind, Bytes, ErrorCode, Input, Interface, Outcome, Output, Root, Run};
 
-use crate::support::{Bench, TREE, attach, can_attach, can_run, run};
+use crate::support::{Bench, Calls, TREE, attach, can_attach, can_run, run};
 
 /// Lists them; `find -type` would show what is below the mounts.
 const BLOCK_DEVICES: &str = "for node in /dev/*; do test ! -b $node || echo $node; done";
@@ -17,12 +15,12 @@ pub fn text(outcome: &Outcome) -> String {
 }
 
 /// A script in the build root: its status and output.
-pub fn script(session: &Session, script: &str) -> (i32, String) {
+pub fn script(session: &Calls, script: &str) -> (i32, String) {
     let outcome = session.run(run("sh", &["-c", script])).unwrap();
     (outcome.status, text(&outcome))
 }
 
-pub fn shell(test: impl FnOnce(&Bench, &Session)) {
+pub fn shell(test: impl FnOnce(&Bench, &Calls)) {
     if !can_run(&["sh"]) {
         return;
     }
@@ -269,7 +267,10 @@ fn a_capability_of_the_metadata_is_given_or_its_lack_is_named() {
         bench.grant.capabilities = vec![name.into()];
         let client = bench.client(Interface::Command);
         let failure = client
-            .begin(&bench.grant, fs::File::open("/dev/null").unwrap().into())
+            .begin(
+                &bench.granted(),
+                fs::File::open("/dev/null").unwrap().into(),
+            )
             .unwrap_err();
         assert_eq!((failure.code, failure.path.as_str()), (code, name));
     }
@@ -395,7 +396,7 @@ fn the_runner_prepares_etc_once_and_keeps_it() {
     }
     let mut bench = Bench::granting(&["sh"]);
     bench.grant.runner = Some("org.osbuild.fedora38".into());
-    bench.grant.runner_cache = Some(bench.top().join("cache"));
+    bench.runner_cache = true;
     let client = bench.client(Interface::Command);
     let prepared = "cat /etc/machine-id; grep -c ^root: /etc/passwd; ls /etc/ld.so.cache; ls -ld /var/tmp | cut -c1-10";
     let expected = format!("{}\n1\n/etc/ld.so.cache\ndrwxrwxrwt", "f".repeat(32));
@@ -405,7 +406,7 @@ fn the_runner_prepares_etc_once_and_keeps_it() {
     );
     assert!(bench.top().join("cache/etc/ld.so.cache").exists());
     assert_eq!(bench.log(), "", "the runner's noise is not for the log");
-    bench.grant.scratch = bench.top().join("second");
-    fs::create_dir(&bench.grant.scratch).unwrap();
+    bench.scratch = bench.top().join("second");
+    fs::create_dir(&bench.scratch).unwrap();
     assert_eq!(script(&bench.begin(&client), prepared), (0, expected));
 }

@@ -14,7 +14,7 @@ fn busybox_root(bench: &mut Bench, applets: &[&str]) {
     for applet in applets {
         fs::copy("/usr/bin/busybox", root.join("usr/bin").join(applet)).unwrap();
     }
-    bench.grant.build_root = osbuild_wasm_protocol::BuildRoot::Directory(root);
+    bench.build_root = Some(root);
 }
 
 #[test]
@@ -236,12 +236,12 @@ fn parallel_sessions_of_one_helper_do_not_disturb_each_other() {
     }
     let mut bench = Bench::granting(&["sh", "sleep"]);
     bench.grant.runner = Some("org.osbuild.fedora38".into());
-    bench.grant.runner_cache = Some(bench.top().join("cache"));
+    bench.runner_cache = true;
     let client = bench.client(Interface::Command);
     let mut sessions = Vec::new();
     for index in 0..4 {
-        bench.grant.scratch = bench.top().join(format!("scratch-{index}"));
-        fs::create_dir(&bench.grant.scratch).unwrap();
+        bench.scratch = bench.top().join(format!("scratch-{index}"));
+        fs::create_dir(&bench.scratch).unwrap();
         sessions.push(bench.begin(&client));
     }
     let cancelled = sessions.pop().unwrap();

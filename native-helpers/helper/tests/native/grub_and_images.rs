@@ -1,10 +1,12 @@
 //! GRUB's images and disk images.
 
 use std::fs;
+use std::os::fd::AsFd;
 
 use osbuild_wasm_protocol::{Conversion, CoreImage, Create, ErrorCode, ImageFormat, Interface};
+use rustix::fs::OFlags;
 
-use crate::support::{Bench, TREE, can_run};
+use crate::support::{Bench, TREE, can_run, handle};
 
 #[test]
 fn core_and_boot_image_come_from_the_build_root() {
@@ -70,19 +72,32 @@ fn images_are_made_converted_and_described() {
         (info.format.as_str(), info.virtual_size),
         ("qcow2", 8 << 20)
     );
+    let flat = Conversion {
+        to: format!("{TREE}/flat.vmdk"),
+        format: ImageFormat::Vmdk,
+        compress: false,
+        options: vec!["subformat=monolithicFlat".into()],
+        ..conversion.clone()
+    };
+    session.convert(flat).unwrap();
+    let content = bench.tree().join("flat-flat.vmdk").metadata().unwrap();
+    assert_eq!(
+        content.len(),
+        8 << 20,
+        "formats of several files have them side by side"
+    );
     let vpc = Conversion {
         format: ImageFormat::Vpc,
         ..conversion.clone()
     };
     assert_eq!(session.convert(vpc).unwrap_err().code, ErrorCode::Invalid);
-    let outside = Conversion {
-        to: "/etc/disk.qcow2".into(),
-        ..conversion
-    };
-    assert_eq!(
-        session.convert(outside).unwrap_err().code,
-        ErrorCode::Denied
-    );
+    let source = session.open(&conversion.source, OFlags::PATH);
+    let outside = fs::File::create_new(bench.top().join("outside")).unwrap();
+    let directory = handle(bench.top());
+    let files = [source.as_fd(), outside.as_fd(), directory.as_fd()];
+    let refused = (*session).convert(conversion, files).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Denied);
+    assert_eq!(outside.metadata().unwrap().len(), 0);
     let create = Create {
         path: format!("{TREE}/new.vmdk"),
         format: ImageFormat::Vmdk,

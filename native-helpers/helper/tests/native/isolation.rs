@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use osbuild_wasm_protocol::{BuildRoot, Directory, ErrorCode, Interface, Run, Session};
+use osbuild_wasm_protocol::{ErrorCode, Interface, Run};
 
 use crate::command::{script, shell, text};
-use crate::support::{Bench, TREE, can_run, run};
+use crate::support::{Bench, Calls, Shown, TREE, can_run, run};
 
 /// Where the tests show a directory read-only.
 const INPUT: &str = "/run/osbuild/inputs/stored";
@@ -38,7 +38,7 @@ fn python(capabilities: &[&str], test: impl FnOnce(&Bench, &dyn Fn(&str) -> Stri
     bench.grant.capabilities = capabilities.iter().map(ToString::to_string).collect();
     fs::create_dir(bench.top().join("stored")).unwrap();
     fs::write(bench.top().join("stored/file"), "kept").unwrap();
-    bench.grant.directories.push(Directory {
+    bench.directories.push(Shown {
         contract: INPUT.into(),
         host: bench.top().join("stored"),
         writable: false,
@@ -241,7 +241,7 @@ print("kcore", len(open("/proc/kcore", "rb").read(10)) if os.path.exists("/proc/
 }
 
 /// The run of a program that shows whether a variable made it load something.
-fn with_variable(session: &Session, name: &str) -> Result<i32, ErrorCode> {
+fn with_variable(session: &Calls, name: &str) -> Result<i32, ErrorCode> {
     let run = Run {
         environment: vec![(name.into(), format!("{TREE}/evil.so"))],
         ..run("true", &[])
@@ -295,7 +295,7 @@ fn links_of_a_build_root_show_nothing_of_the_machine() {
     std::os::unix::fs::symlink(&secret, root.join("etc/containers")).unwrap();
     std::os::unix::fs::symlink(&secret, root.join("ostree")).unwrap();
     std::os::unix::fs::symlink(&secret, root.join("boot")).unwrap();
-    bench.grant.build_root = BuildRoot::Directory(root);
+    bench.build_root = Some(root);
     let client = bench.client(Interface::Command);
     let session = bench.begin(&client);
     let look = "for i in /etc/containers /ostree /boot; do test -e $i/key && echo $i; done; true";

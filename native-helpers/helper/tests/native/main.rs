@@ -10,6 +10,7 @@ mod bind;
 mod command;
 mod command_surroundings;
 mod ddi;
+mod descriptors;
 mod fat;
 mod grub_and_images;
 mod isolation;

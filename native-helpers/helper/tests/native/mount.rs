@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use osbuild_wasm_protocol::{Attach, ErrorCode, Failure, FileSystem, Interface, Mount, Session};
+use osbuild_wasm_protocol::{Attach, ErrorCode, Failure, FileSystem, Interface, Mount};
 
-use crate::support::{Bench, MOUNTS, TREE, attach, can_attach, host, loops_below};
+use crate::support::{Bench, Calls, MOUNTS, TREE, attach, can_attach, host, loops_below};
 
 pub fn mount(device: &str, kind: FileSystem) -> Mount {
     Mount {
@@ -19,8 +19,8 @@ pub fn mount(device: &str, kind: FileSystem) -> Mount {
 
 /// Sessions for devices and mounts, in the order in which they are dropped.
 pub struct Sessions {
-    pub mounts: Session,
-    pub devices: Session,
+    pub mounts: Calls,
+    pub devices: Calls,
 }
 
 pub fn with_sessions(bench: &Bench, test: impl FnOnce(&Sessions)) {
@@ -188,15 +188,12 @@ fn devices_of_other_files_are_denied() {
             ErrorCode::Denied
         );
     });
-    let mut grant = bench.grant.clone();
-    grant.devices = vec![osbuild_wasm_protocol::Device {
-        contract: "/dev/loop0".into(),
-        host: foreign.into(),
-    }];
+    let mut bench = bench;
+    bench.devices = vec![("/dev/loop0".into(), foreign.into())];
     let log = fs::File::open("/dev/null").unwrap();
     let refused = bench
         .client(Interface::Mount)
-        .begin(&grant, log.into())
+        .begin(&bench.granted(), log.into())
         .unwrap_err();
     assert_eq!(refused.code, ErrorCode::Denied, "{refused}");
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
-use osbuild_wasm_protocol::{Interface, Proxy};
+use osbuild_wasm_protocol::Interface;
 
 use crate::support::{Bench, can_run, run};
 
@@ -15,7 +15,7 @@ fn the_proxy_is_the_only_way_out() {
     let mut bench = Bench::granting(&["curl"]);
     let socket = bench.top().join("proxy");
     let listener = UnixListener::bind(&socket).unwrap();
-    bench.grant.network = Some(Proxy { socket });
+    bench.proxy = Some(socket);
     let proxy = std::thread::spawn(move || {
         let mut request = [0; 4096];
         let (mut client, _) = listener.accept().unwrap();

@@ -1,7 +1,7 @@
 //! What a helper makes of messages that no runtime would send.
 
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
@@ -52,10 +52,11 @@ impl Raw {
     }
 
     /// A session, if the helper takes this for a grant.
-    fn begin(&self, grant: &Value) -> Option<Connection> {
+    fn begin(&self, grant: &Value, files: &[BorrowedFd<'_>]) -> Option<Connection> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let log = std::fs::File::open("/dev/null").unwrap();
-        let sent = self.control.send(grant, &[theirs.as_fd(), log.as_fd()]);
+        let all = [&[theirs.as_fd(), log.as_fd()], files].concat();
+        let sent = self.control.send(grant, &all);
         drop(theirs);
         sent.ok()?;
         match self.control.receive::<Reply<Value>>() {
@@ -111,7 +112,6 @@ fn requests() -> Vec<Value> {
         Request::Run(run("true", &["a"])),
         Request::SetXattr(XattrValue {
             path: "/run/osbuild/tree/file".into(),
-            follow: true,
             name: "security.x".into(),
             value: osbuild_wasm_protocol::Bytes(vec![1]),
         }),
@@ -132,23 +132,29 @@ fn messages_that_nobody_sends_end_no_helper_and_touch_nothing_outside() {
     for interface in [Interface::Command, Interface::Tree, Interface::Grub] {
         let bench = Bench::new();
         std::fs::write(bench.tree().join("file"), "").unwrap();
+        let foreign = std::fs::File::open("/etc/hostname").unwrap();
         let helper = Raw::start(&bench, interface);
+        let granted = bench.granted();
+        let files: Vec<_> = granted.files.iter().map(|file| file.as_fd()).collect();
         let grant = Begin {
-            grant: bench.grant.clone(),
+            grant: granted.grant.clone(),
         };
         let grant = serde_json::to_value(grant).unwrap();
         for _ in 0..60 {
             let mut odd = grant.clone();
             mutate(&mut odd, &mut numbers);
-            drop(helper.begin(&odd));
+            let some = &files[..numbers.below(files.len() + 1)];
+            drop(helper.begin(&odd, some));
         }
         for _ in 0..20 {
-            let session = helper.begin(&grant).expect("the helper serves on");
+            let session = helper.begin(&grant, &files).expect("the helper serves on");
             for _ in 0..10 {
                 let all = requests();
                 let mut request = all[numbers.below(all.len())].clone();
                 mutate(&mut request, &mut numbers);
-                let sent = session.send(&request, &[]);
+                // A file of the machine that no grant has, as often as the call wants.
+                let foreign = vec![foreign.as_fd(); numbers.below(4)];
+                let sent = session.send(&request, &foreign);
                 if sent.is_err() || !matches!(session.receive::<Reply<Value>>(), Ok(Some(_))) {
                     break;
                 }
@@ -166,12 +172,12 @@ fn bytes_that_are_no_message_end_the_connection_alone() {
     let bench = Bench::new();
     let mut numbers = Numbers(11);
     let helper = Raw::start(&bench, Interface::Tree);
-    let grant = serde_json::to_value(Begin {
-        grant: bench.grant.clone(),
-    })
-    .unwrap();
+    let granted = bench.granted();
+    let files: Vec<_> = granted.files.iter().map(|file| file.as_fd()).collect();
+    let grant = granted.grant.clone();
+    let grant = serde_json::to_value(Begin { grant }).unwrap();
     for length in [1, 3, 4, 5, 64, 4096] {
-        let session = helper.begin(&grant).expect("the helper serves on");
+        let session = helper.begin(&grant, &files).expect("the helper serves on");
         let bytes: Vec<u8> = (0..length).map(|_| numbers.below(256) as u8).collect();
         session.socket().write_all(&bytes).unwrap();
     }

@@ -1,10 +1,12 @@
 //! RPM.
 
 use std::fs;
+use std::os::fd::AsFd;
 
-use osbuild_wasm_protocol::{Database, ErrorCode, Install, Interface};
+use osbuild_wasm_protocol::{Database, ErrorCode, Install, Interface, PackageFile, Verify};
+use rustix::fs::OFlags;
 
-use crate::support::{Bench, TREE, can_run, host};
+use crate::support::{Bench, Shown, TREE, can_run, host};
 
 const SPEC: &str = "Name: sample\nVersion: 1\nRelease: 2\nSummary: sample\nLicense: none\nBuildArch: noarch\n%description\nsample\n\
     %post -p /bin/sh\nid -u > /uid; ls /dev | wc -l > /devices; cut -d: -f1 -s /proc/net/dev > /network\n%files\n";
@@ -14,6 +16,25 @@ fn database() -> Database {
         root: TREE.into(),
         path: Some("/usr/lib/sysimage/rpm".into()),
         keys_program: None,
+    }
+}
+
+/// Where the packages of tests are.
+const NOARCH: &str = "/run/osbuild/inputs/packages/noarch";
+
+/// The file of the only package.
+fn sample() -> PackageFile {
+    PackageFile {
+        directory: 0,
+        name: "sample-1-2.noarch.rpm".into(),
+    }
+}
+
+fn verification(package: &str) -> Verify {
+    Verify {
+        database: database(),
+        package: package.to_owned(),
+        file: sample(),
     }
 }
 
@@ -36,14 +57,11 @@ fn package(bench: &mut Bench) -> String {
             spec.to_str().unwrap(),
         ],
     );
-    bench
-        .grant
-        .directories
-        .push(osbuild_wasm_protocol::Directory {
-            contract: "/run/osbuild/inputs/packages".into(),
-            host: directory,
-            writable: false,
-        });
+    bench.directories.push(Shown {
+        contract: "/run/osbuild/inputs/packages".into(),
+        host: directory,
+        writable: false,
+    });
     "/run/osbuild/inputs/packages/noarch/sample-1-2.noarch.rpm".into()
 }
 
@@ -63,9 +81,10 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
     bench.grant.environment = vec!["BOOT_ROOT".into()];
     let client = bench.client(Interface::Rpm);
     let session = bench.begin(&client);
+    let packages = session.open(NOARCH, OFlags::PATH);
     let install = Install {
         database: database(),
-        packages: vec![package.clone()],
+        packages: vec![sample()],
         exclude_docs: true,
         no_dependencies: true,
         ignore_architecture: true,
@@ -73,7 +92,7 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
         environment: vec![("BOOT_ROOT".into(), "/boot".into())],
     };
     session
-        .install(install)
+        .install(install, &[packages.as_fd()])
         .unwrap_or_else(|failure| panic!("{failure}\n{}", bench.log()));
     let read = |name: &str| {
         fs::read_to_string(bench.tree().join(name))
@@ -93,6 +112,7 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
             .is_none(),
         "devices are in the sandbox only"
     );
+    let directory = packages;
     let packages = session.query(database()).unwrap();
     let [sample] = packages.as_slice() else {
         panic!("{packages:?}")
@@ -114,7 +134,9 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
         (Some("noarch"), None, None)
     );
     assert_eq!(sample.sha256header.as_deref().map(str::len), Some(64));
-    let failure = session.verify(database(), package).unwrap_err();
+    let failure = session
+        .verify(verification(&package), &[directory.as_fd()])
+        .unwrap_err();
     assert!(
         failure.code == ErrorCode::Io && failure.detail.contains("signature"),
         "an unsigned package fails: {failure}"
@@ -182,9 +204,10 @@ fn a_package_is_verified_against_imported_keys_only() {
     let package = package(&mut bench);
     let client = bench.client(Interface::Rpm);
     let session = bench.begin(&client);
+    let directory = session.open(NOARCH, OFlags::PATH);
     let verify = || {
         session
-            .verify(database(), package.clone())
+            .verify(verification(&package), &[directory.as_fd()])
             .map_err(|failure| failure.detail)
     };
     let unsigned = verify().unwrap_err();

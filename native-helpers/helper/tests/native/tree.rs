@@ -1,8 +1,10 @@
 //! Extended attributes with privilege.
 
+use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 
 use osbuild_wasm_protocol::{Bytes, ErrorCode, Interface, XattrValue};
+use rustix::fs::OFlags;
 
 use crate::support::{Bench, TREE, can_attach};
 
@@ -17,12 +19,18 @@ fn security_and_trusted_attributes_are_set_and_no_others() {
     let client = bench.client(Interface::Tree);
     let session = bench.begin(&client);
     let set = |path: &str, follow: bool, attribute: &str, value: &str| {
-        session.set_xattr(XattrValue {
-            path: format!("{TREE}/{path}"),
-            follow,
+        let flags = match follow {
+            true => OFlags::PATH,
+            false => OFlags::PATH | OFlags::NOFOLLOW,
+        };
+        let path = format!("{TREE}/{path}");
+        let object = session.open(&path, flags);
+        let value = XattrValue {
+            path,
             name: attribute.into(),
             value: Bytes(value.into()),
-        })
+        };
+        session.set_xattr(value, object.as_fd())
     };
     set("link", true, "trusted.of-file", "one").unwrap();
     set("link", false, "trusted.of-link", "two").unwrap();

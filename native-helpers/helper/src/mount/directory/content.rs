@@ -1,13 +1,15 @@
 //! What is in the directory that stands for a file system.
 
 use std::fs::{File, Metadata};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure};
 use rustix::fs::{IFlags, Mode, OFlags, ioctl_getflags, llistxattr, open};
 use rustix::io::Errno;
 
+use crate::access::descriptor_path;
 use crate::failure::About;
 
 /// Flags that change what may be done with a file; no program takes them over.
@@ -18,10 +20,19 @@ const NAMES: usize = 65536;
 
 /// The files below a directory.
 pub struct Content<'a> {
-    pub top: &'a Path,
+    pub directory: &'a OwnedFd,
+    /// A path that leads to it.
+    pub top: PathBuf,
 }
 
-impl Content<'_> {
+impl<'a> Content<'a> {
+    /// That of an open directory.
+    pub fn new(directory: &'a OwnedFd) -> Self {
+        // What lies behind the kernel's link, not that.
+        let top = Path::new(&descriptor_path(directory)).join(".");
+        Self { directory, top }
+    }
+
     /// Calls `visit` with everything in it and the directory itself, a directory before what is in it.
     pub fn visit(
         &self,
@@ -43,7 +54,7 @@ impl Content<'_> {
 
     /// The path in the file system.
     pub fn inside<'p>(&self, path: &'p Path) -> &'p Path {
-        path.strip_prefix(self.top).unwrap_or(path)
+        path.strip_prefix(&self.top).unwrap_or(path)
     }
 
     /// Fails with the first thing that no program takes over.

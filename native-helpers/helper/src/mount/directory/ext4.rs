@@ -12,6 +12,7 @@ use osbuild_wasm_protocol::{ErrorCode, Failure};
 
 use super::content::Content;
 use super::{IMAGE, Maker, Script, shown};
+use crate::device::Node;
 use crate::failure::About;
 use crate::sandbox::Shown;
 use crate::session::Session;
@@ -26,7 +27,7 @@ pub fn repair(
     maker: &Maker,
     session: &Session,
     content: &Content<'_>,
-    image: &Path,
+    image: &Node,
 ) -> Result<(), Failure> {
     let script = Script::new(session)?;
     write(content, &script.path())?;

@@ -14,11 +14,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, MountDirectory};
-use rustix::fs::OFlags;
 
 use self::content::Content;
 use super::kernel::kernel_name;
 use super::place::Place;
+use crate::device::Node;
 use crate::failure::{About, invalid};
 use crate::runner::Scratch;
 use crate::sandbox;
@@ -32,9 +32,9 @@ const IMAGE: &str = "/run/image";
 /// A mounted directory.
 pub struct Mounted {
     contract: String,
-    directory: PathBuf,
+    directory: OwnedFd,
     /// The file that takes the file system.
-    image: PathBuf,
+    image: Node,
     /// None: it is read-only.
     maker: Option<Maker>,
     place: Place,
@@ -42,19 +42,17 @@ pub struct Mounted {
 
 /// Mounts the directory; `image` is the file that stands for the device.
 pub fn mount(
-    session: &Session,
     mount: &MountDirectory,
-    image: &Path,
+    directory: OwnedFd,
+    image: Node,
     target: &OwnedFd,
 ) -> Result<Mounted, Failure> {
     let maker = Maker::of(mount)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY;
-    let directory = session.access.scopes().open_path(&mount.directory, flags)?;
     let place = Place::bind(&directory, target, mount.read_only, &mount.target)?;
     Ok(Mounted {
         contract: mount.target.clone(),
-        directory: mount.directory.clone(),
-        image: image.to_owned(),
+        directory,
+        image,
         maker: (!mount.read_only).then_some(maker),
         place,
     })
@@ -127,10 +125,10 @@ impl Maker {
         })
     }
 
-    fn make(&self, session: &Session, directory: &Path, image: &Path) -> Result<(), Failure> {
-        let content = Content { top: directory };
+    fn make(&self, session: &Session, directory: &OwnedFd, image: &Node) -> Result<(), Failure> {
+        let content = Content::new(directory);
         content.check()?;
-        empty(image).about(self.program, "empty the image")?;
+        empty(&image.path).about(self.program, "empty the image")?;
         match self.kind {
             FileSystem::Xfs => xfs::make(self, session, &content, image),
             FileSystem::Btrfs => {
@@ -149,8 +147,8 @@ impl Maker {
         &self,
         session: &Session,
         option: &str,
-        directory: &Path,
-        image: &Path,
+        directory: &OwnedFd,
+        image: &Node,
     ) -> Result<(), Failure> {
         let mut arguments = self.arguments.clone();
         arguments.extend([option, FILES].map(OsString::from));
@@ -197,12 +195,16 @@ fn empty(image: &Path) -> std::io::Result<()> {
     file.set_len(size)
 }
 
-fn files(directory: &Path) -> Result<Shown, Failure> {
-    Shown::own(directory, FILES, true)
+fn files(directory: &OwnedFd) -> Result<Shown, Failure> {
+    Ok(Shown::File {
+        file: directory.try_clone().about(FILES, "copy a descriptor")?,
+        target: FILES.into(),
+        read_only: true,
+    })
 }
 
-fn shown(image: &Path) -> Result<Shown, Failure> {
-    Shown::own(image, IMAGE, false)
+fn shown(image: &Node) -> Result<Shown, Failure> {
+    image.shown_at(IMAGE)
 }
 
 /// The defaults of mke2fs, which the stage that made the file system had as well.
@@ -241,7 +243,6 @@ mod tests {
 
     fn of(kind: FileSystem, make: &[&str]) -> Result<Maker, Failure> {
         Maker::of(&MountDirectory {
-            directory: "/x".into(),
             device: "/dev/part0".into(),
             target: "/run/osbuild/mounts/root".into(),
             kind,

@@ -14,6 +14,7 @@ use rustix::fs::{major, minor};
 
 use super::content::{Content, attributes};
 use super::{FILES, IMAGE, Maker, Script, files, shown};
+use crate::device::Node;
 use crate::failure::About;
 use crate::sandbox::Shown;
 use crate::session::Session;
@@ -32,14 +33,14 @@ pub fn make(
     maker: &Maker,
     session: &Session,
     content: &Content<'_>,
-    image: &Path,
+    image: &Node,
 ) -> Result<(), Failure> {
     let script = Script::new(session)?;
     write_prototype(content, &script.path())?;
     let mut arguments = maker.arguments.clone();
     arguments.extend(["-p", PROTOTYPE].map(OsString::from));
     let prototype = Shown::own(&script.path(), PROTOTYPE, true)?;
-    let all = vec![prototype, files(content.top)?, shown(image)?];
+    let all = vec![prototype, files(content.directory)?, shown(image)?];
     maker.run(session, maker.program, arguments, all)?;
     let script = Script::new(session)?;
     write_commands(content, &script.path())?;

@@ -22,6 +22,7 @@ use rustix::path::Arg;
 use self::mtools::Mtools;
 use self::plan::{Plan, Snapshot};
 use super::place::Place;
+use crate::device::Node;
 use crate::failure::About;
 use crate::runner::Scratch;
 use crate::session::{Held, Session};
@@ -32,7 +33,6 @@ const TIMES: (i64, i64) = (315_532_800, 4_354_819_198);
 /// A mounted directory that stands for a FAT file system.
 pub struct Staged {
     contract: String,
-    device: PathBuf,
     /// Holds the directory and what mtools need; removed at the end.
     work: PathBuf,
     tools: Mtools,
@@ -45,7 +45,7 @@ pub struct Staged {
 pub fn mount(
     session: &Session,
     mount: &Mount,
-    device: &Path,
+    device: Node,
     target: &OwnedFd,
 ) -> Result<Staged, Failure> {
     let look = Look::of(&mount.options);
@@ -55,7 +55,6 @@ pub fn mount(
     let (before, place) = staged.inspect_err(|_| discard(&work))?;
     Ok(Staged {
         contract: mount.target.clone(),
-        device: device.to_owned(),
         work,
         tools,
         before,
@@ -84,7 +83,6 @@ impl Held for Staged {
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
         let Self {
             contract,
-            device,
             work,
             tools,
             before,
@@ -92,7 +90,7 @@ impl Held for Staged {
         } = *self;
         let detached = place.detach();
         let written = match (&detached, before) {
-            (Ok(()), Some(before)) => write_back(session, &tools, &before, &device, &contract),
+            (Ok(()), Some(before)) => write_back(session, &tools, &before, &contract),
             _ => Ok(()),
         };
         discard(&work);
@@ -105,7 +103,6 @@ fn write_back(
     session: &Session,
     tools: &Mtools,
     before: &Snapshot,
-    device: &Path,
     contract: &str,
 ) -> Result<(), Failure> {
     let files = tools.files();
@@ -120,7 +117,7 @@ fn write_back(
         clamp(&files.join(path), latest).about(path, "set the time of this file")?;
     }
     tools.copy_in(session, &plan, &after)?;
-    let device = File::options().read(true).write(true).open(device);
+    let device = File::options().read(true).write(true).open(tools.device());
     let device = device.about(contract, "open this device")?;
     fsync(&device).about(contract, "write back this device")
 }

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use osbuild_wasm_protocol::{ErrorCode, Failure};
 
 use super::plan::{Plan, Snapshot};
+use crate::device::Node;
 use crate::failure::About;
 use crate::quota::{Quota, Usage};
 use crate::sandbox::Shown;
-use crate::sandbox::view::open_own;
 use crate::session::Session;
 
 /// What mtools see.
@@ -36,17 +36,17 @@ const MANY: usize = 500;
 #[derive(Debug)]
 pub struct Mtools {
     files: PathBuf,
-    device: PathBuf,
+    device: Node,
     configuration: PathBuf,
     lower: bool,
 }
 
 impl Mtools {
     /// Prepares a directory for files and the configuration in `work`.
-    pub fn new(device: &Path, work: &Path, lower: bool) -> Result<Self, Failure> {
+    pub fn new(device: Node, work: &Path, lower: bool) -> Result<Self, Failure> {
         let tools = Self {
             files: work.join("files"),
-            device: device.to_owned(),
+            device,
             configuration: work.join("mtoolsrc"),
             lower,
         };
@@ -59,6 +59,11 @@ impl Mtools {
     /// The directory that stands for the file system.
     pub fn files(&self) -> &Path {
         &self.files
+    }
+
+    /// A path that leads to the device.
+    pub fn device(&self) -> &Path {
+        &self.device.path
     }
 
     /// Copies the whole content out; `device` is its name for messages.
@@ -127,9 +132,10 @@ impl Mtools {
 
     /// Files that share clusters, or say that they do, could fill a disk: what comes out of a file system is no larger than it is.
     fn quota(&self) -> Result<Option<Quota>, Failure> {
-        let device = File::open(&self.device).about(&self.device, "open this device")?;
+        let path = self.device();
+        let device = File::open(path).about(path, "open this device")?;
         let size = (&device).seek(SeekFrom::End(0));
-        let bytes = size.about(&self.device, "learn its size")?;
+        let bytes = size.about(path, "learn its size")?;
         let limit = Usage {
             bytes: bytes.saturating_add(SLACK),
             inodes: bytes / SMALLEST_ENTRY + 1,
@@ -151,10 +157,7 @@ impl Mtools {
             environment.push(("MTOOLS_LOWER_CASE", "1"));
         }
         let shown = vec![
-            Shown::Device {
-                node: open_own(&self.device)?,
-                target: DEVICE.into(),
-            },
+            self.device.shown_at(DEVICE)?,
             Shown::own(&self.files, FILES, false)?,
             Shown::own(&self.configuration, CONFIGURATION, true)?,
         ];
