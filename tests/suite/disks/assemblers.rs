@@ -15,8 +15,8 @@ fn named(name: &str, options: Value) -> Value {
     json!({ "name": name, "options": options })
 }
 
-/// A manifest of version 1 whose tree has owners, modes, links and, unless it is for XFS, hard links and attributes.
-fn document(assembler: Value, for_xfs: bool) -> Value {
+/// A manifest of version 1 whose tree has owners, modes, links, hard links and attributes.
+fn document(assembler: Value) -> Value {
     let paths = [
         "/boot/efi/EFI",
         "/boot/grub2",
@@ -32,14 +32,10 @@ fn document(assembler: Value, for_xfs: bool) -> Value {
         "tree write /run/osbuild/tree/boot/kernel",
         "tree fifo /run/osbuild/tree/srv/pipe",
         "tree write /run/osbuild/tree/boot/efi/EFI/loader",
+        "tree set-capability /run/osbuild/tree/srv/file",
+        "tree set-xattr /run/osbuild/tree/srv",
+        "tree hard-link /run/osbuild/tree/srv/file /run/osbuild/tree/srv/same",
     ];
-    if !for_xfs {
-        steps.extend([
-            "tree set-capability /run/osbuild/tree/srv/file",
-            "tree set-xattr /run/osbuild/tree/srv",
-            "tree hard-link /run/osbuild/tree/srv/file /run/osbuild/tree/srv/same",
-        ]);
-    }
     let files = [
         "srv/file",
         "var/lib/data",
@@ -94,7 +90,7 @@ fn a_raw_file_system_without_loop_devices_is_the_one_with_them() {
     }
     for kind in ["ext4", "xfs", "btrfs"] {
         let scratch = Scratch::new();
-        let file = scratch.json("manifest.json", &document(rawfs(kind), kind == "xfs"));
+        let file = scratch.json("manifest.json", &document(rawfs(kind)));
         let looks = ["loop", "none"].map(|way| {
             exported_by_root(&scratch, "assembler", way, &file).expect(0);
             look_at(&scratch, kind, &format!("{way}/assembler/disk.img"))
@@ -106,9 +102,8 @@ fn a_raw_file_system_without_loop_devices_is_the_one_with_them() {
 }
 
 /// A disk with a file system of each kind, in one another's directories.
-fn qemu(format: &str, for_xfs: bool) -> Value {
+fn qemu(format: &str, var: &str) -> Value {
     let on = |kind: &str, uuid: &str, mountpoint: &str| json!({ "type": kind, "uuid": uuid, "mountpoint": mountpoint, "label": "label" });
-    let var = if for_xfs { "xfs" } else { "btrfs" };
     let partitions = json!([
         { "start": 2048, "size": 204_800, "bootable": true, "type": "83", "filesystem": on("ext4", UUIDS[1], "/boot") },
         { "start": 206_848, "size": 65536, "type": "c", "filesystem": on("vfat", UUIDS[3], "/boot/efi") },
@@ -151,9 +146,9 @@ fn a_disk_of_the_assembler_without_loop_devices_is_the_one_with_them() {
     if !can_run() || !machine::offers(&tools) {
         return;
     }
-    for (format, for_xfs) in [("raw", false), ("qcow2", true)] {
+    for (format, var) in [("raw", "btrfs"), ("qcow2", "xfs")] {
         let scratch = Scratch::new();
-        let file = scratch.json("manifest.json", &document(qemu(format, for_xfs), for_xfs));
+        let file = scratch.json("manifest.json", &document(qemu(format, var)));
         let looks = ["loop", "none"].map(|way| {
             exported_by_root(&scratch, "assembler", way, &file).expect(0);
             look_at_disk(&scratch, &format!("{way}/assembler/disk.{format}"))
@@ -170,7 +165,7 @@ fn an_ordinary_user_assembles_the_disk_that_root_does() {
         return;
     }
     let scratch = Scratch::new();
-    let file = scratch.json("manifest.json", &document(qemu("raw", false), false));
+    let file = scratch.json("manifest.json", &document(qemu("raw", "xfs")));
     exported_by_root(&scratch, "assembler", "loop", &file).expect(0);
     let user = user::machine(&scratch);
     user.run("run --quiet --export assembler")
@@ -192,9 +187,9 @@ fn a_disk_whose_loader_works_on_the_mounted_disk_is_refused_before_the_first_sta
         return;
     }
     let scratch = Scratch::new();
-    let mut assembler = qemu("raw", false);
+    let mut assembler = qemu("raw", "ext4");
     assembler["options"]["bootloader"] = json!({ "type": "zipl" });
-    let file = scratch.json("manifest.json", &document(assembler, false));
+    let file = scratch.json("manifest.json", &document(assembler));
     exported_by_root(&scratch, "assembler", "none", &file)
         .expect(1)
         .says("(org.osbuild.qemu): it needs a block device for zipl")

@@ -6,6 +6,7 @@ mod refused;
 mod same;
 mod uuids;
 mod volumes;
+mod xfs;
 
 use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest, user};
 use serde_json::{Value, json};
@@ -128,7 +129,7 @@ fn exported_by_root(scratch: &Scratch, pipeline: &str, way: &str, file: &Path) -
 }
 
 /// A disk of one XFS file system, filled from a tree.
-fn xfs(stages: Value) -> Value {
+fn xfs_of(stages: Value) -> Value {
     let partition = json!({ "filename": "disk.img", "start": 2048, "size": 655_360 });
     let device = json!({ "device": { "type": "org.osbuild.loopback", "options": partition } });
     manifest::of(

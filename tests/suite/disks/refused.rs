@@ -1,7 +1,7 @@
 //! What cannot be built without loop devices, and what goes wrong.
-use super::{PARTITIONS, by_root, can_run, copy, loopback, on_device, tree, xfs};
+use super::{PARTITIONS, by_root, can_run, copy, loopback, on_device, tree};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use osbuild_wasm_tests::{Scratch, hostile, machine, manifest, user};
+use osbuild_wasm_tests::{Scratch, machine, manifest, user};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -140,31 +140,4 @@ fn a_file_system_that_another_stage_has_written_over_is_not_mounted() {
     by_root(&scratch, "none", &file)
         .expect(1)
         .says("mount root (org.osbuild.ext4): its file system is not as the stages of this pipeline have made it");
-}
-
-#[test]
-fn what_mkfs_of_xfs_would_lose_is_an_error() {
-    if !can_run() || !machine::offers(&["mkfs.xfs", "xfs_db"]) {
-        return;
-    }
-    let paths = json!({ "paths": [{ "path": "/a b" }] });
-    let attribute = json!({ "steps": [hostile::step("tree set-xattr /run/osbuild/tree/c")] });
-    for (stage, what) in [
-        (
-            manifest::stage("org.osbuild.mkdir", paths.clone()),
-            "blanks in names or links",
-        ),
-        (
-            manifest::stage("test.files", attribute),
-            "attributes of files",
-        ),
-    ] {
-        let scratch = Scratch::new();
-        let made = manifest::stage("org.osbuild.mkdir", json!({ "paths": [{ "path": "/c" }] }));
-        let file = scratch.json("manifest.json", &xfs(json!([made, stage])));
-        by_root(&scratch, "none", &file)
-            .expect(1)
-            .says("the xfs file system of /run/osbuild/mounts cannot be made from its files")
-            .says(what);
-    }
 }

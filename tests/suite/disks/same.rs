@@ -1,5 +1,5 @@
 //! What comes out is what comes out with loop devices, for root and for an ordinary user.
-use super::{PARTITIONS, by_root, can_run, copy, disk, on_device, xfs};
+use super::{PARTITIONS, by_root, can_run, copy, disk, on_device, xfs_of};
 use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest, user};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ fn a_disk_of_xfs_is_the_same_without_loop_devices() {
         "tree write /run/osbuild/tree/srv/\"quoted\"",
     ];
     let items = json!({ "/tmp": { "mode": "1777" }, "/srv/shared": { "mode": "2750" }, "/etc/hostname": { "mode": "6755" } });
-    let document = xfs(json!([
+    let document = xfs_of(json!([
         manifest::stage("org.osbuild.mkdir", json!({ "paths": paths })),
         manifest::hostname("disk"),
         manifest::stage("test.files", json!({ "steps": steps.map(hostile::step) })),

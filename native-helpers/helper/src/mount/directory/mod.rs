@@ -226,6 +226,11 @@ impl Script {
         Ok(Self(Scratch::of(&session.access)?.fresh("script")?))
     }
 
+    /// For several files.
+    fn directory(&self) -> &Path {
+        &self.0
+    }
+
     fn path(&self) -> PathBuf {
         self.0.join("commands")
     }

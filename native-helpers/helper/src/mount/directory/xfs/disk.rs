@@ -1,0 +1,560 @@
+//! What is where in an XFS of version 5 that is mounted nowhere, and how to change single fields of it; see "XFS Algorithms & Data
+//! Structures" of the kernel's developers. Numbers are big-endian but for checksums.
+//!
+//! The image was made by programs of a build root, so nothing in it is believed: whatever does not fit is an error.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Bytes of an inode before its forks.
+const CORE: usize = 176;
+const INODE_SUM: usize = 100;
+const DIRECTORY_SUM: usize = 4;
+const DIRECTORY_HEADER: usize = 64;
+/// Of attributes, remote values and targets of links.
+const SUM: usize = 12;
+const REMOTE_HEADER: usize = 56;
+const LEAF_HEADER: usize = 80;
+const LEAF_MAGIC: u64 = 0x3bee;
+const NODE_HEADER: usize = 72;
+/// Where a leaf has no neighbour.
+const NO_BLOCK: u64 = u64::MAX;
+/// Directories have their entries below this byte, what finds them above.
+const ENTRIES_END: u64 = 1 << 35;
+/// More extents than any file of a build has.
+const EXTENTS: usize = 1 << 20;
+
+/// An image.
+pub struct Disk {
+    file: File,
+    block: u64,
+    inode: u64,
+    inodes_of_block: u32,
+    group_bits: u32,
+    group: u64,
+    root: u64,
+    types: bool,
+    /// As blocks repeat it.
+    uuid: [u8; 16],
+}
+
+/// A run of bytes with a checksum over all of them.
+#[derive(Clone, Copy)]
+pub struct Summed {
+    at: u64,
+    length: usize,
+    /// Where in it the checksum is.
+    sum: usize,
+}
+
+/// Bytes somewhere in something with a checksum.
+#[derive(Clone, Copy)]
+pub struct Field {
+    of: Summed,
+    at: usize,
+    pub length: usize,
+}
+
+/// An entry of a directory.
+pub struct Entry {
+    pub name: Vec<u8>,
+    pub inode: u64,
+    pub name_field: Field,
+    pub inode_field: Field,
+}
+
+/// An inode as it was read.
+pub struct Inode {
+    of: Summed,
+    bytes: Vec<u8>,
+}
+
+/// Blocks of a file: its first block there, the first one in the image (of a group, in the kernel's numbers), how many.
+type Extent = (u64, u64, u64);
+
+fn number(bytes: &[u8], at: usize, length: usize) -> io::Result<u64> {
+    let field = at.checked_add(length).and_then(|end| bytes.get(at..end));
+    let field = field.ok_or_else(broken)?;
+    Ok(field
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+}
+
+fn broken() -> io::Error {
+    io::Error::other("the file system is not as mkfs.xfs makes it")
+}
+
+/// CRC-32C, as checksums of XFS are.
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| crc >> 8 ^ CRC[(crc as u8 ^ byte) as usize];
+    !bytes.iter().fold(u32::MAX, step)
+}
+
+const CRC: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < table.len() {
+        let (mut crc, mut bit) = (index as u32, 0);
+        while bit < 8 {
+            crc = crc >> 1 ^ (0x82f6_3b78 & 0_u32.wrapping_sub(crc & 1));
+            bit += 1;
+        }
+        table[index] = crc;
+        index += 1;
+    }
+    table
+};
+
+impl Disk {
+    /// Opens an image; none when it is of another version, or has blocks of directories that are larger than others.
+    pub fn open(image: &Path) -> io::Result<Option<Self>> {
+        let file = File::options().read(true).write(true).open(image)?;
+        let mut superblock = [0; 264];
+        file.read_exact_at(&mut superblock, 0)?;
+        let field = |at, length| number(&superblock, at, length);
+        let version = field(100, 2)? & 0xf;
+        if superblock[..4] != *b"XFSB" || version != 5 || superblock[192] != 0 {
+            return Ok(None);
+        }
+        let disk = Self {
+            file,
+            block: field(4, 4)?,
+            root: field(56, 8)?,
+            group: field(84, 4)?,
+            inode: field(104, 2)?,
+            inodes_of_block: u32::from(superblock[123]),
+            group_bits: u32::from(superblock[124]),
+            types: field(216, 4)? & 1 != 0,
+            uuid: *match field(216, 4)? & 4 {
+                0 => superblock[32..].first_chunk(),
+                _ => superblock[248..].first_chunk(),
+            }
+            .ok_or_else(broken)?,
+        };
+        let sizes = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
+        let fits = sizes.contains(&disk.block) && sizes.contains(&disk.inode);
+        let bits = disk.inodes_of_block < 16 && disk.group_bits < 32;
+        (fits && bits).then_some(Some(disk)).ok_or_else(broken)
+    }
+
+    pub fn root(&self) -> u64 {
+        self.root
+    }
+
+    fn read(&self, of: Summed) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; of.length];
+        self.file.read_exact_at(&mut bytes, of.at)?;
+        Ok(bytes)
+    }
+
+    /// Changes fields, one after the other.
+    pub fn write(&self, fields: &[(Field, &[u8])]) -> io::Result<()> {
+        for (field, value) in fields {
+            let of = field.of;
+            let mut bytes = self.read(of)?;
+            let place = bytes.get_mut(field.at..field.at + field.length);
+            let place = place.filter(|place| place.len() == value.len());
+            place.ok_or_else(broken)?.copy_from_slice(value);
+            bytes[of.sum..of.sum + 4].fill(0);
+            let sum = crc(&bytes);
+            bytes[of.sum..of.sum + 4].copy_from_slice(&sum.to_le_bytes());
+            self.file.write_all_at(&bytes, of.at)?;
+        }
+        Ok(())
+    }
+
+    /// The byte of a block, by the kernel's number.
+    fn byte_of(&self, block: u64) -> io::Result<u64> {
+        let (group, inside) = (
+            block >> self.group_bits,
+            block & ((1 << self.group_bits) - 1),
+        );
+        let block = group
+            .checked_mul(self.group)
+            .and_then(|first| first.checked_add(inside));
+        block
+            .and_then(|block| block.checked_mul(self.block))
+            .ok_or_else(broken)
+    }
+
+    pub fn inode(&self, inode: u64) -> io::Result<Inode> {
+        let index = inode & ((1 << self.inodes_of_block) - 1);
+        let at = self.byte_of(inode >> self.inodes_of_block)? + index * self.inode;
+        let of = Summed {
+            at,
+            length: usize::try_from(self.inode).map_err(|_| broken())?,
+            sum: INODE_SUM,
+        };
+        let bytes = self.read(of)?;
+        match (&bytes[..2], number(&bytes, 152, 8)? == inode) {
+            (b"IN", true) => Ok(Inode { of, bytes }),
+            _ => Err(broken()),
+        }
+    }
+
+    fn summed(&self, block: u64, sum: usize) -> io::Result<Summed> {
+        Ok(Summed {
+            at: self.byte_of(block)?,
+            length: usize::try_from(self.block).map_err(|_| broken())?,
+            sum,
+        })
+    }
+
+    /// The extents of a fork of an inode: its data or its attributes.
+    fn extents(&self, inode: &Inode, fork: Fork) -> io::Result<Vec<Extent>> {
+        let literal = inode.fork(fork);
+        let count = inode.extents(fork)?;
+        let mut all = Vec::new();
+        match inode.format(fork) {
+            2 => push_extents(literal, 0, count, &mut all)?,
+            3 => {
+                let room = literal.len().saturating_sub(4) / 16;
+                let root = number(literal, 4 + room * 8, 8)?;
+                self.tree_extents(root, number(literal, 0, 2)?, &mut all)?;
+            }
+            _ => {}
+        }
+        Ok(all)
+    }
+
+    /// The extents in the leaves of a B+tree whose root is above `block`, on `level`.
+    fn tree_extents(&self, block: u64, level: u64, all: &mut Vec<Extent>) -> io::Result<()> {
+        let (mut block, mut level) = (block, level.checked_sub(1).ok_or_else(broken)?);
+        for _ in 0..EXTENTS {
+            let bytes = self.read(self.summed(block, 0)?)?;
+            if !bytes.starts_with(b"BMA3") || number(&bytes, 4, 2)? != level {
+                return Err(broken());
+            }
+            if level > 0 {
+                let room = (bytes.len() - NODE_HEADER) / 16;
+                block = number(&bytes, NODE_HEADER + room * 8, 8)?;
+                level -= 1;
+                continue;
+            }
+            push_extents(&bytes[NODE_HEADER..], 0, number(&bytes, 6, 2)?, all)?;
+            block = number(&bytes, 16, 8)?;
+            if block == NO_BLOCK {
+                return Ok(());
+            }
+        }
+        Err(broken())
+    }
+
+    /// The blocks of a fork with their place in it.
+    fn blocks(&self, inode: &Inode, fork: Fork, sum: usize) -> io::Result<Vec<(u64, Summed)>> {
+        let mut blocks = Vec::new();
+        for (first, block, count) in self.extents(inode, fork)? {
+            for index in 0..count {
+                if blocks.len() > EXTENTS {
+                    return Err(broken());
+                }
+                blocks.push((first + index, self.summed(block + index, sum)?));
+            }
+        }
+        Ok(blocks)
+    }
+
+    /// What is in a directory, `.` and `..` excepted.
+    pub fn entries(&self, inode: &Inode) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        if inode.format(Fork::Data) == 1 {
+            self.short_entries(inode, &mut entries)?;
+            return Ok(entries);
+        }
+        for (place, of) in self.blocks(inode, Fork::Data, DIRECTORY_SUM)? {
+            if place * self.block < ENTRIES_END {
+                self.block_entries(of, &mut entries)?;
+            }
+        }
+        Ok(entries)
+    }
+
+    fn short_entries(&self, inode: &Inode, entries: &mut Vec<Entry>) -> io::Result<()> {
+        let bytes = &inode.bytes;
+        let width = if number(bytes, CORE + 1, 1)? > 0 {
+            8
+        } else {
+            4
+        };
+        let mut at = CORE + 2 + width;
+        for _ in 0..number(bytes, CORE, 1)? {
+            let length = number(bytes, at, 1)? as usize;
+            let inode_at = at + 3 + length + usize::from(self.types);
+            entries.push(entry(inode.of, bytes, (at + 3, length), (inode_at, width))?);
+            at = inode_at + width;
+        }
+        Ok(())
+    }
+
+    fn block_entries(&self, of: Summed, entries: &mut Vec<Entry>) -> io::Result<()> {
+        let bytes = self.read(of)?;
+        let end = match &bytes[..4] {
+            b"XDD3" => bytes.len(),
+            b"XDB3" => {
+                let leaves = number(&bytes, bytes.len() - 8, 4)? as usize;
+                let tail = leaves
+                    .checked_mul(8)
+                    .and_then(|leaves| leaves.checked_add(8));
+                tail.and_then(|tail| bytes.len().checked_sub(tail))
+                    .ok_or_else(broken)?
+            }
+            _ => return Err(broken()),
+        };
+        let mut at = DIRECTORY_HEADER;
+        while at < end {
+            if number(&bytes, at, 2)? == 0xffff {
+                let length = number(&bytes, at + 2, 2)? as usize;
+                at += Some(length)
+                    .filter(|length| *length > 0)
+                    .ok_or_else(broken)?;
+                continue;
+            }
+            let length = number(&bytes, at + 8, 1)? as usize;
+            let found = entry(of, &bytes, (at + 9, length), (at, 8))?;
+            if found.name != b"." && found.name != b".." {
+                entries.push(found);
+            }
+            at += (11 + length + usize::from(self.types)).next_multiple_of(8);
+        }
+        Ok(())
+    }
+
+    /// Gives a symbolic link its target, which is as long as the one that it has. mkfs.xfs leaves out the header of a target in a block
+    /// of its own. False: the target with its header does not fit there.
+    pub fn write_target(&self, inode: &Inode, target: &[u8]) -> io::Result<bool> {
+        if number(&inode.bytes, 56, 8)? != target.len() as u64 {
+            return Err(broken());
+        }
+        if inode.format(Fork::Data) == 1 {
+            let field = inode.field(CORE, target.len());
+            return self.write(&[(field, target)]).map(|()| true);
+        }
+        let blocks = self.blocks(inode, Fork::Data, SUM)?;
+        let [(0, of)] = blocks[..] else {
+            return Ok(false);
+        };
+        let mut block = Vec::with_capacity(of.length);
+        block.extend(b"XSLM");
+        block.extend(0_u32.to_be_bytes());
+        block.extend(
+            u32::try_from(target.len())
+                .map_err(|_| broken())?
+                .to_be_bytes(),
+        );
+        block.extend([0; 4]);
+        block.extend(self.uuid);
+        block.extend(&inode.bytes[152..160]);
+        block.extend((of.at / 512).to_be_bytes());
+        block.extend([0; 8]);
+        block.extend(target);
+        if block.len() > of.length {
+            return Ok(false);
+        }
+        block.resize(of.length, 0);
+        let all = Field {
+            of,
+            at: 0,
+            length: of.length,
+        };
+        self.write(&[(all, &block)]).map(|()| true)
+    }
+
+    /// Where the value of an attribute is; `flags` are its namespace.
+    pub fn value(&self, inode: &Inode, flags: u64, name: &[u8]) -> io::Result<Vec<Field>> {
+        if inode.format(Fork::Attributes) == 1 {
+            return short_value(inode, flags, name);
+        }
+        let blocks = self.blocks(inode, Fork::Attributes, SUM)?;
+        for (_, of) in &blocks {
+            let bytes = self.read(*of)?;
+            if number(&bytes, 8, 2)? != LEAF_MAGIC {
+                continue;
+            }
+            for index in 0..number(&bytes, 56, 2)? as usize {
+                let entry = LEAF_HEADER + index * 8;
+                let at = number(&bytes, entry + 4, 2)? as usize;
+                let own = number(&bytes, entry + 6, 1)?;
+                let is_local = own & 1 != 0;
+                let (name_at, length) = match is_local {
+                    true => (at + 3, number(&bytes, at, 2)? as usize),
+                    false => (at + 9, number(&bytes, at + 4, 4)? as usize),
+                };
+                let name_length = number(&bytes, name_at - 1, 1)? as usize;
+                if own & 6 != flags || bytes.get(name_at..name_at + name_length) != Some(name) {
+                    continue;
+                }
+                if is_local {
+                    let at = name_at + name_length;
+                    return Ok(vec![Field {
+                        of: *of,
+                        at,
+                        length,
+                    }]);
+                }
+                let first = number(&bytes, at, 4)?;
+                let rest = blocks.iter().filter(|(place, _)| *place >= first);
+                return Ok(remote(rest.map(|(_, of)| *of), length));
+            }
+        }
+        Err(broken())
+    }
+}
+
+/// A part of an inode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fork {
+    Data,
+    Attributes,
+}
+
+impl Inode {
+    fn format(&self, fork: Fork) -> u8 {
+        self.bytes[if fork == Fork::Data { 5 } else { 83 }]
+    }
+
+    fn fork(&self, fork: Fork) -> &[u8] {
+        let all = &self.bytes[CORE..];
+        let middle = match usize::from(self.bytes[82]) * 8 {
+            0 => all.len(),
+            middle => middle.min(all.len()),
+        };
+        match fork {
+            Fork::Data => &all[..middle],
+            Fork::Attributes => &all[middle..],
+        }
+    }
+
+    /// How many extents a fork has; their counts are elsewhere where they may be large.
+    fn extents(&self, fork: Fork) -> io::Result<u64> {
+        let is_large = number(&self.bytes, 120, 8)? & 0x10 != 0;
+        match (fork, is_large) {
+            (Fork::Data, false) => number(&self.bytes, 76, 4),
+            (Fork::Data, true) => number(&self.bytes, 24, 8),
+            (Fork::Attributes, false) => number(&self.bytes, 80, 2),
+            (Fork::Attributes, true) => number(&self.bytes, 76, 4),
+        }
+    }
+
+    /// Type and permission bits.
+    pub fn mode(&self) -> Field {
+        self.field(2, 2)
+    }
+
+    /// The time of modification.
+    pub fn modified(&self) -> Field {
+        self.field(40, 8)
+    }
+
+    /// Whether times are nanoseconds since 1901.
+    pub fn has_long_times(&self) -> io::Result<bool> {
+        Ok(number(&self.bytes, 120, 8)? & 8 != 0)
+    }
+
+    fn field(&self, at: usize, length: usize) -> Field {
+        Field {
+            of: self.of,
+            at,
+            length,
+        }
+    }
+}
+
+fn push_extents(bytes: &[u8], at: usize, count: u64, all: &mut Vec<Extent>) -> io::Result<()> {
+    for index in 0..usize::try_from(count).map_err(|_| broken())? {
+        let (high, low) = (
+            number(bytes, at + index * 16, 8)?,
+            number(bytes, at + index * 16 + 8, 8)?,
+        );
+        if all.len() > EXTENTS {
+            return Err(broken());
+        }
+        let place = high << 1 >> 10;
+        let block = (high & 0x1ff) << 43 | low >> 21;
+        all.push((place, block, low & 0x1f_ffff));
+    }
+    Ok(())
+}
+
+fn entry(
+    of: Summed,
+    bytes: &[u8],
+    (name_at, length): (usize, usize),
+    (inode_at, width): (usize, usize),
+) -> io::Result<Entry> {
+    let name = bytes.get(name_at..name_at + length).ok_or_else(broken)?;
+    Ok(Entry {
+        name: name.to_vec(),
+        inode: number(bytes, inode_at, width)?,
+        name_field: Field {
+            of,
+            at: name_at,
+            length,
+        },
+        inode_field: Field {
+            of,
+            at: inode_at,
+            length: width,
+        },
+    })
+}
+
+/// The fields of a value that fills blocks, each behind a header.
+fn remote(blocks: impl Iterator<Item = Summed>, length: usize) -> Vec<Field> {
+    let mut left = length;
+    let mut fields = Vec::new();
+    for of in blocks {
+        let here = left.min(of.length - REMOTE_HEADER);
+        if here > 0 {
+            fields.push(Field {
+                of,
+                at: REMOTE_HEADER,
+                length: here,
+            });
+        }
+        left -= here;
+    }
+    fields
+}
+
+fn short_value(inode: &Inode, flags: u64, name: &[u8]) -> io::Result<Vec<Field>> {
+    let start = inode.bytes.len() - inode.fork(Fork::Attributes).len();
+    let bytes = &inode.bytes;
+    let mut at = start + 4;
+    for _ in 0..number(bytes, start + 2, 1)? {
+        let (name_length, length) = (
+            number(bytes, at, 1)? as usize,
+            number(bytes, at + 1, 1)? as usize,
+        );
+        let name_at = at + 3;
+        let is_it = number(bytes, at + 2, 1)? & 6 == flags
+            && bytes.get(name_at..name_at + name_length) == Some(name);
+        if is_it {
+            return Ok(vec![inode.field(name_at + name_length, length)]);
+        }
+        at = name_at + name_length + length;
+    }
+    Err(broken())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_castagnoli() {
+        assert_eq!(crc(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn extents_are_packed() {
+        // Block 5 of a file is block 7 of the image, three of them.
+        let (high, low) = (5_u64 << 9, 7_u64 << 21 | 3);
+        let bytes = [high.to_be_bytes(), low.to_be_bytes()].concat();
+        let mut all = Vec::new();
+        push_extents(&bytes, 0, 1, &mut all).unwrap();
+        assert_eq!(all, [(5, 7, 3)]);
+        assert!(push_extents(&bytes, 0, 2, &mut all).is_err());
+    }
+}
