@@ -9,9 +9,10 @@ use osbuild_wasm_capability::Interface;
 use osbuild_wasm_capability::plan::Planned;
 use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::Stage;
+use osbuild_wasm_manifest::model::{Mount, Stage};
 use rustix::fs::{Mode, OFlags, XattrFlags, fsetxattr, open};
 use rustix::io::Errno;
+use rustix::mount::{FsOpenFlags, fsopen};
 use std::path::Path;
 
 /// The stages whose programs set inode flags.
@@ -133,6 +134,7 @@ impl Machine {
             let what = mounts::of_machine(&mount.module)?;
             let text = format!("mount {} ({}) needs {what}", mount.name, mount.module);
             self.cannot_have(what, text)
+                .or_else(|| lacks_file_system(mount))
         });
         let itself = || {
             let attaches = module.request.interfaces.contains(&Interface::Loopback);
@@ -216,6 +218,25 @@ fn sets_immutable(options: &Value) -> bool {
         item.get("immutable")
             .and_then(Value::as_bool)
             .unwrap_or(true)
+    })
+}
+
+/// Why the kernel cannot mount a file system, where nothing stands for it: programs do for FAT.
+fn lacks_file_system(mount: &Mount) -> Option<String> {
+    let name = mount.module.strip_prefix("org.osbuild.")?;
+    if name == "fat" || mounts::of_machine(&mount.module).is_none() || name == "ddi" {
+        return None;
+    }
+    let context = fsopen(name, FsOpenFlags::FSOPEN_CLOEXEC);
+    let otherwise = match mounts::is_made_from_directory(&mount.module) {
+        true => ", or build with --devices=none",
+        false => "",
+    };
+    (context.err() == Some(Errno::NODEV)).then(|| {
+        format!(
+            "mount {} ({}): the kernel of this machine has no {name}: load or build its module{otherwise}",
+            mount.name, mount.module
+        )
     })
 }
 

@@ -8,8 +8,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes of an inode before its forks.
-const CORE: usize = 176;
+use super::inode::{CORE, EXTENTS, Extent, Fork, Inode, broken, number, push_extents, short_value};
+
 const INODE_SUM: usize = 100;
 const DIRECTORY_SUM: usize = 4;
 const DIRECTORY_HEADER: usize = 64;
@@ -23,8 +23,6 @@ const NODE_HEADER: usize = 72;
 const NO_BLOCK: u64 = u64::MAX;
 /// Directories have their entries below this byte, what finds them above.
 const ENTRIES_END: u64 = 1 << 35;
-/// More extents than any file of a build has.
-const EXTENTS: usize = 1 << 20;
 
 /// An image.
 pub struct Disk {
@@ -43,17 +41,17 @@ pub struct Disk {
 /// A run of bytes with a checksum over all of them.
 #[derive(Clone, Copy)]
 pub struct Summed {
-    at: u64,
-    length: usize,
+    pub(super) at: u64,
+    pub(super) length: usize,
     /// Where in it the checksum is.
-    sum: usize,
+    pub(super) sum: usize,
 }
 
 /// Bytes somewhere in something with a checksum.
 #[derive(Clone, Copy)]
 pub struct Field {
-    of: Summed,
-    at: usize,
+    pub(super) of: Summed,
+    pub(super) at: usize,
     pub length: usize,
 }
 
@@ -63,27 +61,6 @@ pub struct Entry {
     pub inode: u64,
     pub name_field: Field,
     pub inode_field: Field,
-}
-
-/// An inode as it was read.
-pub struct Inode {
-    of: Summed,
-    bytes: Vec<u8>,
-}
-
-/// Blocks of a file: its first block there, the first one in the image (of a group, in the kernel's numbers), how many.
-type Extent = (u64, u64, u64);
-
-fn number(bytes: &[u8], at: usize, length: usize) -> io::Result<u64> {
-    let field = at.checked_add(length).and_then(|end| bytes.get(at..end));
-    let field = field.ok_or_else(broken)?;
-    Ok(field
-        .iter()
-        .fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
-}
-
-fn broken() -> io::Error {
-    io::Error::other("the file system is not as mkfs.xfs makes it")
 }
 
 /// CRC-32C, as checksums of XFS are.
@@ -181,7 +158,8 @@ impl Disk {
 
     pub fn inode(&self, inode: u64) -> io::Result<Inode> {
         let index = inode & ((1 << self.inodes_of_block) - 1);
-        let at = self.byte_of(inode >> self.inodes_of_block)? + index * self.inode;
+        let block = self.byte_of(inode >> self.inodes_of_block)?;
+        let at = block.checked_add(index * self.inode).ok_or_else(broken)?;
         let of = Summed {
             at,
             length: usize::try_from(self.inode).map_err(|_| broken())?,
@@ -264,7 +242,7 @@ impl Disk {
             return Ok(entries);
         }
         for (place, of) in self.blocks(inode, Fork::Data, DIRECTORY_SUM)? {
-            if place * self.block < ENTRIES_END {
+            if place.saturating_mul(self.block) < ENTRIES_END {
                 self.block_entries(of, &mut entries)?;
             }
         }
@@ -402,81 +380,6 @@ impl Disk {
     }
 }
 
-/// A part of an inode.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fork {
-    Data,
-    Attributes,
-}
-
-impl Inode {
-    fn format(&self, fork: Fork) -> u8 {
-        self.bytes[if fork == Fork::Data { 5 } else { 83 }]
-    }
-
-    fn fork(&self, fork: Fork) -> &[u8] {
-        let all = &self.bytes[CORE..];
-        let middle = match usize::from(self.bytes[82]) * 8 {
-            0 => all.len(),
-            middle => middle.min(all.len()),
-        };
-        match fork {
-            Fork::Data => &all[..middle],
-            Fork::Attributes => &all[middle..],
-        }
-    }
-
-    /// How many extents a fork has; their counts are elsewhere where they may be large.
-    fn extents(&self, fork: Fork) -> io::Result<u64> {
-        let is_large = number(&self.bytes, 120, 8)? & 0x10 != 0;
-        match (fork, is_large) {
-            (Fork::Data, false) => number(&self.bytes, 76, 4),
-            (Fork::Data, true) => number(&self.bytes, 24, 8),
-            (Fork::Attributes, false) => number(&self.bytes, 80, 2),
-            (Fork::Attributes, true) => number(&self.bytes, 76, 4),
-        }
-    }
-
-    /// Type and permission bits.
-    pub fn mode(&self) -> Field {
-        self.field(2, 2)
-    }
-
-    /// The time of modification.
-    pub fn modified(&self) -> Field {
-        self.field(40, 8)
-    }
-
-    /// Whether times are nanoseconds since 1901.
-    pub fn has_long_times(&self) -> io::Result<bool> {
-        Ok(number(&self.bytes, 120, 8)? & 8 != 0)
-    }
-
-    fn field(&self, at: usize, length: usize) -> Field {
-        Field {
-            of: self.of,
-            at,
-            length,
-        }
-    }
-}
-
-fn push_extents(bytes: &[u8], at: usize, count: u64, all: &mut Vec<Extent>) -> io::Result<()> {
-    for index in 0..usize::try_from(count).map_err(|_| broken())? {
-        let (high, low) = (
-            number(bytes, at + index * 16, 8)?,
-            number(bytes, at + index * 16 + 8, 8)?,
-        );
-        if all.len() > EXTENTS {
-            return Err(broken());
-        }
-        let place = high << 1 >> 10;
-        let block = (high & 0x1ff) << 43 | low >> 21;
-        all.push((place, block, low & 0x1f_ffff));
-    }
-    Ok(())
-}
-
 fn entry(
     of: Summed,
     bytes: &[u8],
@@ -518,26 +421,6 @@ fn remote(blocks: impl Iterator<Item = Summed>, length: usize) -> Vec<Field> {
     fields
 }
 
-fn short_value(inode: &Inode, flags: u64, name: &[u8]) -> io::Result<Vec<Field>> {
-    let start = inode.bytes.len() - inode.fork(Fork::Attributes).len();
-    let bytes = &inode.bytes;
-    let mut at = start + 4;
-    for _ in 0..number(bytes, start + 2, 1)? {
-        let (name_length, length) = (
-            number(bytes, at, 1)? as usize,
-            number(bytes, at + 1, 1)? as usize,
-        );
-        let name_at = at + 3;
-        let is_it = number(bytes, at + 2, 1)? & 6 == flags
-            && bytes.get(name_at..name_at + name_length) == Some(name);
-        if is_it {
-            return Ok(vec![inode.field(name_at + name_length, length)]);
-        }
-        at = name_at + name_length + length;
-    }
-    Err(broken())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -545,16 +428,5 @@ mod tests {
     #[test]
     fn checksums_are_castagnoli() {
         assert_eq!(crc(b"123456789"), 0xe306_9283);
-    }
-
-    #[test]
-    fn extents_are_packed() {
-        // Block 5 of a file is block 7 of the image, three of them.
-        let (high, low) = (5_u64 << 9, 7_u64 << 21 | 3);
-        let bytes = [high.to_be_bytes(), low.to_be_bytes()].concat();
-        let mut all = Vec::new();
-        push_extents(&bytes, 0, 1, &mut all).unwrap();
-        assert_eq!(all, [(5, 7, 3)]);
-        assert!(push_extents(&bytes, 0, 2, &mut all).is_err());
     }
 }

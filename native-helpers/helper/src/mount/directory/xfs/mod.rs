@@ -3,6 +3,7 @@
 //! Where that leaves indices or counts that do not fit, xfs_repair(8) makes them anew.
 
 mod disk;
+mod inode;
 mod names;
 mod prototype;
 
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 use osbuild_wasm_protocol::{ErrorCode, Failure};
 use rustix::fs::lgetxattr;
 
-use self::disk::{Disk, Entry, Field, Inode};
+use self::disk::{Disk, Entry, Field};
+use self::inode::Inode;
 use self::names::is_word;
 use self::prototype::{First, as_path, entries, is_further, words_of};
 use super::content::{Content, attributes};
@@ -35,11 +37,7 @@ const BEFORE_1970: i128 = 1 << 31;
 const VALUE: usize = 64 << 10;
 
 /// The namespaces of attributes: how they begin, the option of xfs_db, and the flags of an entry.
-const NAMESPACES: [(&[u8], &str, u64); 3] = [
-    (b"user.", "-u", 0),
-    (b"security.", "-s", 4),
-    (b"trusted.", "-r", 2),
-];
+const NAMESPACES: [(&[u8], &str, u64); 2] = [(b"user.", "-u", 0), (b"security.", "-s", 4)];
 
 /// Makes the file system.
 pub fn make(
