@@ -11,7 +11,6 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, o
 use rustix::io::Errno;
 
 use crate::failure::{About, denied, invalid};
-use crate::mount::table;
 use crate::scope::{Bounds, Scopes};
 use crate::{device, privilege};
 
@@ -136,7 +135,7 @@ impl Access {
     /// Refuses a file that came with a call and does not lie in a granted directory, as the mounts of this process have it.
     pub fn holds(&self, file: impl AsFd, path: &str, need: Need) -> Result<(), Failure> {
         let file = file.as_fd();
-        table::check_ours(file, path)?;
+        self.scopes().check_mount(file, path)?;
         let real = real_path(file).about(path, "find this file")?;
         let mut innermost: Option<(usize, &Directory)> = None;
         for directory in &self.grant.directories {

@@ -6,13 +6,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use osbuild_wasm_protocol::{ErrorCode, Failure, Interface};
+use osbuild_wasm_protocol::{ErrorCode, Failure, Interface, Place};
 use osbuild_wasm_sys::spawn::inherit;
 use rustix::fs::{Dir, FlockOperation, Mode, OFlags, flock};
 
@@ -186,9 +186,8 @@ pub fn prepare(session: &mut Session) -> Result<(), Failure> {
     if !scratch.done().exists() {
         begin(&scratch)?;
         scratch.skeleton()?;
-        let cache = cache_of(&session.access)?;
-        match cache.filter(|cache| cache.is_dir()) {
-            Some(cache) => copy(session, &cache, &scratch.0)?,
+        match kept(&session.access)? {
+            Some(kept) => copy(session, kept, scratch_of(&session.access)?)?,
             None => from_scratch(session, &scratch)?,
         }
         fs::write(scratch.done(), "").about(scratch.done(), "prepare the sandbox")?;
@@ -197,13 +196,19 @@ pub fn prepare(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where what a runner prepares is kept between stages.
-fn cache_of(access: &Access) -> Result<Option<PathBuf>, Failure> {
+/// What a runner prepared for an earlier stage.
+fn kept(access: &Access) -> Result<Option<OwnedFd>, Failure> {
     let Some(cache) = &access.grant.runner_cache else {
         return Ok(None);
     };
-    let directory = descriptor_path(access.file(cache.directory)?);
-    Ok(Some(Path::new(&directory).join(&cache.name)))
+    match access.open_directory(&Place::In(cache.directory, cache.name.clone())) {
+        Err(failure) if failure.code == ErrorCode::NotFound => Ok(None),
+        kept => kept.map(Some),
+    }
+}
+
+fn scratch_of(access: &Access) -> Result<OwnedFd, Failure> {
+    access.directory(access.grant.scratch)
 }
 
 /// Fails the second time: programs of the build root that ran may have left links where files would be made now.
@@ -231,12 +236,17 @@ fn from_scratch(session: &Session, scratch: &Scratch) -> Result<(), Failure> {
         scratch,
         Steps::of(session.access.grant.runner.as_deref())?,
     )?;
-    let Some(cache) = cache_of(&session.access)? else {
+    let access = &session.access;
+    let Some(cache) = &access.grant.runner_cache else {
         return Ok(());
     };
+    let cache = Path::new(&descriptor_path(access.file(cache.directory)?)).join(&cache.name);
     let building = scratch.0.join("for-cache");
     fs::create_dir(&building).about(&building, "keep what the runner prepared")?;
-    copy(session, &scratch.0, &building)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(&building, flags, Mode::empty());
+    let opened = opened.about(&building, "keep what the runner prepared")?;
+    copy(session, scratch_of(access)?, opened)?;
     let kept = fs::rename(&building, &cache);
     let _ = fs::remove_dir_all(&building);
     match kept {
@@ -254,28 +264,21 @@ fn from_scratch(session: &Session, scratch: &Scratch) -> Result<(), Failure> {
 }
 
 /// Copies etc and var from one directory to the other.
-fn copy(session: &Session, from: &Path, to: &Path) -> Result<(), Failure> {
-    let open = |path: &Path| {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(path, flags, Mode::empty()).about(path, "open this directory")
-    };
-    let directories = [open(from)?, open(to)?];
-    let [from, into] = directories
-        .each_ref()
-        .map(|file| PathBuf::from(descriptor_path(file)));
+fn copy(session: &Session, from: OwnedFd, to: OwnedFd) -> Result<(), Failure> {
+    let [source, target] = [&from, &to].map(|file| PathBuf::from(descriptor_path(file)));
     let mut command = Command::new(host_tool("cp")?);
     command.args(["-a", "--reflink=auto", "--"]).args([
-        from.join("etc"),
-        from.join("var"),
-        into.join("."),
+        source.join("etc"),
+        source.join("var"),
+        target.join("."),
     ]);
-    inherit(&mut command, directories.into());
+    inherit(&mut command, vec![from, to]);
     if run_on_host(command, &session.log)? {
         return Ok(());
     }
     Err(Failure::new(
         ErrorCode::Io,
-        to.to_string_lossy(),
+        "build root",
         "cannot copy what the runner prepared; cp's reason is in the log",
     ))
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use osbuild_wasm_protocol::Failure;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
-use crate::failure::{About, denied};
+use crate::failure::About;
 
 /// One mount.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,18 +32,6 @@ pub fn id_of(file: impl AsFd, contract: &str) -> Result<u64, Failure> {
     statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
         .map(|stat| stat.stx_mnt_id)
         .about(contract, "look at this directory")
-}
-
-/// Refuses a file on a mount of another namespace than this thread's: what the kernel calls it says nothing there.
-pub fn check_ours(file: impl AsFd, contract: &str) -> Result<(), Failure> {
-    let id = id_of(file, contract)?;
-    match read(contract)?.iter().any(|line| line.id == id) {
-        true => Ok(()),
-        false => Err(denied(
-            contract,
-            "it is on a mount that is not there for this run",
-        )),
-    }
 }
 
 /// Mount points of the mount `id` and of all that was mounted on top of it, those first that must go first.

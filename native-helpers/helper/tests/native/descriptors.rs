@@ -256,3 +256,69 @@ fn what_a_mount_takes_away_is_taken_from_what_is_mounted_of_it() {
     assert!(fs::read(mounted.join("link")).is_err());
     session.end().unwrap();
 }
+
+/// A file that was opened, and whose name then became a link to a secret.
+fn swapped(bench: &Bench) -> OwnedFd {
+    let (spot, moved) = (bench.tree().join("spot"), bench.tree().join("moved"));
+    let _ = fs::remove_file(&spot);
+    fs::write(&moved, "checked").unwrap();
+    fs::write(bench.tree().join("secret"), "kept").unwrap();
+    let opened = File::options().read(true).write(true).open(&moved).unwrap();
+    std::os::unix::fs::symlink("secret", &spot).unwrap();
+    opened.into()
+}
+
+#[test]
+fn calls_work_on_what_was_opened_whatever_has_its_name_by_then() {
+    if !can_run(&["qemu-img", "cat", "echo"]) {
+        return;
+    }
+    let (bench, _outside) = bench();
+    let spot = || format!("{TREE}/spot");
+    let clients = [Interface::Command, Interface::QemuImg, Interface::Tree]
+        .map(|interface| bench.client(interface));
+    let [commands, images, trees] = clients.each_ref().map(|client| bench.begin(client));
+    let moved = || fs::read(bench.tree().join("moved")).unwrap();
+
+    let mut reads = run("cat", &[]);
+    reads.input = Input::File(spot());
+    let outcome = (*commands).run(reads, &[swapped(&bench).as_fd()]).unwrap();
+    assert_eq!(outcome.output.0, b"checked");
+
+    let mut writes = run("echo", &["written"]);
+    writes.output = Output::File(spot());
+    (*commands).run(writes, &[swapped(&bench).as_fd()]).unwrap();
+    assert_eq!(moved(), b"written\n"[..].to_vec());
+
+    let opened = swapped(&bench);
+    let (own, tree) = (handle(&bench.tree().join("own")), handle(&bench.tree()));
+    let conversion = Conversion {
+        source: format!("{TREE}/own"),
+        to: spot(),
+        format: ImageFormat::Qcow2,
+        compress: false,
+        options: Vec::new(),
+        coroutines: None,
+    };
+    let files = [own.as_fd(), opened.as_fd(), tree.as_fd()];
+    // It may also be refused: the name in the directory is no file any more.
+    if (*images).convert(conversion, files).is_ok() {
+        assert!(moved().starts_with(b"QFI"));
+    }
+    assert!(is_kept(&bench.tree()));
+
+    let value = XattrValue {
+        path: spot(),
+        name: "trusted.x".into(),
+        value: Bytes(b"x".to_vec()),
+    };
+    // Only root of the machine sets it.
+    if trees.set_xattr(value, swapped(&bench).as_fd()).is_ok() {
+        let read = |name: &str| {
+            let mut value = [0; 8];
+            rustix::fs::getxattr(bench.tree().join(name), "trusted.x", &mut value[..])
+        };
+        assert!(read("moved").is_ok() && read("secret").is_err());
+    }
+    assert!(is_kept(&bench.tree()));
+}
