@@ -16,8 +16,12 @@ fn main() -> ExitCode {
         let name = format!("{stage}::{}", case.name);
         let again = Arc::clone(&case);
         [
-            Trial::test(name.clone(), move || gives_what_it_says(&case)),
-            Trial::test(format!("{name}::again"), move || changes_nothing(&again)),
+            Trial::test(name.clone(), move || {
+                every_case_of_a_stage_gives_what_it_says(&case)
+            }),
+            Trial::test(format!("{name}::again"), move || {
+                a_second_run_changes_nothing_but_what_its_case_names(&again)
+            }),
         ]
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
@@ -30,12 +34,12 @@ fn none(problems: &[String]) -> Result<(), Failed> {
     }
 }
 
-fn gives_what_it_says(case: &Case) -> Result<(), Failed> {
+fn every_case_of_a_stage_gives_what_it_says(case: &Case) -> Result<(), Failed> {
     none(&case.problems(&Builtin)?)
 }
 
 /// A second run changes nothing but what the case names.
-fn changes_nothing(case: &Case) -> Result<(), Failed> {
+fn a_second_run_changes_nothing_but_what_its_case_names(case: &Case) -> Result<(), Failed> {
     let scratch = Scratch::new();
     let root = scratch.path("tree");
     if case.expect.invalid || case.run(&Builtin, &root)?.status != 0 {

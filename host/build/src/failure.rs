@@ -17,7 +17,7 @@ pub enum BuildError {
     Files(#[from] osbuild_wasm_files::FilesError),
     /// A component.
     #[error(transparent)]
-    Component(#[from] ComponentError),
+    Component(ComponentError),
     /// A helper refused or failed.
     #[error("{place}: {failure}")]
     Helper {
@@ -82,6 +82,15 @@ impl Denied {
             "{place} ({module}) is denied {}: {}",
             denial.capability, denial.reason
         )
+    }
+}
+
+impl From<ComponentError> for BuildError {
+    fn from(error: ComponentError) -> Self {
+        match error {
+            ComponentError::Interrupted { .. } => Self::Interrupted,
+            error => Self::Component(error),
+        }
     }
 }
 

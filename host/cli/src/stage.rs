@@ -4,7 +4,7 @@ use crate::document::{self, Style, runner_of_host};
 use crate::exit::{Exit, fail, say, say_json, table_text};
 use clap::{Args, Subcommand, ValueEnum};
 use osbuild_wasm_build::{
-    Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
+    BuildError, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
 };
 use osbuild_wasm_component::{Cache, Installed, Kind, Module, Origin, Registry};
 use osbuild_wasm_events::{Event, Observer};
@@ -287,12 +287,11 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
         runner: runner_of_host().exec,
         scratch: scratch.path().to_owned(),
     };
-    let outcome = confined
-        .run_single(&settings, &single)
-        .map_err(|error| failed(&error))?;
-    if interrupt.fired() {
-        return Ok(Exit::Interrupted);
-    }
+    let outcome = match confined.run_single(&settings, &single) {
+        _ if interrupt.fired() => return Ok(Exit::Interrupted),
+        Err(BuildError::Interrupted) => return Ok(Exit::Interrupted),
+        outcome => outcome.map_err(|error| failed(&error))?,
+    };
     if let Some(stopped) = &outcome.stopped {
         errln!("error: {}: {stopped}", arguments.name);
     }

@@ -104,6 +104,10 @@ impl Compiler {
                 )
             }
             Some(Signal::ABORT | Signal::SEGV) => memory(),
+            // A terminal sends these to all processes of a run.
+            Some(Signal::INT | Signal::TERM | Signal::HUP) => {
+                return ComponentError::Interrupted { name };
+            }
             Some(signal) => format!("the compiler was ended by signal {}", signal.as_raw()),
             // What is mapped instead of allocated fails with this.
             None if message.contains("Cannot allocate memory") => memory(),

@@ -94,6 +94,12 @@ pub enum ComponentError {
         /// Which limit was reached.
         cause: String,
     },
+    /// Somebody ended the process that compiled it.
+    #[error("{name}: compiling was interrupted")]
+    Interrupted {
+        /// Module name.
+        name: String,
+    },
     /// A granted directory cannot be opened.
     #[error("granted directory {path}: {cause}")]
     Root {

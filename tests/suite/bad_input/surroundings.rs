@@ -60,6 +60,7 @@ fn a_full_disk_while_a_tree_is_copied() {
         .run()
         .expect(1);
     insta::assert_snapshot!(steady(&ended.all(), Some(&scratch)).trim(), @r#"
+    copying input://in/large to tree:///large
     error: cannot copy input://in/large to tree:///large
       caused by: /run/osbuild/tree/large: no space left on the device: free some, or use another store
     "#);

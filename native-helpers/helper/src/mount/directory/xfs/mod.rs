@@ -24,6 +24,8 @@ use self::names::is_word;
 use self::prototype::{First, as_path, entries, is_further, words_of};
 use super::content::{Content, attributes};
 use super::{IMAGE, Maker, Script, files, shown};
+use crate::access::descriptor_path;
+use crate::device::Node;
 use crate::failure::About;
 use crate::sandbox::Shown;
 use crate::session::Session;
@@ -44,11 +46,12 @@ pub fn make(
     maker: &Maker,
     session: &Session,
     content: &Content<'_>,
-    image: &Path,
+    image: &Node,
 ) -> Result<(), Failure> {
     let first = format(maker, session, content, image)?;
-    let disk = Disk::open(image).about(maker.program, "read what it made")?;
-    let disk = disk.ok_or_else(|| content.cannot(content.top, "another version of XFS than 5"))?;
+    let disk = Disk::open(Path::new(&descriptor_path(&image.file)))
+        .about(maker.program, "read what it made")?;
+    let disk = disk.ok_or_else(|| content.cannot(&content.top, "another version of XFS than 5"))?;
     let filling = Filling {
         content,
         disk,
@@ -67,7 +70,7 @@ fn format(
     maker: &Maker,
     session: &Session,
     content: &Content<'_>,
-    image: &Path,
+    image: &Node,
 ) -> Result<First, Failure> {
     let script = Script::new(session)?;
     let first = prototype::write(content, script.directory())?;
@@ -75,7 +78,7 @@ fn format(
     let mut arguments = maker.arguments.clone();
     arguments.extend(["-p", &path].map(OsString::from));
     let prototype = Shown::own(script.directory(), prototype::DIRECTORY, true)?;
-    let all = vec![prototype, files(content.top)?, shown(image)?];
+    let all = vec![prototype, files(content.directory)?, shown(image)?];
     maker.run(session, maker.program, arguments, all)?;
     Ok(first)
 }
@@ -113,7 +116,7 @@ impl Filling<'_> {
         words: bool,
         visit: &mut dyn FnMut(&Found<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let top = self.content.top;
+        let top = &self.content.top;
         self.visit_one(top, self.disk.root(), (None, b""), visit)?;
         let mut todo = vec![(top.to_owned(), self.disk.root())];
         while let Some((path, number)) = todo.pop() {
@@ -178,7 +181,7 @@ impl Filling<'_> {
             true => Ok(()),
             false => Err(self
                 .content
-                .cannot(self.content.top, "times as 32-bit numbers")),
+                .cannot(&self.content.top, "times as 32-bit numbers")),
         }
     }
 
@@ -187,7 +190,7 @@ impl Filling<'_> {
         &self,
         maker: &Maker,
         session: &Session,
-        image: &Path,
+        image: &Node,
     ) -> Result<(), Failure> {
         let script = Script::new(session)?;
         let path = script.path();
