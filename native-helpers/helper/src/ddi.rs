@@ -7,6 +7,7 @@ use osbuild_wasm_protocol::{ErrorCode, Failure, MountImage, Mounted};
 
 use crate::device;
 use crate::failure::invalid;
+use crate::mount::superblock::check_ext4_for_others;
 use crate::mount::{self, Place};
 use crate::programs::Machine;
 use crate::session::Session;
@@ -24,6 +25,9 @@ pub fn mount(session: &mut Session, image: &MountImage) -> Result<Mounted, Failu
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut devices = device::partitions(&session.access, &disk)?;
     devices.push(disk);
+    for device in &devices {
+        check_ext4_for_others(&device.path, &image.device)?;
+    }
     let machine = Machine {
         session,
         devices: &devices,

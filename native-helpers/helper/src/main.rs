@@ -1,8 +1,8 @@
 //! `osbuild-wasm-helper INTERFACE CHARTER`: native code behind one interface of `osbuild:stage`.
 //!
 //! Started by the runtime with its control socket as standard input; see `osbuild-wasm-protocol` for what is spoken there. It trusts
-//! nothing that it reads: a grant must lie in its charter, host paths in its scopes, contract paths in what the grant of the session
-//! names.
+//! nothing that it reads: a grant must lie in its charter, what its descriptors lead to in its scopes, and files and contract paths of
+//! calls in what the grant of the session names.
 #![forbid(unsafe_code)]
 
 mod access;

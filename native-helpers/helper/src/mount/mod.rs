@@ -6,7 +6,7 @@ mod directory;
 mod fat;
 mod kernel;
 mod place;
-mod superblock;
+pub mod superblock;
 pub mod table;
 
 use std::os::fd::OwnedFd;

@@ -17,6 +17,8 @@ const SIZE: usize = 1024;
 
 /// Offsets in it, and what they hold there.
 const MAGIC: (usize, u16) = (0x38, 0xef53);
+const ERRORS: usize = 0x3c;
+const PANIC: u16 = 3;
 const COMPATIBLE_FEATURES: usize = 0x5c;
 const HAS_JOURNAL: u32 = 0x4;
 const INCOMPATIBLE_FEATURES: usize = 0x60;
@@ -28,6 +30,21 @@ const MOUNT_OPTIONS: std::ops::Range<usize> = 0x200..0x240;
 /// Refuses an ext4 file system that would lead the kernel to another device or has options of its own. What is none is left to the
 /// kernel, which says so better.
 pub fn check_ext4(device: &Path, name: &str) -> Result<(), Failure> {
+    check(device, name, flaw)
+}
+
+/// The same where it is mounted by somebody who does not say what is to happen on errors: the superblock may ask for a panic.
+pub fn check_ext4_for_others(device: &Path, name: &str) -> Result<(), Failure> {
+    check(device, name, |superblock| {
+        flaw(superblock).or_else(|| panic(superblock))
+    })
+}
+
+fn check(
+    device: &Path,
+    name: &str,
+    flaw: impl FnOnce(&[u8; SIZE]) -> Option<&'static str>,
+) -> Result<(), Failure> {
     let file = File::open(device).about(name, "open this device")?;
     let mut superblock = [0; SIZE];
     if file.read_exact_at(&mut superblock, OFFSET).is_err() {
@@ -39,13 +56,24 @@ pub fn check_ext4(device: &Path, name: &str) -> Result<(), Failure> {
     }
 }
 
+fn is_ext4(superblock: &[u8; SIZE]) -> bool {
+    let magic = [superblock[MAGIC.0], superblock[MAGIC.0 + 1]];
+    u16::from_le_bytes(magic) == MAGIC.1
+}
+
+fn panic(superblock: &[u8; SIZE]) -> Option<&'static str> {
+    let errors = u16::from_le_bytes([superblock[ERRORS], superblock[ERRORS + 1]]);
+    (is_ext4(superblock) && errors == PANIC).then_some(
+        "the superblock of this file system asks for a panic of the machine on errors: clear it with tune2fs -e remount-ro",
+    )
+}
+
 fn flaw(superblock: &[u8; SIZE]) -> Option<&'static str> {
     let word = |at: usize| {
         let bytes = superblock[at..at + 4].try_into();
         bytes.map_or(0, u32::from_le_bytes)
     };
-    let magic = [superblock[MAGIC.0], superblock[MAGIC.0 + 1]];
-    if u16::from_le_bytes(magic) != MAGIC.1 {
+    if !is_ext4(superblock) {
         return None;
     }
     let has_journal = word(COMPATIBLE_FEATURES) & HAS_JOURNAL != 0;
@@ -70,6 +98,13 @@ mod tests {
         block[JOURNAL_INODE] = 8;
         change(&mut block);
         block
+    }
+
+    #[test]
+    fn what_others_mount_asks_for_no_panic() {
+        assert_eq!(panic(&superblock(|block| block[ERRORS] = 2)), None);
+        let asks = superblock(|block| block[ERRORS] = 3);
+        assert!(panic(&asks).is_some() && flaw(&asks).is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
-use osbuild_wasm_protocol::{Attach, Interface, MountImage};
+use osbuild_wasm_protocol::{Attach, ErrorCode, Interface, MountImage};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::support::{Bench, MOUNTS, attach, can_attach, host};
@@ -38,6 +38,49 @@ fn disk_image(bench: &Bench) -> String {
     path
 }
 
+fn image(device: &str) -> MountImage {
+    MountImage {
+        device: device.into(),
+        target: format!("{MOUNTS}/image"),
+        read_only: false,
+        grow: true,
+        check: true,
+        discard: None,
+        policy: None,
+        filter: None,
+    }
+}
+
+/// The image as a device whose partitions are known.
+fn scanned(path: &str) -> Attach {
+    Attach {
+        partition_scan: true,
+        ..attach(path)
+    }
+}
+
+#[test]
+fn a_superblock_of_a_disk_image_does_not_decide_what_happens_on_errors() {
+    if !can_attach(&["systemd-dissect", "sfdisk", "partx", "tune2fs"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let path = disk_image(&bench);
+    let home = format!(
+        "{}?offset=18874368",
+        bench.tree().join("image.raw").display()
+    );
+    host("/usr/bin/env", &["tune2fs", "-e", "panic", &home]);
+    let (loopback, ddi) = (
+        bench.client(Interface::Loopback),
+        bench.client(Interface::Ddi),
+    );
+    let devices = bench.begin(&loopback);
+    let device = devices.attach(scanned(&path)).unwrap().device;
+    let refused = bench.begin(&ddi).mount_image(image(&device)).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Denied, "{refused}");
+}
+
 #[test]
 fn a_disk_image_is_mounted_from_a_sandbox_without_devices_and_set_id_programs() {
     if !can_attach(&["systemd-dissect", "sfdisk", "partx"]) {
@@ -50,23 +93,10 @@ fn a_disk_image_is_mounted_from_a_sandbox_without_devices_and_set_id_programs() 
         bench.client(Interface::Ddi),
     );
     let devices = bench.begin(&loopback);
-    let attach = Attach {
-        partition_scan: true,
-        ..attach(&path)
-    };
-    let device = devices.attach(attach).unwrap().device;
+    let device = devices.attach(scanned(&path)).unwrap().device;
     let session = bench.begin(&ddi);
     let mounted = session
-        .mount_image(MountImage {
-            device,
-            target: format!("{MOUNTS}/image"),
-            read_only: false,
-            grow: true,
-            check: true,
-            discard: None,
-            policy: None,
-            filter: None,
-        })
+        .mount_image(image(&device))
         .unwrap_or_else(|failure| panic!("{failure}: {}", bench.log()));
     let top = bench.top().join("mounts/image");
     assert!(top.join("usr/lib/os-release").exists());
