@@ -24,7 +24,6 @@ use self::names::is_word;
 use self::prototype::{First, as_path, entries, is_further, words_of};
 use super::content::{Content, attributes};
 use super::{IMAGE, Maker, Script, files, shown};
-use crate::access::descriptor_path;
 use crate::device::Node;
 use crate::failure::About;
 use crate::sandbox::Shown;
@@ -49,8 +48,7 @@ pub fn make(
     image: &Node,
 ) -> Result<(), Failure> {
     let first = format(maker, session, content, image)?;
-    let disk = Disk::open(Path::new(&descriptor_path(&image.file)))
-        .about(maker.program, "read what it made")?;
+    let disk = Disk::open(&image.path).about(maker.program, "read what it made")?;
     let disk = disk.ok_or_else(|| content.cannot(&content.top, "another version of XFS than 5"))?;
     let filling = Filling {
         content,
@@ -116,7 +114,7 @@ impl Filling<'_> {
         words: bool,
         visit: &mut dyn FnMut(&Found<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let top = &self.content.top;
+        let top = self.content.top.as_path();
         self.visit_one(top, self.disk.root(), (None, b""), visit)?;
         let mut todo = vec![(top.to_owned(), self.disk.root())];
         while let Some((path, number)) = todo.pop() {
