@@ -129,6 +129,6 @@ fn the_tour_of_the_readme_works() {
         .map(|line| line.replace("/tmp/tour", &directory) + "\n")
         .collect();
     assert!(commands.lines().count() > 5, "{commands}");
-    run_example(&commands, &paths::workspace()).says("srv/www/index.html");
+    run_example(&commands, paths::workspace()).says("srv/www/index.html");
     assert_eq!(scratch.read("tree/etc/hostname"), "tour\n");
 }
