@@ -33,6 +33,11 @@ pub(super) fn impossible() -> Vec<(Vec<Value>, &'static str)> {
         None,
     );
     luks["devices"]["device"] = loopback(Some(1));
+    let mapped = |module: &str, options: Value| {
+        let below = loopback(Some(1));
+        let device = json!({ "type": module, "parent": "below", "options": options });
+        json!({ "type": "org.osbuild.noop", "devices": { "below": below, "device": device } })
+    };
     let chattr = json!({ "type": "org.osbuild.chattr", "options": { "items": { "mount://disk/": { "immutable": false } } },
         "devices": { "disk": loopback(Some(1)) }, "mounts": [{ "name": "disk", "type": "org.osbuild.ext4", "source": "disk", "target": "/" }] });
     vec![
@@ -56,6 +61,22 @@ pub(super) fn impossible() -> Vec<(Vec<Value>, &'static str)> {
         (vec![scanned], "a scan for partitions of a part of a file"),
         (vec![large], "sectors of another size"),
         (vec![luks], "a block device for cryptsetup"),
+        (
+            vec![mapped("org.osbuild.luks2", json!({ "passphrase": "a" }))],
+            "needs the device mapper",
+        ),
+        (
+            vec![mapped("org.osbuild.lvm2.lv", json!({ "volume": "a" }))],
+            "needs the device mapper",
+        ),
+        (
+            vec![on_device(
+                "org.osbuild.lvm2.create",
+                json!({ "volumes": [{ "name": "a", "size": "1M" }] }),
+                Some(1),
+            )],
+            "a block device for ",
+        ),
         (vec![ext4(), chattr], "inode flags of a mounted file system"),
     ]
 }

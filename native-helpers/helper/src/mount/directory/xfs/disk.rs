@@ -424,9 +424,80 @@ fn remote(blocks: impl Iterator<Item = Summed>, length: usize) -> Vec<Field> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
     fn checksums_are_castagnoli() {
         assert_eq!(crc(b"123456789"), 0xe306_9283);
+    }
+
+    /// Reads everything that is there.
+    fn read_all(image: &Path) -> io::Result<usize> {
+        let Some(disk) = Disk::open(image)? else {
+            return Ok(0);
+        };
+        let mut todo = vec![disk.root()];
+        let mut seen = 0;
+        while let Some(number) = todo.pop() {
+            let inode = disk.inode(number)?;
+            inode.has_long_times()?;
+            _ = disk.value(&inode, 0, b"a");
+            _ = disk.write_target(&inode, b"");
+            let Ok(entries) = disk.entries(&inode) else {
+                continue;
+            };
+            seen += entries.len();
+            if seen < 10000 {
+                todo.extend(entries.iter().map(|entry| entry.inode));
+            }
+        }
+        Ok(seen)
+    }
+
+    /// An image with a directory in blocks; none where there is no mkfs.xfs.
+    fn image(scratch: &Path) -> Option<std::path::PathBuf> {
+        let image = scratch.join("image");
+        File::create(&image).unwrap().set_len(320 << 20).unwrap();
+        let names = (0..200).map(|number| format!("name{number} ---644 0 0 /dev/null\n"));
+        let text = format!(
+            "/dev/null\n0 0\nd--755 0 0\n{}$\n",
+            names.collect::<String>()
+        );
+        std::fs::write(scratch.join("prototype"), text).unwrap();
+        let mut mkfs = Command::new("/usr/sbin/mkfs.xfs");
+        let mkfs = mkfs.arg("-q").arg("-p").arg(scratch.join("prototype"));
+        let made = mkfs.arg(&image).status().ok()?;
+        made.success().then_some(image)
+    }
+
+    #[test]
+    fn whatever_is_in_an_image_ends_in_an_error_or_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        let Some(image) = image(scratch.path()) else {
+            return;
+        };
+        assert_eq!(read_all(&image).unwrap(), 200);
+        let disk = Disk::open(&image).unwrap().unwrap();
+        let root = disk.inode(disk.root()).unwrap();
+        let blocks = disk.blocks(&root, Fork::Data, DIRECTORY_SUM).unwrap();
+        let mut areas = vec![(0, 264), (root.of.at, root.of.length)];
+        areas.extend(blocks.iter().map(|(_, of)| (of.at, of.length)));
+        let file = File::options().read(true).write(true).open(&image);
+        let file = file.unwrap();
+        let mut random = 1_u64;
+        for _ in 0..3000 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let number = (random >> 33) as usize;
+            let (at, length) = areas[number % areas.len()];
+            let at = at + (number / 8 % length) as u64;
+            let mut before = [0];
+            file.read_exact_at(&mut before, at).unwrap();
+            file.write_all_at(&[[0, 1, 0x7f, 0xff][number % 4]], at)
+                .unwrap();
+            _ = read_all(&image);
+            file.write_all_at(&before, at).unwrap();
+        }
     }
 }
