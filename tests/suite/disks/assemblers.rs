@@ -71,7 +71,7 @@ fn look_at(scratch: &Scratch, kind: &str, file: &str) -> String {
         r#"set -eu
         {LIST}
         mkdir -p "$2"
-        mount -t {kind} -o loop,ro "$1" "$2" && list "$2" && umount "$2"
+        attach "$1" "$2" offset=0 && list "$2" && umount "$2"
         blkid -p -s UUID -s TYPE -o value "$1"
         case {kind} in
         ext4) e2fsck -fn "$1" >/dev/null 2>&1 && dumpe2fs -h "$1" 2>/dev/null | grep -E 'UUID|Filesystem features|(Inode|Block) (count|size)' ;;
@@ -129,7 +129,7 @@ fn look_at_disk(scratch: &Scratch, file: &str) -> String {
         mkdir -p "$2"
         for part in 2048:204800 272384:655360 927744:301056; do
             start=$((${{part%:*}} * 512)); size=$((${{part#*:}} * 512))
-            mount -o loop,ro,offset=$start,sizelimit=$size "$raw" "$2"
+            attach "$raw" "$2" offset=$start,sizelimit=$size
             echo "at $start"; findmnt -no FSTYPE,LABEL,UUID "$2"; list "$2"; umount "$2"
         done
         mdir -/ -b -i "$raw@@$((206848 * 512))" ::/

@@ -129,7 +129,7 @@ fn look(scratch: &Scratch, directory: &str) -> String {
                 "mdir -/ -b -i \"$1@@{at}\" ::/\nfor file in loader kernel; do mtype -i \"$1@@{at}\" ::/EFI/$file; done\n"
             ),
             _ => format!(
-                "mount -o loop,ro,offset={at},sizelimit={} \"$1\" \"$2\"\nfindmnt -no FSTYPE,UUID \"$2\"; list \"$2\"; umount \"$2\"\n",
+                "attach \"$1\" \"$2\" offset={at},sizelimit={}\nfindmnt -no FSTYPE,UUID \"$2\"; list \"$2\"; umount \"$2\"\n",
                 size * 512
             ),
         };

@@ -14,6 +14,10 @@ pub(super) const LIST: &str = r"list() {
     find . -type f -exec sha256sum {} + | sort
     getfattr -R -h -d -m - . | grep -v '^$' || true
     cd /
+}
+# Other tests may have mounted an XFS of the same UUID.
+attach() {
+    mount -o loop,ro,$3,nouuid $1 $2 2>/dev/null || mount -o loop,ro,$3 $1 $2
 }";
 
 /// What is in the image: everything that a file system keeps of files, and its parameters.
@@ -188,7 +192,7 @@ fn a_disk_of_xfs_is_the_same_without_loop_devices() {
         r#"set -eu
         {LIST}
         mkdir -p "$2"
-        mount -t xfs -o loop,ro,norecovery,offset=1048576,sizelimit=335544320 "$1" "$2" && list "$2" && umount "$2"
+        attach "$1" "$2" norecovery,offset=1048576,sizelimit=335544320 && list "$2" && umount "$2"
         dd if="$1" of="$2.xfs" bs=1M skip=1 count=320 conv=sparse status=none
         xfs_repair -n -f "$2.xfs" >/dev/null 2>&1
         xfs_db -r -f -c info "$2.xfs"

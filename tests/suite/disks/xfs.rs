@@ -65,7 +65,7 @@ fn look(scratch: &Scratch, directory: &str) -> String {
         r#"set -eu
         {LIST}
         mkdir -p "$2"
-        mount -t xfs -o loop,ro,norecovery,offset=1048576,sizelimit=335544320 "$1" "$2"
+        attach "$1" "$2" norecovery,offset=1048576,sizelimit=335544320
         list "$2"
         stat -c %i "$2/few/x" "$2/few/a b/same as x" | uniq | wc -l
         umount "$2"
