@@ -14,6 +14,7 @@ mod help;
 mod house;
 mod installation;
 mod interruption;
+mod links;
 mod outputs;
 mod plugins;
 mod privileges;

@@ -29,5 +29,5 @@ pub use policy::{Policy, PolicyError};
 pub use profile::{BUILT_IN, Profile, Signer, Standing, standing};
 pub use reads::{ReadPattern, readable_on_this_machine};
 pub use request::{Import, ImportProblem, Request};
-pub use rights::{Refusal, Right, Rights, Verb};
+pub use rights::{Place, Refusal, Right, Rights, Verb};
 pub use size::Size;

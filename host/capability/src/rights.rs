@@ -83,6 +83,33 @@ pub struct Rights {
 struct Layer {
     origin: String,
     rules: Vec<Rule>,
+    /// A name that it covers may be a link to somewhere else.
+    follows_links: bool,
+}
+
+/// What is asked for: where it really is, and the name by which it was asked for, if that says more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// A path of the contract without links and dots.
+    pub real: String,
+    /// A path of the contract without dots, whose links lead to the real one.
+    pub named: Option<String>,
+}
+
+impl Place {
+    /// What is only known by where it is.
+    pub fn real(real: String) -> Self {
+        Self { real, named: None }
+    }
+
+    /// Something below it.
+    pub fn join(&self, below: &str) -> Self {
+        let join = |path: &str| format!("{path}/{below}");
+        Self {
+            real: join(&self.real),
+            named: self.named.as_deref().map(join),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -137,18 +164,34 @@ impl Rights {
         self.layers.push(Layer {
             origin: origin.to_owned(),
             rules,
+            follows_links: false,
         });
         Ok(self)
     }
 
+    /// The rights of a module of this program: the tree's links are part of the tree, so what its own rights name is also what a link of
+    /// that name leads to. Those of a policy are about the places themselves.
+    #[must_use]
+    pub fn following_links(mut self) -> Self {
+        for layer in &mut self.layers {
+            layer.follows_links = layer.origin == OWN;
+        }
+        self
+    }
+
     /// Whether `verb` may be done to so much of `path`, a path of the contract without links and dots; otherwise who refuses it.
     pub fn permit(&self, verb: Verb, path: &str, reach: Coverage) -> Result<(), Refusal> {
-        let refuses = |layer: &&Layer| !layer.covers(verb, path, reach);
+        self.permit_at(verb, &Place::real(path.to_owned()), reach)
+    }
+
+    /// As [`Rights::permit`], of what may have been asked for by another name.
+    pub fn permit_at(&self, verb: Verb, place: &Place, reach: Coverage) -> Result<(), Refusal> {
+        let refuses = |layer: &&Layer| !layer.covers_at(verb, place, reach);
         match self.layers.iter().find(refuses) {
             None => Ok(()),
             Some(layer) => Err(Refusal {
                 verb,
-                path: path.to_owned(),
+                path: place.real.clone(),
                 reach,
                 origin: layer.origin.clone(),
                 allowed: layer.rights().collect(),
@@ -173,10 +216,10 @@ impl Rights {
 
     /// Whether every layer allows something to be done to the path or, if `reach` says so, below it: what may be written may be looked
     /// for. Layers may do so by different verbs.
-    pub fn know(&self, path: &str, reach: Coverage) -> bool {
+    pub fn know(&self, place: &Place, reach: Coverage) -> bool {
         let knows = |layer: &Layer| {
             let mut verbs = Verb::ALL.into_iter();
-            verbs.any(|verb| layer.covers(verb, path, reach))
+            verbs.any(|verb| layer.covers_at(verb, place, reach))
         };
         self.layers.iter().all(knows)
     }
@@ -238,6 +281,12 @@ impl Rule {
 }
 
 impl Layer {
+    fn covers_at(&self, verb: Verb, place: &Place, reach: Coverage) -> bool {
+        let named = place.named.iter().filter(|_| self.follows_links);
+        let mut names = named.chain([&place.real]);
+        names.any(|name| self.covers(verb, name, reach))
+    }
+
     fn covers(&self, verb: Verb, path: &str, reach: Coverage) -> bool {
         let mut rules = self.rules.iter().filter(|rule| rule.verbs.contains(&verb));
         rules.any(|rule| rule.patterns.iter().any(|set| set.covers(path) >= reach))

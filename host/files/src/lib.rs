@@ -21,8 +21,8 @@ mod whole;
 pub use carried::{Carried, SET_ID};
 pub use changed::changed_files;
 pub use copy::{
-    CopyOptions, CopyReport, Overseer, Property, SetXattr, XattrLoss, copy_metadata, copy_object,
-    copy_part, copy_tree,
+    CopyOptions, CopyReport, Overseer, Property, SetXattr, Through, XattrLoss, copy_metadata,
+    copy_object, copy_part, copy_tree,
 };
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};

@@ -70,6 +70,9 @@ pub(super) fn of_component(
         filled.retain(|right| !right.paths.is_empty());
         profile.rights = Some(filled);
     }
+    if profile.is_built_in() {
+        rights = rights.following_links();
+    }
     let ask = Ask {
         hosts: hosts::of_stage(&profile, options),
         module: profile,

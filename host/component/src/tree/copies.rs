@@ -24,7 +24,7 @@ impl Roots {
             return self.copy_following(source, &self.destination(source, to, contents)?, DEPTH);
         }
         if contents {
-            return self.copy_contents(&from, to);
+            return self.copy_contents(&from, to, !options.remove_destination);
         }
         let from = from.slot()?;
         let target = self.copy_target(from.name, to, false)?;
@@ -36,7 +36,7 @@ impl Roots {
         if options.remove_destination {
             clear(&target)?;
         }
-        let overseen = Overseen::new(&target, reach)?;
+        let overseen = Overseen::new(&target, reach, !options.remove_destination)?;
         overseen.copy(object.handle.as_fd(), &target)?;
         overseen.done();
         read.done();
@@ -44,7 +44,7 @@ impl Roots {
         Ok(())
     }
 
-    fn copy_contents(&self, from: &Located<'_>, to: &str) -> Result<()> {
+    fn copy_contents(&self, from: &Located<'_>, to: &str, through_links: bool) -> Result<()> {
         let handle = from
             .path_fd(true)
             .map_err(|errno| from_errno(from.path, errno))?;
@@ -53,7 +53,7 @@ impl Roots {
         let place = target.permit_placing(Coverage::Below)?;
         let stat = fstat(&handle).map_err(|errno| from_errno(from.path, errno))?;
         refuse_same(to, &stat, &target)?;
-        let overseen = Overseen::new(&target, Coverage::Below)?;
+        let overseen = Overseen::new(&target, Coverage::Below, through_links)?;
         overseen.copy(handle.as_fd(), &target)?;
         overseen.done();
         read.done();
@@ -68,6 +68,7 @@ impl Roots {
             Some(parent) => Ok(Slot {
                 parent,
                 name: if contents { "." } else { name },
+                is_inside: true,
                 located,
             }),
             None => located.slot(),
@@ -132,7 +133,7 @@ impl Roots {
         let place = target.permit_placing(Coverage::Path)?;
         let stat = fstat(file.descriptor()).map_err(|errno| from_errno(source, errno))?;
         refuse_same(to, &stat, &target)?;
-        let overseen = Overseen::new(&target, Coverage::Path)?;
+        let overseen = Overseen::new(&target, Coverage::Path, true)?;
         overseen.copy(file.descriptor(), &target)?;
         overseen.done();
         place.into_iter().for_each(Permit::done);
@@ -140,7 +141,7 @@ impl Roots {
     }
 }
 
-/// Files are replaced, which the right to put something in their place allows; a whole directory goes only if it may be removed.
+/// What has the name now goes. Files are replaced, which the right to put something in their place allows; a whole directory goes only if it may be removed.
 fn clear(target: &Slot<'_>) -> Result<()> {
     let removed = match target.object() {
         Err(_) => return Ok(()),

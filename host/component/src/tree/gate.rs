@@ -3,7 +3,7 @@ use super::errors::{denied, from_errno};
 use super::roots::{Located, Slot, host_path, link_of, place_below};
 use super::{Recorder, Result};
 use crate::bindings::types::Error;
-use osbuild_wasm_capability::{Coverage, Refusal, Rights, Verb};
+use osbuild_wasm_capability::{Coverage, Place, Refusal, Rights, Verb};
 use osbuild_wasm_files::{Carried, FilesError, SET_ID};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, statat};
@@ -100,14 +100,14 @@ impl Gate {
         asked: &str,
         verb: Verb,
         reach: Coverage,
-        place: impl FnOnce() -> Result<String>,
+        place: impl FnOnce() -> Result<Place>,
     ) -> Result<Permit<'_>> {
         if self.is_open() {
             return Ok(Permit(None));
         }
         let place = place()?;
         self.allow(asked, verb, &place, reach)?;
-        Ok(self.permitted(verb, place, reach))
+        Ok(self.permitted(verb, place.real, reach))
     }
 
     /// An error of the call, and a refusal that is kept, unless the rights allow it.
@@ -115,11 +115,11 @@ impl Gate {
         &self,
         asked: &str,
         verb: Verb,
-        place: &str,
+        place: &Place,
         reach: Coverage,
     ) -> Result<()> {
         self.rights
-            .permit(verb, place, reach)
+            .permit_at(verb, place, reach)
             .map_err(|refusal| self.refuse(asked, refusal))
     }
 
@@ -179,6 +179,22 @@ impl Located<'_> {
             .ok_or_else(|| denied(self.path, "lies outside of what this stage was granted"))
     }
 
+    /// The same, with the name by which it was asked for.
+    pub(super) fn named_place(&self, handle: &impl AsFd) -> Result<Place> {
+        let real = self.place(handle)?;
+        let named = self.named();
+        Ok(Place { real, named })
+    }
+
+    /// The name as it was asked for, as a path of the contract; none if it has `..`, so that the names in it say nothing.
+    fn named(&self) -> Option<String> {
+        let beneath = || format!("{}/{}", self.contract, self.rest);
+        let asked = self.asked.map_or_else(beneath, str::to_owned);
+        let parts = asked.split('/');
+        let parts: Vec<_> = parts.filter(|part| !matches!(*part, "" | ".")).collect();
+        (!parts.contains(&"..")).then(|| format!("/{}", parts.join("/")))
+    }
+
     /// Leave to do `verb` to the open object alone.
     pub(crate) fn permit(&self, verb: Verb, handle: &impl AsFd) -> Result<Permit<'_>> {
         self.permit_reaching(verb, Coverage::Path, handle)
@@ -192,7 +208,7 @@ impl Located<'_> {
         handle: &impl AsFd,
     ) -> Result<Permit<'_>> {
         self.gate
-            .permit(self.path, verb, reach, || self.place(handle))
+            .permit(self.path, verb, reach, || self.named_place(handle))
     }
 
     /// Leave to look at metadata: also of what may be written, and of directories that lead to something permitted.
@@ -200,14 +216,15 @@ impl Located<'_> {
         if self.gate.is_open() {
             return Ok(Permit(None));
         }
-        let place = self.place(handle)?;
+        let place = self.named_place(handle)?;
         let reach = if directory {
             Coverage::Above
         } else {
             Coverage::Path
         };
         if self.gate.rights.know(&place, reach) {
-            return Ok(self.gate.permitted(Verb::Read, place, Coverage::Path));
+            let permit = self.gate.permitted(Verb::Read, place.real, Coverage::Path);
+            return Ok(permit);
         }
         self.permit(Verb::Read, handle)
     }
@@ -221,6 +238,16 @@ impl Slot<'_> {
             "." => parent,
             name => format!("{parent}/{name}"),
         })
+    }
+
+    /// The same, with the name by which it was asked for: of a directory that the name is put into, or the name itself.
+    pub(super) fn named_place(&self) -> Result<Place> {
+        let named = self.located.named().map(|named| match self.name {
+            name if self.is_inside && name != "." => format!("{named}/{name}"),
+            _ => named,
+        });
+        let real = self.place()?;
+        Ok(Place { real, named })
     }
 
     /// A path by which the kernel reaches the name through the open directory.
@@ -251,7 +278,7 @@ impl Slot<'_> {
     /// Leave to do `verb` to the name, and all below it if `reach` says so.
     pub(super) fn permit_reaching(&self, verb: Verb, reach: Coverage) -> Result<Permit<'_>> {
         let Located { gate, path, .. } = &self.located;
-        gate.permit(path, verb, reach, || self.place())
+        gate.permit(path, verb, reach, || self.named_place())
     }
 
     /// Leave to make a directory: one that may be created, or that leads to something that may be.
@@ -318,13 +345,13 @@ impl Slot<'_> {
             Coverage::Below => Coverage::Above,
             _ => Coverage::Path,
         };
-        let places = (self.place()?, other.place()?);
+        let places = (self.named_place()?, other.named_place()?);
         for verb in [Verb::Replace, Verb::Chmod, Verb::Chown, Verb::Xattr] {
             let may = |place: &str| gate.rights.permit(verb, place, somewhere).is_ok();
-            if may(&places.0) {
+            if may(&places.0.real) {
                 gate.allow(other.located.path, verb, &places.1, reach)?;
             }
-            if may(&places.1) {
+            if may(&places.1.real) {
                 gate.allow(self.located.path, verb, &places.0, reach)?;
             }
         }

@@ -12,11 +12,18 @@ use rustix::io::Errno;
 impl Roots {
     /// Opens a regular file or a granted device. What else the tree holds (nodes of devices, pipes) is never opened.
     pub(super) fn open(&self, path: &str, how: OpenMode, mode: u32) -> Result<OpenFile> {
-        self.open_behind(path, how, mode, LINKS)
+        self.open_behind((path, path), how, mode, LINKS)
     }
 
-    fn open_behind(&self, path: &str, how: OpenMode, mode: u32, links: u32) -> Result<OpenFile> {
-        let located = self.locate(path)?;
+    /// The same of a path that links at the end of what was asked for lead to.
+    fn open_behind(
+        &self,
+        (asked, path): (&str, &str),
+        how: OpenMode,
+        mode: u32,
+        links: u32,
+    ) -> Result<OpenFile> {
+        let located = self.locate(path)?.led_from(asked);
         if how != OpenMode::Read {
             located.writable()?;
         }
@@ -39,7 +46,7 @@ impl Roots {
             Err(Errno::NOENT) if creates(how) => match self.create(located, how, mode)? {
                 Created::File(file) => file,
                 Created::Link(target) if links > 0 => {
-                    return self.open_behind(&target, how, mode, links - 1);
+                    return self.open_behind((asked, &target), how, mode, links - 1);
                 }
                 Created::Link(_) => return Err(from_errno(path, Errno::LOOP)),
             },

@@ -6,7 +6,7 @@ use crate::ErrorCode;
 use crate::bindings::types::Error;
 use crate::failure::ComponentError;
 use crate::quota::StageQuota;
-use osbuild_wasm_capability::{Access, Coverage, Interface, Refusal, Root, Verb};
+use osbuild_wasm_capability::{Access, Coverage, Interface, Place, Refusal, Root, Verb};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 use rustix::io::Errno;
@@ -70,6 +70,8 @@ pub(crate) struct Located<'a> {
     resolve: ResolveFlags,
     /// As it was asked for.
     pub(crate) path: &'a str,
+    /// The path of the contract that it was asked for by, be it that links lead from there to here; none of WASI.
+    pub(super) asked: Option<&'a str>,
     pub(super) gate: &'a Gate,
     pub(crate) quota: &'a Arc<StageQuota>,
 }
@@ -92,6 +94,8 @@ impl AsFd for Held<'_> {
 pub(crate) struct Slot<'a> {
     pub(crate) parent: OwnedFd,
     pub(crate) name: &'a str,
+    /// The directory is what was asked for, and the name one in it.
+    pub(super) is_inside: bool,
     pub(crate) located: Located<'a>,
 }
 
@@ -178,6 +182,7 @@ impl Roots {
                     is_directory: root.is_directory,
                     resolve: INSIDE,
                     path,
+                    asked: Some(path),
                     gate: &self.gate,
                     quota: &self.quota,
                 });
@@ -211,6 +216,7 @@ impl Roots {
             is_directory: true,
             resolve: BENEATH,
             path,
+            asked: None,
             gate: &self.gate,
             quota: &self.quota,
         })
@@ -229,9 +235,9 @@ impl Roots {
 
     /// Asks for a right to something that is open already.
     pub(crate) fn permit_open(&self, verb: Verb, file: &std::fs::File) -> Result<()> {
-        let permit = self
-            .gate
-            .permit("", verb, Coverage::Path, || self.place_of(file))?;
+        let permit = self.gate.permit("", verb, Coverage::Path, || {
+            self.place_of(file).map(Place::real)
+        })?;
         permit.done();
         Ok(())
     }
@@ -310,6 +316,14 @@ impl<'a> Located<'a> {
         remembered(self.host, &self.anchor)
     }
 
+    /// The same as what the link `asked` leads to.
+    pub(super) fn led_from(self, asked: &'a str) -> Self {
+        Self {
+            asked: Some(asked),
+            ..self
+        }
+    }
+
     /// Whether both lie in one granted directory.
     pub(super) fn same_root(&self, other: &Self) -> bool {
         self.contract == other.contract
@@ -374,6 +388,7 @@ impl<'a> Located<'a> {
         Ok(Slot {
             parent,
             name,
+            is_inside: false,
             located: self,
         })
     }

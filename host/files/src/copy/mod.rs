@@ -3,6 +3,7 @@
 
 mod content;
 mod meta;
+mod through;
 pub(crate) use meta::read_xattr;
 
 use crate::FilesError;
@@ -18,6 +19,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+pub use through::Through;
 
 /// Sets an extended attribute (name, value) that this process may not set itself. The descriptor may be an
 /// `O_PATH` one; `setxattr` on `/proc/self/fd/N` reaches the file behind it.
@@ -30,6 +32,14 @@ pub trait Overseer {
     fn entry(&self, path: &Path) -> io::Result<()>;
     /// So many bytes are about to be written into it.
     fn bytes(&self, path: &Path, count: u64) -> io::Result<()>;
+    /// A file is about to be copied to a name that is a link now. Where the link leads, if the content goes there; nothing, if the file
+    /// takes the place of the link.
+    fn link(
+        &self,
+        path: &Path,
+        directory: BorrowedFd<'_>,
+        name: &OsStr,
+    ) -> io::Result<Option<Through>>;
     /// It is about to get more than content and permission bits.
     fn property(&self, path: &Path, property: Property) -> io::Result<()>;
 }
@@ -174,6 +184,8 @@ pub fn copy_object(
         let source = open_root(&proc_path(source).join(".")).at("open", shown)?;
         return copy_directory((&source, shown), (&target, shown), made, options);
     }
+    let through = copy.through(place, &stat)?;
+    let place = through.as_ref().map_or(place, Through::place);
     copy.clear_way(place)?;
     copy.object(source, place, &stat)?;
     Ok(copy.report)
@@ -276,8 +288,10 @@ impl Copy<'_> {
             let (target, made) = self.make_directory(to)?;
             return self.directory(source.as_fd(), target.as_fd(), &stat, made);
         }
+        let through = self.through(to, &stat)?;
+        let to = through.as_ref().map_or(to, Through::place);
         self.clear_way(to)?;
-        if stat.st_nlink > 1 && self.link(to, &stat)? {
+        if through.is_none() && stat.st_nlink > 1 && self.link(to, &stat)? {
             self.report.entries += 1;
             return Ok(());
         }
@@ -292,7 +306,13 @@ impl Copy<'_> {
 
     /// The directory of that name, and whether it is new.
     fn make_directory(&self, to: Place<'_>) -> Result<(OwnedFd, bool), FilesError> {
-        let conflict = || self.conflict("a directory cannot replace something else");
+        let conflict = || {
+            let link = rustix::fs::readlinkat(to.dir, to.name, Vec::new()).is_ok();
+            self.conflict(match link {
+                true => "a symbolic link is there, which a directory does not replace",
+                false => "a file is there, which a directory does not replace",
+            })
+        };
         let made = match open_child(to.dir, to.name) {
             Ok(there) => return Ok((there, false)),
             Err(Errno::NOTDIR | Errno::LOOP) => return Err(conflict()),
