@@ -15,6 +15,7 @@ mod house;
 mod installation;
 mod interruption;
 mod links;
+mod names;
 mod outputs;
 mod plugins;
 mod privileges;

@@ -11,6 +11,7 @@ mod digest;
 pub mod dirs;
 mod error;
 mod home;
+mod name;
 mod privileges;
 mod remove;
 pub mod resolve;
@@ -27,6 +28,7 @@ pub use copy::{
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError};
 pub use home::own_directory;
+pub use name::{name_from_text, name_to_text};
 pub use privileges::holds_privileges;
 pub use remove::{remove_entry, remove_tree};
 pub use size::{Usage, allocated, disk_usage, usage};

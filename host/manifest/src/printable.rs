@@ -5,19 +5,23 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+/// The characters from here on are bytes of names that are no UTF-8 (wit/tree.wit).
+const FIRST_BYTE: char = '\u{10ff80}';
+
 /// Whether a character does something instead of being seen: controls but line end and tab, separators of lines, format characters
 /// (Unicode's categories Cc, Zl, Zp and Cf).
 pub fn is_hidden(character: char) -> bool {
     (character.is_control() && character != '\n' && character != '\t') || is_format(character)
 }
 
-/// Categories Zl, Zp and Cf, with noncharacters and what comes behind the planes that have letters.
+/// Categories Zl, Zp and Cf, with noncharacters, bytes of names and what comes behind the planes that have letters.
 pub(crate) fn is_format(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{180e}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{fffe}' | '\u{ffff}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+        | FIRST_BYTE..='\u{10ffff}')
 }
 
 /// The text with hidden characters written as `\u{202e}`.
@@ -31,8 +35,13 @@ pub fn printable_line(text: &str) -> Cow<'_, str> {
     escaped(text, hidden, escape_unicode)
 }
 
+/// A byte of a name that is no UTF-8 is written as it is, `\xe9`.
 fn escape_unicode(out: &mut String, character: char) {
-    out.extend(character.escape_unicode());
+    match character {
+        // Writing to a String cannot fail.
+        FIRST_BYTE.. => _ = write!(out, "\\x{:02x}", u32::from(character) & 0xff),
+        _ => out.extend(character.escape_unicode()),
+    }
 }
 
 /// A JSON document with hidden characters written as JSON does (`\u202e`); it means the same. They can only be within its texts.

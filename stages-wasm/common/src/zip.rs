@@ -5,6 +5,7 @@
 )]
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+use osbuild_stage::name::{from_bytes, to_bytes};
 use osbuild_stage::{Context, Error, File, FileType, Metadata, Result, Tree, bail, path};
 use std::io::{BufReader, BufWriter, Seek, Write};
 
@@ -139,7 +140,7 @@ fn keep<W: Write + Seek>(
     let mut archive = ZipArchive::new(BufReader::new(old)).map_err(zip_error)?;
     for index in 0..archive.len() {
         let file = archive.by_index_raw(index).map_err(zip_error)?;
-        let kept = file.name().map_err(zip_error)?.into_owned();
+        let kept = from_bytes(file.name_raw());
         if members.iter().all(|(name, _)| *name != kept) {
             writer.raw_copy_file(file).map_err(zip_error)?;
         }
@@ -166,10 +167,18 @@ fn add<W: Write + Seek>(
         .last_modified_time(time(metadata.modified.seconds))
         .unix_permissions(metadata.mode)
         .large_file(metadata.size >= LARGE);
-    if metadata.kind == FileType::Directory {
-        return writer.add_directory(name, options).map_err(zip_error);
+    let bytes = to_bytes(name);
+    if metadata.kind == FileType::Directory
+        && let Ok(text) = std::str::from_utf8(&bytes)
+    {
+        return writer.add_directory(text, options).map_err(zip_error);
     }
-    writer.start_file(name, options).map_err(zip_error)?;
+    // Bytes that are no UTF-8 are stored as they are, as by zip.
+    let options = options.name(&bytes);
+    writer.start_file_with_options(options).map_err(zip_error)?;
+    if metadata.kind == FileType::Directory {
+        return Ok(());
+    }
     std::io::copy(&mut tree.open(name)?, writer)?;
     Ok(())
 }

@@ -36,6 +36,7 @@ pub mod json;
 pub mod location;
 pub mod loopback;
 pub mod mount;
+pub mod name;
 mod number;
 pub mod path;
 pub mod qemu_img;

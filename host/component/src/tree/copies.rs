@@ -156,7 +156,11 @@ fn clear(target: &Slot<'_>) -> Result<()> {
 
 /// Refuses to copy an object onto itself, which would begin by emptying it.
 fn refuse_same(to: &str, source: &Stat, target: &Slot<'_>) -> Result<()> {
-    match statat(&target.parent, target.name, AtFlags::SYMLINK_NOFOLLOW) {
+    match statat(
+        &target.parent,
+        &*target.file_name(),
+        AtFlags::SYMLINK_NOFOLLOW,
+    ) {
         Ok(there) if (source.st_dev, source.st_ino) == (there.st_dev, there.st_ino) => {
             Err(failed(to, &"it is the same as what is to be copied"))
         }

@@ -156,7 +156,7 @@ impl Object {
 
     /// Whether it is what has the name now.
     pub(super) fn is_at(&self, slot: &Slot<'_>) -> bool {
-        statat(&slot.parent, slot.name, AtFlags::SYMLINK_NOFOLLOW)
+        statat(&slot.parent, &*slot.file_name(), AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|there| (there.st_dev, there.st_ino) == (self.stat.st_dev, self.stat.st_ino))
     }
 
@@ -252,12 +252,12 @@ impl Slot<'_> {
 
     /// A path by which the kernel reaches the name through the open directory.
     pub(super) fn path(&self) -> PathBuf {
-        Path::new(&link_of(&self.parent)).join(self.name)
+        Path::new(&link_of(&self.parent)).join(self.file_name())
     }
 
     /// What has the name now, links not followed.
     fn kind(&self) -> Option<FileType> {
-        let stat = statat(&self.parent, self.name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stat = statat(&self.parent, &*self.file_name(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
         Some(FileType::from_raw_mode(stat.st_mode))
     }
 
@@ -265,7 +265,8 @@ impl Slot<'_> {
     pub(super) fn object(&self) -> Result<Object> {
         let failed = |errno| from_errno(self.located.path, errno);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = openat(&self.parent, self.name, flags, Mode::empty()).map_err(failed)?;
+        let handle =
+            openat(&self.parent, &*self.file_name(), flags, Mode::empty()).map_err(failed)?;
         let stat = fstat(&handle).map_err(failed)?;
         Ok(Object { handle, stat })
     }

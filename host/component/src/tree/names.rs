@@ -7,7 +7,7 @@ use super::{OpenFile, Passed, Result};
 use crate::ErrorCode;
 use crate::bindings::tree::{Entry, FileType as Kind, Metadata, OpenMode, Timestamp};
 use osbuild_wasm_capability::{Coverage, Verb};
-use osbuild_wasm_files::{remove_entry, remove_tree};
+use osbuild_wasm_files::{name_from_text, name_to_text, remove_entry, remove_tree};
 use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, IFlags, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
@@ -45,7 +45,7 @@ impl Roots {
             if mode & SET_ID != 0 {
                 set_mode(&handle, mode).map_err(failed)?;
             }
-            renameat(&slot.parent, &temporary, &slot.parent, slot.name).map_err(failed)
+            renameat(&slot.parent, &temporary, &slot.parent, &*slot.file_name()).map_err(failed)
         });
         if placed.is_err() {
             _ = unlinkat(&slot.parent, &temporary, AtFlags::empty());
@@ -68,18 +68,15 @@ impl Roots {
             room = room
                 .checked_sub(entry.file_name().count_bytes() + size_of::<Entry>())
                 .ok_or_else(|| self.quota.too_large(path))?;
-            let name = entry
-                .file_name()
-                .to_str()
-                .map_err(|_| invalid(path, "holds a name that is not UTF-8"))?;
-            if name != "." && name != ".." {
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
                 entries.push(Entry {
-                    name: name.to_owned(),
+                    name: name_to_text(name),
                     kind: kind_of(entry.file_type()),
                 });
             }
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.sort_by_cached_key(|entry| name_from_text(&entry.name).into_owned());
         Ok(entries)
     }
 
@@ -187,11 +184,10 @@ impl Roots {
             }
         })?;
         names.truncate(length);
-        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         Ok(names
             .split(|byte| *byte == 0)
             .filter(|name| !name.is_empty())
-            .map(text)
+            .map(name_to_text)
             .collect())
     }
 
@@ -203,7 +199,7 @@ impl Roots {
     ) -> Result<Option<Vec<u8>>> {
         let mut value = vec![0; XATTR_LIMIT];
         let length = self.locate(path)?.look(follow, |handle| {
-            match rustix::fs::getxattr(link_of(handle), name, &mut value[..]) {
+            match rustix::fs::getxattr(link_of(handle), &*name_from_text(name), &mut value[..]) {
                 Ok(length) => Ok(Some(length)),
                 Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
                 Err(errno) => Err(errno),
@@ -230,7 +226,8 @@ impl Roots {
         located.writable()?;
         let file = located.path_fd(follow).map_err(failed)?;
         let permit = located.permit(Verb::Xattr, &file)?;
-        match rustix::fs::setxattr(link_of(&file), name, value, XattrFlags::empty()) {
+        let attribute = name_from_text(name);
+        match rustix::fs::setxattr(link_of(&file), &*attribute, value, XattrFlags::empty()) {
             Err(Errno::PERM | Errno::ACCESS) if privileged => {
                 let path = located.place(&file)?;
                 by_helper(&Passed { path, file })?;
@@ -243,7 +240,7 @@ impl Roots {
 
     pub(super) fn remove_xattr(&self, path: &str, name: &str, follow: bool) -> Result<()> {
         self.locate(path)?.change(follow, Verb::Xattr, |handle| {
-            rustix::fs::removexattr(link_of(handle), name)
+            rustix::fs::removexattr(link_of(handle), &*name_from_text(name))
         })
     }
 
@@ -270,7 +267,7 @@ impl Roots {
         let device = rustix::fs::makedev(major, minor);
         let is_device = matches!(kind, FileType::CharacterDevice | FileType::BlockDevice);
         let made = self.locate(path)?.make(Verb::Node, |slot| {
-            mknodat(&slot.parent, slot.name, kind, mode, device)
+            mknodat(&slot.parent, &*slot.file_name(), kind, mode, device)
         });
         made.map_err(|error| match is_device {
             true => explained(error, ErrorCode::NotPermitted, NO_DEVICES),
@@ -300,7 +297,7 @@ fn new_beside(slot: &Slot<'_>, mode: u32) -> rustix::io::Result<(String, OwnedFd
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(mode & 0o7777);
     for attempt in 0..u32::MAX {
-        let name = format!(".{:.200}.osbuild-new{attempt}", slot.name);
+        let name = format!(".osbuild-new{attempt}");
         match openat(&slot.parent, &name, flags, mode) {
             Err(Errno::EXIST) => {}
             made => return made.map(|file| (name, file)),

@@ -1,9 +1,10 @@
 //! What both doors do with names: look, change, make, link, move, remove.
 use super::Result;
-use super::errors::{files_error, from_errno, invalid};
+use super::errors::{files_error, from_errno};
 use super::gate::{Object, Permit};
 use super::roots::{Located, Slot, link_of};
 use osbuild_wasm_capability::{Coverage, Verb};
+use osbuild_wasm_files::{name_from_text, name_to_text};
 use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, linkat, mkdirat, openat, readlinkat,
@@ -80,11 +81,12 @@ impl<'a> Located<'a> {
         let set_id = slot.permit_set_id(mode)?;
         let failed = |errno| from_errno(slot.located.path, errno);
         let bits = Mode::from_raw_mode(mode & 0o777);
-        slot.made(|slot| mkdirat(&slot.parent, slot.name, bits))?;
+        slot.made(|slot| mkdirat(&slot.parent, &*slot.file_name(), bits))?;
         // mkdir(2) leaves set-id and sticky bits to the file system.
         if mode & 0o7000 != 0 {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let made = openat(&slot.parent, slot.name, flags, Mode::empty()).map_err(failed)?;
+            let made =
+                openat(&slot.parent, &*slot.file_name(), flags, Mode::empty()).map_err(failed)?;
             set_mode(&made, mode).map_err(failed)?;
         }
         permit.done();
@@ -99,14 +101,13 @@ impl<'a> Located<'a> {
                 other => other,
             })
         })?;
-        text.into_string()
-            .map_err(|_| invalid(self.path, "the link's text is not UTF-8"))
+        Ok(name_to_text(text.as_bytes()))
     }
 
     pub(crate) fn symbolic_link(self, text: &str) -> Result<()> {
         self.quota.take_bytes(self.path, text.len() as u64)?;
         self.make(Verb::Create, |slot| {
-            symlinkat(text, &slot.parent, slot.name)
+            symlinkat(&*name_from_text(text), &slot.parent, &*slot.file_name())
         })
     }
 
@@ -131,7 +132,7 @@ impl<'a> Located<'a> {
                 CWD,
                 &*object,
                 &slot.parent,
-                slot.name,
+                &*slot.file_name(),
                 AtFlags::SYMLINK_FOLLOW,
             )
         })?;
@@ -155,11 +156,21 @@ impl<'a> Located<'a> {
         let read = from.permit_reaching(Verb::Read, reach)?;
         let place = target.permit_placing(reach)?;
         let carried = from.carries(&object, &target)?;
-        renameat(&from.parent, from.name, &target.parent, target.name)
-            .map_err(|errno| from_errno(from.located.path, errno))?;
+        renameat(
+            &from.parent,
+            &*from.file_name(),
+            &target.parent,
+            &*target.file_name(),
+        )
+        .map_err(|errno| from_errno(from.located.path, errno))?;
         if !from.located.gate.is_open() && !object.is_at(&target) {
             // Something else took the name meanwhile: nobody allowed that to be moved.
-            _ = renameat(&target.parent, target.name, &from.parent, from.name);
+            _ = renameat(
+                &target.parent,
+                &*target.file_name(),
+                &from.parent,
+                &*from.file_name(),
+            );
             return Err(from_errno(from.located.path, Errno::BUSY));
         }
         let permits = [remove, read].into_iter().chain(place).chain(carried);
@@ -176,7 +187,7 @@ impl<'a> Located<'a> {
             true => AtFlags::REMOVEDIR,
             false => AtFlags::empty(),
         };
-        unlinkat(&slot.parent, slot.name, flags)
+        unlinkat(&slot.parent, &*slot.file_name(), flags)
             .map_err(|errno| from_errno(slot.located.path, errno))?;
         permit.done();
         Ok(())

@@ -76,7 +76,7 @@ impl Roots {
         let permits = slot.permit_new(mode)?;
         let flags = open_flags(how) | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode & 0o7777);
-        let file = slot.made(|slot| openat(&slot.parent, slot.name, flags, mode))?;
+        let file = slot.made(|slot| openat(&slot.parent, &*slot.file_name(), flags, mode))?;
         permits.into_iter().for_each(Permit::done);
         Ok(Created::File(file))
     }

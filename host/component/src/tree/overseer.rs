@@ -6,13 +6,16 @@ use super::roots::{Located, Slot};
 use crate::ErrorCode;
 use crate::quota::StageQuota;
 use osbuild_wasm_capability::{Coverage, Place, Verb};
-use osbuild_wasm_files::{CopyOptions, FilesError, Overseer, Property, Through, copy_object};
+use osbuild_wasm_files::{
+    CopyOptions, FilesError, Overseer, Property, Through, copy_object, name_from_text, name_to_text,
+};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, readlinkat};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Watches over one copy to one place.
@@ -75,8 +78,8 @@ impl<'a> Overseen<'a> {
 
     /// Copies an object to the name.
     pub(super) fn copy(&self, object: BorrowedFd<'_>, target: &Slot<'_>) -> Result<()> {
-        let (parent, name) = (target.parent.as_fd(), OsStr::new(target.name));
-        copy_object(object, parent, name, self.options())
+        let name = target.file_name();
+        copy_object(object, target.parent.as_fd(), &name, self.options())
             .map(drop)
             .map_err(|error| match &error {
                 FilesError::Conflict { path, problem } => failed(&shown(target, path), problem),
@@ -107,7 +110,7 @@ impl<'a> Overseen<'a> {
         }
         let place = match path.as_os_str().is_empty() {
             true => own.clone(),
-            false => own.join(&path.to_string_lossy()),
+            false => own.join(&text_of(path)),
         };
         self.gate.allow(self.asked, verb, &place, Coverage::Path)?;
         self.needed
@@ -140,10 +143,10 @@ impl<'a> Overseen<'a> {
         );
         let through = Through {
             directory: parent.map_err(failed)?,
-            name: name.into(),
+            name: name_from_text(name).into_owned(),
         };
         if let Some(own) = &self.place {
-            let named = own.join(&path.to_string_lossy()).named;
+            let named = own.join(&text_of(path)).named;
             let named = match path.as_os_str().is_empty() {
                 true => own.named.clone(),
                 false => named,
@@ -163,14 +166,18 @@ impl<'a> Overseen<'a> {
 /// The path of the contract of something that a copy met.
 fn shown(target: &Slot<'_>, met: &Path) -> String {
     // A copy calls what it makes by the name of the slot.
-    let below = met.strip_prefix(target.name).unwrap_or(met);
+    let below = met.strip_prefix(&*target.file_name()).unwrap_or(met);
     let asked = Path::new(target.located.path);
     let top = match target.is_inside && target.name != "." {
         true => asked.join(target.name),
         false => asked.to_owned(),
     };
-    let path: PathBuf = top.join(below).components().collect();
-    path.to_string_lossy().into_owned()
+    let path: PathBuf = top.join(text_of(below)).components().collect();
+    text_of(&path)
+}
+
+fn text_of(path: &Path) -> String {
+    name_to_text(path.as_os_str().as_bytes())
 }
 
 impl Overseer for Overseen<'_> {
@@ -188,7 +195,7 @@ impl Overseer for Overseen<'_> {
             return Ok(None);
         }
         let text = readlinkat(directory, name, Vec::new())?;
-        self.follow(path, directory, &text.to_string_lossy())
+        self.follow(path, directory, &name_to_text(text.as_bytes()))
             .map(Some)
             .map_err(|error| match error.code {
                 ErrorCode::NotFound => io::ErrorKind::NotFound.into(),

@@ -4,6 +4,7 @@ use super::roots::{Roots, host_path};
 use super::{OpenFile, Result};
 use crate::bindings::tree::OpenMode;
 use osbuild_wasm_capability::Verb;
+use osbuild_wasm_files::name_from_text;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, statat};
 use rustix::io::Errno;
@@ -116,7 +117,8 @@ impl Roots {
     /// Fails unless the file is what has the name in the directory.
     fn is_in(&self, directory: &OwnedFd, name: &str, file: &OwnedFd, path: &str) -> Result<()> {
         let failed = |errno| from_errno(path, errno);
-        let there = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        let there =
+            statat(directory, &*name_from_text(name), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         let file = fstat(file).map_err(failed)?;
         match (there.st_dev, there.st_ino) == (file.st_dev, file.st_ino) {
             true => Ok(()),

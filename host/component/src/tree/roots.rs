@@ -7,12 +7,13 @@ use crate::bindings::types::Error;
 use crate::failure::ComponentError;
 use crate::quota::StageQuota;
 use osbuild_wasm_capability::{Access, Coverage, Interface, Place, Refusal, Root, Verb};
+use osbuild_wasm_files::{name_from_text, name_to_text};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 use rustix::io::Errno;
 use std::borrow::Cow;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -302,7 +303,7 @@ pub(super) fn place_below(contract: &str, directory: &Path, object: &Path) -> Op
     let below = object.strip_prefix(directory).ok()?;
     Some(match below.as_os_str().is_empty() {
         true => contract.to_owned(),
-        false => format!("{contract}/{}", below.to_string_lossy()),
+        false => format!("{contract}/{}", name_to_text(below.as_os_str().as_bytes())),
     })
 }
 
@@ -361,10 +362,11 @@ impl<'a> Located<'a> {
                 Err(Errno::NOTDIR)
             };
         }
+        let name = name_from_text(rest);
         // The kernel gives up with EAGAIN when something is renamed while it resolves.
         for _ in 0..64 {
             let flags = flags | OFlags::CLOEXEC;
-            match openat2(&self.anchor, rest, flags, mode, self.resolve) {
+            match openat2(&self.anchor, &*name, flags, mode, self.resolve) {
                 Err(Errno::AGAIN) => {}
                 // The kernel's word for a path that leads out.
                 Err(Errno::XDEV) => return Err(Errno::PERM),
@@ -395,12 +397,17 @@ impl<'a> Located<'a> {
 }
 
 impl Slot<'_> {
+    /// The name as the kernel has it.
+    pub(crate) fn file_name(&self) -> Cow<'_, OsStr> {
+        name_from_text(self.name)
+    }
+
     /// The contract path that the name leads to, if it is a link.
     pub(super) fn leads_to(&self) -> Result<Option<String>> {
-        let Ok(text) = readlinkat(&self.parent, self.name, Vec::new()) else {
+        let Ok(text) = readlinkat(&self.parent, &*self.file_name(), Vec::new()) else {
             return Ok(None);
         };
-        let text = text.to_string_lossy();
+        let text = name_to_text(text.as_bytes());
         let from = match text.starts_with('/') {
             true => self.located.contract.as_ref().to_owned(),
             false => self.located.place(&self.parent)?,

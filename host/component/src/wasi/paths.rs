@@ -163,7 +163,7 @@ fn create(at: Located<'_>, wish: &Wish) -> Result<Descriptor> {
     let permit = slot.permit(Verb::Create)?;
     let flags = wish.flags() | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let mode = Mode::from_raw_mode(0o666);
-    let opened = slot.made(|slot| openat(&slot.parent, slot.name, flags, mode))?;
+    let opened = slot.made(|slot| openat(&slot.parent, &*slot.file_name(), flags, mode))?;
     permit.done();
     Ok(file(access, opened, wish))
 }

@@ -1,6 +1,7 @@
 //! The file system of an image in the layout `dir`: its layers on top of each other.
 use crate::{decompress, tar};
-use osbuild_stage::{Context, Error, Result, Tree, bail, path};
+use osbuild_stage::name::from_bytes;
+use osbuild_stage::{Context, Result, Tree, bail, path};
 use serde::Deserialize;
 use std::io::Read;
 
@@ -82,9 +83,7 @@ impl Notes {
         let mut archive = ::tar::Archive::new(layer);
         for entry in archive.entries()? {
             let mut entry = entry?;
-            let name = String::from_utf8(entry.path_bytes().into_owned())
-                .map_err(|error| Error::new(format!("a name is not UTF-8: {error}")))?;
-            let name = path::normal(&name);
+            let name = path::normal(&from_bytes(&entry.path_bytes()));
             notes.take_xattrs(&name, &mut entry)?;
             notes.take_marker(&name)?;
         }

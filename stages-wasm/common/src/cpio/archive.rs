@@ -7,6 +7,7 @@ use super::header::{Format, Member, TRAILER};
 use crate::tar::header::{self as tar, Member as TarMember};
 use crate::tar::output::Output;
 use crate::tar::pax::Records;
+use osbuild_stage::name::to_bytes;
 use osbuild_stage::{Context, File, FileType, Metadata, OpenMode, Result, Tree, bail};
 use std::collections::HashMap;
 
@@ -227,9 +228,10 @@ impl Writer<'_> {
         match metadata.kind {
             FileType::SymbolicLink => {
                 let text = self.tree.read_link(path)?;
+                let text = to_bytes(&text);
                 member.size = text.len() as u64;
                 self.output.put(&member.bytes(format)?)?;
-                self.output.put(text.as_bytes())?;
+                self.output.put(&text)?;
             }
             FileType::Regular if member.size > 0 => {
                 let file = self.tree.open(path)?;

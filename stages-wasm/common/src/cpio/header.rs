@@ -1,4 +1,5 @@
 //! Headers of members.
+use osbuild_stage::name::to_bytes;
 use osbuild_stage::{Result, bail};
 use serde::Deserialize;
 
@@ -70,7 +71,7 @@ impl Member {
             Format::Crc => self.hexadecimal("070702")?,
             Format::Tar | Format::Ustar => bail!("tar has headers of its own"),
         };
-        bytes.extend(self.name.as_bytes());
+        bytes.extend(&*to_bytes(&self.name));
         bytes.push(0);
         bytes.resize(bytes.len().next_multiple_of(format.unit()), 0);
         Ok(bytes)
@@ -104,7 +105,7 @@ impl Member {
             u64::from(self.device.1),
             u64::from(self.node.0),
             u64::from(self.node.1),
-            self.name.len() as u64 + 1,
+            to_bytes(&self.name).len() as u64 + 1,
             u64::from(self.sum),
         ] {
             text += &format!("{:08X}", self.fit(value, 32)?);
@@ -125,7 +126,7 @@ impl Member {
             short(self.links)?,
             short(number(self.node))?,
             long(self.time())?,
-            short(self.name.len() as u64 + 1)?,
+            short(to_bytes(&self.name).len() as u64 + 1)?,
             long(self.size)?,
         ];
         Ok(parts.concat().into_bytes())
@@ -144,7 +145,7 @@ impl Member {
             number(self.node),
             time >> 16,
             time & 0xffff,
-            self.name.len() as u64 + 1,
+            to_bytes(&self.name).len() as u64 + 1,
             size >> 16,
             size & 0xffff,
         ];

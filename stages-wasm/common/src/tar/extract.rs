@@ -3,6 +3,7 @@
     clippy::print_stderr,
     reason = "standard error of a component is its log"
 )]
+use osbuild_stage::name::from_bytes;
 use osbuild_stage::{Context, Error, FileType, Result, Timestamp, Tree, bail, path};
 use std::io::{BufRead, BufReader, Read, Write};
 use tar::EntryType;
@@ -54,11 +55,8 @@ impl Member {
         if entry.header().entry_type().is_pax_global_extensions() {
             return Ok(None);
         }
-        let mut name = text(&entry.path_bytes())?;
-        let link = entry
-            .link_name_bytes()
-            .map(|link| text(&link))
-            .transpose()?;
+        let mut name = from_bytes(&entry.path_bytes());
+        let link = entry.link_name_bytes().map(|link| from_bytes(&link));
         let mut modified = Timestamp {
             seconds: i64::try_from(entry.header().mtime()?).unwrap_or(i64::MAX),
             nanoseconds: 0,
@@ -67,8 +65,8 @@ impl Member {
         for record in entry.pax_extensions()?.into_iter().flatten() {
             let record = record?;
             match record.key_bytes() {
-                b"mtime" => modified = time(&text(record.value_bytes())?).unwrap_or(modified),
-                b"GNU.sparse.name" => name = text(record.value_bytes())?,
+                b"mtime" => modified = time(text(record.value_bytes())?).unwrap_or(modified),
+                b"GNU.sparse.name" => name = from_bytes(record.value_bytes()),
                 b"GNU.sparse.realsize" => sparse_size = text(record.value_bytes())?.parse().ok(),
                 b"GNU.sparse.map" | b"GNU.sparse.offset" => {
                     bail!(
@@ -107,9 +105,10 @@ fn inside(name: &str) -> Result<String> {
     Ok(path::normal(name)[1..].into())
 }
 
-fn text(bytes: &[u8]) -> Result<String> {
-    String::from_utf8(bytes.into())
-        .map_err(|_| Error::new(format!("a name is not UTF-8: {}", bytes.escape_ascii())))
+/// The text of a record that holds a number.
+fn text(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes)
+        .map_err(|_| Error::new(format!("`{}` is no number", bytes.escape_ascii())))
 }
 
 fn id(id: u64) -> Result<u32> {

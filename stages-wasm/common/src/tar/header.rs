@@ -1,5 +1,6 @@
 //! Headers of members: 512 bytes, and what precedes them when a value does not fit.
 use super::pax::Records;
+use osbuild_stage::name::to_bytes;
 use osbuild_stage::{Error, Result, bail};
 use serde::Deserialize;
 
@@ -64,8 +65,9 @@ impl Member {
                     NAME - 1
                 };
                 for (kind, text) in [(b'K', &self.link), (b'L', &self.name)] {
+                    let text = to_bytes(text);
                     if text.len() > limit {
-                        blocks.extend(long_text(kind, text)?);
+                        blocks.extend(long_text(kind, &text)?);
                     }
                 }
             }
@@ -81,8 +83,9 @@ impl Member {
 
     fn collect_unfitting(&self, records: &mut Records) {
         for (key, text) in [("path", &self.name), ("linkpath", &self.link)] {
+            let text = to_bytes(text);
             if text.len() > NAME || !text.is_ascii() {
-                records.push(key, text.as_bytes());
+                records.push(key, &text);
             }
         }
         for (key, value, digits) in [
@@ -100,16 +103,17 @@ impl Member {
     }
 
     fn check_length(&self, format: Format) -> Result<()> {
+        let name = to_bytes(&self.name);
         let name_fits = match format {
-            Format::Ustar => split(&self.name).is_some(),
-            _ => self.name.len() < NAME,
+            Format::Ustar => split(&name).is_some(),
+            _ => name.len() < NAME,
         };
         let link_limit = if format == Format::Ustar {
             NAME
         } else {
             NAME - 1
         };
-        if !name_fits || self.link.len() > link_limit {
+        if !name_fits || to_bytes(&self.link).len() > link_limit {
             bail!(
                 "{}: name or link is too long for this archive format",
                 self.name
@@ -121,9 +125,10 @@ impl Member {
     /// The header proper.
     fn block(&self, format: Format) -> Result<[u8; BLOCK]> {
         let mut block = [0; BLOCK];
+        let bytes = to_bytes(&self.name);
         let (prefix, name) = match format {
-            Format::Ustar => split(&self.name).unwrap_or(("", &self.name)),
-            _ => ("", self.name.as_str()),
+            Format::Ustar => split(&bytes).unwrap_or((b"", &bytes)),
+            _ => (&b""[..], &*bytes),
         };
         put(&mut block, 0, NAME, name);
         let name = &self.name;
@@ -136,7 +141,7 @@ impl Member {
             (Format::V7, b'0' | b'5') => 0,
             (_, kind) => kind,
         };
-        put(&mut block, 157, NAME, &self.link);
+        put(&mut block, 157, NAME, &to_bytes(&self.link));
         if format != Format::V7 {
             let magic: &[u8; 8] = if matches!(format, Format::Gnu | Format::OldGnu) {
                 b"ustar  \0"
@@ -144,8 +149,8 @@ impl Member {
                 b"ustar\x0000"
             };
             block[257..265].copy_from_slice(magic);
-            put(&mut block, 265, 31, &self.user);
-            put(&mut block, 297, 31, &self.group);
+            put(&mut block, 265, 31, self.user.as_bytes());
+            put(&mut block, 297, 31, self.group.as_bytes());
             number(&mut block, 329, 8, i128::from(self.node.0), format, name)?;
             number(&mut block, 337, 8, i128::from(self.node.1), format, name)?;
             put(&mut block, 345, PREFIX, prefix);
@@ -163,18 +168,18 @@ pub fn seal(block: &mut [u8]) {
 }
 
 /// A name in two parts at a `/`: 155 and 100 bytes at most.
-fn split(name: &str) -> Option<(&str, &str)> {
+fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     if name.len() <= NAME {
-        return Some(("", name));
+        return Some((b"", name));
     }
-    let slashes = name.match_indices('/').map(|(at, _)| at);
+    let slashes = (0..name.len()).filter(|at| name[*at] == b'/');
     slashes
         .map(|at| (&name[..at], &name[at + 1..]))
         .find(|(prefix, rest)| prefix.len() <= PREFIX && (1..=NAME).contains(&rest.len()))
 }
 
-fn put(block: &mut [u8; BLOCK], at: usize, length: usize, text: &str) {
-    let bytes = &text.as_bytes()[..text.len().min(length)];
+fn put(block: &mut [u8; BLOCK], at: usize, length: usize, text: &[u8]) {
+    let bytes = &text[..text.len().min(length)];
     block[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
@@ -210,7 +215,7 @@ pub fn number(
 }
 
 /// GNU's member that carries a long name (`L`) or link (`K`) of the next one.
-fn long_text(kind: u8, text: &str) -> Result<Vec<u8>> {
+fn long_text(kind: u8, text: &[u8]) -> Result<Vec<u8>> {
     let carrier = Member {
         name: "././@LongLink".into(),
         mode: 0o644,
@@ -219,7 +224,7 @@ fn long_text(kind: u8, text: &str) -> Result<Vec<u8>> {
         ..Member::default()
     };
     let mut blocks = carrier.block(Format::Gnu)?.to_vec();
-    blocks.extend(text.as_bytes());
+    blocks.extend(text);
     blocks.push(0);
     pad(&mut blocks);
     Ok(blocks)

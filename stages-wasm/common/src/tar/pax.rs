@@ -1,5 +1,6 @@
 //! Extended headers of POSIX.1-2001, with the keys that GNU tar uses for extended attributes.
 use super::header::{Format, Member, pad};
+use osbuild_stage::name::to_bytes;
 use osbuild_stage::{Result, Tree, path};
 
 /// Records `LENGTH KEY=VALUE` of one member.
@@ -55,12 +56,16 @@ impl Records {
 
 /// The length counts its own digits.
 fn record(key: &str, value: &[u8]) -> Vec<u8> {
+    // It may have the name of an attribute in it.
+    let key = to_bytes(key);
     let rest = key.len() + value.len() + 3;
     let mut length = rest;
     while length != rest + length.to_string().len() {
         length = rest + length.to_string().len();
     }
-    let mut record = format!("{length} {key}=").into_bytes();
+    let mut record = format!("{length} ").into_bytes();
+    record.extend(&*key);
+    record.push(b'=');
     record.extend(value);
     record.push(b'\n');
     record

@@ -1,6 +1,7 @@
 //! Files with holes.
 use super::header::{BLOCK, number};
 use super::{Format, pax::Records};
+use osbuild_stage::name::to_bytes;
 use osbuild_stage::{File, Result};
 
 /// Runs of data: offset and length. After a hole at the end follows an empty run at the end of the file.
@@ -86,12 +87,12 @@ fn runs(block: &mut [u8], at: usize, runs: &[(u64, u64)], name: &str) -> Result<
 /// POSIX (GNU.sparse 1.0): records in the extended header, and the map as text in front of the data.
 pub fn posix_map(records: &mut Records, map: &Map, size: u64, name: &str) -> Vec<u8> {
     for (key, value) in [
-        ("major", "1"),
-        ("minor", "0"),
-        ("name", name),
-        ("realsize", &size.to_string()),
+        ("major", "1".as_bytes()),
+        ("minor", b"0"),
+        ("name", &*to_bytes(name)),
+        ("realsize", size.to_string().as_bytes()),
     ] {
-        records.push(format!("GNU.sparse.{key}"), value.as_bytes());
+        records.push(format!("GNU.sparse.{key}"), value);
     }
     let mut text = format!("{}\n", map.len());
     map.iter()
