@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod cache;
+mod callers;
 mod capabilities;
 mod content;
 mod disks;

@@ -1,5 +1,6 @@
 //! What the host does to itself before anything untrusted is read: a mount namespace of its own, and no more capabilities than
 //! owning files in a tree takes.
+use crate::chroot::own_mounts;
 use crate::failure::{BuildError, Result};
 use crate::user_namespace::{enter_user_namespace, switches};
 use caps::{CapSet, Capability, CapsHashSet};
@@ -8,7 +9,7 @@ use osbuild_wasm_sys::mount::set_attributes;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_bind, mount_change};
+use rustix::mount::{MountAttrFlags, mount_bind};
 use std::path::Path;
 
 /// What the host keeps: enough to give files owners, modes, flags and nodes, and nothing that reaches beyond files.
@@ -98,8 +99,7 @@ fn seal(directory: &Path) -> Result<()> {
         |what: &str, errno: Errno| BuildError::Privilege(format!("{what}: {errno}{}", switches()));
     unshare(CloneFlags::CLONE_NEWNS)
         .map_err(|errno| failed("cannot make a mount namespace", errno_of(errno)))?;
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private).map_err(|errno| failed("cannot make mounts private", errno))?;
+    own_mounts().map_err(|errno| failed("cannot make mounts private", errno))?;
     let sealing = |errno| failed("cannot seal the store", errno);
     mount_bind(directory, directory).map_err(sealing)?;
     let sealed = open_directory(directory).map_err(sealing)?;

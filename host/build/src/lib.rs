@@ -8,6 +8,7 @@
 mod arguments;
 mod attached;
 mod charter;
+mod chroot;
 mod confinement;
 mod devices;
 mod export;

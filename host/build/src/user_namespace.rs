@@ -1,5 +1,6 @@
 //! The user namespace in which an ordinary user's build is root: the user is 0 there, and the subordinate ids of /etc/subuid and
 //! /etc/subgid (see subuid(5), user_namespaces(7)) are 1 and what follows.
+use crate::chroot;
 use crate::failure::{BuildError, Result};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{User, getgid, getuid};
@@ -64,10 +65,17 @@ impl SubordinateIds {
         // The maps are written by programs outside of it, which therefore are started before and wait.
         let waiting: Vec<_> = self.maps.iter().map(Map::prepare).collect::<Result<_>>()?;
         unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| {
+            let reason = match switches() {
+                reason if !reason.is_empty() => reason,
+                _ if chroot::is_evident() => {
+                    ": in a chroot it makes none for an ordinary user: build as root, or outside"
+                        .to_owned()
+                }
+                _ => ": a container or a security module may forbid it".to_owned(),
+            };
             missing(format!(
-                "the kernel refuses a user namespace ({}){}",
-                errno.desc(),
-                switches()
+                "the kernel refuses a user namespace ({}){reason}",
+                errno.desc()
             ))
         })?;
         waiting

@@ -84,7 +84,10 @@ pub fn make_working_directory(path: &Path) -> io::Result<OwnedFd> {
 /// # Errors
 /// There is no /proc.
 pub fn path_of(directory: &OwnedFd) -> io::Result<PathBuf> {
-    std::fs::read_link(proc_path(directory))
+    std::fs::read_link(proc_path(directory)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::other("/proc is not mounted here, which is needed"),
+        _ => error,
+    })
 }
 
 /// Opens a directory to write into.

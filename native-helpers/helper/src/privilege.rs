@@ -109,7 +109,7 @@ pub fn keep_for(interface: Interface) -> Result<(), Failure> {
     let have = caps::read(None, CapSet::Effective).map_err(|error| broken(&error))?;
     if !have.contains(&Capability::CAP_SYS_ADMIN) {
         let detail = format!(
-            "the {interface} helper needs CAP_SYS_ADMIN: run as root or in a user namespace"
+            "the {interface} helper needs CAP_SYS_ADMIN, which root does not have here: start a container with --privileged, or with --cap-add=SYS_ADMIN and --security-opt=seccomp=unconfined"
         );
         return Err(Failure::new(
             ErrorCode::NotPermitted,
