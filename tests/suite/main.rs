@@ -5,6 +5,7 @@
     reason = "a test fails by it, helpers of tests included"
 )]
 
+mod attributes;
 mod bad_input;
 mod cache;
 mod callers;

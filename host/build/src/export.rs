@@ -69,10 +69,18 @@ pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Res
         if request.account.digests {
             digest(context, name, id)?;
         }
-        export(context, (id, path), &siblings, (last_use, request.owners)).map_err(|error| {
+        let lost = export(context, (id, path), &siblings, (last_use, request.owners));
+        let lost = lost.map_err(|error| {
             let place = format!("cannot export {name} to {}", path.display());
             BuildError::manifest(place, error.to_string())
         })?;
+        if let Some(lost) = lost {
+            context.tell(&Event::HostLog {
+                pipeline: name.clone(),
+                origin: "export".into(),
+                text: format!("{lost}; where it was exported to does not take them\n"),
+            });
+        }
         context.tell(&Event::Exported {
             name: name.clone(),
             path: path.clone(),
@@ -102,13 +110,13 @@ fn digest(context: &RunContext<'_>, export: &str, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves a tree out that nobody needs any more and whose owners are kept; copies it otherwise.
+/// Moves a tree out that nobody needs any more and whose owners are kept; copies it otherwise, and returns what got lost on the way.
 fn export(
     context: &RunContext<'_>,
     (id, path): (&str, &Path),
     siblings: &BTreeSet<OsString>,
     (last_use, owners): (bool, bool),
-) -> Result<()> {
+) -> Result<Option<String>> {
     let tree = context.trees.path(id).ok_or_else(|| {
         BuildError::manifest(format!("export {}", path.display()), "is not built")
     })?;
@@ -126,15 +134,15 @@ fn export(
     let is_there = directory.has(name).map_err(BuildError::io(path))?;
     if movable && !is_there && move_out(context, &tree, &directory, name) {
         // Its metadata is still wanted, its path no more.
-        return Ok(());
+        return Ok(None);
     }
     let export = directory.export(name).map_err(BuildError::io(path))?;
     let options = CopyOptions {
         without_owners: !owners,
         ..CopyOptions::default()
     };
-    copy_tree(&tree, &proc_path(&export), options)?;
-    Ok(())
+    let report = copy_tree(&tree, &proc_path(&export), options)?;
+    Ok(report.losses())
 }
 
 fn move_out(

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod attached;
+mod attributes;
 mod charter;
 mod chroot;
 mod confinement;

@@ -1,4 +1,5 @@
 //! One pipeline: from the newest object that is there to its finished tree.
+use crate::attributes::Attributes;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
 use crate::run::RunContext;
@@ -8,8 +9,10 @@ use osbuild_wasm_events::{Event, PipelineOutcome, StageOutcome};
 use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
 use osbuild_wasm_manifest::json::Object as Metadata;
 use osbuild_wasm_manifest::model::Pipeline;
-use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch};
+use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, refuse_losses};
+use rustix::fd::BorrowedFd;
 use serde_json::{Map, Value};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -85,7 +88,15 @@ fn begin(context: &RunContext<'_>, index: usize, pipeline: &Pipeline) -> Result<
         let Some(object) = context.store.get(&stage.id, key)? else {
             continue;
         };
-        copy_tree(object.tree(), &tree, CopyOptions::default())?;
+        let attributes = Attributes::new(context);
+        let set =
+            |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
+        let options = CopyOptions {
+            set_xattr: Some(&set),
+            ..CopyOptions::default()
+        };
+        let report = copy_tree(object.tree(), &tree, options)?;
+        refuse_losses(object.tree(), report)?;
         let details = Details {
             created: object.created(),
             metadata: object.metadata().clone(),
@@ -146,7 +157,15 @@ fn run_stages(
         }
         if position != last && checkpoints.contains(&stage.id) {
             clamp(pipeline, &unfinished)?;
-            let from = CommitFrom::Copy(&unfinished.tree, CopyOptions::default());
+            let attributes = Attributes::new(context);
+            let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| {
+                attributes.set(file, name, value)
+            };
+            let options = CopyOptions {
+                set_xattr: Some(&set),
+                ..CopyOptions::default()
+            };
+            let from = CommitFrom::Copy(&unfinished.tree, options);
             let details = unfinished.details.clone();
             commit(context, (index, position), from, details)?;
         }

@@ -27,7 +27,7 @@ mod unsynced;
 
 pub use error::StoreError;
 pub use evict::Usage;
-pub use object::{CommitFrom, Details, Object};
+pub use object::{CommitFrom, Details, Object, refuse_losses};
 pub(crate) use osbuild_wasm_files::{dirs, disk_usage, remove_tree};
 pub use scratch::Scratch;
 pub use store::Store;

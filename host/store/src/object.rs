@@ -5,7 +5,7 @@ use crate::error::At;
 use crate::scratch::{Scratch, try_lock, try_lock_shared};
 use crate::store::{Store, check_name, make_dir, to_json};
 use crate::{StoreError, disk_usage, evict, remove_tree};
-use osbuild_wasm_files::{CopyOptions, copy_tree};
+use osbuild_wasm_files::{CopyOptions, CopyReport, copy_tree};
 use rustix::fs::{CWD, RenameFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -217,18 +217,23 @@ impl Store {
 fn fill(tree: &Path, from: CommitFrom<'_>) -> Result<(), StoreError> {
     match from {
         CommitFrom::Move(path) => std::fs::rename(&path, tree).at("move into the store", &path),
-        CommitFrom::Copy(path, options) => {
-            let report = copy_tree(path, tree, options)?;
-            match report.lost_xattrs.into_iter().next() {
-                Some((name, loss)) => Err(StoreError::LostXattr {
-                    name: name.to_string_lossy().into_owned(),
-                    path: path.join(loss.first),
-                    files: loss.files,
-                    source: loss.error,
-                }),
-                None => Ok(()),
-            }
-        }
+        CommitFrom::Copy(path, options) => refuse_losses(path, copy_tree(path, tree, options)?),
+    }
+}
+
+/// An error if the copy of `from` is not complete: what is built on it would not be what the manifest says.
+///
+/// # Errors
+/// An extended attribute was lost.
+pub fn refuse_losses(from: &Path, report: CopyReport) -> Result<(), StoreError> {
+    match report.lost_xattrs.into_iter().next() {
+        Some((name, loss)) => Err(StoreError::LostXattr {
+            name: name.to_string_lossy().into_owned(),
+            path: from.join(loss.first),
+            files: loss.files,
+            source: loss.error,
+        }),
+        None => Ok(()),
     }
 }
 

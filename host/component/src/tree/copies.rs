@@ -4,18 +4,25 @@ use super::errors::{failed, files_error, from_errno};
 use super::gate::Permit;
 use super::names::is_directory;
 use super::overseer::Overseen;
-use super::roots::{Located, Roots, Slot};
+use super::roots::{Located, Roots, Slot, Unset};
 use crate::bindings::tree::{CopyOptions, OpenMode};
 use osbuild_wasm_capability::{Coverage, Verb};
 use osbuild_wasm_files::{copy_metadata, remove_entry, remove_tree};
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Stat, fstat, statat};
 use rustix::io::Errno;
+use std::sync::PoisonError;
 
 /// Directories that are nested in a copy that follows links.
 const DEPTH: usize = 128;
 
 impl Roots {
+    /// Attributes that copies could not set since this was asked the last time.
+    pub(super) fn take_unset(&self) -> Vec<Unset> {
+        let mut unset = self.unset.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *unset)
+    }
+
     pub(super) fn copy(&self, source: &str, to: &str, options: CopyOptions) -> Result<()> {
         self.locate(to)?.writable()?;
         let from = self.locate(source)?;
@@ -120,7 +127,8 @@ impl Roots {
         let verb = if existed { Verb::Replace } else { Verb::Create };
         let permit = target.permit(verb, &made)?;
         let overseen = Overseen::of(&target, &made)?;
-        copy_metadata(handle.as_fd(), made.as_fd(), !existed, overseen.options())
+        overseen
+            .watch(|options| copy_metadata(handle.as_fd(), made.as_fd(), !existed, options))
             .map_err(|error| files_error(to, &error))?;
         overseen.done();
         permit.done();

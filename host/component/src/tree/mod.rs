@@ -27,6 +27,8 @@ use crate::bindings::tree::{
 use crate::bindings::types::Error;
 use crate::record::Recorder;
 use crate::run::State;
+use roots::Unset;
+use std::collections::BTreeMap;
 use wasmtime::component::Resource;
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -153,7 +155,8 @@ impl Host for State {
     }
 
     fn copy(&mut self, source: String, to: String, options: CopyOptions) -> Result<()> {
-        self.roots.heard(self.roots.copy(&source, &to, options))
+        self.roots.heard(self.roots.copy(&source, &to, options))?;
+        self.set_unset(&to)
     }
 }
 
@@ -198,6 +201,35 @@ impl HostFile for State {
 }
 
 impl State {
+    /// Has the helper set what a copy could not set itself. What it cannot set either, e.g. because the file system has no attributes,
+    /// is said in one line of the log.
+    fn set_unset(&mut self, to: &str) -> Result<()> {
+        let mut lost: BTreeMap<String, (u64, String)> = BTreeMap::new();
+        for Unset { place, name, value } in self.roots.take_unset() {
+            self.roots.quota.go_on(to)?;
+            let is_privileged = name.starts_with("security.") || name.starts_with("trusted.");
+            let object = self.roots.itself(&place).ok().filter(|_| is_privileged);
+            let set = object.is_some_and(|object| {
+                let set = self.helpers.set_xattr(&object, &name, &value);
+                set.is_ok()
+            });
+            if !set {
+                lost.entry(name).or_insert((0, place)).0 += 1;
+            }
+        }
+        let losses = lost.iter().map(|(name, (count, first))| match count {
+            1 => format!("{name} of {first}"),
+            more => format!("{name} of {first} and {} more", more - 1),
+        });
+        let losses: Vec<_> = losses.collect();
+        if losses.is_empty() {
+            return Ok(());
+        }
+        let line = format!("{to}: attributes are lost: {}\n", losses.join(", "));
+        let logged = self.log.append(line.as_bytes());
+        logged.map_err(|stopped| failed(to, &stopped))
+    }
+
     fn file(&self, file: &Resource<OpenFile>) -> Result<&OpenFile> {
         self.table.get(file).map_err(|error| failed("", &error))
     }

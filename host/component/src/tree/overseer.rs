@@ -2,7 +2,7 @@
 use super::Result;
 use super::errors::{failed, files_error, from_errno};
 use super::gate::{Gate, Permit};
-use super::roots::{Located, Slot};
+use super::roots::{Located, Slot, Unset};
 use crate::ErrorCode;
 use crate::quota::StageQuota;
 use osbuild_wasm_capability::{Coverage, Place, Verb};
@@ -68,18 +68,37 @@ impl<'a> Overseen<'a> {
         }
     }
 
-    /// Options of a copy that asks this.
-    pub(super) fn options(&self) -> CopyOptions<'_> {
-        CopyOptions {
+    /// Keeps an attribute that this process may not set, for whoever may.
+    fn keep_unset(&self, object: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> io::Result<()> {
+        let place = self.located.place(&object).map_err(io::Error::other)?;
+        let mut unset = self.located.unset.lock();
+        unset
+            .as_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut())
+            .push(Unset {
+                place,
+                name: name_to_text(name.as_bytes()),
+                value: value.to_owned(),
+            });
+        Ok(())
+    }
+
+    /// A copy that asks this.
+    pub(super) fn watch<T>(
+        &self,
+        copy: impl FnOnce(CopyOptions<'_>) -> std::result::Result<T, FilesError>,
+    ) -> std::result::Result<T, FilesError> {
+        copy(CopyOptions {
             overseer: Some(self),
+            set_xattr: Some(&|object, name, value| self.keep_unset(object, name, value)),
             ..CopyOptions::default()
-        }
+        })
     }
 
     /// Copies an object to the name.
     pub(super) fn copy(&self, object: BorrowedFd<'_>, target: &Slot<'_>) -> Result<()> {
         let name = target.file_name();
-        copy_object(object, target.parent.as_fd(), &name, self.options())
+        self.watch(|options| copy_object(object, target.parent.as_fd(), &name, options))
             .map(drop)
             .map_err(|error| match &error {
                 FilesError::Conflict { path, problem } => failed(&shown(target, path), problem),

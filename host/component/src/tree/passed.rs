@@ -59,6 +59,14 @@ impl Roots {
         Ok(Passed { path, file })
     }
 
+    /// Finds what was just made, be it a link.
+    pub(super) fn itself(&self, path: &str) -> Result<Passed> {
+        let handle = self.locate(path)?.path_fd(false);
+        let file = handle.map_err(|errno| from_errno(path, errno))?;
+        let path = path.to_owned();
+        Ok(Passed { path, file })
+    }
+
     /// Finds a file that is to be written, or makes it, with leave to do so.
     pub(crate) fn target(&self, path: &str) -> Result<Target> {
         // Not cut: the program does that, or refuses.

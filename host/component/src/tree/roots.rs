@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Every path is resolved as if the granted directory were `/`: links, absolute ones too, and `..` stay inside. Links of /proc, which
 /// could lead to other processes' files, are not followed.
@@ -36,6 +36,17 @@ pub struct Roots {
     pub(super) roots: Vec<OpenRoot>,
     pub(super) gate: Gate,
     pub(crate) quota: Arc<StageQuota>,
+    /// Attributes that the last copy could not set.
+    pub(super) unset: Mutex<Vec<Unset>>,
+}
+
+/// An extended attribute that the kernel did not let this process set, or the file system does not have.
+#[derive(Debug)]
+pub(super) struct Unset {
+    /// Contract path of the object.
+    pub(super) place: String,
+    pub(super) name: String,
+    pub(super) value: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -75,6 +86,7 @@ pub(crate) struct Located<'a> {
     pub(super) asked: Option<&'a str>,
     pub(super) gate: &'a Gate,
     pub(crate) quota: &'a Arc<StageQuota>,
+    pub(super) unset: &'a Mutex<Vec<Unset>>,
 }
 
 pub(super) enum Held<'a> {
@@ -135,6 +147,7 @@ impl Roots {
             roots: open,
             gate,
             quota,
+            unset: Mutex::default(),
         })
     }
 
@@ -186,6 +199,7 @@ impl Roots {
                     asked: Some(path),
                     gate: &self.gate,
                     quota: &self.quota,
+                    unset: &self.unset,
                 });
             }
         }
@@ -220,6 +234,7 @@ impl Roots {
             asked: None,
             gate: &self.gate,
             quota: &self.quota,
+            unset: &self.unset,
         })
     }
 

@@ -98,6 +98,34 @@ pub struct CopyReport {
     pub lost_xattrs: BTreeMap<OsString, XattrLoss>,
 }
 
+impl CopyReport {
+    /// What was lost, in one line for people: each attribute with the number of files, the first of them, and why.
+    pub fn losses(&self) -> Option<String> {
+        let loss = |(name, loss): (&OsString, &XattrLoss)| {
+            let XattrLoss {
+                files,
+                first,
+                error,
+            } = loss;
+            let first = match first.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => first,
+            };
+            let others = match files {
+                1 => String::new(),
+                more => format!(" and {} more", more - 1),
+            };
+            format!(
+                "{} of {}{others} ({error})",
+                name.display(),
+                first.display()
+            )
+        };
+        let losses: Vec<_> = self.lost_xattrs.iter().map(loss).collect();
+        (!losses.is_empty()).then(|| format!("attributes are lost: {}", losses.join(", ")))
+    }
+}
+
 /// An extended attribute that could not be set on some of the files that should have it.
 #[derive(Debug)]
 pub struct XattrLoss {

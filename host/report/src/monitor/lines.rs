@@ -3,7 +3,7 @@
 use crate::style::Colour;
 use crate::text::{count, duration};
 use osbuild_wasm_events::{Event, SourceOutcome, StageOutcome};
-use osbuild_wasm_manifest::printable::printable_line;
+use osbuild_wasm_manifest::printable::{printable, printable_line};
 use std::time::Duration;
 
 /// The line that says that a source or pipeline ended, or what became of its result; none for other events.
@@ -52,6 +52,16 @@ pub(super) fn milestone(event: &Event, colour: Colour) -> Option<String> {
                 printable_line(pipeline)
             )
         }
+        Event::HostLog {
+            pipeline,
+            origin,
+            text,
+        } => format!(
+            "pipeline {}: {}: {}",
+            printable_line(pipeline),
+            printable_line(origin),
+            printable(text.trim_end())
+        ),
         Event::Exported { name, path } => {
             let path = path.display().to_string();
             format!(
