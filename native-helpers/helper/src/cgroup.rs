@@ -1,7 +1,7 @@
 //! A control group for the programs of a session: how much memory all of them have together, and how many there can be.
 //!
 //! Version 2 is used where its controllers are, else version 1. Where a process may make no groups (an ordinary user without
-//! delegation, a read-only /sys) there is none; memory is then limited for each process by itself.
+//! delegation, a read-only /sys) there is none; `watch` then counts and measures the processes instead.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const PREFIX: &str = "osbuild-wasm-";
 
 /// Processes and threads that programs of one session can have.
-const PROCESSES: u64 = 16_384;
+pub const PROCESSES: u64 = 16_384;
 
 /// A group of each hierarchy in use, removed when dropped. Nothing may be left in it then.
 #[derive(Debug)]

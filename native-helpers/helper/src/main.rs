@@ -22,6 +22,7 @@ mod mount;
 mod network;
 mod privilege;
 mod process;
+mod processes;
 mod programs;
 mod qemu_img;
 mod quota;
@@ -35,6 +36,7 @@ mod session;
 mod shell;
 mod tool;
 mod tree;
+mod watch;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;

@@ -11,15 +11,16 @@ use std::process::{Child, Command, Stdio};
 
 use osbuild_wasm_protocol::{Bytes, Connection, ErrorCode, Failure, FrameError, MAX_BLOB, Reply};
 use osbuild_wasm_sys::{namespace, spawn};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::cgroup::Group;
 use crate::failure::About;
 use crate::hint;
-use crate::quota::Quota;
+use crate::processes::Processes;
 use crate::sandbox::spec::{Bounds, Program, Spec};
 use crate::sandbox::{View, first};
+use crate::watch::Watch;
 
 /// The program of this process, wherever it is by now.
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -81,11 +82,11 @@ pub fn run_sandbox(
     started: Started,
     bounds: Bounds,
     streams: Streams,
-    watch: Watch<'_>,
+    mut watch: Watch<'_>,
 ) -> Result<Finished, Failure> {
     let run = || {
         namespace::private_processes().about("", "make a process namespace")?;
-        Sandboxed::start(view, started, bounds, streams, watch.group)?.wait(&watch)
+        Sandboxed::start(view, started, bounds, streams, watch.group)?.wait(&mut watch)
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("sandbox".into());
@@ -162,39 +163,6 @@ enum Stop {
     Quota(String),
 }
 
-/// What a sandbox is watched by and limited to.
-#[derive(Debug)]
-pub struct Watch<'a> {
-    /// Cancels it by closing.
-    pub session: &'a Connection,
-    /// The control group that it is put into.
-    pub group: Option<&'a Group>,
-    /// Bytes of memory of the group.
-    pub memory: Option<u64>,
-    pub quota: Option<Quota>,
-}
-
-/// How often a quota is looked at.
-const LOOK: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
-
-impl Watch<'_> {
-    fn exceeded(&self) -> Option<String> {
-        self.quota.as_ref()?.exceeded()
-    }
-
-    fn out_of_memory(&self) -> Option<Stop> {
-        let memory = self
-            .memory
-            .filter(|_| self.group.is_some_and(Group::ran_out_of_memory))?;
-        let message =
-            format!("programs of the stage needed more than its limit of {memory} bytes of memory");
-        Some(Stop::Quota(message))
-    }
-}
-
 impl Sandboxed {
     fn start(
         view: View,
@@ -250,8 +218,9 @@ impl Sandboxed {
         })
     }
 
-    fn wait(mut self, watch: &Watch<'_>) -> Result<Finished, Failure> {
+    fn wait(mut self, watch: &mut Watch<'_>) -> Result<Finished, Failure> {
         let mut stop = None;
+        let mut processes = None;
         loop {
             let fired = self
                 .poll(watch, stop.is_none())
@@ -262,8 +231,9 @@ impl Sandboxed {
             if fired.contains(&Source::Capture) && !self.read_capture() {
                 stop = stop.or(Some(Stop::Overflow));
             }
-            if let Some(message) = watch.exceeded().filter(|_| stop.is_none()) {
-                stop = Some(Stop::Quota(message));
+            if stop.is_none() {
+                processes = processes.or_else(|| Processes::of(self.child.id()));
+                stop = watch.exceeded(processes.as_ref()).map(Stop::Quota);
             }
             if stop.is_some() {
                 let _ = self.child.kill();
@@ -273,8 +243,8 @@ impl Sandboxed {
             }
         }
         self.child.wait().about("", "wait for the sandbox")?;
-        let stop = stop.or_else(|| watch.exceeded().map(Stop::Quota));
-        self.finish(stop.or_else(|| watch.out_of_memory()))
+        let mut too_much = || watch.exceeded(None).or_else(|| watch.out_of_memory());
+        self.finish(stop.or_else(|| too_much().map(Stop::Quota)))
     }
 
     /// Waits until something happens; says what.
@@ -290,8 +260,7 @@ impl Sandboxed {
             .iter()
             .map(|(_, file, events)| PollFd::from_borrowed_fd(*file, *events))
             .collect();
-        let patience = watch.quota.as_ref().map(|_| LOOK);
-        rustix::io::retry_on_intr(|| poll(&mut polled, patience.as_ref()))?;
+        rustix::io::retry_on_intr(|| poll(&mut polled, watch.patience()))?;
         let fired = sources
             .iter()
             .zip(&polled)

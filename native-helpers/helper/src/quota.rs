@@ -1,7 +1,8 @@
 //! How much the programs of a session may write, watched while they run.
 //!
-//! Few file systems can limit a directory. So the free space of the file system is looked at, which costs nothing, and only when it
-//! shrank by more than the limit is the session's directory measured: other processes use the disk too.
+//! Few file systems can limit a directory. So two signs are looked at that cost nothing: the free space of the file system, and what the
+//! kernel says that the processes wrote. Only when one of them is beyond the limit are the session's directories measured: other
+//! processes use the disk too, and give space back, and what was written may have been removed again.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -13,12 +14,29 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstatvfs, o
 use rustix::io::Errno;
 
 use crate::failure::About;
+use crate::processes::Processes;
 
 /// What a directory takes up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub bytes: u64,
     pub inodes: u64,
+}
+
+impl Usage {
+    fn less(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            inodes: self.inodes.saturating_sub(other.inodes),
+        }
+    }
+
+    fn larger(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.max(other.bytes),
+            inodes: self.inodes.max(other.inodes),
+        }
+    }
 }
 
 /// A limit of what is added to some directories from now on.
@@ -44,32 +62,47 @@ impl Quota {
         Ok(quota)
     }
 
-    /// What was exceeded, as a message.
-    pub fn exceeded(&self) -> Option<String> {
+    /// What was exceeded, as a message. What `processes` hold that has no name any more counts too.
+    pub fn exceeded(&self, processes: Option<&Processes>) -> Option<String> {
         let now = self.directories.iter().map(free);
-        let mut shrank = self.free.iter().zip(now).map(|(before, now)| Usage {
-            bytes: before.bytes.saturating_sub(now.bytes),
-            inodes: before.inodes.saturating_sub(now.inodes),
-        });
-        let Usage { bytes, inodes } = self.limit;
-        if !shrank.any(|shrank| shrank.bytes > bytes || shrank.inodes > inodes) {
-            return None;
-        }
+        let shrank = self.free.iter().zip(now);
+        let shrank = shrank.map(|(before, now)| before.less(now));
+        let mut sign = shrank.reduce(Usage::larger).unwrap_or_default();
+        sign.bytes = processes.map_or(0, Processes::written).max(sign.bytes);
+        self.broken_by(sign)?;
         let Ok(used) = self.used() else {
             return Some("programs of the stage wrote where it cannot be measured".into());
         };
-        let what = match used {
-            used if used.bytes.saturating_sub(self.before.bytes) > bytes => {
-                format!("{bytes} bytes")
+        let mut grown = used.less(self.before);
+        if let Some(processes) = processes {
+            let nameless = processes.nameless(&self.devices());
+            grown.bytes = grown.bytes.saturating_add(nameless.bytes);
+            grown.inodes = grown.inodes.saturating_add(nameless.inodes);
+            // What cannot be measured may be all that is gone or was written.
+            if nameless.more {
+                grown = grown.larger(sign);
             }
-            used if used.inodes.saturating_sub(self.before.inodes) > inodes => {
-                format!("{inodes} files")
-            }
-            _ => return None,
-        };
+        }
+        let what = self.broken_by(grown)?;
         Some(format!(
             "programs of the stage wrote more than its limit of {what}"
         ))
+    }
+
+    /// The limit that so much is beyond.
+    fn broken_by(&self, usage: Usage) -> Option<String> {
+        let Usage { bytes, inodes } = self.limit;
+        match usage {
+            usage if usage.bytes > bytes => Some(format!("{bytes} bytes")),
+            usage if usage.inodes > inodes => Some(format!("{inodes} files")),
+            _ => None,
+        }
+    }
+
+    /// The file systems that the directories are on.
+    fn devices(&self) -> Vec<u64> {
+        let stats = self.directories.iter().map(rustix::fs::fstat);
+        stats.flatten().map(|stat| stat.st_dev).collect()
     }
 
     fn used(&self) -> Result<Usage, Failure> {
@@ -153,7 +186,7 @@ mod tests {
             inodes: 20,
         };
         let quota = Quota::new(vec![directory(&top.path().join("watched"))], limit).unwrap();
-        assert_eq!(quota.exceeded(), None);
+        assert_eq!(quota.exceeded(None), None);
         for number in 0..15 {
             fs::write(top.path().join(format!("watched/a/b/{number}")), "x").unwrap();
         }
@@ -161,7 +194,7 @@ mod tests {
         for number in 15..30 {
             fs::write(top.path().join(format!("watched/a/b/{number}")), "x").unwrap();
         }
-        let message = quota.exceeded();
+        let message = quota.exceeded(None);
         assert!(message.is_none_or(|message| message.ends_with("20 files")));
     }
 }

@@ -14,13 +14,14 @@ use crate::access::{Need, TREE};
 use crate::cgroup::Group;
 use crate::failure::About;
 use crate::network::Forwarder;
-use crate::process::{Finished, Started, Streams, Watch, run_sandbox};
+use crate::process::{Finished, Started, Streams, run_sandbox};
 use crate::quota::{Quota, Usage};
 use crate::runner::{self, Scratch};
 use crate::sandbox::spec::Bounds;
 use crate::sandbox::view::open_own;
 use crate::sandbox::{self, Shown, View};
 use crate::session::Session;
+use crate::watch::Watch;
 use crate::{environment, hint, privilege};
 
 /// A program to run.
@@ -237,6 +238,7 @@ impl Session {
             capabilities: alone.capabilities,
             file_size: self.access.grant.limits.written_bytes,
             memory: self.memory_of_a_process(),
+            in_memory: self.access.grant.limits.memory,
         };
         let mut environment = self.environment(&[])?;
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -273,6 +275,7 @@ impl Session {
             group: group.as_ref(),
             memory: limits.memory,
             quota,
+            looks: 0,
         })
     }
 
@@ -290,6 +293,7 @@ impl Session {
             capabilities: privilege::of_programs(&grant.capabilities, privileged)?,
             file_size: grant.limits.written_bytes,
             memory: self.memory_of_a_process(),
+            in_memory: self.access.grant.limits.memory,
         })
     }
 

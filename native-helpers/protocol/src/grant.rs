@@ -45,7 +45,7 @@ pub struct Grant {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Bytes of memory. Where the machine gives no control groups, each process by itself may have so many.
+    /// Bytes of memory, files in memory included.
     pub memory: Option<u64>,
     /// Bytes that they add to the granted directories and the scratch directory.
     pub written_bytes: Option<u64>,

@@ -57,6 +57,9 @@ const READ_ONLY: MountAttrFlags = SEALED.union(MountAttrFlags::MOUNT_ATTR_RDONLY
 const DEVICE: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
 
+/// Bytes of a directory in memory that has hardly more than links and what others are mounted on.
+const SMALL: u64 = 16 << 20;
+
 /// A copy of a mount that is attached nowhere yet.
 pub type Copy = OwnedFd;
 
@@ -81,13 +84,16 @@ pub fn enter(spec: &Spec, files: &[OwnedFd]) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     namespace::private_mounts().about("/", "make a mount namespace")?;
     namespace::private_names().about("/", "make namespaces of names")?;
+    let size = spec.bounds.in_memory;
+    // Beside what is mounted in it there is next to nothing.
+    let small = size.map(|size| size.min(SMALL));
     let root = match root {
         Some(root) => root,
-        None => memory(0o755).about("/", "make a root directory")?,
+        None => memory(0o755, small).about("/", "make a root directory")?,
     };
     attach(&root, &open(Path::new("/"))?).about("/", "mount a root directory")?;
     for (place, taken) in spec.places.iter().zip(taken) {
-        match put(&root, place, taken) {
+        match put(&root, place, taken, size) {
             Err(_) if place.optional => {}
             done => done?,
         }
@@ -204,8 +210,12 @@ fn make(
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-fn memory(mode: u32) -> rustix::io::Result<OwnedFd> {
-    make("tmpfs", &[("mode", &format!("{mode:o}"))], SEALED)
+/// An empty directory in memory, of so many bytes at most.
+fn memory(mode: u32, size: Option<u64>) -> rustix::io::Result<OwnedFd> {
+    let (mode, size) = (format!("{mode:o}"), size.map(|size| size.to_string()));
+    let size = size.as_deref().map(|size| ("size", size));
+    let options: Vec<_> = [("mode", &*mode)].into_iter().chain(size).collect();
+    make("tmpfs", &options, SEALED)
 }
 
 fn attach(mount: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
@@ -213,15 +223,15 @@ fn attach(mount: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
     move_mount(mount, "", target, "", flags)
 }
 
-fn put(root: &OwnedFd, place: &Place, taken: Taken) -> Result<(), Failure> {
+fn put(root: &OwnedFd, place: &Place, taken: Taken, size: Option<u64>) -> Result<(), Failure> {
     let target = Path::new(OsStr::from_bytes(&place.target.0));
     match (&place.what, taken) {
         (What::Link(text), _) => link(root, text, target),
         (What::Memory(mode), _) => {
-            memory(*mode).and_then(|memory| attach_at(root, &memory, target))
+            memory(*mode, size).and_then(|memory| attach_at(root, &memory, target))
         }
         (_, Taken::Mount(mount)) => attach_at(root, &mount, target),
-        (_, Taken::Devices(devices)) => put_dev(root, target, devices),
+        (_, Taken::Devices(devices)) => put_dev(root, target, devices, size),
         (_, Taken::Proc { cmdline, masks }) => put_proc(root, target, &cmdline, masks),
         (_, Taken::Nothing) => Ok(()),
     }
@@ -246,8 +256,9 @@ fn put_dev(
     root: &OwnedFd,
     target: &Path,
     devices: Vec<(&'static str, Copy)>,
+    size: Option<u64>,
 ) -> rustix::io::Result<()> {
-    let dev = memory(0o755)?;
+    let dev = memory(0o755, size.map(|size| size.min(SMALL)))?;
     attach_at(root, &dev, target)?;
     for (name, device) in &devices {
         attach_at(&dev, device, Path::new(name))?;
@@ -255,7 +266,7 @@ fn put_dev(
     for (text, name) in DEVICE_LINKS {
         symlinkat(text, &dev, name)?;
     }
-    attach_at(&dev, &memory(0o1777)?, Path::new("shm"))?;
+    attach_at(&dev, &memory(0o1777, size)?, Path::new("shm"))?;
     let options = [("ptmxmode", "0666"), ("mode", "0620")];
     let terminals = make("devpts", &options, MountAttrFlags::MOUNT_ATTR_NOSUID)?;
     attach_at(&dev, &terminals, Path::new("pts"))

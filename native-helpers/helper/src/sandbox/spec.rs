@@ -86,4 +86,6 @@ pub struct Bounds {
     pub file_size: Option<u64>,
     /// Most bytes of memory of a process.
     pub memory: Option<u64>,
+    /// Most bytes of files in memory, in each directory that has them there.
+    pub in_memory: Option<u64>,
 }

@@ -3,7 +3,7 @@
 use osbuild_wasm_protocol::{ErrorCode, Failure, Interface, Limits, Outcome};
 
 use crate::command::script;
-use crate::support::{Bench, Calls, can_run, run};
+use crate::support::{Bench, Calls, TREE, can_run, host, run};
 
 /// What becomes of a shell script within limits.
 fn limited(limits: Limits, code: &str) -> Result<Outcome, Failure> {
@@ -115,4 +115,98 @@ fn programs_of_a_session_have_a_control_group_that_goes_with_it() {
         let alive = std::path::Path::new("/proc").join(process).exists();
         assert!(alive || !gone.contains(group), "{group}");
     }
+}
+
+/// Each file is smaller than the limit, all are larger, and none has a name; then it waits.
+fn nameless(keep: &str) -> String {
+    format!(
+        r#"
+import mmap, os, socket, time
+kept, (ours, theirs) = [], socket.socketpair()
+for number in range(8):
+    path = "{TREE}/%d" % number
+    file = os.open(path, os.O_RDWR | os.O_CREAT) if number % 2 else os.open("{TREE}", os.O_RDWR | os.O_TMPFILE)
+    os.write(file, os.urandom(900_000))
+    if number % 2:
+        os.unlink(path)
+    {keep}
+time.sleep(20)
+"#
+    )
+}
+
+#[test]
+fn files_without_a_name_count_as_written() {
+    if !can_run(&["python3"]) {
+        return;
+    }
+    let limits = Limits {
+        written_bytes: Some(2 << 20),
+        ..Limits::default()
+    };
+    for keep in [
+        // Open, mapped, on its way between two processes.
+        "kept.append(file)",
+        "kept.append(mmap.mmap(file, 4096)); os.close(file)",
+        "socket.send_fds(ours, [b'x'], [file]); os.close(file)",
+    ] {
+        let mut bench = Bench::granting(&["python3"]);
+        bench.grant.limits = limits;
+        let client = bench.client(Interface::Command);
+        let session = bench.begin(&client);
+        let failure = session.run(run("python3", &["-c", &nameless(keep)]));
+        let failure = failure.expect_err(keep);
+        assert!(
+            failure.detail.contains("limit of 2097152 bytes"),
+            "{keep}: {failure}"
+        );
+    }
+}
+
+/// A machine that gives nobody control groups.
+fn without_control_groups(test: impl FnOnce()) {
+    osbuild_wasm_sys::namespace::private_mounts().unwrap();
+    host("mount", &["-t", "tmpfs", "none", "/sys/fs/cgroup"]);
+    test();
+}
+
+#[test]
+fn memory_is_limited_for_all_processes_together_without_control_groups_too() {
+    if !can_run(&["sh", "tail", "head", "sleep", "mount"]) {
+        return;
+    }
+    let memory = Limits {
+        memory: Some(64 << 20),
+        ..Limits::default()
+    };
+    without_control_groups(|| {
+        for code in [
+            "for i in 1 2 3; do (head -c 40M /dev/zero; sleep 20) | tail & done; wait",
+            "head -c 40M /dev/zero >/tmp/a; head -c 40M /dev/zero >/dev/shm/a; sleep 20",
+        ] {
+            let failure = limited(memory, code).expect_err(code);
+            assert!(
+                failure.detail.contains("67108864 bytes of memory"),
+                "{code}: {failure}"
+            );
+        }
+        let little =
+            "for i in 1 2 3; do (head -c 4M /dev/zero; sleep 0.5) | tail -c 1 & done; wait";
+        assert_eq!(limited(memory, little).unwrap().status, 0);
+    });
+}
+
+#[test]
+fn processes_and_threads_are_counted_without_control_groups_too() {
+    if !can_run(&["python3", "mount"]) {
+        return;
+    }
+    let many = "import _thread, time\n_thread.stack_size(65536)\nfor _ in range(17000): _thread.start_new_thread(time.sleep, (60,))\ntime.sleep(60)";
+    without_control_groups(|| {
+        let bench = Bench::granting(&["python3"]);
+        let client = bench.client(Interface::Command);
+        let failure = bench.begin(&client).run(run("python3", &["-c", many]));
+        let failure = failure.unwrap_err();
+        assert!(failure.detail.contains("16384 processes"), "{failure}");
+    });
 }
