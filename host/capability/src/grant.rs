@@ -1,6 +1,7 @@
 //! What one component got for one run.
 use crate::interface::Interface;
 use crate::rights::Rights;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,24 @@ pub struct Limits {
     pub created_inodes: u64,
     /// Wall-clock time; none: unlimited.
     pub time: Option<Duration>,
+    /// Those of the above that hold for its programs too.
+    pub programs: ProgramLimits,
+}
+
+/// Bounds of the programs of one run, all of them together. Only what a policy sets holds for them, whatever its value: what programs
+/// usually take differs too much. None: unlimited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProgramLimits {
+    /// Bytes of memory, files in memory included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Bytes that they add to what they may write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_bytes: Option<u64>,
+    /// Inodes that they make there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_inodes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -48,6 +67,7 @@ impl Default for Limits {
             written_bytes: 64 << 30,
             created_inodes: 4_000_000,
             time: None,
+            programs: ProgramLimits::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ mod rights;
 mod size;
 
 pub use embed::embed;
-pub use grant::{Access, Grant, Limits, Root};
+pub use grant::{Access, Grant, Limits, ProgramLimits, Root};
 pub use interface::{Interface, PACKAGE, VERSION, Version};
 pub use metadata::{MetadataError, ModuleMetadata, SECTION};
 pub use pattern::{Coverage, Pattern, PatternError, exactly, shown};

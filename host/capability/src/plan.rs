@@ -1,5 +1,5 @@
 //! Plans: what every module of a manifest would get, before anything runs.
-use crate::grant::Limits;
+use crate::grant::{Limits, ProgramLimits};
 use crate::policy::Decision;
 use crate::profile::Profile;
 use crate::rights::{Right, Verb};
@@ -117,17 +117,20 @@ pub struct Part {
 /// The bounds of a run in JSON.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
-    /// Bytes of linear memory.
+    /// Bytes of memory: stack, instances, linear memories and tables.
     pub memory: u64,
     /// Bytes of log.
     pub log_bytes: u64,
-    /// Bytes written through `tree`.
+    /// Bytes written by the component, and by the host for it.
     pub written_bytes: u64,
-    /// Inodes made through `tree`.
+    /// Inodes made in the same ways.
     pub created_inodes: u64,
     /// Wall-clock time; none: unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
+    /// Those of the above that hold for programs too, all of them together; the others do not.
+    #[serde(default)]
+    pub programs: ProgramLimits,
 }
 
 impl From<&Limits> for Bounds {
@@ -138,6 +141,7 @@ impl From<&Limits> for Bounds {
             written_bytes: limits.written_bytes,
             created_inodes: limits.created_inodes,
             seconds: limits.time.map(|time| time.as_secs().max(1)),
+            programs: limits.programs,
         }
     }
 }
@@ -150,6 +154,7 @@ impl From<Bounds> for Limits {
             written_bytes: bounds.written_bytes,
             created_inodes: bounds.created_inodes,
             time: bounds.seconds.map(Duration::from_secs),
+            programs: bounds.programs,
         }
     }
 }

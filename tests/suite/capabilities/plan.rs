@@ -55,6 +55,37 @@ fn the_json_of_a_plan_fits_its_schema() {
 }
 
 #[test]
+fn a_plan_says_which_limits_hold_for_programs() {
+    let scratch = Scratch::new();
+    let of_all = "programs: no limit of memory, bytes written, inodes written";
+    let without = plan(&scratch, "").run().expect(0);
+    assert!(without.stdout.contains(of_all), "{}", without.all());
+    for (limits, said) in [
+        ("", of_all),
+        (
+            "limits = { memory = '1 GiB' }",
+            "programs: no limit of bytes written, inodes written",
+        ),
+        (
+            "limits = { memory = '1 GiB', written-bytes = '64 GiB', created-inodes = 4000000 }",
+            "",
+        ),
+    ] {
+        let rule = format!(
+            "version = 1\n[[rule]]\nmodules = ['*']\ntier = 'privileged'\nprograms = ['*']\nlinux-capabilities = ['*']\nhosts = ['*']\nreads = ['/**']\n{limits}\n"
+        );
+        let policy = scratch.write("policy.toml", rule);
+        let planned = plan(&scratch, "--format html")
+            .option("--policy", policy)
+            .run();
+        let planned = planned.expect(0);
+        let shown = planned.stdout.contains("programs: no limit of");
+        assert_eq!(shown, !said.is_empty(), "{limits}: {}", planned.all());
+        assert!(planned.stdout.contains(said), "{limits}: {}", planned.all());
+    }
+}
+
+#[test]
 fn stages_have_no_network_and_sources_name_their_hosts() {
     let scratch = Scratch::new();
     let plan = plan(&scratch, "--format json").run().expect(0).json();

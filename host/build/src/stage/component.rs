@@ -12,7 +12,7 @@ use crate::run::Settings;
 use crate::sandbox::{Once, Sandbox};
 use crate::stage::bounds::Bounds;
 use crate::without_devices::Devices;
-use osbuild_wasm_capability::policy::{Bytes, RuleLimits};
+use osbuild_wasm_capability::ProgramLimits;
 use osbuild_wasm_capability::{Grant, Interface};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
@@ -136,7 +136,7 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
         programs: plan.decision.programs.clone(),
         capabilities: plan.decision.linux_capabilities.clone(),
         privileged: plan.decision.privileged_programs.clone(),
-        limits: limits_of_programs(&plan.decision.set_limits),
+        limits: limits_of_programs(&plan.decision.limits.programs),
         environment: plan.module.metadata.environment.clone(),
         network,
         ..granted.grant
@@ -144,13 +144,11 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
     Ok(granted)
 }
 
-/// The limits that a policy has set; measuring takes time, so what is limited by our own defaults alone is not measured. A policy that
-/// sets what is the default means it, so values are not compared.
-fn limits_of_programs(set: &RuleLimits) -> protocol::Limits {
+fn limits_of_programs(limits: &ProgramLimits) -> protocol::Limits {
     protocol::Limits {
-        memory: set.memory.map(|Bytes(bytes)| bytes),
-        written_bytes: set.written_bytes.map(|Bytes(bytes)| bytes),
-        created_inodes: set.created_inodes,
+        memory: limits.memory,
+        written_bytes: limits.written_bytes,
+        created_inodes: limits.created_inodes,
     }
 }
 
@@ -216,7 +214,7 @@ mod tests {
         let policy = Policy::parse(&format!("version = 1\n{rules}")).ok()?;
         let mut ask = Ask::default();
         ask.module.name = "org.osbuild.x".into();
-        Some(limits_of_programs(&policy.decide(&ask).set_limits))
+        Some(limits_of_programs(&policy.decide(&ask).limits.programs))
     }
 
     #[test]

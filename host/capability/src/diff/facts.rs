@@ -414,12 +414,27 @@ fn covered(verb: Verb, path: &str, rights: &[Right]) -> bool {
 
 fn bounds_beyond(own: &Bounds, other: &Bounds) -> Vec<String> {
     let time = |bounds: &Bounds| bounds.seconds.unwrap_or(u64::MAX);
+    let (programs, of_other) = (own.programs, other.programs);
+    let pair = |name, own: Option<u64>, other: Option<u64>| {
+        (name, own.unwrap_or(u64::MAX), other.unwrap_or(u64::MAX))
+    };
     let pairs = [
         ("memory", own.memory, other.memory),
         ("log bytes", own.log_bytes, other.log_bytes),
         ("written bytes", own.written_bytes, other.written_bytes),
         ("created inodes", own.created_inodes, other.created_inodes),
         ("seconds", time(own), time(other)),
+        pair("memory of programs", programs.memory, of_other.memory),
+        pair(
+            "bytes written by programs",
+            programs.written_bytes,
+            of_other.written_bytes,
+        ),
+        pair(
+            "inodes created by programs",
+            programs.created_inodes,
+            of_other.created_inodes,
+        ),
     ];
     let shown = |number: u64| match number {
         u64::MAX => "unlimited".to_owned(),

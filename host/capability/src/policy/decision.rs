@@ -1,6 +1,6 @@
 //! What a policy decides about one use of a module.
 use super::Policy;
-use super::document::{Beyond, Rule, RuleLimits, Tier};
+use super::document::{Beyond, Rule, Tier};
 use super::value::{HostPattern, NamePattern};
 use crate::grant::Limits;
 use crate::interface::Interface;
@@ -46,9 +46,6 @@ pub struct Decision {
     pub rights: Option<Vec<Right>>,
     /// Bounds.
     pub limits: Bounds,
-    /// Those of the bounds that the policy sets, be it to what is usual: only these hold for programs too.
-    #[serde(skip)]
-    pub set_limits: RuleLimits,
     /// What was asked for and is refused when it is used.
     pub withheld: Vec<String>,
     /// What was asked for and is an error: the module does not run.
@@ -80,15 +77,13 @@ impl Policy {
             };
         };
         let mut limits = Limits::default();
-        let set_limits = rule.limits.or(self.limits);
-        set_limits.apply(&mut limits);
+        rule.limits.or(self.limits).apply(&mut limits);
         let mut review = Review {
             rule,
             ask,
             decision: Decision {
                 rule: Some(rule.label()),
                 limits: Bounds::from(&limits),
-                set_limits,
                 ..Decision::default()
             },
         };

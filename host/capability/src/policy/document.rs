@@ -1,7 +1,7 @@
 //! What a policy file says.
 use super::value::{Bytes, FilePattern, HostPattern, NamePattern, Sha256, Time};
 use super::{Policy, PolicyError};
-use crate::grant::Limits;
+use crate::grant::{Limits, ProgramLimits};
 use crate::interface::Interface;
 use crate::pattern::Pattern;
 use crate::reads::ReadPattern;
@@ -110,8 +110,13 @@ impl RuleLimits {
         }
     }
 
-    /// The limits with these set.
+    /// The limits with these set, for programs too, be it to what is usual.
     pub(super) fn apply(&self, limits: &mut Limits) {
+        limits.programs = ProgramLimits {
+            memory: self.memory.map(|Bytes(bytes)| bytes),
+            written_bytes: self.written_bytes.map(|Bytes(bytes)| bytes),
+            created_inodes: self.created_inodes,
+        };
         if let Some(Bytes(memory)) = self.memory {
             limits.memory = usize::try_from(memory).unwrap_or(usize::MAX);
         }

@@ -149,6 +149,15 @@ pub struct GrantedLimits {
     /// Wall-clock time; none: unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
+    /// Bytes of memory of all programs together; this and what follows: none: unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_of_programs: Option<u64>,
+    /// Bytes written by programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_written_by_programs: Option<u64>,
+    /// Inodes made by programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inodes_created_by_programs: Option<u64>,
 }
 
 impl From<Bounds> for GrantedLimits {
@@ -159,6 +168,7 @@ impl From<Bounds> for GrantedLimits {
             written_bytes,
             created_inodes,
             seconds,
+            programs,
         } = bounds;
         Self {
             memory,
@@ -166,6 +176,9 @@ impl From<Bounds> for GrantedLimits {
             written_bytes,
             created_inodes,
             seconds,
+            memory_of_programs: programs.memory,
+            bytes_written_by_programs: programs.written_bytes,
+            inodes_created_by_programs: programs.created_inodes,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A plan as tables: one for the sources, one for each pipeline.
-use super::words::{bounds, bounds_of_source, component, interfaces, list, refused_wasi, rights};
+use super::words::{
+    bounds, bounds_of_source, component, interfaces, list, refused_wasi, rights, unbounded_programs,
+};
 use super::{Cell, Mood, Part, Sheet};
 use crate::text::{self, count};
 use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline};
@@ -39,7 +41,11 @@ pub fn plan_sheet(plan: &Plan) -> Sheet {
     if let (None, Some(stage)) = (&plan.policy, limits) {
         facts.push((
             "limits of each stage".into(),
-            bounds(&stage.decision.limits),
+            format!(
+                "{}; {}",
+                bounds(&stage.decision.limits),
+                unbounded_programs(&stage.decision.limits)
+            ),
         ));
     }
     let with_policy = plan.policy.is_some();
@@ -247,11 +253,17 @@ fn decision(decision: &Decision, with_policy: bool, is_stage: bool) -> Cell {
         true => bounds(&decision.limits),
         false => bounds_of_source(&decision.limits),
     };
+    let runs_programs = !(decision.programs.is_empty() && decision.privileged_programs.is_empty());
+    let programs = match runs_programs {
+        true => unbounded_programs(&decision.limits),
+        false => String::new(),
+    };
     Cell::new([
         rule.map(|rule| format!("granted by {rule}"))
             .unwrap_or_default(),
         list("withheld", &decision.withheld),
         limits,
+        programs,
     ])
     .mood(Mood::Good)
 }

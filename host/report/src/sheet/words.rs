@@ -96,6 +96,22 @@ pub(super) fn bounds(bounds: &Bounds) -> String {
     )
 }
 
+/// Which of the bounds do not hold for programs; empty: all of them do.
+pub(super) fn unbounded_programs(bounds: &Bounds) -> String {
+    let programs = &bounds.programs;
+    let kinds = [
+        (programs.memory, "memory"),
+        (programs.written_bytes, "bytes written"),
+        (programs.created_inodes, "inodes written"),
+    ];
+    let unbounded = kinds.iter().filter(|(limit, _)| limit.is_none());
+    let unbounded: Vec<_> = unbounded.map(|(_, kind)| *kind).collect();
+    match unbounded.as_slice() {
+        [] => String::new(),
+        kinds => format!("programs: no limit of {}", kinds.join(", ")),
+    }
+}
+
 /// The limits of a source: it has no memory of its own and no tree.
 pub(super) fn bounds_of_source(bounds: &Bounds) -> String {
     format!("{}, {} fetched", time(bounds), size(bounds.written_bytes))
