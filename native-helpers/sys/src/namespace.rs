@@ -1,10 +1,12 @@
 //! Namespaces of the calling thread.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, Result};
 use rustix::ioctl::{self, Opcode, Setter};
 use rustix::mount::{MountPropagationFlags, mount_change};
@@ -91,15 +93,45 @@ pub fn private_processes() -> Result<()> {
 /// Files of a process that say which ids stand for which, see user_namespaces(7).
 const MAPS: [&str; 2] = ["uid_map", "gid_map"];
 
+/// What a user namespace made here may have at most, as files of /proc/sys/user, where its creator can lower it: it all counts as its
+/// creator's too, who would run out of it for the whole machine.
+const SHARES: [(&CStr, &[u8]); 11] = [
+    (c"/proc/sys/user/max_inotify_instances", b"16"),
+    (c"/proc/sys/user/max_inotify_watches", b"4096"),
+    (c"/proc/sys/user/max_fanotify_groups", b"0"),
+    (c"/proc/sys/user/max_cgroup_namespaces", b"0"),
+    (c"/proc/sys/user/max_ipc_namespaces", b"64"),
+    (c"/proc/sys/user/max_mnt_namespaces", b"256"),
+    (c"/proc/sys/user/max_net_namespaces", b"64"),
+    (c"/proc/sys/user/max_pid_namespaces", b"64"),
+    (c"/proc/sys/user/max_time_namespaces", b"0"),
+    (c"/proc/sys/user/max_user_namespaces", b"64"),
+    (c"/proc/sys/user/max_uts_namespaces", b"64"),
+];
+
+/// Leaves the user namespace of the calling process its shares. There is no file of what a kernel does not count, and none can be written
+/// in a container whose /proc is read-only.
+fn share() -> Result<()> {
+    for (file, most) in SHARES {
+        if let Ok(file) = rustix::fs::open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+            rustix::io::write(file, most)?;
+        }
+    }
+    Ok(())
+}
+
 /// A new user namespace in which every id of this process's one stands for itself. `holder` is a program that ends when its standard
 /// input does; it holds the namespace until there is a descriptor of it.
 ///
 /// # Errors
 /// `PERM` without CAP_SETUID, CAP_SETGID and CAP_SETFCAP, or where the machine forbids user namespaces; `NOSPC` when it allows no more.
 pub fn user_namespace(holder: &mut Command) -> std::io::Result<OwnedFd> {
-    // SAFETY: between fork and exec one system call, which unshares no descriptors.
-    let unshare = || Ok(unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }?);
-    // SAFETY: as above.
+    let unshare = || {
+        // SAFETY: it unshares no descriptors.
+        unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }?;
+        Ok(share()?)
+    };
+    // SAFETY: between fork and exec system calls only: no allocation, no lock.
     unsafe { holder.pre_exec(unshare) };
     let mut child = holder.stdin(Stdio::piped()).spawn()?;
     let process = PathBuf::from(format!("/proc/{}", child.id()));

@@ -49,6 +49,22 @@ const HIDDEN: [&str; 12] = [
     "vmallocinfo",
 ];
 
+/// What programs need of /sys: block devices that are made here (those of disks of the machine lead nowhere), what file systems and the
+/// machine's processors offer. Nothing is mounted below any of them.
+const SYS: [&str; 8] = [
+    "block",
+    "class/block",
+    "dev/block",
+    "devices/system/cpu",
+    "devices/virtual/block",
+    "fs/btrfs/features",
+    "fs/ext4/features",
+    "kernel/mm/transparent_hugepage",
+];
+
+/// Terminals that a sandbox can have at once: the machine has a few thousand for all.
+const TERMINALS: &str = "64";
+
 /// What every mount of a sandbox is.
 const SEALED: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
@@ -68,6 +84,7 @@ enum Taken {
     Nothing,
     Mount(Copy),
     Devices(Vec<(&'static str, Copy)>),
+    Sys(Vec<(&'static str, Copy)>),
     Proc { cmdline: Copy, masks: Vec<Copy> },
 }
 
@@ -85,6 +102,9 @@ pub fn enter(spec: &Spec, files: &[OwnedFd]) -> Result<(), Failure> {
     namespace::private_mounts().about("/", "make a mount namespace")?;
     namespace::private_names().about("/", "make namespaces of names")?;
     let size = spec.bounds.in_memory;
+    if let Some(size) = size {
+        limit_shared_memory(size);
+    }
     // Beside what is mounted in it there is next to nothing.
     let small = size.map(|size| size.min(SMALL));
     let root = match root {
@@ -124,7 +144,7 @@ fn take(place: &Place, files: &[OwnedFd]) -> Result<Taken, Failure> {
             };
             Taken::Mount(copy(file(files, *position)?, attributes)?)
         }
-        What::Sys => Taken::Mount(sys()?),
+        What::Sys => Taken::Sys(sys()?),
         What::Dev => Taken::Devices(devices()?),
         What::Proc { cmdline } => {
             let null = open(Path::new("/dev/null"))?;
@@ -178,13 +198,12 @@ fn copy_with(
     Ok(copy)
 }
 
-/// The machine's /sys alone; with what is mounted below it only where the kernel ties both together (in a user namespace).
-fn sys() -> Result<Copy, Failure> {
-    let sys = open(Path::new("/sys"))?;
-    match copy_with(&sys, OpenTreeFlags::empty(), READ_ONLY) {
-        Err(Errno::INVAL) => copy(&sys, READ_ONLY),
-        copied => copied.about("/sys", "copy this mount"),
-    }
+fn sys() -> Result<Vec<(&'static str, Copy)>, Failure> {
+    let there = SYS.map(|path| (path, Path::new("/sys").join(path)));
+    let there = there.into_iter().filter(|(_, path)| path.is_dir());
+    there
+        .map(|(name, path)| Ok((name, copy(&open(&path)?, READ_ONLY)?)))
+        .collect()
 }
 
 fn devices() -> Result<Vec<(&'static str, Copy)>, Failure> {
@@ -218,6 +237,13 @@ fn memory(mode: u32, size: Option<u64>) -> rustix::io::Result<OwnedFd> {
     make("tmpfs", &options, SEALED)
 }
 
+/// Limits what there can be of shared memory that belongs to no process, in the namespace of such names that this process is in. Old
+/// kernels let only the machine's root do this.
+fn limit_shared_memory(bytes: u64) {
+    let pages = bytes / rustix::param::page_size() as u64;
+    let _ = std::fs::write("/proc/sys/kernel/shmall", pages.to_string());
+}
+
 fn attach(mount: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(mount, "", target, "", flags)
@@ -232,6 +258,7 @@ fn put(root: &OwnedFd, place: &Place, taken: Taken, size: Option<u64>) -> Result
         }
         (_, Taken::Mount(mount)) => attach_at(root, &mount, target),
         (_, Taken::Devices(devices)) => put_dev(root, target, devices, size),
+        (_, Taken::Sys(parts)) => put_sys(root, target, parts),
         (_, Taken::Proc { cmdline, masks }) => put_proc(root, target, &cmdline, masks),
         (_, Taken::Nothing) => Ok(()),
     }
@@ -267,9 +294,22 @@ fn put_dev(
         symlinkat(text, &dev, name)?;
     }
     attach_at(&dev, &memory(0o1777, size)?, Path::new("shm"))?;
-    let options = [("ptmxmode", "0666"), ("mode", "0620")];
+    let options = [("ptmxmode", "0666"), ("mode", "0620"), ("max", TERMINALS)];
     let terminals = make("devpts", &options, MountAttrFlags::MOUNT_ATTR_NOSUID)?;
     attach_at(&dev, &terminals, Path::new("pts"))
+}
+
+fn put_sys(
+    root: &OwnedFd,
+    target: &Path,
+    parts: Vec<(&'static str, Copy)>,
+) -> rustix::io::Result<()> {
+    let sys = memory(0o755, Some(SMALL))?;
+    attach_at(root, &sys, target)?;
+    for (name, part) in &parts {
+        attach_at(&sys, part, Path::new(name))?;
+    }
+    set_attributes(&sys, READ_ONLY, MountAttrFlags::empty())
 }
 
 fn put_proc(

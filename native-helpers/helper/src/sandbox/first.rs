@@ -23,6 +23,10 @@ use crate::{privilege, seccomp};
 /// Word of the command line that stands for all this.
 pub const COMMAND: &str = "sandbox";
 
+/// Bytes of message queues, and signals that wait: what programs of user 0 have of them is taken from that of the machine's own.
+const QUEUES: u64 = 128 << 10;
+const SIGNALS: u64 = 1 << 10;
+
 /// Sets up what the socket says and answers with the program's exit status, 128 + N when signal N ended it. With status 0 comes what
 /// the program mounted, if it was to mount something.
 pub fn serve(control: &Connection) {
@@ -77,6 +81,8 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
         (Resource::Fsize, bounds.file_size),
         (Resource::As, bounds.memory),
         (Resource::Core, Some(0)),
+        (Resource::Msgqueue, Some(QUEUES)),
+        (Resource::Sigpending, Some(SIGNALS)),
     ];
     let confinement = Confinement {
         user_namespace: bounds.user_namespace.map(file).transpose()?,
@@ -84,7 +90,7 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
         filters: seccomp::of_programs(&bounds.capabilities, bounds.user_namespace.is_none())?,
         limits: limits
             .into_iter()
-            .filter_map(|(resource, limit)| Some((resource, limit?)))
+            .filter_map(|(resource, limit)| Some((resource, allowed(resource, limit?))))
             .collect(),
         terminal: program.terminal,
     };
@@ -94,6 +100,12 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
         .ok()
         .and_then(Pid::from_raw)
         .ok_or_else(|| invalid("sandbox", "a process has no number"))
+}
+
+/// A limit, or what this process itself may have where that is less.
+fn allowed(resource: Resource, limit: u64) -> u64 {
+    let own = rustix::process::getrlimit(resource).maximum;
+    own.map_or(limit, |own| own.min(limit))
 }
 
 fn text(bytes: &Bytes) -> OsString {

@@ -44,7 +44,7 @@ pub enum What {
     Dev,
     /// The processes of the sandbox; nothing in it can be changed. `cmdline` is what it shows as the kernel's command line.
     Proc { cmdline: Position },
-    /// The machine's /sys, read-only, without what is mounted below it.
+    /// What programs need of the machine's /sys, read-only.
     Sys,
 }
 

@@ -240,6 +240,38 @@ print("kcore", len(open("/proc/kcore", "rb").read(10)) if os.path.exists("/proc/
     assert_eq!(mode(), before);
 }
 
+#[test]
+fn sys_shows_what_programs_need_and_nothing_more() {
+    shell(|_, session| {
+        let (_, shown) = script(
+            session,
+            "cd /sys && ls . class devices devices/virtual kernel fs",
+        );
+        for hidden in [
+            "firmware",
+            "net",
+            "dmi",
+            "bus",
+            "module",
+            "power",
+            "hypervisor",
+            "cgroup",
+            "debug",
+            "tty",
+        ] {
+            assert!(
+                !shown.lines().any(|line| line == hidden),
+                "{hidden}: {shown}"
+            );
+        }
+        let there = "test -e /sys/block && test -e /sys/class/block && test -e /sys/dev/block && test -e /sys/devices/system/cpu/online";
+        assert_eq!(script(session, there).0, 0, "{shown}");
+        for path in ["/sys/x", "/sys/kernel/x", "/sys/devices/virtual/x"] {
+            assert_ne!(script(session, &format!("mkdir {path}")).0, 0, "{path}");
+        }
+    });
+}
+
 /// The run of a program that shows whether a variable made it load something.
 fn with_variable(session: &Calls, name: &str) -> Result<i32, ErrorCode> {
     let run = Run {

@@ -210,3 +210,48 @@ fn processes_and_threads_are_counted_without_control_groups_too() {
         assert!(failure.detail.contains("16384 processes"), "{failure}");
     });
 }
+
+/// How many a program can have of what is counted for each user of the machine: instances and watches of inotify, queues, signals that
+/// wait, terminals; and blocks of shared memory of 40 MiB each.
+const TAKES: &str = r#"
+import ctypes, os, signal
+libc = ctypes.CDLL(None)
+def count(take, most):
+    return next((number for number in range(most) if take(number) < 0), most)
+def terminal(_):
+    try: return os.open("/dev/ptmx", os.O_RDWR)
+    except OSError: return -1
+def watch(number):
+    os.mkdir("/tmp/%d" % number)
+    return libc.inotify_add_watch(notifier, b"/tmp/%d" % number, 2)
+signal.pthread_sigmask(signal.SIG_BLOCK, [40])
+queue = lambda number: libc.mq_open(b"/%d" % number, os.O_CREAT | os.O_RDWR, 0o600, None)
+print(count(lambda _: libc.inotify_init1(0), 1000), end=" ")
+notifier = 3
+print(count(watch, 10000), count(queue, 100), count(lambda _: libc.sigqueue(os.getpid(), 40, None), 20000), count(terminal, 1000), end=" ")
+print(count(lambda _: libc.shmget(0, 40 << 20, 0o600), 10))
+"#;
+
+#[test]
+fn what_is_counted_for_each_user_is_not_used_up_for_the_machines_root() {
+    if !can_run(&["python3"]) {
+        return;
+    }
+    let mut bench = Bench::granting(&["python3"]);
+    bench.grant.limits.memory = Some(100 << 20);
+    let client = bench.client(Interface::Command);
+    let outcome = bench.begin(&client).run(run("python3", &["-c", TAKES]));
+    let outcome = outcome.unwrap();
+    let counts = crate::command::text(&outcome);
+    let counts: Vec<u32> = counts
+        .split_whitespace()
+        .map(|count| count.parse().unwrap())
+        .collect();
+    for (count, most) in counts.iter().zip([16, 4096, 1, 1024, 64, 2]) {
+        assert!(
+            count <= &most && *count > 0,
+            "{counts:?}: {count} of {most}"
+        );
+    }
+    assert_eq!(counts.len(), 6, "{counts:?} {}", bench.log());
+}
