@@ -1,14 +1,28 @@
 //! What can go wrong, each with the path it happened at.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Bytes of a path in a message; of longer ones there is the end. Nothing is nested so deep but to be looked at by nobody.
+const LONGEST: usize = 400;
+
+/// A path as messages show it: one that is far too long begins with `…/`.
+pub fn shown(path: &str) -> Cow<'_, str> {
+    let Some(beyond) = path.len().checked_sub(LONGEST).filter(|beyond| *beyond > 0) else {
+        return path.into();
+    };
+    let end = &path[path.ceil_char_boundary(beyond)..];
+    let names = end.split_once('/').map_or(end, |(_, names)| names);
+    format!("…/{names}").into()
+}
 
 /// An error about a tree. The first line says what was tried where; the cause is its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
     /// A system call failed.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", shown(&path.to_string_lossy()))]
     Io {
         /// What was tried, as a verb that a path follows.
         action: &'static str,
@@ -18,7 +32,7 @@ pub enum FilesError {
         source: io::Error,
     },
     /// A copy would have to replace a directory by something else, or the other way round.
-    #[error("cannot copy onto {}: {problem}", path.display())]
+    #[error("cannot copy onto {}: {problem}", shown(&path.to_string_lossy()))]
     Conflict {
         /// The path at the destination.
         path: PathBuf,
@@ -60,5 +74,21 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
             path: path.to_owned(),
             source: error.into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn of_a_path_that_is_too_long_there_is_the_end() {
+        assert_eq!(shown("/a/b"), "/a/b");
+        let long = shown(&"/näme".repeat(1000)).into_owned();
+        assert!(
+            long.len() < 500 && long.starts_with("…/näme/näme"),
+            "{long}"
+        );
+        assert!(shown(&"ä".repeat(1000)).len() < 500);
     }
 }

@@ -26,7 +26,7 @@ pub use copy::{
     copy_object, copy_part, copy_tree,
 };
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
-pub use error::{At, FilesError};
+pub use error::{At, FilesError, shown};
 pub use home::own_directory;
 pub use name::{name_from_text, name_to_text};
 pub use privileges::holds_privileges;

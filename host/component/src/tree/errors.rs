@@ -1,6 +1,6 @@
 //! From the kernel's errors to those of the contract.
 use crate::bindings::types::{Error, ErrorCode};
-use osbuild_wasm_files::FilesError;
+use osbuild_wasm_files::{FilesError, shown};
 use rustix::io::Errno;
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ pub(crate) fn from_errno(path: &str, errno: Errno) -> Error {
     let (code, detail) = describe(errno);
     Error {
         code,
-        path: path.to_owned(),
+        path: shown(path).into_owned(),
         detail: detail.map_or_else(|| errno_text(errno), str::to_owned),
     }
 }
@@ -18,7 +18,7 @@ pub(crate) fn from_errno(path: &str, errno: Errno) -> Error {
 pub(crate) fn denied(path: &str, detail: impl Display) -> Error {
     Error {
         code: ErrorCode::Denied,
-        path: path.to_owned(),
+        path: shown(path).into_owned(),
         detail: detail.to_string(),
     }
 }
@@ -27,7 +27,7 @@ pub(crate) fn denied(path: &str, detail: impl Display) -> Error {
 pub(crate) fn invalid(path: &str, detail: impl Display) -> Error {
     Error {
         code: ErrorCode::Invalid,
-        path: path.to_owned(),
+        path: shown(path).into_owned(),
         detail: detail.to_string(),
     }
 }
@@ -36,7 +36,7 @@ pub(crate) fn invalid(path: &str, detail: impl Display) -> Error {
 pub(crate) fn failed(path: &str, detail: &dyn Display) -> Error {
     Error {
         code: ErrorCode::Io,
-        path: path.to_owned(),
+        path: shown(path).into_owned(),
         detail: detail.to_string(),
     }
 }

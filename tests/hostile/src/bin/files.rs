@@ -71,7 +71,7 @@ fn by_tree(step: &Step) -> Result<String> {
             let names: Vec<_> = files.list(path)?.into_iter().map(|e| e.name).collect();
             return Ok(names.join(" "));
         }
-        "deepen" => return deepen(&files.below(path)),
+        "deepen" => return deepen(&files.below(path), to.parse().unwrap_or(3)),
         "hoard" => return hoard(&files, path),
         "race" => return race(|| files.read_to_string(path), || files.write(path, CONTENT)),
         "write" => files.write(path, CONTENT),
@@ -138,13 +138,12 @@ fn by_std(step: &Step) -> std::io::Result<String> {
     .map(|()| String::new())
 }
 
-/// Makes directories nested far deeper than a path can say: long chains, each moved below the next.
-fn deepen(tree: &Tree) -> Result<String> {
+/// Makes directories nested far deeper than a path can say: so many long chains, each moved below the next.
+fn deepen(tree: &Tree, chains: usize) -> Result<String> {
     const CHAIN: usize = 1000;
-    const CHAINS: usize = 3;
     let chain = |length: usize| ["d"; CHAIN][..length].join("/");
     tree.create_dir("whole")?;
-    for _ in 0..CHAINS {
+    for _ in 0..chains {
         tree.create_dir("next")?;
         (1..=CHAIN).try_for_each(|length| tree.create_dir(&format!("next/{}", chain(length))))?;
         tree.rename("whole", &format!("next/{}/d", chain(CHAIN)))?;
@@ -156,7 +155,7 @@ fn deepen(tree: &Tree) -> Result<String> {
     };
     match tree.copy("whole", "copy", options) {
         Ok(()) => Err(Error::new("it was copied")),
-        Err(_) => Ok(format!("{} levels", CHAIN * CHAINS)),
+        Err(_) => Ok(format!("{} levels", CHAIN * chains)),
     }
 }
 
