@@ -38,13 +38,14 @@ impl Compiler {
     /// First argument of the program when it is to compile: what follows is for [`Compiler::serve`].
     pub const WORD: &str = "compile-component";
 
-    /// What a component of that size usually takes, several times over; no more time than the stage has.
-    pub(crate) fn of(size: usize, time: Option<Duration>) -> Self {
-        let size = size as u64;
-        let usual = 4 + (size >> 18);
+    /// What a component with so many bytes of code, of so many bytes in all, usually takes, several times over; no more time than the stage
+    /// has.
+    pub(crate) fn of(code: usize, size: usize, time: Option<Duration>) -> Self {
+        let (code, size) = (code as u64, size as u64);
+        let usual = 4 + (code >> 18);
         let allowed = time.map_or(u64::MAX, |time| time.as_secs().max(LEAST));
         Self {
-            memory: (128 << 20) + size.saturating_mul(64),
+            memory: (128 << 20) + code.saturating_mul(64) + size.saturating_mul(4),
             seconds: usual.min(allowed),
             by_time: allowed < usual,
         }

@@ -1,4 +1,4 @@
-//! The memory that a component needs before it runs anything: its stack, and the instances of its modules, which no limiter of wasmtime
+//! What a component costs before it runs anything: compiling it, its stack, and the instances of its modules, which no limiter of wasmtime
 //! counts.
 use crate::engine::WASM_STACK;
 use crate::limits::MAX_INSTANCES;
@@ -45,6 +45,22 @@ pub(crate) fn weight(bytes: &[u8]) -> wasmparser::Result<usize> {
         }
     }
     Ok(count.bytes())
+}
+
+/// Bytes of a component that are compiled: neither data nor what is there for people and tools, such as names. Errors: what the parser says
+/// of a malformed one.
+pub(crate) fn code_size(bytes: &[u8]) -> wasmparser::Result<usize> {
+    let mut size = bytes.len();
+    for payload in Parser::new(0).parse_all(bytes) {
+        let other = match payload? {
+            Payload::CustomSection(section) => section.range(),
+            Payload::DataSection(section) => section.range(),
+            _ => continue,
+        };
+        let length = other.end.saturating_sub(other.start);
+        size = size.saturating_sub(usize::try_from(length).unwrap_or(usize::MAX));
+    }
+    Ok(size)
 }
 
 /// How many things of a section each instance of the module holds.

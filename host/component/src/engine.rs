@@ -2,7 +2,7 @@
 use crate::bindings;
 use crate::cache::Cache;
 use crate::compiler::Compiler;
-use crate::complexity::weight;
+use crate::complexity::{code_size, weight};
 use crate::failure::ComponentError;
 use crate::installed::{self, Installed};
 use crate::module::Module;
@@ -198,7 +198,12 @@ fn link_interface(linker: &mut Linker<State>, interface: Interface) -> wasmtime:
 }
 
 fn compile(module: &Module, time: Option<Duration>) -> Result<Vec<u8>, ComponentError> {
-    Compiler::of(module.bytes.len(), time).compile(&module.metadata.name, &module.bytes)
+    let name = &module.metadata.name;
+    let code = code_size(&module.bytes).map_err(|error| ComponentError::Link {
+        name: name.clone(),
+        cause: error.message().to_owned(),
+    })?;
+    Compiler::of(code, module.bytes.len(), time).compile(name, &module.bytes)
 }
 
 /// Bytes of stack that a component may use, beside the one in its memory.

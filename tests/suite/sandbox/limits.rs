@@ -8,10 +8,21 @@ const LIMITS: &str = "written-bytes = '1 MiB', memory = '64 MiB', log-bytes = '6
 
 /// Runs one hostile module in a pipeline under these limits.
 fn run(scratch: &Scratch, library: &std::path::Path, module: &str, options: Value) -> Ended {
+    within(scratch, library, module, options, "10min")
+}
+
+/// The same in so much time.
+fn within(
+    scratch: &Scratch,
+    library: &std::path::Path,
+    module: &str,
+    options: Value,
+    time: &str,
+) -> Ended {
     // The sandbox of a program has files of its own.
     let inodes = if module == "test.programs" { 2000 } else { 20 };
     let policy = format!(
-        "version = 1\n[[rule]]\nname = \"tests\"\nmodules = [\"test.*\"]\ntier = \"elevated\"\nprograms = [\"*\"]\nlimits = {{ {LIMITS}, created-inodes = {inodes} }}\n"
+        "version = 1\n[[rule]]\nname = \"tests\"\nmodules = [\"test.*\"]\ntier = \"elevated\"\nprograms = [\"*\"]\nlimits = {{ {LIMITS}, created-inodes = {inodes}, time = '{time}' }}\n"
     );
     let manifest = manifest::tree(json!([manifest::stage(module, options)]));
     Program::new("run --quiet --export tree")
@@ -182,4 +193,96 @@ fn compiling_a_component_is_bounded() {
         .expect(1)
         .says("test.made cannot be compiled: it takes more than ")
         .never_says("internal error");
+}
+
+/// The component with a section of names of that many bytes.
+fn with_names(mut component: Vec<u8>, size: usize) -> Vec<u8> {
+    let length = size + 5;
+    component.push(0);
+    // LEB128 of five bytes.
+    component.extend((0..4).map(|part| (length >> (7 * part)) as u8 | 0x80));
+    component.push((length >> 28) as u8);
+    component.extend(b"\x04name");
+    component.extend(vec![b'a'; size]);
+    component
+}
+
+#[test]
+fn components_that_cost_more_than_they_say_end_at_their_limits() {
+    let module = |content: &str| format!("(core module $m {content})");
+    let instances = |count| "(core instance (instantiate $m))".repeat(count);
+    let functions = "(func (param i32) (result i32) local.get 0)".repeat(400_000);
+    let blocks = format!(
+        "(func {}{})",
+        "block ".repeat(200_000),
+        "end ".repeat(200_000)
+    );
+    let data = format!("(memory 1) {}", "(data \"x\")".repeat(90_000));
+    let types = (1..60).map(|level| format!("(type $t{level} (tuple $t{0} $t0))", level - 1));
+    let doubled = (1..60).map(|level| format!("(type $t{level} (tuple $t{0} $t{0}))", level - 1));
+    let types_of = |levels: String| format!("(type $t0 (tuple u8 u8)) {levels}");
+    for (what, component, said) in [
+        (
+            "names beside functions",
+            with_names(component(&module(&functions), ""), 50 << 20),
+            "cannot be compiled: it takes more than ",
+        ),
+        (
+            "names",
+            with_names(component(&module(""), ""), 50 << 20),
+            "",
+        ),
+        (
+            "blocks",
+            component(&module(&blocks), ""),
+            "cannot be compiled: it takes more than ",
+        ),
+        (
+            "memories",
+            component(&module(&"(memory 1)".repeat(99)), &instances(50)),
+            "memory count",
+        ),
+        (
+            "one instance of 99 memories",
+            component(&module(&"(memory 1)".repeat(99)), &instances(1)),
+            "",
+        ),
+        (
+            "instances",
+            component(&module("(func)"), &instances(10_000)),
+            "instances count exceeds limit",
+        ),
+        (
+            "data",
+            component(&module(&data), &instances(100)),
+            "bytes of memory",
+        ),
+        (
+            "types",
+            component(&types_of(doubled.collect()), ""),
+            "type size exceeds the limit",
+        ),
+        (
+            "types one in another",
+            component(&types_of(types.collect()), ""),
+            "",
+        ),
+        (
+            "start",
+            component(&module("(func $f (loop (br 0))) (start $f)"), &instances(1)),
+            "the time limit of a stage",
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let library = library_of(&scratch, &component);
+        let time = if what == "start" { "1s" } else { "10min" };
+        let ended = within(&scratch, &library, "test.made", json!({}), time);
+        assert_eq!(
+            ended.code(),
+            i32::from(!said.is_empty()),
+            "{what}: {}",
+            ended.all()
+        );
+        assert!(ended.stderr.contains(said), "{what}: {}", ended.all());
+    }
 }
