@@ -1,5 +1,5 @@
 //! Settings in configuration files that hold one on each line.
-use osbuild_stage::{Result, Tree};
+use osbuild_stage::{FileType, Result, Tree};
 
 /// The text with settings changed: the first line for which `changed` returns something is replaced by it, and a setting without such
 /// a line is added to the end by `added`. Lines have their newline; a last line without one is continued by what is added, as osbuild
@@ -44,7 +44,16 @@ pub fn unix(text: &str) -> String {
 pub fn replace(tree: &Tree, path: &str, change: impl FnOnce(&str) -> String) -> Result<()> {
     let text = unix(&tree.read_to_string(path)?);
     let mode = tree.stat(path)?.mode;
-    tree.replace(path, change(&text), mode)
+    put(tree, path, change(&text), mode)
+}
+
+/// Puts a new file in place of the old one, if there is one. A link stays, and what it leads to is overwritten.
+pub fn put(tree: &Tree, path: &str, content: impl AsRef<[u8]>, mode: u32) -> Result<()> {
+    let is_link = tree.exists_itself(path)? && tree.lstat(path)?.kind == FileType::SymbolicLink;
+    match is_link {
+        true => tree.write(path, content),
+        false => tree.replace(path, content, mode),
+    }
 }
 
 #[cfg(test)]

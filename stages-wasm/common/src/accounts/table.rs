@@ -1,4 +1,5 @@
 //! One database file: lines of fields separated by `:`.
+use crate::lines;
 use osbuild_stage::{Result, Tree};
 
 /// One of passwd, group, shadow, gshadow, subuid, subgid; lines that are no entries are kept as they are.
@@ -36,7 +37,7 @@ impl Table {
             (format!("{path}-"), before),
             (path.to_owned(), self.render().into_bytes()),
         ] {
-            tree.replace(&path, content, old.mode)?;
+            lines::put(tree, &path, content, old.mode)?;
             tree.set_owner(&path, Some(old.uid), Some(old.gid))?;
         }
         Ok(())
