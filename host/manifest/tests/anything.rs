@@ -9,9 +9,9 @@ use osbuild_wasm_manifest::validate::validate;
 use std::io::Read;
 
 const SEEDS: [&str; 3] = [
-    include_str!("../fuzz/seeds/earliest.json"),
-    include_str!("../fuzz/seeds/v1.json"),
-    include_str!("../fuzz/seeds/v2.json"),
+    include_str!("../fuzz/seeds/document/earliest.json"),
+    include_str!("../fuzz/seeds/document/v1.json"),
+    include_str!("../fuzz/seeds/document/v2.json"),
 ];
 
 /// How many documents are made of each seed.

@@ -4,6 +4,9 @@ use crate::bindings::tree::{CopyOptions, OpenMode};
 use crate::bindings::types::Error;
 use crate::tree::Roots;
 
+/// Permissions that the calls set; whoever runs this may read and change objects with each of them.
+const MODES: [u32; 3] = [0o700, 0o751, 0o1777];
+
 /// One call. Paths are relative to the tree.
 #[derive(Debug, Clone)]
 pub(super) enum Call {
@@ -19,6 +22,7 @@ pub(super) enum Call {
     List(String),
     Stat(String, bool),
     Copy(String, String, bool),
+    Mode(String, u32),
 }
 
 impl Call {
@@ -40,6 +44,7 @@ impl Call {
             Self::Symlink(text, path) => done(roots.symbolic_link(text, &at(path))),
             Self::HardLink(path, to) => done(roots.hard_link(&at(path), &at(to))),
             Self::Rename(path, to) => done(roots.rename(&at(path), &at(to))),
+            Self::Mode(path, mode) => done(roots.set_mode(&at(path), *mode)),
             Self::Remove(path) => done(roots.remove(&at(path))),
             Self::RemoveAll(path) => done(roots.remove_all(&at(path))),
             Self::List(path) => roots
@@ -93,7 +98,7 @@ impl Iterator for Calls<'_> {
 
     fn next(&mut self) -> Option<Call> {
         let kind = self.byte()?;
-        Some(match kind % 16 {
+        Some(match kind % 17 {
             0 | 12 => Call::Write(self.path()?, self.byte()?),
             1 => Call::Read(self.path()?),
             2 => Call::Replace(self.path()?, self.byte()?),
@@ -105,6 +110,7 @@ impl Iterator for Calls<'_> {
             8 => Call::RemoveAll(self.path()?),
             9 => Call::List(self.path()?),
             10 => Call::Stat(self.path()?, kind > 127),
+            16 => Call::Mode(self.path()?, MODES[usize::from(self.byte()?) % MODES.len()]),
             _ => Call::Copy(self.path()?, self.path()?, kind > 127),
         })
     }

@@ -26,10 +26,29 @@ enum Kind {
     Link(String),
 }
 
+#[derive(Debug, Clone)]
+struct Object {
+    kind: Kind,
+    /// Permission bits; those of links say nothing.
+    mode: u32,
+}
+
+impl Object {
+    /// As the calls make it.
+    fn new(kind: Kind) -> Self {
+        let mode = match kind {
+            Kind::Directory(_) => 0o755,
+            Kind::File(_) => 0o644,
+            Kind::Link(_) => 0o777,
+        };
+        Self { kind, mode }
+    }
+}
+
 /// All objects that ever were; the first is the root.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
-    nodes: Vec<Kind>,
+    nodes: Vec<Object>,
 }
 
 /// Where a path leads.
@@ -61,7 +80,7 @@ impl Listing {
 impl Default for Files {
     fn default() -> Self {
         Self {
-            nodes: vec![Kind::Directory(BTreeMap::new())],
+            nodes: vec![Object::new(Kind::Directory(BTreeMap::new()))],
         }
     }
 }
@@ -93,6 +112,7 @@ impl Files {
                 () => Kind::File(std::fs::read(&path).expect("a file")),
             };
             let new = self.add(node, &name, kind);
+            self.nodes[new].mode = found.mode() & 0o7777;
             known.insert(found.ino(), new);
             if found.is_dir() {
                 self.read_below(&path, new, known);
@@ -113,14 +133,17 @@ impl Files {
         listing: &mut Listing,
         first: &mut HashMap<Node, String>,
     ) {
-        let Kind::Directory(entries) = &self.nodes[node] else {
+        let Kind::Directory(entries) = &self.nodes[node].kind else {
             return;
         };
         for (name, node) in entries {
             let path = format!("{path}/{name}");
-            let what = match &self.nodes[*node] {
-                Kind::Directory(_) => "directory".into(),
-                Kind::File(content) => format!("file {}", String::from_utf8_lossy(content)),
+            let Object { kind, mode } = &self.nodes[*node];
+            let what = match kind {
+                Kind::Directory(_) => format!("directory {mode:o}"),
+                Kind::File(content) => {
+                    format!("file {mode:o} {}", String::from_utf8_lossy(content))
+                }
                 Kind::Link(text) => format!("link {text}"),
             };
             let same = first.entry(*node).or_insert_with(|| path.clone()).clone();
@@ -145,6 +168,9 @@ impl Files {
                 .found(path, true)
                 .and_then(|node| self.is_directory(node).then_some(()).ok_or(Wrong::Other)),
             Call::Stat(path, follow) => self.found(path, *follow).map(drop),
+            Call::Mode(path, mode) => self.found(path, true).map(|node| {
+                self.nodes[node].mode = *mode;
+            }),
             Call::Copy(..) => return None,
         })
     }
@@ -153,7 +179,7 @@ impl Files {
         match self.resolve(path, true)? {
             Place::Found(node) => {
                 self.is_file(node)?;
-                self.nodes[node] = Kind::File(vec![byte]);
+                self.nodes[node].kind = Kind::File(vec![byte]);
             }
             Place::Missing(directory, name) => {
                 self.add(directory, &name, Kind::File(vec![byte]));
@@ -242,41 +268,41 @@ impl Files {
 
     fn add(&mut self, directory: Node, name: &str, kind: Kind) -> Node {
         let node = self.nodes.len();
-        self.nodes.push(kind);
+        self.nodes.push(Object::new(kind));
         self.entries(directory).insert(name.to_owned(), node);
         node
     }
 
     fn entries(&mut self, node: Node) -> &mut BTreeMap<String, Node> {
-        match &mut self.nodes[node] {
+        match &mut self.nodes[node].kind {
             Kind::Directory(entries) => entries,
             other => panic!("{other:?} is no directory"),
         }
     }
 
     fn named(&self, directory: Node, name: &str) -> Option<Node> {
-        match &self.nodes[directory] {
+        match &self.nodes[directory].kind {
             Kind::Directory(entries) => entries.get(name).copied(),
             _ => None,
         }
     }
 
     fn is_directory(&self, node: Node) -> bool {
-        matches!(self.nodes[node], Kind::Directory(_))
+        matches!(self.nodes[node].kind, Kind::Directory(_))
     }
 
     fn is_empty(&self, node: Node) -> bool {
-        matches!(&self.nodes[node], Kind::Directory(entries) if entries.is_empty())
+        matches!(&self.nodes[node].kind, Kind::Directory(entries) if entries.is_empty())
     }
 
     fn is_file(&self, node: Node) -> Outcome {
-        matches!(self.nodes[node], Kind::File(_))
+        matches!(self.nodes[node].kind, Kind::File(_))
             .then_some(())
             .ok_or(Wrong::Other)
     }
 
     fn is_below(&self, node: Node, directory: Node) -> bool {
-        let Kind::Directory(entries) = &self.nodes[directory] else {
+        let Kind::Directory(entries) = &self.nodes[directory].kind else {
             return false;
         };
         node == directory || entries.values().any(|inner| self.is_below(node, *inner))
@@ -330,7 +356,7 @@ impl Files {
                     false => Err(Wrong::Missing),
                 };
             };
-            match &self.nodes[node] {
+            match &self.nodes[node].kind {
                 Kind::Link(text) if follow || !last => {
                     links += 1;
                     if links > LINKS {
