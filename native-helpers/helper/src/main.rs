@@ -3,7 +3,8 @@
 //! Started by the runtime with its control socket as standard input; see `osbuild-wasm-protocol` for what is spoken there. It trusts
 //! nothing that it reads: a grant must lie in its charter, what its descriptors lead to in its scopes, and files and contract paths of
 //! calls in what the grant of the session names.
-#![forbid(unsafe_code)]
+#![cfg_attr(not(fuzzing), forbid(unsafe_code))]
+#![cfg_attr(fuzzing, no_main)]
 
 mod access;
 mod cgroup;
@@ -37,6 +38,11 @@ mod shell;
 mod tool;
 mod tree;
 mod watch;
+
+/// `tools/fuzz native-helpers/helper protocol` compiles this file with another entry.
+#[cfg(fuzzing)]
+#[path = "../fuzz/fuzz_targets/protocol.rs"]
+mod fuzz;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;

@@ -23,4 +23,5 @@ mod network;
 mod protocol;
 mod rpm;
 mod support;
+mod talk;
 mod tree;

@@ -158,10 +158,15 @@ impl Bench {
         granted
     }
 
-    pub fn client(&self, interface: Interface) -> Client {
+    /// A charter for its grant and nothing else.
+    pub fn charter(&self) -> Charter {
         let mut charter = Charter::of_scopes([self.top().to_owned()]);
         charter.add(&self.grant);
-        Client::spawn(Path::new(HELPER), interface, &charter).unwrap()
+        charter
+    }
+
+    pub fn client(&self, interface: Interface) -> Client {
+        Client::spawn(Path::new(HELPER), interface, &self.charter()).unwrap()
     }
 
     pub fn begin(&self, client: &Client) -> Calls {
