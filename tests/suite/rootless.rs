@@ -137,27 +137,26 @@ fn an_exported_tree_is_seen_and_removed_through_unshare() {
         .arg(&file)
         .run()
         .expect(0);
-    let find = |top: &Path| {
+    // Kind, mode, owner, size, hard links, text of links; contents; attributes of all namespaces.
+    let list = scratch.write(
+        "list.sh",
+        r#"cd "$1" && { find . -not -type d -printf '%p|%y|%m|%U|%G|%s|%n|%l\n' && find . -type d -printf '%p|%y|%m|%U|%G\n' &&
+            find . -type f -exec sha256sum {} + && getfattr --dump --match=- --no-dereference --recursive . ; } | sort"#,
+    );
+    let list = |tree: &str| {
         format!(
-            "unshare find {} -printf %P|%y|%m|%U|%G|%l\\n",
-            top.display()
+            "unshare sh {} {}",
+            list.display(),
+            scratch.path(tree).display()
         )
     };
-    let own = user
-        .run(&find(&scratch.path("out/tree")))
-        .run()
-        .expect(0)
-        .stdout;
-    let roots = Program::new(&find(&scratch.path("root/out/tree")))
-        .run()
-        .expect(0)
-        .stdout;
-    let sorted = |text: &str| {
-        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
-    assert_eq!(sorted(&own), sorted(&roots));
+    let own = user.run(&list("out/tree")).run().expect(0).stdout;
+    let roots = Program::new(&list("root/out/tree")).run().expect(0).stdout;
+    assert_eq!(own, roots);
+    assert!(
+        own.contains("security.capability") && own.contains("su|f|6755|33|44"),
+        "{own}"
+    );
     let capability = user.run(&format!(
         "unshare getfattr --absolute-names -d -m - {}",
         scratch.path("out/tree/usr/bin/ping").display()
@@ -283,6 +282,7 @@ fn what_only_content_shows_is_an_error_that_explains_itself() {
     ];
     let node = json!({ "steps": steps.map(hostile::step) });
     let stranger = json!({ "items": { "/a": { "user": 70000 } } });
+    let strangers = json!({ "items": { "/a": ["70000:0:1"] } });
     let mkdir = || manifest::stage("org.osbuild.mkdir", json!({ "paths": [{ "path": "/a" }] }));
     for (stages, what) in [
         (
@@ -291,6 +291,10 @@ fn what_only_content_shows_is_an_error_that_explains_itself() {
         ),
         (
             json!([mkdir(), manifest::stage("org.osbuild.chown", stranger)]),
+            "the build has no such id",
+        ),
+        (
+            json!([mkdir(), manifest::stage("org.osbuild.idmap", strangers)]),
             "the build has no such id",
         ),
     ] {
@@ -437,7 +441,7 @@ fn what_the_mount_of_a_store_takes_away_stays_away() {
     let script = format!(
         "mount --bind {directory} {directory} && mount -o remount,bind,nosuid,noexec,noatime {directory} && exec \"$@\""
     );
-    let running = through_shell_in_namespace(
+    let mut running = through_shell_in_namespace(
         &script,
         "run --quiet --export tree --checkpoint org.osbuild.hostname",
     )
@@ -448,6 +452,7 @@ fn what_the_mount_of_a_store_takes_away_stays_away() {
     .start();
     // The first stage is kept; the second one does not end.
     while std::fs::read_dir(store.join("objects")).map_or(0, Iterator::count) == 0 {
+        assert!(!running.has_ended(), "it fails");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     let table = std::fs::read_to_string(format!(

@@ -1,9 +1,5 @@
 //! Shift the owners of everything below directories by id maps.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stderr,
-    reason = "standard error of a component is its log"
-)]
 use osbuild_stage::{Arguments, Context, Error, FileType, IndexMap, Metadata, Result, Tree};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -151,13 +147,10 @@ fn shift(tree: &Tree, path: &str, maps: &Maps) -> Result<()> {
             metadata.kind == FileType::Directory || seen.insert((metadata.device, metadata.inode));
         // A link to a directory keeps its owner, as with osbuild.
         let link_to_directory = metadata.kind == FileType::SymbolicLink && tree.is_dir(path)?;
-        if once
-            && !link_to_directory
-            && let Err(error) = change_owner(tree, path, metadata, maps)
-        {
-            eprintln!("{path}: {error}");
+        match once && !link_to_directory {
+            true => change_owner(tree, path, metadata, maps),
+            false => Ok(()),
         }
-        Ok(())
     };
     change(path, &start)?;
     tree.walk(path, &mut change)
