@@ -36,6 +36,7 @@ const DIRECTIONS: [(&str, &[&str]); 21] = [
             "host/registry",
             "host/store",
             "host/files",
+            "native-helpers/sys",
         ],
     ),
     ("host/component", &["host/capability", "host/files"]),

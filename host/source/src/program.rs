@@ -2,6 +2,8 @@
 
 use crate::allowance::exceeded;
 use crate::{Environment, FetchContext};
+use osbuild_wasm_sys::spawn::die_with_parent;
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -104,7 +106,12 @@ impl Program {
         let failed = |error: std::io::Error| Failed {
             problem: format!("cannot run {}: {error}", path.display()),
         };
-        let mut child = Command::new(&path)
+        let mut command = Command::new(&path);
+        let this =
+            pidfd_open(getpid(), PidfdFlags::empty()).map_err(|errno| failed(errno.into()))?;
+        // The thread that starts it waits for it, and is there until everything is fetched.
+        die_with_parent(command.as_std_mut(), this);
+        let mut child = command
             .args(arguments)
             .env_clear()
             .envs(context.environment.iter())
