@@ -6,11 +6,15 @@ use std::path::Path;
 
 /// What can be read where programs come from this machine: its /usr, the boot loaders that packages install outside of it, and the
 /// configuration that its programs are shown too.
-const OF_THIS_MACHINE: [&str; 6] = [
+const OF_THIS_MACHINE: [&str; 10] = [
     "/usr",
     "/boot/efi/EFI",
     "/etc/alternatives",
-    "/etc/containers",
+    "/etc/containers/policy.json",
+    "/etc/containers/registries.conf",
+    "/etc/containers/registries.conf.d",
+    "/etc/containers/registries.d",
+    "/etc/containers/storage.conf",
     "/etc/mke2fs.conf",
     "/etc/selinux",
 ];
@@ -76,6 +80,8 @@ mod tests {
             ("/usr", true),
             ("/usr/share/grub", true),
             ("/etc/containers/policy.json", true),
+            ("/etc/containers", false),
+            ("/etc/containers/certs.d/registry.example/client.key", false),
             ("/boot/efi/EFI/fedora", true),
             ("/boot/grub", false),
             ("/usrlocal", false),

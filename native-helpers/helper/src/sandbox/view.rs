@@ -14,13 +14,26 @@ use crate::device;
 use crate::failure::{About, denied};
 use crate::runner::Scratch;
 
-/// Configuration of the build root that programs see, if it is there.
-pub const CONFIGURATION: [&str; 5] = [
+/// Configuration of a build root that programs see, if it is there.
+const CONFIGURATION: [&str; 5] = [
     "etc/mke2fs.conf",
     "etc/containers",
     "etc/selinux",
     "etc/alternatives",
     "ostree",
+];
+
+/// The same where programs are those of this machine: without the keys of etc/containers/certs.d, and without ostree, which has the
+/// etc and var of all deployments there.
+const CONFIGURATION_OF_THIS_MACHINE: [&str; 8] = [
+    "etc/mke2fs.conf",
+    "etc/containers/policy.json",
+    "etc/containers/registries.conf",
+    "etc/containers/registries.conf.d",
+    "etc/containers/registries.d",
+    "etc/containers/storage.conf",
+    "etc/selinux",
+    "etc/alternatives",
 ];
 
 /// What the build root's usr-merge makes of these.
@@ -105,13 +118,15 @@ impl View {
     pub fn preparing(access: &Access, scratch: &Scratch) -> Result<Self, Failure> {
         let root = root_directory(access)?;
         let mut view = Self::programs(&root)?;
+        let mut configuration = &CONFIGURATION_OF_THIS_MACHINE[..];
         if access.grant.build_root != BuildRoot::Host {
             view.part(&root, "boot", FileType::Directory)?;
+            configuration = &CONFIGURATION;
         }
         view.file(open_own(&scratch.etc())?, "/etc", How::Write);
         view.file(open_own(&scratch.var())?, "/var", How::Write);
         view.kernel(scratch)?;
-        for path in CONFIGURATION {
+        for path in configuration {
             if let Some(file) = part(&root, path)? {
                 view.file(file, Path::new("/").join(path), How::Read);
                 // What a program has put in the place of /etc/containers stays there.

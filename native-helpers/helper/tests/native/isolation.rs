@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use osbuild_wasm_protocol::{ErrorCode, Interface, Run};
 
 use crate::command::{script, shell, text};
-use crate::support::{Bench, Calls, Shown, TREE, can_run, run};
+use crate::support::{Bench, Calls, Shown, TREE, can_run, host, run};
 
 /// Where the tests show a directory read-only.
 const INPUT: &str = "/run/osbuild/inputs/stored";
@@ -332,4 +333,24 @@ fn links_of_a_build_root_show_nothing_of_the_machine() {
     let session = bench.begin(&client);
     let look = "for i in /etc/containers /ostree /boot; do test -e $i/key && echo $i; done; true";
     assert_eq!(script(&session, look), (0, String::new()));
+}
+
+#[test]
+fn a_program_of_this_machine_sees_how_containers_are_trusted_but_no_key() {
+    let top = Path::new("/etc/containers");
+    if !can_run(&["mount"]) || !top.is_dir() {
+        return;
+    }
+    // In mounts of this test's own.
+    let bench = Bench::granting(&["sh"]);
+    host("mount", &["-t", "tmpfs", "none", "/etc/containers"]);
+    fs::create_dir_all(top.join("certs.d/registry.example")).unwrap();
+    fs::write(top.join("certs.d/registry.example/client.key"), "key").unwrap();
+    fs::write(top.join("policy.json"), "trusted").unwrap();
+    let client = bench.client(Interface::Command);
+    let session = bench.begin(&client);
+    let look = "cd /etc/containers && cat policy.json && ls";
+    let (status, output) = script(&session, look);
+    host("umount", &["/etc/containers"]);
+    assert_eq!((status, output.as_str()), (0, "trustedpolicy.json"));
 }
