@@ -213,49 +213,5 @@ fn conversations_that_fuzzing_found_end_no_helper_change_nothing_outside_and_lea
         assert_eq!(loops_below(&place.top()), Vec::<String>::new());
         count += 1;
     }
-    assert!(count > 100, "{count} conversations");
-}
-
-#[test]
-fn seeds_tmp() {
-    use osbuild_wasm_protocol::*;
-    let dir = |contract: &str, place, writable| Directory { contract: contract.into(), place, writable };
-    let grant = Grant {
-        directories: vec![dir("/run/osbuild/tree", osbuild_wasm_protocol::Place::In(0, "tree".into()), true), dir("/run/osbuild/mounts", osbuild_wasm_protocol::Place::In(0, "mounts".into()), true), dir("/run/osbuild/inputs/i", osbuild_wasm_protocol::Place::Itself(4), false)],
-        scratch: 3,
-        programs: ["true", "cat", "mkfs.ext4", "qemu-img", "grub2-mkimage"].map(String::from).to_vec(),
-        environment: vec!["LANG".into()], capabilities: vec!["CAP_SYS_ADMIN".into()],
-        limits: Limits { memory: Some(1<<28), written_bytes: Some(1<<26), created_inodes: Some(100) }, source_epoch: Some(1),
-        ..Grant::default()
-    };
-    let t = |p: &str| format!("/run/osbuild/tree/{p}");
-    let m = |p: &str| format!("/run/osbuild/mounts/{p}");
-    let db = Database { root: t(""), path: Some("/var/lib/rpm".into()), keys_program: None };
-    let mut with_device = grant.clone();
-    with_device.devices = vec![Device { contract: "/dev/disk".into(), node: 5 }];
-    let file = PackageFile { directory: 0, name: "file".into() };
-    let att = |path: String| Request::Attach(Attach { path, offset: 0, size: Some(1<<20), sector_size: 512, read_only: false, partition_scan: true, lock: true });
-    let mount = Request::Mount(Mount { device: "/dev/disk".into(), partition: None, target: m("root"), kind: FileSystem::Ext4, read_only: false, options: vec!["noatime".into()] });
-    let seeds: Vec<(&str, &Grant, Vec<(&str, Request)>)> = vec![
-        ("loopback", &grant, vec![("5", att(t("disk"))), ("", Request::Detach(Handle(1))), ("7", att(t("b"))), ("", Request::End)]),
-        ("mount", &with_device, vec![("", mount.clone()), ("", Request::Bind(BindMount { source: m("root"), target: t("a") })), ("", Request::Unmount(Handle(2))), ("", Request::Unmount(Handle(1))),
-            ("4", Request::MountDirectory(MountDirectory { device: "/dev/disk".into(), target: m("x"), kind: FileSystem::Ext4, read_only: false, make: vec!["mkfs.ext4".into(), "/dev/disk".into()] })),
-            ("", Request::Deployment(Deployment { root: "/run/osbuild/tree".into(), name: Some(DeploymentName { osname: "a".into(), commit: "b".into(), serial: 0 }) })), ("", Request::End)]),
-        ("ddi", &with_device, vec![("", Request::MountImage(MountImage { device: "/dev/disk".into(), target: m("d"), read_only: true, grow: false, check: true, discard: Some("disabled".into()), policy: None, filter: None }))]),
-        ("crypt", &with_device, vec![("", Request::OpenCrypt(OpenCrypt { device: "/dev/disk".into(), passphrase: Bytes(b"x".to_vec()) })), ("", Request::Detach(Handle(1)))]),
-        ("lvm", &with_device, vec![("", Request::ActivateVolume(ActivateVolume { device: "/dev/disk".into(), partition: Some(1), volume: "v".into() }))]),
-        ("rpm", &grant, vec![("", Request::Query(Query { database: db.clone() })), ("", Request::ImportKey(ImportKey { database: db.clone(), key: Bytes(b"k".to_vec()) })), ("4", Request::Verify(Verify { database: db.clone(), package: "/run/osbuild/inputs/i/file".into(), file: file.clone() })),
-            ("4", Request::Install(Install { database: db.clone(), packages: vec![file], exclude_docs: true, no_dependencies: false, ignore_architecture: false, install_langs: vec!["en".into()], environment: vec![("LANG".into(), "C".into())] }))]),
-        ("grub", &grant, vec![("", Request::EnvironmentBlock(EnvironmentBlock { variables: vec![("a".into(), "b".into())] })), ("", Request::BootImage("i386-pc".into())), ("", Request::CoreImage(CoreImage { program: "grub2-mkimage".into(), platform: "i386-pc".into(), format: "i386-pc".into(), prefix: "(,1)/boot".into(), modules: vec!["ext2".into()] }))]),
-        ("qemu-img", &grant, vec![("91", Request::Create(Create { path: t("out"), format: ImageFormat::Qcow2, size: 1<<20, options: vec!["compat=1.1".into()] })), ("591", Request::Convert(Conversion { source: t("disk"), to: t("out"), format: ImageFormat::Vmdk, compress: true, options: vec![], coroutines: Some(1) })), ("5", Request::Info(Info { path: t("disk") }))]),
-        ("command", &grant, vec![("89", Request::Run(Run { program: "cat".into(), arguments: vec!["a".into()], root: Root::Tree, environment: vec![("LANG".into(), "C".into())], directory: Some("/a".into()), input: Input::File("/run/osbuild/inputs/i/file".into()), output: Output::File(t("out")), binds: vec![Bind { source: t("a"), target: "/run/a".into(), read_only: true }] })),
-            ("", Request::Run(run("true", &[]))), ("888", Request::Shell(Shell { program: "/bin/sh".into(), arguments: "{}".into(), terminal: false }))]),
-        ("tree", &grant, vec![("1", Request::SetXattr(XattrValue { path: t("a"), name: "security.x".into(), value: Bytes(vec![1]) })), ("7", Request::SetXattr(XattrValue { path: t("b"), name: "trusted.x".into(), value: Bytes(vec![1]) })), ("", Request::End)]),
-    ];
-    let out = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/protocol");
-    for (name, grant, requests) in seeds {
-        let mut text = format!("{name}\n+0123456789{}\n", serde_json::to_string(&Begin { grant: grant.clone() }).unwrap());
-        for (files, request) in requests { text.push_str(files); text.push_str(&serde_json::to_string(&request).unwrap()); text.push('\n'); }
-        std::fs::write(out.join(name), text).unwrap();
-    }
+    assert!(count >= 10, "{count} conversations");
 }

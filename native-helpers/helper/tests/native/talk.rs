@@ -50,7 +50,14 @@ impl Place {
     /// What digits mean: directories of the run, a disk, something outside of the scope, a file to read and one to write.
     fn files(&self) -> Vec<OwnedFd> {
         let held = [
-            "top", "top/tree", "top/mounts", "top/scratch", "top/input", "top/tree/disk", "outside", "outside/secret",
+            "top",
+            "top/tree",
+            "top/mounts",
+            "top/scratch",
+            "top/input",
+            "top/tree/disk",
+            "outside",
+            "outside/secret",
         ];
         let open = |name: &str, flags| {
             let flags = flags | OFlags::CLOEXEC;
@@ -134,7 +141,9 @@ fn filled(line: &[u8], top: &Path) -> Vec<u8> {
 fn with_files<'a, 'f>(line: &'a [u8], all: &'f [OwnedFd]) -> (Vec<BorrowedFd<'f>>, &'a [u8]) {
     let count = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, json) = line.split_at(count.min(16));
-    let files = digits.iter().filter_map(|digit| all.get(usize::from(digit - b'0')));
+    let files = digits
+        .iter()
+        .filter_map(|digit| all.get(usize::from(digit - b'0')));
     (files.map(AsFd::as_fd).collect(), json)
 }
 
