@@ -29,7 +29,7 @@ fn upstream(scratch: &Scratch) -> (Server, String) {
     let commit = tool(
         "ostree",
         &format!(
-            "{repository} commit --branch=main --subject=x --tree=dir={}",
+            "{repository} commit --branch=main --subject=x --add-metadata-string=version=1 --tree=dir={}",
             tree.display()
         ),
     );
@@ -77,6 +77,70 @@ fn document(url: &str, commit: &str) -> Value {
             ]},
         ],
     })
+}
+
+/// A system deployed from a branch of a remote; everything after names the branch alone, as real manifests do.
+fn deployed_from_remote(url: &str, commit: &str) -> Value {
+    let commits = json!({ "commits": {
+        "type": "org.osbuild.ostree", "origin": "org.osbuild.source", "references": { commit: { "ref": "main" } },
+    }});
+    let deployment = json!({ "osname": "test", "ref": "main", "serial": 0 });
+    let remote = json!({ "name": "upstream", "url": url, "branches": ["main"] });
+    let mount = json!([{ "name": "deployment", "type": "org.osbuild.ostree.deployment", "options": { "deployment": deployment } }]);
+    let file_systems = json!([{ "label": "root", "path": "/", "vfs_type": "ext4" }]);
+    json!({
+        "version": "2",
+        "sources": { "org.osbuild.ostree": { "items": { commit: { "remote": { "url": url } } } } },
+        "pipelines": [{ "name": "deploy", "stages": [
+            { "type": "org.osbuild.ostree.init-fs" },
+            { "type": "org.osbuild.ostree.pull", "options": { "repo": "/ostree/repo", "remote": "upstream" }, "inputs": commits },
+            { "type": "org.osbuild.ostree.os-init", "options": { "osname": "test" } },
+            { "type": "org.osbuild.ostree.config", "options": { "repo": "/ostree/repo", "config": { "sysroot": { "readonly": true, "bootloader": "none" } } } },
+            { "type": "org.osbuild.mkdir", "options": { "paths": [{ "path": "/boot/efi", "mode": 448 }] } },
+            { "type": "org.osbuild.ostree.deploy", "options": {
+                "osname": "test", "ref": "main", "remote": "upstream", "mounts": ["/boot", "/boot/efi"],
+                "kernel_opts": ["rw"], "rootfs": { "label": "root" },
+            } },
+            { "type": "org.osbuild.ostree.remotes", "options": { "repo": "/ostree/repo", "remotes": [remote] } },
+            { "type": "org.osbuild.ostree.fillvar", "options": { "deployment": deployment } },
+            { "type": "org.osbuild.fstab", "options": { "ostree": { "deployment": deployment }, "filesystems": file_systems } },
+            { "type": "org.osbuild.hostname", "options": { "hostname": "deployed" }, "mounts": mount },
+            { "type": "org.osbuild.ostree.aleph", "options": { "deployment": deployment } },
+        ]}],
+    })
+}
+
+#[test]
+fn a_branch_of_a_remote_is_deployed_and_then_named_alone() {
+    if !machine::offers(&["ostree", "python3", "systemd-tmpfiles"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (server, commit) = upstream(&scratch);
+    let url = format!("http://127.0.0.1:{}/repo", server.port);
+    build(&scratch, &deployed_from_remote(&url, &commit), "deploy");
+    let out = scratch.path("out/deploy");
+    let read = |path: &str| fs::read_to_string(out.join(path)).unwrap();
+    let deployment = format!("ostree/deploy/test/deploy/{commit}.0");
+    assert_eq!(read(&format!("{deployment}/etc/hostname")), "deployed\n");
+    assert_eq!(
+        read(&format!("{deployment}/etc/fstab")),
+        "LABEL=root\t/\text4\tdefaults\t0\t0\n"
+    );
+    assert!(read(&format!("{deployment}.origin")).contains("refspec=upstream:main\n"));
+    assert!(out.join("ostree/deploy/test/var/lib").is_dir());
+    let aleph: Value = serde_json::from_str(&read(".aleph-version.json")).unwrap();
+    assert_eq!(
+        (&aleph["ref"], &aleph["ostree-commit"]),
+        (&json!("upstream:main"), &json!(commit))
+    );
+    let status = tool(
+        "ostree",
+        &format!("admin status --sysroot={}", out.display()),
+    );
+    assert!(status.contains(&format!("test {commit}.0")), "{status}");
+    drop(server);
+    machine::assert_nothing_left(scratch.root());
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! Where ostree deployments are.
+mod refs;
+
+pub use refs::commit;
+
 use osbuild_stage::{Command, Error, FileType, Input, Result, Tree, bail};
 use serde::Deserialize;
 
@@ -80,34 +84,6 @@ fn directories(tree: &Tree, path: &str) -> Result<Vec<String>> {
     Ok(inner
         .map(|entry| format!("{path}/{}", entry.name))
         .collect())
-}
-
-/// The commit of a branch (`NAME` or `REMOTE:NAME`) in a repository; a commit is itself.
-pub fn commit(tree: &Tree, repository: &str, reference: &str) -> Result<String> {
-    if is_commit(reference) {
-        return Ok(reference.into());
-    }
-    let places = match reference.split_once(':') {
-        Some((remote, name)) => vec![format!("remotes/{remote}/{name}")],
-        None => vec![
-            format!("heads/{reference}"),
-            format!("mirrors/{reference}"),
-            format!("remotes/{reference}"),
-        ],
-    };
-    for place in places {
-        if let Some(text) = tree.read_if_exists(&format!("{repository}/refs/{place}"))? {
-            return Ok(text.trim_end().into());
-        }
-    }
-    bail!("the ostree repository {repository} has no branch `{reference}`")
-}
-
-fn is_commit(text: &str) -> bool {
-    text.len() == 64
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A commit of an input of commits.
