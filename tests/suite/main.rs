@@ -31,3 +31,4 @@ mod shell;
 mod stage_run;
 mod statements;
 mod terminal;
+mod tools;

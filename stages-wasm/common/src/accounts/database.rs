@@ -2,6 +2,9 @@
 use super::{Settings, Table};
 use osbuild_stage::{Error, Result, Tree, bail};
 
+/// The longest name of a group.
+const GROUP_NAME: usize = 32;
+
 /// All databases. Those that a tree may lack are none when it does.
 #[derive(Debug, Clone, Default)]
 pub struct Database {
@@ -37,21 +40,26 @@ impl Database {
 
     /// Writes what was changed, and leaves the tools' lock file behind as they do.
     pub fn write(&self, tree: &Tree) -> Result<()> {
-        if !tree.exists("etc/.pwd.lock")? {
-            tree.write_with_mode("etc/.pwd.lock", "", 0o600)?;
-        }
         let optional = [
             (&self.shadow, "etc/shadow"),
             (&self.gshadow, "etc/gshadow"),
             (&self.subuid, "etc/subuid"),
             (&self.subgid, "etc/subgid"),
         ];
-        let present = optional
+        let optional = optional
             .into_iter()
             .filter_map(|(table, path)| Some((table.as_ref()?, path)));
-        [(&self.passwd, "etc/passwd"), (&self.group, "etc/group")]
+        let tables = [(&self.passwd, "etc/passwd"), (&self.group, "etc/group")];
+        let changed: Vec<_> = tables
             .into_iter()
-            .chain(present)
+            .chain(optional)
+            .filter(|(table, _)| table.is_changed())
+            .collect();
+        if !changed.is_empty() && !tree.exists("etc/.pwd.lock")? {
+            tree.write_with_mode("etc/.pwd.lock", "", 0o600)?;
+        }
+        changed
+            .iter()
             .try_for_each(|(table, path)| table.write(tree, path))
     }
 
@@ -64,7 +72,7 @@ impl Database {
                 Err(Error::new(format!("group `{name}` exists already")))
             };
         }
-        check_name("group", name)?;
+        check_name("group", name, GROUP_NAME)?;
         let gid = match gid.map(|gid| (gid, self.group.entry_of_id(gid))) {
             Some((gid, None)) => Some(gid),
             Some((gid, Some(other))) if !force => bail!(
@@ -74,7 +82,7 @@ impl Database {
             _ => None,
         };
         let gid = gid.map_or_else(|| self.free_gid(None), Ok)?;
-        self.push_group(name, gid);
+        self.push_group(name, "x", gid);
         Ok(())
     }
 
@@ -102,8 +110,8 @@ impl Database {
             .ok_or_else(|| Error::new(format!("no gid from {low} to {high} is free")))
     }
 
-    pub(super) fn push_group(&mut self, name: &str, gid: u32) {
-        self.group.push([name, "x", &gid.to_string(), ""]);
+    pub(super) fn push_group(&mut self, name: &str, password: &str, gid: u32) {
+        self.group.push([name, password, &gid.to_string(), ""]);
         if let Some(gshadow) = &mut self.gshadow {
             gshadow.push([name, "!", "", ""]);
         }
@@ -129,11 +137,11 @@ impl Database {
 }
 
 /// Names as the shadow tools take them: letters, digits, `_`, `.`, inner `-`, a `$` at the end; not all digits.
-pub(super) fn check_name(what: &str, name: &str) -> Result<()> {
+pub(super) fn check_name(what: &str, name: &str, longest: usize) -> Result<()> {
     let body = name.strip_suffix('$').unwrap_or(name);
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let valid = !body.is_empty()
-        && name.len() <= 256
+        && name.len() <= longest
         && body.chars().all(allowed)
         && !body.starts_with('-')
         && !matches!(body, "." | "..")

@@ -7,7 +7,7 @@ mod table;
 mod user;
 
 pub use database::Database;
-pub use home::create_home;
+pub use home::{create_home, create_missing_home};
 pub use settings::Settings;
 pub use table::Table;
 pub use user::{NewUser, UserChanges};

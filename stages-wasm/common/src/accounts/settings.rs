@@ -1,6 +1,9 @@
 //! What a distribution says about new accounts: /etc/login.defs and /etc/default/useradd.
 use osbuild_stage::{IndexMap, Result, Tree};
 
+/// Directory whose content a new home directory gets, unless the settings name another.
+pub const SKELETON: &str = "/etc/skel";
+
 /// Settings of the tree, with the defaults of the shadow tools.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -66,10 +69,18 @@ impl Settings {
 
     /// A value of default/useradd that is not empty.
     pub fn useradd(&self, key: &str) -> Option<&str> {
-        self.useradd
-            .get(key)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.useradd_text(key).filter(|value| !value.is_empty())
+    }
+
+    /// A value of default/useradd.
+    pub fn useradd_text(&self, key: &str) -> Option<&str> {
+        self.useradd.get(key).map(String::as_str)
+    }
+
+    /// Fewest and most days between changes of a password, and how many days before the last one the user is warned.
+    pub fn password_days(&self) -> [String; 3] {
+        let days = |key| self.number(key).map(|days| days.to_string());
+        ["PASS_MIN_DAYS", "PASS_MAX_DAYS", "PASS_WARN_AGE"].map(|key| days(key).unwrap_or_default())
     }
 
     /// Lowest and highest id of ordinary users (`UID`) or groups (`GID`).
@@ -98,7 +109,7 @@ impl Settings {
 
     /// Directory whose content a new home directory gets.
     pub fn skeleton(&self) -> &str {
-        self.useradd("SKEL").unwrap_or("/etc/skel")
+        self.useradd("SKEL").unwrap_or(SKELETON)
     }
 }
 

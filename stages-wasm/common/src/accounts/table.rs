@@ -26,11 +26,13 @@ impl Table {
         Ok(tree.read_if_exists(path)?.map(|text| Self::parse(&text)))
     }
 
-    /// Writes the table when it was changed, the way the tools do: the old file stays under its name with `-` at the end.
+    /// Whether it has to be written.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Writes the table the way the tools do: the old file stays under its name with `-` at the end.
     pub fn write(&self, tree: &Tree, path: &str) -> Result<()> {
-        if !self.changed {
-            return Ok(());
-        }
         let old = tree.stat(path)?;
         let before = tree.read(path)?;
         for (path, content) in [
@@ -77,10 +79,12 @@ impl Table {
         }
     }
 
-    /// Adds an entry at the end.
+    /// Adds an entry at the end, but before the lines by which the rest is left to the network (`+` and `-`).
     pub fn push<S: Into<String>>(&mut self, fields: impl IntoIterator<Item = S>) {
-        self.lines
-            .push(fields.into_iter().map(Into::into).collect());
+        let is_network = |fields: &Vec<String>| fields[0].starts_with(['+', '-']);
+        let place = self.lines.iter().position(is_network);
+        let fields = fields.into_iter().map(Into::into).collect();
+        self.lines.insert(place.unwrap_or(self.lines.len()), fields);
         self.changed = true;
     }
 
@@ -96,14 +100,19 @@ impl Table {
         if fields.len() <= field {
             fields.resize(field + 1, String::new());
         }
-        fields[field] = value.into();
-        self.changed = true;
+        let value = value.into();
+        self.changed |= fields[field] != value;
+        fields[field] = value;
     }
 
     /// Orders the lines by the number in their second field.
     pub fn sort_by_second(&mut self) {
-        self.lines
-            .sort_by_key(|fields| fields.get(1).and_then(|text| text.parse::<u64>().ok()));
+        self.lines.sort_by_key(|fields| {
+            fields
+                .get(1)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(u64::MAX)
+        });
     }
 
     /// Counts as changed, so that it is written.

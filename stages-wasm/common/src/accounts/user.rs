@@ -8,6 +8,9 @@ const SHELL: &str = "/bin/bash";
 /// The group of users when they have none of their own and nobody says one.
 const GROUP: u32 = 100;
 
+/// The longest name of a user.
+const USER_NAME: usize = 256;
+
 /// Options of useradd(8).
 #[derive(Debug, Clone, Default)]
 pub struct NewUser {
@@ -35,14 +38,12 @@ pub type UserChanges = NewUser;
 impl Database {
     /// Adds a user. `today` is the number of days since 1970-01-01.
     pub fn add_user(&mut self, name: &str, user: &NewUser, today: i64) -> Result<()> {
-        check_name("user", name)?;
+        check_name("user", name, USER_NAME)?;
         user.check()?;
         if self.passwd.entry(name).is_some() {
             bail!("user `{name}` exists already");
         }
-        if user.expires.is_some() && self.shadow.is_none() {
-            bail!("user `{name}`: an expiry date needs /etc/shadow in the tree");
-        }
+        self.check_expiry(name, user)?;
         let (low, high) = self.settings.range("UID");
         let uid = match user.uid {
             Some(uid) => uid,
@@ -81,22 +82,23 @@ impl Database {
             );
         }
         let gid = self.free_gid(Some(uid))?;
-        self.push_group(name, gid);
+        // groupadd says that the password is in the shadow even where there is none.
+        let password = if self.gshadow.is_some() { "x" } else { "!" };
+        self.push_group(name, password, gid);
         Ok(gid)
     }
 
     fn push_user(&mut self, name: &str, uid: u32, gid: u32, user: &NewUser, today: i64) {
         let settings = &self.settings;
         let password = user.password.as_deref().unwrap_or("!");
-        let home = user
-            .home
-            .clone()
-            .unwrap_or_else(|| format!("{}/{name}", settings.useradd("HOME").unwrap_or("/home")));
-        let shell = user
-            .shell
-            .as_deref()
-            .or(settings.useradd("SHELL"))
-            .unwrap_or(SHELL);
+        let home = user.home.clone().unwrap_or_else(|| {
+            format!(
+                "{}/{name}",
+                settings.useradd_text("HOME").unwrap_or("/home")
+            )
+        });
+        let shell = user.shell.as_deref();
+        let shell = shell.or(settings.useradd_text("SHELL")).unwrap_or(SHELL);
         let hidden = if self.shadow.is_some() { "x" } else { password };
         let comment = user.comment.as_deref().unwrap_or_default();
         self.passwd.push([
@@ -110,22 +112,17 @@ impl Database {
         ]);
         if let Some(shadow) = &mut self.shadow {
             let changed = day_of_change(today);
-            let day = |key| {
-                settings
-                    .number(key)
-                    .map(|days| days.to_string())
-                    .unwrap_or_default()
-            };
+            let [least, most, warning] = settings.password_days();
             let inactive = settings
                 .useradd("INACTIVE")
                 .filter(|days| *days != "-1")
                 .unwrap_or_default();
-            let default_expiry = settings.useradd("EXPIRE").unwrap_or_default().to_owned();
-            let expires = user.expires.map_or(default_expiry, expiry);
+            let default_expiry = settings.useradd("EXPIRE").and_then(day_of).unwrap_or(-1);
+            let expires = expiry(user.expires.unwrap_or(default_expiry));
             let ages = [
-                day("PASS_MIN_DAYS"),
-                day("PASS_MAX_DAYS"),
-                day("PASS_WARN_AGE"),
+                least,
+                most,
+                warning,
                 inactive.into(),
                 expires,
                 String::new(),
@@ -141,9 +138,7 @@ impl Database {
     /// Changes a user. `today` is the number of days since 1970-01-01.
     pub fn change_user(&mut self, name: &str, changes: &UserChanges, today: i64) -> Result<()> {
         changes.check()?;
-        if changes.expires.is_some() && self.shadow.is_none() {
-            bail!("user `{name}`: an expiry date needs /etc/shadow in the tree");
-        }
+        self.check_expiry(name, changes)?;
         if let Some(group) = &changes.group {
             let gid = self.gid(group)?;
             self.passwd.set(name, 3, gid.to_string());
@@ -160,13 +155,11 @@ impl Database {
                 self.passwd.set(name, field, value);
             }
         }
+        if changes.password.is_some() || changes.expires.is_some() {
+            self.hide_password(name, today);
+        }
         match (&mut self.shadow, &changes.password) {
             (Some(shadow), Some(password)) => {
-                if shadow.entry(name).is_none() {
-                    // Where there is a shadow, no password goes where everybody can read it.
-                    shadow.push([name, "", "", "", "", "", "", "", ""]);
-                    self.passwd.set(name, 1, "x");
-                }
                 shadow.set(name, 1, password);
                 shadow.set(name, 2, day_of_change(today));
             }
@@ -181,6 +174,28 @@ impl Database {
             self.passwd.touch();
         }
         Ok(())
+    }
+
+    fn check_expiry(&self, name: &str, user: &NewUser) -> Result<()> {
+        if self.shadow.is_none() && user.expires.is_some_and(|day| day >= 0) {
+            bail!("user `{name}`: an expiry date needs /etc/shadow in the tree");
+        }
+        Ok(())
+    }
+
+    /// Where there is a shadow, the user gets an entry in it, and no password stays where everybody can read it.
+    fn hide_password(&mut self, name: &str, today: i64) {
+        let Some(shadow) = &mut self.shadow else {
+            return;
+        };
+        if shadow.entry(name).is_none() {
+            let entry = self.passwd.entry(name);
+            let password = entry.map_or("", |fields| fields[1].as_str());
+            let day = day_of_change(today);
+            let [least, most, warning] = self.settings.password_days();
+            shadow.push([name, password, &day, &least, &most, &warning, "", "", ""]);
+        }
+        self.passwd.set(name, 1, "x");
     }
 
     /// Makes the user choose a new password at the next login.
@@ -240,6 +255,14 @@ fn day_of_change(today: i64) -> String {
     } else {
         String::new()
     }
+}
+
+/// The day since 1970-01-01 of a date YYYY-MM-DD, or of a number of days.
+fn day_of(text: &str) -> Option<i64> {
+    let date = text.parse::<jiff::civil::Date>();
+    let start = jiff::civil::date(1970, 1, 1);
+    let day = date.ok().map(|date| i64::from((date - start).get_days()));
+    day.or_else(|| text.parse().ok())
 }
 
 fn expiry(day: i64) -> String {
@@ -380,7 +403,10 @@ mod tests {
         database.change_user("old", &changes, 20779).unwrap();
         assert!(database.passwd.render().ends_with("old:x:5:5::/:/x\n"));
         let shadow = database.shadow.unwrap().render();
-        assert!(shadow.ends_with("old:$6$x:20779::::::\n"), "{shadow}");
+        assert!(
+            shadow.ends_with("old:$6$x:20779:0:99999:7:::\n"),
+            "{shadow}"
+        );
     }
 
     #[test]

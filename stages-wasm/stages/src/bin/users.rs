@@ -1,7 +1,7 @@
 //! Create or change users, their passwords and ssh keys.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Context, Error, IndexMap, Number, Result, Tree, bail, path};
-use osbuild_stage_common::accounts::{Database, NewUser, create_home};
+use osbuild_stage_common::accounts::{Database, NewUser, create_home, create_missing_home};
 use serde::Deserialize;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -84,27 +84,30 @@ fn change(
     }
     let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
     let changes = NewUser {
-        home: given(&user.home),
+        home: given(&user.home).map(without_last_slash),
         shell: given(&user.shell),
         ..details(user)?
     };
     if !changes.changes_nothing() {
-        let old_gid = ids(database, name)?.1;
+        let old = ids(database, name)?;
         database.change_user(name, &changes, today())?;
         database.write(tree)?;
-        move_group(
-            tree,
-            &home(database, name)?,
-            old_gid,
-            ids(database, name)?.1,
-        )?;
+        move_group(tree, &home(database, name)?, old, ids(database, name)?.1)?;
     }
     let home = home(database, name)?;
     if !home.is_empty() && !tree.exists(&home)? {
         let (uid, gid) = ids(database, name)?;
-        create_home(tree, &home, uid, gid, &database.settings)?;
+        create_missing_home(tree, &home, uid, gid)?;
     }
     Ok(())
+}
+
+/// usermod takes one slash from the end of a home directory, useradd none.
+fn without_last_slash(home: String) -> String {
+    match home.strip_suffix('/') {
+        Some(rest) if !rest.is_empty() => rest.into(),
+        _ => home,
+    }
 }
 
 fn add(tree: &Tree, database: &mut Database, name: &str, user: &User) -> Result<()> {
@@ -172,12 +175,16 @@ fn ids(database: &Database, name: &str) -> Result<(u32, u32)> {
     ))
 }
 
-/// Files of the home directory go with the user into a new primary group.
-fn move_group(tree: &Tree, home: &str, from: u32, to: u32) -> Result<()> {
+/// Files of the user's own home directory go with the user into a new primary group.
+fn move_group(tree: &Tree, home: &str, (uid, from): (u32, u32), to: u32) -> Result<()> {
     if from == to || home.is_empty() || !tree.is_dir(home)? {
         return Ok(());
     }
-    if tree.stat(home)?.gid == from {
+    let found = tree.stat(home)?;
+    if found.uid != uid {
+        return Ok(());
+    }
+    if found.gid == from {
         tree.set_owner(home, None, Some(to))?;
     }
     tree.walk(home, &mut |path, metadata| match metadata.gid == from {
