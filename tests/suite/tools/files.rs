@@ -46,8 +46,10 @@ fn mode(random: &mut Random) -> String {
 fn chmod(random: &mut Random, tree: &Path) -> Trial {
     let paths = trees::fill(random, tree, &NAMES, 14);
     let mut items = Map::new();
-    let mut trial = Trial::default();
-    trial.inside = true;
+    let mut trial = Trial {
+        inside: true,
+        ..Trial::default()
+    };
     for _ in 0..=random.below(4) {
         let (path, mode, recursive) = (path(random, &paths), mode(random), random.chance(40));
         if items.contains_key(&path) {
@@ -106,8 +108,10 @@ fn chown(random: &mut Random, tree: &Path) -> Trial {
     };
     let text = |id: &serde_json::Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
     let mut items = Map::new();
-    let mut trial = Trial::default();
-    trial.inside = true;
+    let mut trial = Trial {
+        inside: true,
+        ..Trial::default()
+    };
     for _ in 0..=random.below(3) {
         let (path, recursive) = (path(random, &paths), random.chance(40));
         let (user, group) = match (ids(random), ids(random)) {

@@ -2,10 +2,15 @@
 //! component must end in the same way and leave the same tree.
 //!
 //! Trials are random but always the same ones. `TOOL_TRIALS=FIRST-LAST` tries others; what fails is named by its number.
+#![allow(
+    clippy::print_stdout,
+    reason = "how many trials showed something, for `--nocapture`"
+)]
 mod accounts;
 mod files;
 mod ostree;
 mod random;
+mod systemd;
 mod trees;
 
 use osbuild_wasm_tests::{Program, Scratch, machine};
@@ -26,6 +31,8 @@ struct Family {
     make: fn(&mut Random, &Path) -> Trial,
     /// Which differences between the two trees are none.
     ignored: &'static [&'static str],
+    /// Makes the same of what is written in different ways, in the description of an object.
+    normal: fn(String) -> String,
     /// Whether times, hard links and holes are compared, too.
     exact: bool,
 }
@@ -37,12 +44,15 @@ const FAMILY: Family = Family {
     base: |_| {},
     make: |_, _| Trial::default(),
     ignored: &[],
+    normal: |text| text,
     exact: false,
 };
 
 /// What to do with a tree.
 #[derive(Debug, Default)]
 struct Trial {
+    /// Another stage than that of the family.
+    stage: Option<String>,
     options: Value,
     /// Members of the arguments document beside `options` and `tree`.
     more: Value,
@@ -96,13 +106,13 @@ impl Trial {
         (true, said)
     }
 
-    fn by_component(&self, stage: &str, tree: &Path, scratch: &Scratch) -> (bool, String) {
+    fn by_component(&self, family: &Family, tree: &Path, scratch: &Scratch) -> (bool, String) {
         let mut arguments = json!({ "tree": tree, "options": self.options });
         for (key, value) in self.more.as_object().into_iter().flatten() {
             arguments[key] = value.clone();
         }
         let ended = Program::new("stage run")
-            .arg(stage)
+            .arg(self.stage.as_deref().unwrap_or(family.stage))
             .option("--tree", tree)
             .option("--args", scratch.json("arguments.json", &arguments))
             .run();
@@ -174,7 +184,7 @@ fn outcome(family: &Family, base: &Path, trial: u64) -> Outcome {
     let made = (family.make)(&mut Random::new(trial), &theirs);
     trees::copy(&theirs, &ours);
     let by_programs = made.by_programs(&theirs);
-    let by_component = made.by_component(family.stage, &ours, &scratch);
+    let by_component = made.by_component(family, &ours, &scratch);
     let orders = || format!("{}\n{:?}", made.options, made.commands);
     if by_programs.0 && !by_component.0 && by_component.1.contains("its rights allow") {
         return Outcome::Refused(by_component.1.trim().to_owned());
@@ -194,7 +204,7 @@ fn outcome(family: &Family, base: &Path, trial: u64) -> Outcome {
     if !by_programs.0 {
         return Outcome::Failed;
     }
-    let differences = trees::differences(&theirs, &ours, family.ignored, family.exact);
+    let differences = trees::differences(&theirs, &ours, family);
     if differences.is_empty() {
         Outcome::Succeeded
     } else {

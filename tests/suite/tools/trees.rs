@@ -1,4 +1,5 @@
 //! Trees of trials: made, copied, compared.
+use super::Family;
 use super::random::Random;
 use osbuild_stage_test::tree::{Object, Snapshot};
 use osbuild_wasm_tests::Program;
@@ -125,13 +126,18 @@ pub fn copy(tree: &Path, to: &Path) {
     Program::of("cp", "-a").arg(tree).arg(to).run().expect(0);
 }
 
-/// What is not the same in two trees, one line for each path. `ignored` are paths that are not looked at.
-pub fn differences(theirs: &Path, ours: &Path, ignored: &[&str], exact: bool) -> Vec<String> {
-    let (theirs, ours) = (look(theirs, exact), look(ours, exact));
+/// What is not the same in two trees, one line for each path.
+pub fn differences(theirs: &Path, ours: &Path, family: &Family) -> Vec<String> {
+    let (theirs, ours) = (look(theirs, family), look(ours, family));
     let mut paths: Vec<_> = theirs.keys().chain(ours.keys()).collect();
     paths.sort();
     paths.dedup();
-    let is_ignored = |path: &Path| ignored.iter().any(|ignored| path == Path::new(ignored));
+    let is_ignored = |path: &Path| {
+        family
+            .ignored
+            .iter()
+            .any(|ignored| path == Path::new(ignored))
+    };
     let nothing = "nothing".to_owned();
     let mut lines = Vec::new();
     for path in paths {
@@ -147,19 +153,19 @@ pub fn differences(theirs: &Path, ours: &Path, ignored: &[&str], exact: bool) ->
     lines
 }
 
-fn look(tree: &Path, exact: bool) -> BTreeMap<PathBuf, String> {
+fn look(tree: &Path, family: &Family) -> BTreeMap<PathBuf, String> {
     let snapshot = Snapshot::of(tree).unwrap();
     let mut first_names = BTreeMap::new();
     let mut looks = BTreeMap::new();
     for (path, object) in &snapshot.0 {
         let mut text = describe(object);
-        if exact {
+        if family.exact {
             let metadata =
                 fs::symlink_metadata(tree.join(path.strip_prefix("/").unwrap())).unwrap();
             let first: &PathBuf = first_names.entry(metadata.ino()).or_insert(path);
             text += &format!(" as {} at {}", first.display(), time(&metadata));
         }
-        looks.insert(path.clone(), text);
+        looks.insert(path.clone(), (family.normal)(text));
     }
     looks
 }

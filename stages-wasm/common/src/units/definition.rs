@@ -18,7 +18,7 @@ pub struct Install {
 }
 
 impl Install {
-    /// Reads the text of a unit file or a drop-in on top of what is known. An empty setting clears its list.
+    /// Reads the text of a unit file or a drop-in on top of what is known. An empty setting clears its list, but not that of `Also`.
     pub fn read(&mut self, text: &str) {
         let mut inside = false;
         for line in logical_lines(text) {
@@ -45,6 +45,7 @@ impl Install {
             _ => return,
         };
         match value {
+            "" if key == "Also" => {}
             "" => list.clear(),
             value => list.extend(
                 value

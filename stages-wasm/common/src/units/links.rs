@@ -35,6 +35,14 @@ struct Unit {
     install: Install,
 }
 
+/// What is known by a name.
+enum Found {
+    Regular(Unit),
+    /// By the file with this path, which is empty or a link to /dev/null.
+    Masked(String),
+    Missing,
+}
+
 impl<'a> Units<'a> {
     /// The units of `tree`.
     pub fn new(tree: &'a Tree) -> Self {
@@ -45,20 +53,25 @@ impl<'a> Units<'a> {
     /// section is left alone.
     pub fn enable(&self, name: &str) -> Result<()> {
         let name = UnitName::given(name, "service")?;
-        let first = self.find(&name)?.ok_or_else(|| missing(&name))?;
+        let first = self.regular(&name)?;
+        self.link(&first)
+            .with_context(|| format!("cannot enable {}", first.name))?;
         let mut seen = BTreeSet::from([first.name.clone()]);
         let mut todo = vec![first];
         while let Some(unit) = todo.pop() {
-            self.link(&unit)
-                .with_context(|| format!("cannot enable {}", unit.name))?;
-            for also in &unit.install.also {
-                let Some(also) = UnitName::parse(&unit.name.expand(also)?) else {
+            for also in self.also(&unit)? {
+                // What another unit names, and the tree does not have or cannot enable, is no reason to fail.
+                let Ok(Found::Regular(found)) = self.find(&also) else {
+                    eprintln!(
+                        "{also}, which {} names, cannot be enabled: ignored",
+                        unit.name
+                    );
                     continue;
                 };
-                // What another unit names and the tree does not have is no reason to fail.
-                if let Ok(Some(found)) = self.find(&also)
-                    && seen.insert(found.name.clone())
-                {
+                if seen.insert(found.name.clone()) {
+                    if let Err(error) = self.link(&found) {
+                        eprintln!("{}: {error}: ignored", found.name);
+                    }
                     todo.push(found);
                 }
             }
@@ -66,24 +79,43 @@ impl<'a> Units<'a> {
         Ok(())
     }
 
-    /// Removes the links that lead to the unit, to its aliases and to the units in its `Also=`. A unit that is missing or masked
-    /// only loses what is left of its links.
+    /// Removes the links that lead to the unit, and to the units that it and they name in `Also=`. A unit that is missing only loses
+    /// what is left of its links, a masked one nothing.
     pub fn disable(&self, name: &str) -> Result<()> {
-        let name = UnitName::given(name, "service")?;
-        let mut names = BTreeSet::from([name.clone()]);
-        match self.find(&name) {
-            Ok(Some(unit)) => {
-                for other in unit.install.also.iter().chain(&unit.install.alias) {
-                    names.extend(UnitName::parse(&unit.name.expand(other)?));
-                }
-                names.insert(unit.name);
+        let mut todo = vec![UnitName::given(name, "service")?];
+        let mut names = BTreeSet::new();
+        let mut masked = BTreeSet::new();
+        while let Some(name) = todo.pop() {
+            if names.contains(&name) || masked.contains(&name) {
+                continue;
             }
-            Ok(None) => eprintln!("{}", missing(&name)),
-            Err(error) => eprintln!("{error}: ignored"),
+            match self.find(&name) {
+                Ok(Found::Regular(unit)) => {
+                    todo.extend(self.also(&unit)?);
+                    todo.push(unit.name);
+                }
+                Ok(Found::Masked(path)) => {
+                    eprintln!("unit file {path} is masked: ignored");
+                    masked.insert(name);
+                    continue;
+                }
+                Ok(Found::Missing) => eprintln!("{}", missing(&name)),
+                Err(error) => eprintln!("{error}: ignored"),
+            }
+            names.insert(name);
         }
         // A removed alias may itself have been what other links lead to.
         while self.remove_links(&mut names)? {}
         Ok(())
+    }
+
+    /// The units that this one names in `Also=`.
+    fn also(&self, unit: &Unit) -> Result<Vec<UnitName>> {
+        let mut names = Vec::new();
+        for also in &unit.install.also {
+            names.extend(UnitName::parse(&unit.name.expand(also)?));
+        }
+        Ok(names)
     }
 
     /// Makes the unit a link to /dev/null. It need not exist.
@@ -98,23 +130,32 @@ impl<'a> Units<'a> {
         if name.kind() != "target" || name.as_str() == "default.target" {
             bail!("`{name}` cannot be the default target");
         }
-        let unit = self.find(&name)?.ok_or_else(|| missing(&name))?;
+        let unit = self.regular(&name)?;
         self.symlink(&unit.path, &format!("{CONFIG}/default.target"), true)
     }
 
+    /// The unit, which must be there and not masked.
+    fn regular(&self, name: &UnitName) -> Result<Unit> {
+        match self.find(name)? {
+            Found::Regular(unit) => Ok(unit),
+            Found::Masked(path) => bail!("unit file {path} is masked"),
+            Found::Missing => Err(missing(name)),
+        }
+    }
+
     /// Finds a unit, or the template of an instance, and follows aliases.
-    fn find(&self, name: &UnitName) -> Result<Option<Unit>> {
+    fn find(&self, name: &UnitName) -> Result<Found> {
         let mut name = name.clone();
         for _ in 0..MOST_ALIASES {
             let Some((path, is_link)) = self.look_up(&name)? else {
-                return Ok(None);
+                return Ok(Found::Missing);
             };
             if !is_link {
                 if self.tree.lstat(&path)?.size == 0 {
-                    bail!("unit file {path} is masked: it is empty");
+                    return Ok(Found::Masked(path));
                 }
                 let install = self.read_install(&name, &path)?;
-                return Ok(Some(Unit {
+                return Ok(Found::Regular(Unit {
                     name,
                     path,
                     install,
@@ -122,7 +163,7 @@ impl<'a> Units<'a> {
             }
             let target = self.tree.read_link(&path)?;
             if target == "/dev/null" {
-                bail!("unit file {path} is masked");
+                return Ok(Found::Masked(path));
             }
             let Some(next) = UnitName::parse(path::name(&target)) else {
                 bail!("unit file {path} is a link to {target}, which is no unit");
@@ -134,13 +175,9 @@ impl<'a> Units<'a> {
             let next = instance.map_or(next.clone(), |instance| next.with_instance(instance));
             if next == name {
                 // A unit outside of the search path, linked under its own name.
-                let path = if target.starts_with('/') {
-                    target
-                } else {
-                    path::join(path::parent(&path), &target)
-                };
+                let path = absolute(&path, &target);
                 let install = self.read_install(&name, &path)?;
-                return Ok(Some(Unit {
+                return Ok(Found::Regular(Unit {
                     name,
                     path: path::normal(&path),
                     install,
@@ -211,7 +248,12 @@ impl<'a> Units<'a> {
             path,
             install,
         } = unit;
-        for alias in &install.alias {
+        let aliases = if name.may_have_aliases() {
+            &*install.alias
+        } else {
+            &[]
+        };
+        for alias in aliases {
             let alias = alias_name(
                 name,
                 &name.expand(alias)?,
@@ -232,22 +274,37 @@ impl<'a> Units<'a> {
             ("requires", &install.required_by),
             ("upholds", &install.upheld_by),
         ];
+        // One target that cannot be does not keep the unit from the others.
+        let mut done = Ok(());
         for (kind, targets) in lists {
             for target in targets {
-                let target = linked.as_ref().unwrap_or(name).expand(target)?;
-                let Some(target) = UnitName::parse(&target) else {
-                    bail!("[Install] names `{target}`, which is no unit");
-                };
-                let Some(linked) = linked
-                    .as_ref()
-                    .or_else(|| target.is_template().then_some(name))
-                else {
-                    bail!("{target} is no template, as {name} is one without a default instance");
-                };
-                self.symlink(path, &format!("{CONFIG}/{target}.{kind}/{linked}"), true)?;
+                let linked = self.link_into(unit, linked.as_ref(), target, kind);
+                done = done.and(linked);
             }
         }
-        Ok(())
+        done
+    }
+
+    fn link_into(
+        &self,
+        unit: &Unit,
+        linked: Option<&UnitName>,
+        target: &str,
+        kind: &str,
+    ) -> Result<()> {
+        let name = &unit.name;
+        let target = linked.unwrap_or(name).expand(target)?;
+        let Some(target) = UnitName::parse(&target) else {
+            bail!("[Install] names `{target}`, which is no unit");
+        };
+        let Some(linked) = linked.or_else(|| target.is_template().then_some(name)) else {
+            bail!("{target} is no template, as {name} is one without a default instance");
+        };
+        self.symlink(
+            &unit.path,
+            &format!("{CONFIG}/{target}.{kind}/{linked}"),
+            true,
+        )
     }
 
     /// Makes a link; one that is there must be equal, unless it may be replaced.
@@ -258,13 +315,38 @@ impl<'a> Units<'a> {
                 .then(|| self.tree.read_link(link))
                 .transpose()?;
             match old {
-                Some(old) if old == text => return Ok(()),
+                Some(old) if old == text || self.is_equivalent(link, &old, text)? => return Ok(()),
                 Some(_) if replace => self.tree.remove(link)?,
                 Some(old) => bail!("{link} exists already and is a link to {old}"),
                 None => bail!("{link} exists already"),
             }
         }
         self.tree.symlink(text, link)
+    }
+
+    /// Whether a link leads to the unit that another text leads to, in whichever directory of units.
+    fn is_equivalent(&self, link: &str, old: &str, text: &str) -> Result<bool> {
+        let old = path::normal(&absolute(link, old));
+        let of_units = |path: &str| SEARCH.contains(&path::parent(path));
+        Ok(path::name(&old) == path::name(text) && of_units(&old) && of_units(text))
+    }
+
+    /// Name of what a link leads to. Links that it leads to are followed unless their text begins at the root, as systemctl does.
+    fn destination(&self, link: &str) -> Result<String> {
+        let mut path = link.to_owned();
+        for _ in 0..MOST_ALIASES {
+            if !self.tree.exists_itself(&path)?
+                || self.tree.lstat(&path)?.kind != FileType::SymbolicLink
+            {
+                break;
+            }
+            let text = self.tree.read_link(&path)?;
+            path = path::normal(&absolute(&path, &text));
+            if text.starts_with('/') {
+                break;
+            }
+        }
+        Ok(path::name(&path).to_owned())
     }
 
     /// Removes links in the configuration whose name or target is among `names`; adds names that only these links gave. Says
@@ -281,7 +363,6 @@ impl<'a> Units<'a> {
             })?;
         }
         for link in found {
-            let target = self.tree.read_link(&link)?;
             let Some(own) = UnitName::parse(path::name(&link)) else {
                 continue;
             };
@@ -292,9 +373,9 @@ impl<'a> Units<'a> {
                         .is_some_and(|template| names.contains(&template))
             };
             let leads = marked(&own)
-                || UnitName::parse(path::name(&target))
+                || UnitName::parse(&self.destination(&link)?)
                     .is_some_and(|target| names.contains(&target));
-            if !leads || target == "/dev/null" {
+            if !leads {
                 continue;
             }
             self.tree.remove(&link)?;
@@ -305,6 +386,14 @@ impl<'a> Units<'a> {
             again |= names.insert(own);
         }
         Ok(again)
+    }
+}
+
+/// The path that the text of a link means.
+fn absolute(link: &str, text: &str) -> String {
+    match text.starts_with('/') {
+        true => text.into(),
+        false => path::join(path::parent(link), text),
     }
 }
 

@@ -52,6 +52,12 @@ impl UnitName {
         self.0.rsplit('.').next().unwrap_or_default()
     }
 
+    /// Whether `Alias` means something to units of its type.
+    pub fn may_have_aliases(&self) -> bool {
+        let types = ["service", "socket", "target", "device", "timer", "path"];
+        types.contains(&self.kind())
+    }
+
     /// The name without its type.
     pub fn stem(&self) -> &str {
         &self.0[..self.0.len() - self.kind().len() - 1]
@@ -85,7 +91,7 @@ impl UnitName {
         Self(format!("{}@{instance}.{}", self.prefix(), self.kind()))
     }
 
-    /// Replaces `%n`, `%N`, `%p`, `%i`, `%j` and `%%` in a setting of this unit's `[Install]` section.
+    /// Replaces `%n`, `%N`, `%p`, `%i`, `%j`, `%%` and, by root, the names and numbers of user and group (`%u`, `%g`, `%U`, `%G`) in a setting of this unit's `[Install]` section.
     pub fn expand(&self, text: &str) -> Result<String> {
         let mut out = String::new();
         let mut chars = text.chars();
@@ -100,6 +106,8 @@ impl UnitName {
                 Some('p') => out += self.prefix(),
                 Some('i') => out += self.instance().unwrap_or_default(),
                 Some('j') => out += self.prefix().rsplit('-').next().unwrap_or_default(),
+                Some('u' | 'g') => out += "root",
+                Some('U' | 'G') => out.push('0'),
                 Some('%') => out.push('%'),
                 other => {
                     return Err(Error::new(format!(
