@@ -8,6 +8,9 @@ const LZMA_PRESET: u32 = 3;
 /// zstd is written as frames of this many bytes of content, which every reader joins.
 const ZSTD_FRAME: usize = 8 << 20;
 
+/// The system by which gzip says that it compresses.
+const UNIX: u8 = 3;
+
 /// How to compress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -95,7 +98,8 @@ impl<W: Write> Compressor<W> {
         Ok(match method {
             Method::None => Self::Plain(inner),
             Method::Gzip(level) => {
-                Self::Gzip(flate2::GzBuilder::new().write(inner, flate2::Compression::new(level)))
+                let header = flate2::GzBuilder::new().operating_system(UNIX);
+                Self::Gzip(header.write(inner, flate2::Compression::new(level)))
             }
             Method::Bzip2 => Self::Bzip2(bzip2::write::BzEncoder::new(
                 inner,

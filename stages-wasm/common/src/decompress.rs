@@ -1,15 +1,15 @@
 //! Reading what is compressed: streams of any length.
 use osbuild_stage::{Context, Result};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes read ahead.
 const BUFFER: usize = 1 << 20;
 
 /// The content of a gzip file of any number of members.
 pub fn gzip<'a>(file: impl Read + 'a) -> Result<Box<dyn Read + 'a>> {
-    Ok(Box::new(flate2::bufread::MultiGzDecoder::new(
-        BufReader::with_capacity(BUFFER, file),
-    )))
+    Ok(Box::new(Members::new(BufReader::with_capacity(
+        BUFFER, file,
+    ))))
 }
 
 /// The content of a file, whatever it is compressed with; told by its first bytes, not by its name.
@@ -17,7 +17,7 @@ pub fn any<'a>(file: impl Read + 'a) -> Result<Box<dyn Read + 'a>> {
     let mut file = BufReader::with_capacity(BUFFER, file);
     let start = file.fill_buf()?;
     Ok(match start {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        [0x1f, 0x8b, ..] => Box::new(Members::new(file)),
         [b'B', b'Z', b'h', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(file)),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(lzma_rust2::XzReader::new(file, true)),
         [b'L', b'Z', b'I', b'P', ..] => Box::new(lzma_rust2::LzipReader::new(file)),
@@ -80,6 +80,49 @@ fn skipped(rest: &mut impl BufRead) -> std::io::Result<bool> {
     let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
     std::io::copy(&mut rest.take(u64::from(length)), &mut std::io::sink())?;
     Ok(true)
+}
+
+/// Files of gzip one after the other; zeros behind one are padding.
+struct Members<R>(Option<flate2::bufread::GzDecoder<R>>);
+
+impl<R: BufRead> Members<R> {
+    fn new(file: R) -> Self {
+        Self(Some(flate2::bufread::GzDecoder::new(file)))
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.0 {
+            let count = decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let file = self.0.take().map(flate2::bufread::GzDecoder::into_inner);
+            self.0 = file
+                .map(behind_zeros)
+                .transpose()?
+                .flatten()
+                .map(flate2::bufread::GzDecoder::new);
+        }
+        Ok(0)
+    }
+}
+
+/// The file at its next byte that is not 0; none at its end.
+fn behind_zeros<R: BufRead>(mut file: R) -> io::Result<Option<R>> {
+    loop {
+        let bytes = file.fill_buf()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        match (bytes.len(), zeros) {
+            (0, _) => return Ok(None),
+            (length, zeros) if zeros < length => {
+                file.consume(zeros);
+                return Ok(Some(file));
+            }
+            (length, _) => file.consume(length),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -167,7 +167,11 @@ impl Tree {
     }
 
     fn kind(&self, path: &str) -> Result<Option<FileType>> {
-        Ok(absent_as_none(self.stat(path))?.map(|metadata| metadata.kind))
+        match self.stat(path) {
+            // Links that lead in a circle lead nowhere.
+            Err(error) if error.code() == Some(ErrorCode::Loop) => Ok(None),
+            found => Ok(absent_as_none(found)?.map(|metadata| metadata.kind)),
+        }
     }
 
     /// Text of a symbolic link.

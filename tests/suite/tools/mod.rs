@@ -7,6 +7,7 @@
     reason = "how many trials showed something, for `--nocapture`"
 )]
 mod accounts;
+mod archives;
 mod files;
 mod ostree;
 mod random;
@@ -58,6 +59,8 @@ struct Trial {
     more: Value,
     /// What osbuild runs, one after the other until one fails; `TREE` in a word is the tree.
     commands: Vec<Vec<String>>,
+    /// What is run on both trees after that, before they are compared.
+    afterwards: Vec<Vec<String>>,
     /// Whether the commands run with the tree as their root, in which /usr is this machine's.
     inside: bool,
 }
@@ -76,10 +79,15 @@ impl Trial {
         self.commands.push(words.collect());
     }
 
+    fn after<W: ToString>(&mut self, words: impl IntoIterator<Item = W>) {
+        let words = words.into_iter().map(|word| word.to_string());
+        self.afterwards.push(words.collect());
+    }
+
     /// Runs the programs; says whether all succeeded, and what they said.
-    fn by_programs(&self, tree: &Path) -> (bool, String) {
+    fn by_programs(&self, commands: &[Vec<String>], tree: &Path) -> (bool, String) {
         let mut said = String::new();
-        for command in &self.commands {
+        for command in commands {
             let tree = tree.to_str().unwrap();
             let words = command.iter().map(|word| word.replace("TREE", tree));
             let program = if self.inside {
@@ -183,7 +191,7 @@ fn outcome(family: &Family, base: &Path, trial: u64) -> Outcome {
     trees::copy(base, &theirs);
     let made = (family.make)(&mut Random::new(trial), &theirs);
     trees::copy(&theirs, &ours);
-    let by_programs = made.by_programs(&theirs);
+    let by_programs = made.by_programs(&made.commands, &theirs);
     let by_component = made.by_component(family, &ours, &scratch);
     let orders = || format!("{}\n{:?}", made.options, made.commands);
     if by_programs.0 && !by_component.0 && by_component.1.contains("its rights allow") {
@@ -203,6 +211,12 @@ fn outcome(family: &Family, base: &Path, trial: u64) -> Outcome {
     // What is left of work that failed does not matter.
     if !by_programs.0 {
         return Outcome::Failed;
+    }
+    for tree in [&theirs, &ours] {
+        let (succeeded, said) = made.by_programs(&made.afterwards, tree);
+        if !succeeded {
+            return Outcome::Differ(format!("{}\n{said}", orders()));
+        }
     }
     let differences = trees::differences(&theirs, &ours, family);
     if differences.is_empty() {

@@ -149,6 +149,10 @@ impl Extraction<'_> {
         if member.path.is_empty() {
             bail!("the directory itself can only be a directory");
         }
+        // What was packed twice is a link to itself the second time.
+        if kind == EntryType::Link && self.are_one(&member.link, &member.path)? {
+            return Ok(());
+        }
         self.make_way(&member.path)?;
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
@@ -179,6 +183,14 @@ impl Extraction<'_> {
         self.directories
             .push((member.path.clone(), member.modified));
         attributes(self.tree, member, false)
+    }
+
+    fn are_one(&self, one: &str, other: &str) -> Result<bool> {
+        if !self.tree.exists_itself(one)? || !self.tree.exists_itself(other)? {
+            return Ok(false);
+        }
+        let (one, other) = (self.tree.lstat(one)?, self.tree.lstat(other)?);
+        Ok((one.device, one.inode) == (other.device, other.inode))
     }
 
     /// Makes the parents, and removes what has the name; a directory only when it is empty.
