@@ -1,4 +1,4 @@
-//! chmod and chown.
+//! chmod, chown, truncate, dd.
 use super::random::Random;
 use super::{FAMILY, Family, Trial, compare, trees};
 use serde_json::{Map, json};
@@ -144,6 +144,68 @@ fn chown(random: &mut Random, tree: &Path) -> Trial {
     trial
 }
 
+fn truncate(random: &mut Random, tree: &Path) -> Trial {
+    let sizes: [&[u8]; 4] = [b"", b"x", &[b'y'; 1000], &[b'z'; 70_000]];
+    if random.chance(60) {
+        trees::write(tree, "file", random.value(&sizes));
+    }
+    let number = random.of(&[
+        "0",
+        "1",
+        "10",
+        "100",
+        "1000",
+        "007",
+        "",
+        "x",
+        "1.5",
+        "-1",
+        "99999999999999999999",
+    ]);
+    let suffix = random.of(&[
+        "", "", "", "K", "k", "KB", "kB", "KiB", "M", "MB", "B", "b", "KK", " ", "iB",
+    ]);
+    let size = format!(
+        "{}{number}{suffix}",
+        random.of(&["", "", "", "+", "-", "<", ">", "/", "%", " ", "=", "+ "])
+    );
+    let mut trial = Trial::new(json!({ "filename": "/file", "size": size }));
+    trial.command(["truncate", "--size", &size, "TREE/file"]);
+    trial
+}
+
+fn dd(random: &mut Random, tree: &Path) -> Trial {
+    for name in ["from", "to"] {
+        let length = random.value(&[0, 1, 5000, 100_000]);
+        let bytes: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
+        if name == "from" || random.chance(60) {
+            trees::write(tree, name, bytes);
+        }
+    }
+    let count = random.value(&[1, 2, 4096, 5000, 100_001]);
+    let offset = random.maybe(60, &[0, 1, 4095, 4096, 99_999, 200_000]);
+    let mut trial = Trial::new(json!({ "src": "tree:///from", "dst": "/to", "count": count }));
+    if let Some(offset) = offset {
+        trial.options["src_offset"] = json!(offset);
+    }
+    let (skip, count) = (offset.unwrap_or(0), format!("count={count}"));
+    let words = [
+        "dd",
+        "if=TREE/from",
+        "of=TREE/to",
+        "bs=4096",
+        &format!("skip={skip}"),
+        &count,
+    ]
+    .map(str::to_owned);
+    trial.command(
+        words
+            .into_iter()
+            .chain(["iflag=skip_bytes,count_bytes".into(), "conv=notrunc".into()]),
+    );
+    trial
+}
+
 #[test]
 fn modes_are_changed_as_chmod_does() {
     compare(&Family {
@@ -163,6 +225,28 @@ fn owners_are_changed_as_chown_does() {
         programs: &["chown"],
         base: trees::stage_for_programs,
         make: chown,
+        ..FAMILY
+    });
+}
+
+#[test]
+fn sizes_are_set_as_truncate_does() {
+    compare(&Family {
+        stage: "org.osbuild.truncate",
+        programs: &["truncate"],
+        make: truncate,
+        trials: 80,
+        ..FAMILY
+    });
+}
+
+#[test]
+fn ranges_are_copied_as_dd_does() {
+    compare(&Family {
+        stage: "org.osbuild.dd",
+        programs: &["dd"],
+        make: dd,
+        trials: 30,
         ..FAMILY
     });
 }
