@@ -118,7 +118,7 @@ fn advice(told: &str, table: &'static [(&str, &str)]) -> impl Iterator<Item = St
 }
 
 /// The program that a line says is not there, as shells (`sh: 1: mkfs.xfs: not found`, `mkfs.xfs: command not found`), Python
-/// (`No such file or directory: 'mkfs.xfs'`) and `execvp mkfs.xfs: No such file or directory` (bubblewrap) say it.
+/// (`No such file or directory: 'mkfs.xfs'`) and our own helper (`mkfs.xfs: the build root has no such program: ...`) say it.
 fn missing_program(line: &str) -> Option<&str> {
     let line = line.trim();
     let shell = || {
@@ -132,12 +132,11 @@ fn missing_program(line: &str) -> Option<&str> {
             .1
             .strip_suffix('\'')
     };
-    let exec = || {
-        line.split_once("execvp ")?
-            .1
-            .strip_suffix(": No such file or directory")
+    let own = || {
+        let (said, _) = line.split_once(": the build root has no such program")?;
+        Some(said.rsplit_once(' ').map_or(said, |(_, name)| name))
     };
-    let name = shell().or_else(python).or_else(exec)?;
+    let name = shell().or_else(python).or_else(own)?;
     let name = name.rsplit_once("bin/").map_or(name, |(_, name)| name);
     let is_program =
         |character: char| character.is_ascii_alphanumeric() || "._+-".contains(character);

@@ -223,7 +223,7 @@ fn logs_that_say_what_is_missing_give_advice() {
         ),
         (
             "image",
-            "bwrap: execvp /usr/sbin/mkfs.ext4: No such file or directory",
+            "error: /usr/sbin/mkfs.ext4: the build root has no such program: install e2fsprogs (Debian) or e2fsprogs (Fedora) there",
             "add e2fsprogs to pipeline build",
         ),
         ("image", "write: No space left on device", "free space"),
@@ -235,6 +235,7 @@ fn logs_that_say_what_is_missing_give_advice() {
         "No such file or directory: '/etc/my file'",
         "file x not found",
         "all is well",
+        "mkfs.ext4: the tree has no such program: add the package that has it there",
     ] {
         assert_eq!(hints("image", log), "", "{log}");
     }
