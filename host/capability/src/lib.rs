@@ -19,6 +19,7 @@ pub mod record;
 mod request;
 mod rights;
 mod size;
+pub mod told;
 
 pub use embed::embed;
 pub use grant::{Access, Grant, Limits, ProgramLimits, Root};

@@ -3,6 +3,7 @@ use crate::interface::VERSION;
 use crate::plan::{Part, Plan, Planned, PlannedPipeline};
 use crate::profile::Profile;
 use crate::rights::Right;
+use crate::told::Told;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,8 @@ pub struct Lock {
     pub sources: BTreeMap<String, BTreeSet<String>>,
     /// What else decides where the contents of sources come from and who vouches for them, by module.
     pub settings: BTreeMap<String, BTreeSet<String>>,
+    /// The items of sources, each by its key and how it is called where it comes from, by module.
+    pub items: BTreeMap<String, BTreeSet<String>>,
     /// The hosts that programs of stages reach, by module.
     pub networks: BTreeMap<String, BTreeSet<String>>,
     /// What the manifest has the components do, in the order of building.
@@ -76,15 +79,16 @@ pub struct LockedStage {
     pub hosts: Vec<String>,
     /// SHA-256 of all its options.
     pub configuration: String,
-    /// Its rights alone tell what it does; otherwise other options count as more.
-    pub told_by_rights: bool,
+    /// These options by their paths, and the contents of its inputs.
+    #[serde(default, skip_serializing_if = "Told::is_empty")]
+    pub told: Told,
 }
 
 impl Lock {
     /// What `type` says.
     pub const TYPE: &'static str = "osbuild-wasm lock";
-    /// Version of this format; version 1 did not have what the manifest does.
-    pub const FORMAT: u64 = 2;
+    /// Version of this format; version 1 did not have what the manifest does, version 2 not the options by their paths.
+    pub const FORMAT: u64 = 3;
 
     /// Pins what a plan uses; `profiles` are the components as they are, without the options of a stage filled in.
     pub fn of(plan: &Plan, profiles: impl IntoIterator<Item = Profile>) -> Self {
@@ -98,6 +102,7 @@ impl Lock {
             mounts: BTreeSet::new(),
             sources: BTreeMap::new(),
             settings: BTreeMap::new(),
+            items: BTreeMap::new(),
             networks: BTreeMap::new(),
             pipelines: plan.pipelines.iter().map(LockedPipeline::of).collect(),
         };
@@ -110,6 +115,7 @@ impl Lock {
                 .map(|file| format!("file:{file}"))
                 .collect();
             add(&mut lock.sources, planned, &files);
+            add(&mut lock.items, planned, ask.told.values().flatten());
             if !ask.settings.is_empty() {
                 add(&mut lock.settings, planned, &ask.settings);
             }
@@ -153,7 +159,7 @@ impl LockedStage {
             mounts: ask.mounts.clone(),
             hosts: ask.hosts.clone(),
             configuration: ask.configuration.clone(),
-            told_by_rights: ask.is_told_by_rights(),
+            told: ask.told.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 use crate::grant::{Limits, ProgramLimits};
 use crate::policy::Decision;
 use crate::profile::Profile;
-use crate::rights::{Right, Verb};
+use crate::told::Told;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -91,6 +91,10 @@ pub struct Ask {
     /// SHA-256 of all options: of the stage, its inputs, devices and mounts.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub configuration: String,
+    /// These options by their paths, e.g. `options.hostname` or `devices.disk.options.start`; `inputs.NAME.references[]` and
+    /// `items[]` are the contents of an input and of a source.
+    #[serde(skip_serializing_if = "Told::is_empty")]
+    pub told: Told,
     /// The options of the stage, which rights of a policy may refer to.
     #[serde(skip)]
     pub options: serde_json::Value,
@@ -156,16 +160,6 @@ impl From<Bounds> for Limits {
             time: bounds.seconds.map(Duration::from_secs),
             programs: bounds.programs,
         }
-    }
-}
-
-impl Ask {
-    /// Whether rights tell what it does: with modes, owners, attributes, nodes or programs the options decide more than paths.
-    pub fn is_told_by_rights(&self) -> bool {
-        let telling = [Verb::Read, Verb::Create, Verb::Replace, Verb::Remove];
-        let tells = |right: &Right| right.verbs.iter().all(|verb| telling.contains(verb));
-        let rights = self.module.rights.as_ref();
-        self.module.programs.is_empty() && rights.is_some_and(|own| own.iter().all(tells))
     }
 }
 

@@ -27,11 +27,12 @@ document, which the host enforces. Of a component that contains others, the impo
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
-  # Fail a CI job when the components that a manifest uses got more rights
+  # Fail a CI job when a manifest or the components that it uses do something else
   osbuild-wasm lock --output new.lock manifest.json
   osbuild-wasm audit diff manifest.json.lock new.lock
 
-Exit status: 0 nothing grew, 1 something grew, 2 one of them cannot be read.";
+Exit status: 0 nobody may do more and the manifest has the same done, 1 something grew or the manifest has another effect (an option, an
+order or contents that differ, a stage that is gone), 2 one of them cannot be read.";
 
 /// Show what components can do, without executing anything; `diff` compares
 #[derive(Debug, Args)]
@@ -99,7 +100,7 @@ fn compare(arguments: &DiffArguments) -> Result<Exit, Exit> {
     arguments
         .format
         .print(&diff, || diff_sheet(&old, &new, &diff));
-    Ok(if diff.grew.is_empty() {
+    Ok(if diff.is_harmless() {
         Exit::Done
     } else {
         Exit::Failed

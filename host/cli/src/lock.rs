@@ -146,6 +146,7 @@ fn changed(file: &Path, diff: &Diff) -> Diagnostic {
     for (word, changes) in [
         ("grew", &diff.grew),
         ("shrank", &diff.shrank),
+        ("effect", &diff.effects),
         ("changed", &diff.changed),
     ] {
         for change in changes {

@@ -186,7 +186,9 @@ fn a_manifest_that_gained_a_set_id_bit_fails_the_comparison() {
         .expect(1)
         .says("chmod /usr");
     // The same path, another mode: rights do not tell.
-    diff(&usual, &other).expect(1).says("options with SHA-256");
+    diff(&usual, &other)
+        .expect(1)
+        .says("options.items[\"/usr\"].mode: \"0755\" -> \"u+s\"");
     diff(&usual, &usual).expect(0).says("nothing differs");
 }
 
@@ -204,13 +206,173 @@ fn a_locked_run_refuses_what_the_manifest_gained() {
     run(&scratch, "--locked")
         .run()
         .expect(1)
-        .says("grew: pipeline tree, stage org.osbuild.chmod");
+        .says("effect: pipeline tree, stage org.osbuild.chmod")
+        .says("\"0644\" -> \"4755\"");
+}
+
+/// Nobody may do more by any of these, and another image comes out.
+#[test]
+fn another_effect_of_a_manifest_fails_the_comparison_and_is_told_in_words() {
+    let stage = |module: &str, options: Value| small::stage(module, options);
+    let sshd = |yes: &str| {
+        stage(
+            "org.osbuild.sshd.config",
+            json!({ "config": { "PermitRootLogin": yes == "yes" } }),
+        )
+    };
+    let kernel = |more: &str| {
+        stage(
+            "org.osbuild.kernel-cmdline",
+            json!({ "root_fs_uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562", "kernel_opts": format!("ro {more}") }),
+        )
+    };
+    let users = |hash: &str| {
+        stage(
+            "org.osbuild.users",
+            json!({ "users": { "a": { "password": format!("$6$salt$hash-of-{hash}") } } }),
+        )
+    };
+    let units = |units: Value| stage("org.osbuild.systemd", json!({ "enabled_services": units }));
+    let host = || small::hostname("x");
+    let tree = |stages: Vec<Value>| small::tree(json!(stages));
+    let mut later = tree(vec![host()]);
+    later["pipelines"][0]["source-epoch"] = 7.into();
+    for (old, new, said) in [
+        (
+            tree(vec![host()]),
+            tree(vec![small::hostname("y")]),
+            "options.hostname: \"x\" -> \"y\"",
+        ),
+        (
+            tree(vec![sshd("no")]),
+            tree(vec![sshd("yes")]),
+            "options.config.PermitRootLogin: false -> true",
+        ),
+        (
+            tree(vec![kernel("")]),
+            tree(vec![kernel("init=/bin/sh")]),
+            "-> \"ro init=/bin/sh\"",
+        ),
+        (
+            tree(vec![users("one")]),
+            tree(vec![users("two")]),
+            "options.users.a.password: a secret",
+        ),
+        (
+            tree(vec![units(json!(["a.service", "b.service"]))]),
+            tree(vec![units(json!(["b.service", "c.service"]))]),
+            "options.enabled_services[]: new \"c.service\"; gone \"a.service\"",
+        ),
+        (
+            tree(vec![host(), sshd("no")]),
+            tree(vec![host()]),
+            "pipeline tree, stage org.osbuild.sshd.config: gone",
+        ),
+        (
+            tree(vec![host(), sshd("no")]),
+            tree(vec![sshd("no"), host()]),
+            "stages[]: the same values in another order",
+        ),
+        (tree(vec![host()]), later, "time: that of the machine -> 7"),
+    ] {
+        // Tables of a terminal are cut into columns, so the words are looked for in the document and in those of a locked run.
+        let scratch = Scratch::new();
+        let (before, after) = (
+            lock_of(&scratch, "m.json", &old),
+            lock_of(&scratch, "new", &new),
+        );
+        let compared = Program::new("audit diff --format json")
+            .arg(&before)
+            .arg(&after)
+            .run();
+        let effects = compared.expect(1).json()["effects"].to_string();
+        assert!(effects.contains("\"what\""), "{effects}");
+        Program::new("audit diff")
+            .arg(&before)
+            .arg(&after)
+            .run()
+            .expect(1)
+            .never_says("hash-of");
+        Program::new("audit diff")
+            .arg(&after)
+            .arg(&after)
+            .run()
+            .expect(0)
+            .says("nothing differs");
+        scratch.json("m.json", &new);
+        let refused = run(&scratch, "--locked").run().expect(1);
+        refused.says(said).never_says("hash-of");
+        let plan = |name: &str, manifest: &Value| {
+            let shown = Program::new("plan --format json")
+                .arg(scratch.json(name, manifest))
+                .run()
+                .expect(0);
+            scratch.json(&format!("{name}.plan"), &shown.json())
+        };
+        let (before, after) = (plan("before", &old), plan("after", &new));
+        Program::new("audit diff")
+            .arg(&before)
+            .arg(&after)
+            .run()
+            .expect(1);
+    }
 }
 
 #[test]
-fn other_options_that_rights_tell_about_are_no_growth_but_not_locked_either() {
-    let with = |name| small::tree(json!([small::hostname(name)]));
-    diff(&with("x"), &with("y")).expect(0).says("nothing grew");
+fn another_package_fails_the_comparison_and_is_told_by_name() {
+    let with = |digit: &str, name: &str| {
+        let mut manifest = packages([json!({}), json!({})]);
+        let digest = format!("sha256:{}", digit.repeat(64));
+        let reference = json!({ digest.as_str(): {} });
+        manifest["pipelines"][0]["stages"][0]["inputs"]["packages"]["references"] = reference;
+        let url = format!("https://a.example.org/{name}.rpm?login=x");
+        manifest["sources"]["org.osbuild.curl"]["items"] = json!({ digest.as_str(): url });
+        manifest
+    };
+    let scratch = Scratch::new();
+    let old = lock_of(&scratch, "m.json", &with("1", "good-1.0"));
+    let new = lock_of(&scratch, "new", &with("2", "evil-1.0"));
+    Program::new("audit diff")
+        .arg(&old)
+        .arg(&new)
+        .run()
+        .expect(1);
+    scratch.json("m.json", &with("2", "evil-1.0"));
+    run(&scratch, "--locked")
+        .run()
+        .expect(1)
+        .says("(evil-1.0.rpm)")
+        .says("(good-1.0.rpm)")
+        .says("inputs.packages.references[]: new sha256:2222");
+}
+
+#[test]
+fn what_a_difference_says_does_nothing_to_a_terminal() {
+    let with = |name: &str| {
+        small::tree(json!([small::stage(
+            "org.osbuild.keymap",
+            json!({ "keymap": name })
+        )]))
+    };
+    let odd = "us\u{202e}\u{9b}31m";
+    let scratch = Scratch::new();
+    let (old, new) = (
+        lock_of(&scratch, "m.json", &with("us")),
+        lock_of(&scratch, "new", &with(odd)),
+    );
+    let compared = Program::new("audit diff")
+        .arg(&old)
+        .arg(&new)
+        .run()
+        .expect(1);
+    scratch.json("m.json", &with(odd));
+    let refused = run(&scratch, "--locked").run().expect(1);
+    for text in [compared.all(), refused.all()] {
+        assert!(
+            text.contains("us") && !text.contains(['\u{202e}', '\u{9b}', '\u{1b}']),
+            "{text:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What the modules of a manifest ask for.
-use super::{hosts, references, settings};
+use super::{hosts, references, settings, told};
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_capability::plan::{Ask, Part};
 use osbuild_wasm_capability::{Profile, Rights};
@@ -27,6 +27,7 @@ pub(super) fn of_stage(
         devices: stage.devices.iter().map(device_part).collect(),
         mounts: stage.mounts.iter().map(mount_part).collect(),
         configuration: configuration(stage),
+        told: told::of_stage(manifest, stage),
         ..ask
     };
     Ok((ask, rights))
@@ -108,6 +109,7 @@ pub(super) fn of_source(source: &Source) -> Ask {
         hosts: reach.hosts.into_iter().collect(),
         files: reach.files.iter().map(hosts::file_pattern).collect(),
         settings: settings::of(source),
+        told: told::of_source(source),
         ..Ask::default()
     }
 }

@@ -5,6 +5,7 @@ mod keys;
 mod profiles;
 mod references;
 mod settings;
+mod told;
 
 use crate::failure::{BuildError, Denied, Result};
 use crate::helpers::{needed_by, needed_by_stage};

@@ -5,10 +5,19 @@ use crate::pattern::Pattern;
 use crate::plan::{Bounds, Part, Plan, Planned};
 use crate::profile::{Profile, Standing, standing};
 use crate::rights::{Right, Verb};
+use crate::told::{self, Told};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What may be done where no right narrows it.
 const EVERYTHING: &str = "every verb on every path that is granted";
+
+/// Under which names a pipeline's order of stages and a source's items are told.
+pub(super) const ORDER: &str = "stages[]";
+/// Of all options together.
+const DIGEST: &str = "SHA-256 of all options";
+const ITEMS: &str = "items[]";
+/// Options of a new stage that are shown.
+const SHOWN: usize = 12;
 
 /// Whom the facts are about, e.g. `stage org.osbuild.rpm`.
 pub(super) type Subject = String;
@@ -24,6 +33,10 @@ pub(super) struct Facts {
     pub(super) bounds: Option<Bounds>,
     /// What identifies it, by the name of the property: a change is neither more nor less.
     pub(super) identity: BTreeMap<String, String>,
+    /// What a manifest has it do: a change is neither more nor less, and still something else comes out.
+    pub(super) told: Told,
+    /// Whether it is of a manifest, which does something else without it.
+    pub(super) has_effect: bool,
 }
 
 pub(super) fn of_audit(audit: &Audit) -> BTreeMap<Subject, Facts> {
@@ -81,10 +94,18 @@ pub(super) fn of_lock(lock: &Lock) -> BTreeMap<Subject, Facts> {
         let facts: &mut Facts = all.entry(format!("source {module}")).or_default();
         facts.words.extend(settings.iter().cloned());
     }
+    for (module, items) in &lock.items {
+        let facts: &mut Facts = all.entry(format!("source {module}")).or_default();
+        let items = items.iter().cloned();
+        facts.told.insert(ITEMS.to_owned(), items.collect());
+        facts.has_effect = true;
+    }
     let mut names = Names::default();
     for pipeline in &lock.pipelines {
         let build = pipeline.build.as_deref();
-        let facts = of_build_root(build, &pipeline.runner, pipeline.source_epoch);
+        let mut facts = of_build_root(build, &pipeline.runner, pipeline.source_epoch);
+        let stages = pipeline.stages.iter().map(|stage| stage.component.clone());
+        facts.told.insert(ORDER.to_owned(), stages.collect());
         all.insert(format!("pipeline {}", pipeline.name), facts);
         for stage in &pipeline.stages {
             let name = format!("pipeline {}, {}", pipeline.name, stage.component);
@@ -126,7 +147,8 @@ fn of_build_root(build: Option<&str>, runner: &str, source_epoch: Option<i64>) -
     let time = source_epoch.map_or("that of the machine".into(), |epoch| epoch.to_string());
     Facts {
         words: [from, format!("runner {runner}")].into(),
-        identity: [("time".to_owned(), time)].into(),
+        told: [("time".to_owned(), vec![time])].into(),
+        has_effect: true,
         ..Facts::default()
     }
 }
@@ -134,12 +156,14 @@ fn of_build_root(build: Option<&str>, runner: &str, source_epoch: Option<i64>) -
 fn of_locked_stage(stage: &LockedStage) -> Facts {
     let mut facts = Facts {
         rights: vec![stage.rights.clone()],
+        told: stage.told.clone(),
+        has_effect: true,
         ..Facts::default()
     };
     let hosts = stage.hosts.iter().map(|host| format!("host {host}"));
     facts.words.extend(hosts);
     facts.add_parts(&stage.inputs, &stage.devices, &stage.mounts);
-    facts.add_configuration(&stage.configuration, stage.told_by_rights);
+    facts.add_configuration(&stage.configuration);
     facts
 }
 
@@ -152,7 +176,10 @@ pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Subject, Facts> {
     }
     for pipeline in &plan.pipelines {
         let build = pipeline.build.as_deref();
-        let facts = of_build_root(build, &pipeline.runner, pipeline.source_epoch);
+        let mut facts = of_build_root(build, &pipeline.runner, pipeline.source_epoch);
+        let stages = pipeline.stages.iter();
+        let stages = stages.map(|planned| subject(&planned.ask.module));
+        facts.told.insert(ORDER.to_owned(), stages.collect());
         all.insert(format!("pipeline {}", pipeline.name), facts);
         for planned in &pipeline.stages {
             let name = format!(
@@ -270,6 +297,8 @@ fn of_planned(planned: &Planned) -> Facts {
         },
         bounds: Some(decision.limits),
         identity: identity(&ask.module),
+        told: ask.told.clone(),
+        has_effect: true,
         ..Facts::default()
     };
     let words = &mut facts.words;
@@ -315,7 +344,7 @@ fn of_planned(planned: &Planned) -> Facts {
     words.extend(ask.settings.iter().cloned());
     words.extend(planned.touched_by_programs());
     facts.add_parts(&ask.inputs, &ask.devices, &ask.mounts);
-    facts.add_configuration(&ask.configuration, ask.is_told_by_rights());
+    facts.add_configuration(&ask.configuration);
     facts
 }
 
@@ -326,20 +355,40 @@ impl Facts {
                 .iter()
                 .map(|part| format!("{kind} {} ({}): {}", part.name, part.module, part.of));
             self.words.extend(words);
+            let names = parts.iter().map(|part| {
+                let place = format!("{kind}s.{}", part.name);
+                (place, vec![part.module.clone()])
+            });
+            self.told.extend(names);
         }
     }
 
-    /// Other options are only another identity where rights tell what they do.
-    fn add_configuration(&mut self, digest: &str, told_by_rights: bool) {
-        match (digest, told_by_rights) {
-            ("", _) => {}
-            (digest, true) => {
-                _ = self
-                    .identity
-                    .insert("SHA-256 of options".into(), digest.into());
-            }
-            (digest, false) => _ = self.words.insert(format!("options with SHA-256 {digest}")),
+    /// The digest tells what no path shows, such as numbers of the same value.
+    fn add_configuration(&mut self, digest: &str) {
+        if !digest.is_empty() {
+            let digest = vec![digest.to_owned()];
+            self.told.insert(DIGEST.to_owned(), digest);
         }
+    }
+
+    /// The options, a line for each; the digest of all of them says nothing to a reader.
+    fn options(&self) -> Vec<String> {
+        let mut told = self.told.clone();
+        told.retain(|place, _| place != DIGEST && place != ORDER);
+        let mut lines: Vec<_> = told::lines(&told).collect();
+        let more = lines.len().saturating_sub(SHOWN);
+        lines.truncate(SHOWN);
+        lines.extend((more > 0).then(|| format!("{more} more options")));
+        lines
+    }
+
+    /// What a manifest has done differently, in words.
+    pub(super) fn effects(&self, new: &Self) -> Vec<String> {
+        let mut lines = told::difference(&self.told, &new.told);
+        if lines.len() > 1 {
+            lines.retain(|line| !line.starts_with(DIGEST));
+        }
+        lines
     }
 
     /// What a reader wants to know of somebody new: what it may do to which paths, and no plumbing that every component has.
@@ -357,7 +406,8 @@ impl Facts {
         });
         let unlimited = !self.rights.is_empty() && self.rights.iter().all(Option::is_none);
         let unlimited = unlimited.then(|| EVERYTHING.to_owned());
-        unlimited.into_iter().chain(rights).chain(words).collect()
+        let all = unlimited.into_iter().chain(rights).chain(words);
+        all.chain(self.options()).collect()
     }
 
     /// What is here and not in `other`, in words.

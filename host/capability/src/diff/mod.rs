@@ -28,6 +28,8 @@ pub struct Diff {
     pub grew: Vec<Change>,
     /// What was possible and is not any more.
     pub shrank: Vec<Change>,
+    /// What the manifest has done otherwise, without that anybody may do more: other options, contents, an order, a stage that is gone.
+    pub effects: Vec<Change>,
     /// What differs without being more or less, such as a digest.
     pub changed: Vec<Change>,
 }
@@ -118,7 +120,12 @@ impl Diff {
 
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        self.grew.is_empty() && self.shrank.is_empty() && self.changed.is_empty()
+        self.is_harmless() && self.shrank.is_empty() && self.changed.is_empty()
+    }
+
+    /// Whether nobody may do more and the manifest has the same done.
+    pub fn is_harmless(&self) -> bool {
+        self.grew.is_empty() && self.effects.is_empty()
     }
 
     fn between(old: &BTreeMap<Subject, Facts>, new: &BTreeMap<Subject, Facts>) -> Self {
@@ -128,6 +135,9 @@ impl Diff {
             match (old.get(subject), new.get(subject)) {
                 (Some(old), Some(new)) => diff.compare(subject, old, new),
                 (None, Some(facts)) => diff.grew.push(whole(subject, "new", facts)),
+                (Some(facts), None) if facts.has_effect => {
+                    diff.effects.push(whole(subject, "gone", facts));
+                }
                 (Some(facts), None) => diff.shrank.push(whole(subject, "gone", facts)),
                 (None, None) => {}
             }
@@ -142,6 +152,8 @@ impl Diff {
         };
         self.grew.extend(new.beyond(old).into_iter().map(change));
         self.shrank.extend(old.beyond(new).into_iter().map(change));
+        self.effects
+            .extend(old.effects(new).into_iter().map(change));
         for (name, value) in &new.identity {
             if let Some(before) = old.identity.get(name).filter(|before| *before != value) {
                 self.changed

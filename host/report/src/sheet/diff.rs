@@ -20,13 +20,15 @@ pub fn diff_sheet(old: &str, new: &str, diff: &Diff) -> Sheet {
     };
     let parts = [
         part("Grew", &diff.grew, Mood::Bad),
+        part("Has another effect", &diff.effects, Mood::Bad),
         part("Shrank", &diff.shrank, Mood::Good),
         part("Changed", &diff.changed, Mood::Plain),
     ];
-    let result = match (diff.is_empty(), diff.grew.is_empty()) {
-        (true, _) => "nothing differs",
-        (false, true) => "nothing grew",
-        (false, false) => "something grew",
+    let result = match (diff.grew.is_empty(), diff.effects.is_empty()) {
+        (false, _) => "something grew",
+        (true, false) => "nothing grew, and the manifest has another effect",
+        (true, true) if diff.is_empty() => "nothing differs",
+        (true, true) => "nothing grew",
     };
     Sheet {
         title: format!("From {old} to {new}"),
