@@ -433,6 +433,23 @@ fn every_component_says_what_it_may_do_to_which_paths() {
     }
 }
 
+#[test]
+fn every_component_with_programs_says_where_these_read_and_write() {
+    for kind in ["stages", "assemblers"] {
+        for stem in stems(&format!("stages-wasm/{kind}/src/bin"), "rs") {
+            let file = format!("schemas/{kind}/{stem}.json");
+            let text = fs::read_to_string(workspace().join(&file)).expect("a document");
+            let document: Value = serde_json::from_str(&text).expect("JSON");
+            let has_programs = document["programs"].is_array();
+            assert_eq!(
+                document["programs-touch"].is_object(),
+                has_programs,
+                "{file}"
+            );
+        }
+    }
+}
+
 /// The programs that a source names where it makes a command.
 fn programs_of(text: &str) -> impl Iterator<Item = &str> {
     let starts = text.split("Command::new(\"").skip(1);

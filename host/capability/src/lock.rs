@@ -1,5 +1,6 @@
 //! Lock files: what a manifest uses and what it has done with it, pinned.
 use crate::interface::VERSION;
+use crate::places::Places;
 use crate::plan::{Part, Plan, Planned, PlannedPipeline};
 use crate::profile::Profile;
 use crate::rights::Right;
@@ -65,6 +66,9 @@ pub struct LockedStage {
     /// Verbs on paths that its document limits it to, the options filled in; none: everything that it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rights: Option<Vec<Right>>,
+    /// Where its programs read and write, the options filled in; none: it runs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub programs_touch: Option<Places>,
     /// Inputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Part>,
@@ -154,6 +158,7 @@ impl LockedStage {
         Self {
             component: key(&ask.module),
             rights: ask.module.rights.clone(),
+            programs_touch: ask.module.places_of_programs(),
             inputs: ask.inputs.clone(),
             devices: ask.devices.clone(),
             mounts: ask.mounts.clone(),

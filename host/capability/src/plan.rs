@@ -1,5 +1,7 @@
 //! Plans: what every module of a manifest would get, before anything runs.
 use crate::grant::{Limits, ProgramLimits};
+use crate::interface::Interface;
+use crate::places::Places;
 use crate::policy::Decision;
 use crate::profile::Profile;
 use crate::told::Told;
@@ -164,21 +166,44 @@ impl From<Bounds> for Limits {
 }
 
 impl Planned {
-    /// What its programs may touch whatever the rights of the component are, a line for each kind of directory; nothing where it runs
-    /// none.
+    /// What its programs may touch whatever the rights of the component are, a line for each place; nothing where it runs none.
     pub fn touched_by_programs(&self) -> Vec<String> {
         let decision = &self.decision;
         if decision.programs.is_empty() && decision.privileged_programs.is_empty() {
             return Vec::new();
         }
-        let kinds = [
-            (true, "the whole tree, read-write"),
-            (!self.ask.mounts.is_empty(), "all mounts, read-write"),
-            (!self.ask.devices.is_empty(), "all devices, read-write"),
-            (!self.ask.inputs.is_empty(), "all inputs, read-only"),
-        ];
-        let shown = kinds.into_iter().filter(|(there, _)| *there);
-        shown.map(|(_, what)| format!("programs: {what}")).collect()
+        let has = |interface| decision.interfaces.contains(&interface);
+        let mut lines = match has(Interface::Command) || has(Interface::Rpm) {
+            true => self.places_of_programs().shown(|kind| self.is_given(kind)),
+            false => Vec::new(),
+        };
+        if has(Interface::QemuImg) {
+            lines.push("files that a call names, within the rights of the component".into());
+        }
+        if lines.is_empty() {
+            lines.push("nothing that the stage is given".into());
+        }
+        lines
+            .iter()
+            .map(|line| format!("programs: {line}"))
+            .collect()
+    }
+
+    /// Where programs read and write that `command` and `rpm` run.
+    pub fn places_of_programs(&self) -> Places {
+        let places = self.decision.programs_touch.clone();
+        places.unwrap_or_else(Places::everything)
+    }
+
+    /// Whether the stage has something of a kind: of the manifest, or by an interface of its component.
+    fn is_given(&self, kind: &str) -> bool {
+        let has = |interface| self.decision.interfaces.contains(&interface);
+        match kind {
+            "input://" => !self.ask.inputs.is_empty(),
+            "mount://" => !self.ask.mounts.is_empty() || has(Interface::Mount),
+            "device://" => !self.ask.devices.is_empty() || has(Interface::Loopback),
+            _ => true,
+        }
     }
 }
 

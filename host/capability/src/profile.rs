@@ -2,6 +2,7 @@
 use crate::audit::Graph;
 use crate::interface::{Interface, PACKAGE};
 use crate::metadata::ModuleMetadata;
+use crate::places::Places;
 use crate::rights::Right;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -48,6 +49,9 @@ pub struct Profile {
     /// Those of the programs that have the privileges of the machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub privileged_programs: Vec<String>,
+    /// Where its programs read and write; none: in all that they are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs_touch: Option<Places>,
     /// Variables that it sets for its programs; `*`: any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
@@ -155,6 +159,7 @@ impl Profile {
             self.linux_capabilities.clone_from(&metadata.capabilities);
             self.privileged_programs
                 .clone_from(&metadata.privileged_programs);
+            self.programs_touch.clone_from(&metadata.programs_touch);
             self.environment.clone_from(&metadata.environment);
         }
         self.network = metadata.network;
@@ -171,6 +176,12 @@ impl Profile {
         ];
         self.known_interfaces()
             .any(|interface| runs.contains(&interface))
+    }
+
+    /// Where its programs read and write; none: it runs none.
+    pub fn places_of_programs(&self) -> Option<Places> {
+        let places = self.programs_touch.clone();
+        (!self.programs.is_empty()).then(|| places.unwrap_or_else(Places::everything))
     }
 
     /// The interfaces that this program has too.

@@ -31,8 +31,8 @@ Examples:
   osbuild-wasm lock --output new.lock manifest.json
   osbuild-wasm audit diff manifest.json.lock new.lock
 
-Exit status: 0 nobody may do more and the manifest has the same done, 1 something grew or the manifest has another effect (an option, an
-order or contents that differ, a stage that is gone), 2 one of them cannot be read.";
+Exit status: 0 nobody may do more and the manifest has the same done, 1 something grew, or the
+manifest has another effect (other options, order or contents, a stage less), 2 one of them cannot be read.";
 
 /// Show what components can do, without executing anything; `diff` compares
 #[derive(Debug, Args)]

@@ -210,6 +210,13 @@ fn show(arguments: &ShowArguments) -> Result<Exit, Exit> {
     );
     outln!("interfaces:          {}", none(&interfaces));
     outln!("programs:            {}", none(&metadata.programs));
+    if let Some(places) = metadata
+        .programs_touch
+        .as_ref()
+        .filter(|_| !metadata.programs.is_empty())
+    {
+        outln!("programs touch:      {}", none(&places.shown(|_| true)));
+    }
     outln!("Linux capabilities:  {}", none(&metadata.capabilities));
     outln!("reads of build root: {}", none(&metadata.reads));
     let schemas = [

@@ -173,7 +173,6 @@ impl Access {
     /// The path that a tool in the build root's sandbox sees for a contract path, with symbolic links resolved as this process does
     /// it (there, absolute ones would start at the sandbox's root). What it names may be missing, its directory not.
     pub fn sandbox_path(&self, contract: &str, need: Need) -> Result<PathBuf, Failure> {
-        let (directory, _) = self.locate(contract)?;
         let real = match self.real_path(contract, need) {
             Err(failure) if failure.code == osbuild_wasm_protocol::ErrorCode::NotFound => {
                 let (parent, name) = split(contract)?;
@@ -181,11 +180,26 @@ impl Access {
             }
             real => real?,
         };
+        self.seen_as(contract, &real)
+    }
+
+    /// The path that a tool sees for what was opened by a contract path.
+    pub fn seen_at(&self, contract: &str, file: &OwnedFd) -> Result<PathBuf, Failure> {
+        let real = real_path(file).about(contract, "resolve")?;
+        self.seen_as(contract, &real)
+    }
+
+    fn seen_as(&self, contract: &str, real: &Path) -> Result<PathBuf, Failure> {
+        let (directory, _) = self.locate(contract)?;
         let root = real_path(self.open_directory(&directory.place)?).about(contract, "resolve")?;
         let rest = real
             .strip_prefix(root)
             .map_err(|_| denied(contract, "the path leads out of what was granted"))?;
-        Ok(Path::new(&directory.contract).join(rest))
+        // Joining with nothing would end in a slash.
+        Ok(Path::new(&directory.contract)
+            .join(rest)
+            .components()
+            .collect())
     }
 
     /// Makes a directory and those above it, inside the granted one, and opens it.

@@ -137,8 +137,10 @@ fn host_path(
     } else {
         Need::Write
     };
+    let file = access.open(source, need, OFlags::PATH)?;
+    access.permit_bind(source, &file, !bind.read_only)?;
     Ok(Shown::File {
-        file: access.open(source, need, OFlags::PATH)?,
+        file,
         target,
         read_only: bind.read_only,
     })

@@ -21,6 +21,7 @@ mod lvm;
 mod mapper;
 mod mount;
 mod network;
+mod places;
 mod privilege;
 mod process;
 mod processes;

@@ -120,6 +120,7 @@ fn specification(
     };
     let spec = Spec {
         root: view.root,
+        root_is_read_only: view.root_is_read_only,
         places: view.places,
         program,
         bounds,

@@ -47,6 +47,7 @@ pub fn convert(
     let shown = target.into_iter().chain([shown]).collect();
     let tool = Tool {
         shown,
+        without_grant: true,
         ..Tool::new(PROGRAM, arguments)
     };
     check(session.run(tool)?.status, &conversion.to)
@@ -65,6 +66,7 @@ pub fn create(
     arguments.extend([path.into(), create.size.to_string().into()]);
     let tool = Tool {
         shown: shown.into(),
+        without_grant: true,
         ..Tool::new(PROGRAM, arguments)
     };
     check(session.run(tool)?.status, &create.path)
@@ -82,6 +84,7 @@ pub fn info(
     arguments.push(path.into());
     let tool = Tool {
         shown: vec![shown],
+        without_grant: true,
         ..Tool::new(PROGRAM, arguments).captured()
     };
     let finished = session.run(tool)?;

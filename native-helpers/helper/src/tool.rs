@@ -43,6 +43,8 @@ pub struct Tool {
     pub shown: Vec<Shown>,
     /// It prepares the sandbox: it sees nothing of the grant, and what it writes does not count for the stage.
     pub prepares: bool,
+    /// It sees nothing of the grant but what is shown.
+    pub without_grant: bool,
 }
 
 /// A program that sees nothing of the grant.
@@ -95,6 +97,7 @@ impl Tool {
             terminal: false,
             shown: Vec::new(),
             prepares: false,
+            without_grant: false,
         }
     }
 
@@ -129,6 +132,7 @@ impl Session {
         let path = self.find(&tool)?;
         let mut view = match tool.root {
             Root::BuildRoot if tool.prepares => View::preparing(&self.access, &scratch)?,
+            Root::BuildRoot if tool.without_grant => View::of_call(&self.access, &scratch)?,
             Root::BuildRoot => View::build_root(&self.access, &scratch)?,
             Root::Tree => View::tree(&self.access, &scratch)?,
         };

@@ -24,6 +24,8 @@ pub struct Grant {
     pub runner_cache: Option<RunnerCache>,
     /// Programs of the metadata; exactly these names may be run.
     pub programs: Vec<String>,
+    /// Where programs read and write, as far as the directories and devices allow it; none: in all of them.
+    pub places: Option<Vec<ProgramPlace>>,
     /// Names of variables that it may set for its programs; `*`: any.
     pub environment: Vec<String>,
     /// Linux capabilities beyond the default set, e.g. `CAP_MAC_ADMIN`: those of its programs in their user namespace, and of the
@@ -39,6 +41,16 @@ pub struct Grant {
     pub scratch: Position,
     /// The only way out of the sandbox; none: no network at all.
     pub network: Option<Proxy>,
+}
+
+/// A place of programs with all below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramPlace {
+    /// Path of the contract, without links and dots.
+    pub path: String,
+    /// Not for reading only.
+    pub writable: bool,
 }
 
 /// What the programs of a session may use up, all of them together; none: no limit.

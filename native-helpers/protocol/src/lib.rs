@@ -28,7 +28,8 @@ pub use charter::Charter;
 pub use client::Client;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
 pub use grant::{
-    BuildRoot, Device, Directory, Grant, Granted, Limits, Place, Position, Proxy, RunnerCache,
+    BuildRoot, Device, Directory, Grant, Granted, Limits, Place, Position, ProgramPlace, Proxy,
+    RunnerCache,
 };
 pub use message::{Begin, Bytes, ErrorCode, Failure, Handle, Hello, Interface, Reply, VERSION};
 pub use session::{CancelHandle, Session};

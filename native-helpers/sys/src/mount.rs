@@ -20,6 +20,18 @@ struct MountAttr {
 /// # Errors
 /// `PERM` without CAP_SYS_ADMIN or for a locked attribute, `INVAL` when the mount is none of this namespace.
 pub fn set_attributes(mount: impl AsFd, set: MountAttrFlags, clear: MountAttrFlags) -> Result<()> {
+    change(mount, set, clear, libc::AT_RECURSIVE)
+}
+
+/// Sets attributes of the mount that an open file is on, and of none below it.
+///
+/// # Errors
+/// As [`set_attributes`].
+pub fn set_own_attributes(mount: impl AsFd, set: MountAttrFlags) -> Result<()> {
+    change(mount, set, MountAttrFlags::empty(), 0)
+}
+
+fn change(mount: impl AsFd, set: MountAttrFlags, clear: MountAttrFlags, how: i32) -> Result<()> {
     let attributes = MountAttr {
         set: u64::from(set.bits()),
         clear: u64::from(clear.bits()),
@@ -32,7 +44,7 @@ pub fn set_attributes(mount: impl AsFd, set: MountAttrFlags, clear: MountAttrFla
             libc::SYS_mount_setattr,
             mount.as_fd().as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            libc::AT_EMPTY_PATH | how,
             &raw const attributes,
             size_of::<MountAttr>(),
         )

@@ -3,6 +3,7 @@ mod devices;
 mod files;
 mod limits;
 mod moved;
+mod places;
 mod programs;
 mod races;
 mod reads;

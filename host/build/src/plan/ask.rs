@@ -74,6 +74,13 @@ pub(super) fn of_component(
     if profile.is_built_in() {
         rights = rights.following_links();
     }
+    if let Some(places) = &profile.programs_touch {
+        let filled = places.filled(&plain).map_err(|error| {
+            let place = format!("module {}: programs-touch", profile.name);
+            BuildError::manifest(place, error.to_string())
+        })?;
+        profile.programs_touch = Some(filled);
+    }
     let ask = Ask {
         hosts: hosts::of_stage(&profile, options),
         module: profile,

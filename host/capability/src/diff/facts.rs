@@ -1,15 +1,16 @@
 //! What a document says that somebody may do, as sets that can be compared.
+use super::beyond::{bounds_beyond, rights_beyond};
 use crate::audit::{Audit, Audited};
 use crate::lock::{Lock, LockedStage};
-use crate::pattern::Pattern;
+use crate::places::Places;
 use crate::plan::{Bounds, Part, Plan, Planned};
 use crate::profile::{Profile, Standing, standing};
-use crate::rights::{Right, Verb};
+use crate::rights::Right;
 use crate::told::{self, Told};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What may be done where no right narrows it.
-const EVERYTHING: &str = "every verb on every path that is granted";
+pub(super) const EVERYTHING: &str = "every verb on every path that is granted";
 
 /// Under which names a pipeline's order of stages and a source's items are told.
 pub(super) const ORDER: &str = "stages[]";
@@ -29,6 +30,8 @@ pub(super) struct Facts {
     pub(super) words: BTreeSet<String>,
     /// Each layer of its rights; none: it does not narrow.
     pub(super) rights: Vec<Option<Vec<Right>>>,
+    /// Where its programs read and write; none: it runs none.
+    pub(super) places: Option<Places>,
     /// Bounds, where the document has them.
     pub(super) bounds: Option<Bounds>,
     /// What identifies it, by the name of the property: a change is neither more nor less.
@@ -156,6 +159,7 @@ fn of_build_root(build: Option<&str>, runner: &str, source_epoch: Option<i64>) -
 fn of_locked_stage(stage: &LockedStage) -> Facts {
     let mut facts = Facts {
         rights: vec![stage.rights.clone()],
+        places: stage.programs_touch.clone(),
         told: stage.told.clone(),
         has_effect: true,
         ..Facts::default()
@@ -205,6 +209,7 @@ fn subject(profile: &Profile) -> Subject {
 fn of_profile(profile: &Profile) -> Facts {
     let mut facts = Facts {
         rights: vec![profile.rights.clone()],
+        places: profile.places_of_programs(),
         identity: identity(profile),
         ..Facts::default()
     };
@@ -295,6 +300,7 @@ fn of_planned(planned: &Planned) -> Facts {
             true => Vec::new(),
             false => vec![ask.module.rights.clone(), decision.rights.clone()],
         },
+        places: (!decision.programs.is_empty()).then(|| planned.places_of_programs()),
         bounds: Some(decision.limits),
         identity: identity(&ask.module),
         told: ask.told.clone(),
@@ -342,7 +348,6 @@ fn of_planned(planned: &Planned) -> Facts {
             .then(|| "random numbers that are not seeded".to_owned()),
     );
     words.extend(ask.settings.iter().cloned());
-    words.extend(planned.touched_by_programs());
     facts.add_parts(&ask.inputs, &ask.devices, &ask.mounts);
     facts.add_configuration(&ask.configuration);
     facts
@@ -407,7 +412,19 @@ impl Facts {
         let unlimited = !self.rights.is_empty() && self.rights.iter().all(Option::is_none);
         let unlimited = unlimited.then(|| EVERYTHING.to_owned());
         let all = unlimited.into_iter().chain(rights).chain(words);
-        all.chain(self.options()).collect()
+        let places = self.places_beyond(&Self::default());
+        all.chain(places).chain(self.options()).collect()
+    }
+
+    fn places_beyond(&self, other: &Self) -> Vec<String> {
+        let Some(own) = &self.places else {
+            return Vec::new();
+        };
+        let (_, beyond) = own.within(&other.places.clone().unwrap_or_default());
+        let beyond = beyond.into_iter();
+        beyond
+            .map(|(word, place)| format!("programs {word} {place}"))
+            .collect()
     }
 
     /// What is here and not in `other`, in words.
@@ -418,86 +435,10 @@ impl Facts {
             let others = other.rights.get(index).unwrap_or(&everything);
             more.extend(rights_beyond(layer.as_deref(), others.as_deref()));
         }
+        more.extend(self.places_beyond(other));
         if let (Some(own), Some(theirs)) = (&self.bounds, &other.bounds) {
             more.extend(bounds_beyond(own, theirs));
         }
         more
     }
-}
-
-fn rights_beyond(own: Option<&[Right]>, other: Option<&[Right]>) -> Vec<String> {
-    let Some(other) = other else {
-        return Vec::new();
-    };
-    let Some(own) = own else {
-        return vec![EVERYTHING.into()];
-    };
-    let pairs = own.iter().flat_map(|right| {
-        right
-            .verbs
-            .iter()
-            .flat_map(|verb| right.paths.iter().map(move |path| (*verb, path)))
-    });
-    let lacking = pairs.filter(|(verb, path)| !covered(*verb, path, other));
-    let lacking: BTreeSet<_> = lacking
-        .map(|(verb, path)| format!("{verb} {path}"))
-        .collect();
-    lacking.into_iter().collect()
-}
-
-/// Patterns with references into options can only be compared as text.
-fn covered(verb: Verb, path: &str, rights: &[Right]) -> bool {
-    let pattern = |text: &str| {
-        (!text.contains("${"))
-            .then(|| Pattern::parse(text).ok())
-            .flatten()
-    };
-    let wanted = pattern(path);
-    let fits = |text: &String| {
-        let contained = || Some(pattern(text)?.contains(wanted.as_ref()?));
-        text == path || contained().unwrap_or(false)
-    };
-    rights
-        .iter()
-        .any(|right| right.verbs.contains(&verb) && right.paths.iter().any(fits))
-}
-
-fn bounds_beyond(own: &Bounds, other: &Bounds) -> Vec<String> {
-    let time = |bounds: &Bounds| bounds.seconds.unwrap_or(u64::MAX);
-    let (programs, of_other) = (own.programs, other.programs);
-    let pair = |name, own: Option<u64>, other: Option<u64>| {
-        (name, own.unwrap_or(u64::MAX), other.unwrap_or(u64::MAX))
-    };
-    let pairs = [
-        ("memory", own.memory, other.memory),
-        ("log bytes", own.log_bytes, other.log_bytes),
-        ("written bytes", own.written_bytes, other.written_bytes),
-        ("created inodes", own.created_inodes, other.created_inodes),
-        ("seconds", time(own), time(other)),
-        pair("memory of programs", programs.memory, of_other.memory),
-        pair(
-            "bytes written by programs",
-            programs.written_bytes,
-            of_other.written_bytes,
-        ),
-        pair(
-            "inodes created by programs",
-            programs.created_inodes,
-            of_other.created_inodes,
-        ),
-    ];
-    let shown = |number: u64| match number {
-        u64::MAX => "unlimited".to_owned(),
-        number => number.to_string(),
-    };
-    let larger = pairs.into_iter().filter(|(_, own, other)| own > other);
-    larger
-        .map(|(name, own, other)| {
-            format!(
-                "limit of {name}: {} instead of {}",
-                shown(own),
-                shown(other)
-            )
-        })
-        .collect()
 }

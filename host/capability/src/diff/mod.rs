@@ -1,4 +1,5 @@
 //! What grew and what shrank between two components, audits, lock files or plans.
+mod beyond;
 mod facts;
 
 use crate::audit::{Audit, audit};

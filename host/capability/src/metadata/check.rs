@@ -1,6 +1,7 @@
 //! Values of module documents that mean nothing.
 use super::{MetadataError, ModuleMetadata, schema};
 use crate::pattern::{Pattern, steps};
+use crate::places::Places;
 use crate::reads::is_of_the_run;
 use serde_json::Value;
 
@@ -81,7 +82,25 @@ impl ModuleMetadata {
                 });
             }
         }
+        self.check_places()?;
         self.check_rights()
+    }
+
+    fn check_places(&self) -> Result<(), MetadataError> {
+        let places = self.programs_touch.iter();
+        for text in places.clone().flat_map(Places::texts) {
+            self.check_pattern(text)
+                .map_err(|reason| MetadataError::Impossible {
+                    place: ".programs-touch".into(),
+                    reason: format!("{text:?}: {reason}"),
+                })?;
+        }
+        let mut checked = places.map(Places::check);
+        let wrong = checked.find_map(Result::err);
+        wrong.map_or(Ok(()), |(place, reason)| {
+            let place = format!(".programs-touch{place}");
+            Err(MetadataError::Impossible { place, reason })
+        })
     }
 
     fn check_rights(&self) -> Result<(), MetadataError> {

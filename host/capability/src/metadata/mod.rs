@@ -2,6 +2,7 @@
 mod check;
 mod schema;
 
+use crate::places::Places;
 use crate::rights::Right;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,6 +44,13 @@ pub struct ModuleMetadata {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub privileged_programs: Vec<String>,
+    /// Where its programs read and write; none: in all that the stage is given.
+    #[serde(
+        default,
+        rename = "programs-touch",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub programs_touch: Option<Places>,
     /// Variables that the module sets for its programs; `*`: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,

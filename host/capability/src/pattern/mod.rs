@@ -100,6 +100,12 @@ impl Pattern {
         parts.filter(|part| !part.is_empty()).collect()
     }
 
+    /// The one path that it means; none where it has wildcards.
+    pub(crate) fn literal(&self) -> Option<String> {
+        let names = self.parts().into_iter().map(name::literal);
+        Some(format!("/{}", names.collect::<Option<Vec<_>>>()?.join("/")))
+    }
+
     /// Whether every path of `other` is surely in this set too. What cannot be told (`/a?` and `/a*`) counts as not.
     pub fn contains(&self, other: &Self) -> bool {
         contains(&self.parts(), &other.parts())

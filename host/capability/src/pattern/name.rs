@@ -33,6 +33,23 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
+/// The text that a pattern as [`escape`] makes it means.
+pub(crate) fn literal(pattern: &str) -> Option<String> {
+    let mut text = String::with_capacity(pattern.len());
+    let mut rest = pattern.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '*' | '?' => return None,
+            '[' => {
+                text.push(rest.next().filter(|inside| *inside != '!')?);
+                rest.next().filter(|end| *end == ']')?;
+            }
+            plain => text.push(plain),
+        }
+    }
+    Some(text)
+}
+
 /// Whether the pattern means `name`. Only the last `*` is ever tried again, so that no pattern takes longer than its length times that
 /// of the name.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
@@ -147,6 +164,14 @@ mod tests {
             assert!(check(&pattern).is_ok(), "{pattern}");
             assert!(matches(&pattern, text), "{pattern}");
             assert!(!matches(&pattern, &format!("{text}x")), "{pattern}");
+            assert_eq!(literal(&pattern).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_several_names_is_no_text() {
+        for pattern in ["*", "a?", "[ab]", "[!a]"] {
+            assert_eq!(literal(pattern), None, "{pattern}");
         }
     }
 

@@ -5,6 +5,7 @@ use super::value::{HostPattern, NamePattern};
 use crate::grant::Limits;
 use crate::interface::Interface;
 use crate::pattern::Pattern;
+use crate::places::Places;
 use crate::plan::{Ask, Bounds};
 use crate::reads::readable_on_this_machine;
 use crate::rights::{Right, Rights, Verb};
@@ -30,6 +31,9 @@ pub struct Decision {
     /// Those of the programs that have the privileges of the machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub privileged_programs: Vec<String>,
+    /// Where these programs read and write; none: in all that the stage is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs_touch: Option<Places>,
     /// Hosts that may be reached.
     pub hosts: Vec<String>,
     /// Paths of the build root that may be read, each with all below it.
@@ -90,6 +94,7 @@ impl Policy {
         review.identity();
         review.interfaces();
         review.programs();
+        review.places();
         review.reads();
         review.parts();
         review.hosts();
@@ -119,6 +124,7 @@ impl Decision {
             interfaces: profile.known_interfaces().collect(),
             wasi_filesystem: profile.has_wasi_files(),
             programs: profile.programs.clone(),
+            programs_touch: profile.programs_touch.clone(),
             linux_capabilities: profile.linux_capabilities.clone(),
             hosts: ask.hosts.clone(),
             files: ask.files.clone(),
@@ -296,6 +302,27 @@ impl Review<'_> {
                     "does not list it in `linux-capabilities`",
                 );
             }
+        }
+    }
+
+    /// A document that says nothing about places leaves them to the policy.
+    fn places(&mut self) {
+        let asked = &self.ask.module.programs_touch;
+        // Places were checked when the policy was read; options that fit none of them are no place.
+        let bound = self.rule.programs_touch.as_ref();
+        let bound = bound.map(|places| places.filled(&self.ask.options).unwrap_or_default());
+        let (kept, beyond) = match (asked, &bound) {
+            (Some(asked), Some(bound)) => asked.within(bound),
+            _ => (
+                asked.clone().or(bound).unwrap_or_else(Places::everything),
+                Vec::new(),
+            ),
+        };
+        let is_narrow = asked.is_some() || self.rule.programs_touch.is_some();
+        self.decision.programs_touch = is_narrow.then_some(kept);
+        for (word, place) in beyond {
+            let capability = format!("programs that {word} {place}");
+            self.beyond(capability, "does not have it in `programs-touch`");
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Policy, PolicyError};
 use crate::grant::{Limits, ProgramLimits};
 use crate::interface::Interface;
 use crate::pattern::Pattern;
+use crate::places::Places;
 use crate::reads::ReadPattern;
 use crate::rights::Right;
 use serde::{Deserialize, Serialize};
@@ -162,6 +163,9 @@ pub struct Rule {
     /// Those of the programs that may have the privileges of the machine.
     #[serde(default)]
     pub privileged_programs: Vec<NamePattern>,
+    /// Where these programs may read and write; none: where the module says.
+    #[serde(default)]
+    pub programs_touch: Option<Places>,
     /// Paths of the build root that a component may read itself, each with all below it.
     #[serde(default)]
     pub reads: Vec<ReadPattern>,
@@ -216,6 +220,7 @@ impl Rule {
             programs: Vec::new(),
             linux_capabilities: Vec::new(),
             privileged_programs: Vec::new(),
+            programs_touch: None,
             reads: Vec::new(),
             devices: None,
             mounts: None,
@@ -303,6 +308,13 @@ impl Rule {
                 "`{key}` needs `tier = \"{tier}\"`, and the rule is of tier {}",
                 self.tier
             ));
+        }
+        if let Some(Err((place, reason))) = self.programs_touch.as_ref().map(Places::check) {
+            return Err(format!("`programs-touch{place}`: {reason}"));
+        }
+        let places = self.programs_touch.iter().flat_map(Places::texts);
+        for place in places {
+            Pattern::expand(place, &serde_json::Value::Null).map_err(|error| error.to_string())?;
         }
         for path in self.rights.iter().flatten().flat_map(|right| &right.paths) {
             Pattern::expand(path, &serde_json::Value::Null).map_err(|error| error.to_string())?;

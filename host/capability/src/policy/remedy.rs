@@ -88,6 +88,15 @@ impl Rule {
             &mut self.privileged_programs,
             module.privileged_programs.iter(),
         );
+        if let (Some(places), Some(asked)) = (&mut self.programs_touch, &module.programs_touch) {
+            let (_, beyond) = asked.within(places);
+            for (word, place) in beyond {
+                match word {
+                    "write" => places.write.push(place),
+                    _ => places.read.push(place),
+                }
+            }
+        }
         for path in &module.reads {
             if !self.reads.iter().any(|own| own.matches(path)) {
                 self.reads.extend(ReadPattern::try_from(path.clone()));
@@ -169,6 +178,11 @@ impl Rule {
             if !list.is_empty() {
                 line(key, texts(list));
             }
+        }
+        if let Some(places) = &self.programs_touch {
+            let lists = [("read", &places.read), ("write", &places.write)];
+            let lists = lists.map(|(key, list)| (key.to_owned(), texts(list)));
+            line("programs-touch", Value::Table(lists.into_iter().collect()));
         }
         if !self.reads.is_empty() {
             line("reads", texts(&self.reads));

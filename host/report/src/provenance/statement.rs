@@ -3,8 +3,8 @@
 use super::materials;
 use crate::findings::Findings;
 use jiff::Timestamp;
-use osbuild_wasm_capability::Right;
 use osbuild_wasm_capability::plan::{Bounds, Part, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_capability::{Places, Right};
 use osbuild_wasm_events::ExportDigest;
 use osbuild_wasm_manifest::model::Manifest;
 use serde::Serialize;
@@ -113,6 +113,9 @@ pub struct Grant {
     /// Programs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
+    /// Where programs read and write; none: in all that the stage is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs_touch: Option<Places>,
     /// Linux capabilities of programs, beyond the default set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub linux_capabilities: Vec<String>,
@@ -208,6 +211,7 @@ impl Grant {
             policy_rights: decision.rights.clone(),
             reads: decision.reads.clone(),
             programs: decision.programs.clone(),
+            programs_touch: decision.programs_touch.clone(),
             linux_capabilities: decision.linux_capabilities.clone(),
             privileged_programs: decision.privileged_programs.clone(),
             devices: parts(&ask.devices),

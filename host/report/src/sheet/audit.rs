@@ -56,6 +56,9 @@ fn row(audited: &Audited) -> Vec<Cell> {
             .iter()
             .map(|path| format!("read: build://{path}")),
     );
+    let places = profile.places_of_programs();
+    let places = places.iter().flat_map(|places| places.shown(|_| true));
+    touch.extend(places.map(|place| format!("programs: {place}")));
     let network = match profile.network {
         true => "the hosts of its options, through a proxy",
         false => "none",

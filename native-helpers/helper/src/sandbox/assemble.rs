@@ -9,7 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use osbuild_wasm_protocol::Failure;
-use osbuild_wasm_sys::{mount::set_attributes, namespace};
+use osbuild_wasm_sys::mount::{set_attributes, set_own_attributes};
+use osbuild_wasm_sys::namespace;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mkdirat, openat, statat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -92,7 +93,14 @@ enum Taken {
 pub fn enter(spec: &Spec, files: &[OwnedFd]) -> Result<(), Failure> {
     let root = spec
         .root
-        .map(|root| copy(file(files, root)?, SEALED))
+        .map(|root| {
+            let attributes = if spec.root_is_read_only {
+                READ_ONLY
+            } else {
+                SEALED
+            };
+            copy(file(files, root)?, attributes)
+        })
         .transpose()?;
     let taken = spec
         .places
@@ -112,11 +120,15 @@ pub fn enter(spec: &Spec, files: &[OwnedFd]) -> Result<(), Failure> {
         None => memory(0o755, small).about("/", "make a root directory")?,
     };
     attach(&root, &open(Path::new("/"))?).about("/", "mount a root directory")?;
+    let mut frames = Vec::new();
     for (place, taken) in spec.places.iter().zip(taken) {
         match put(&root, place, taken, size) {
             Err(_) if place.optional => {}
-            done => done?,
+            done => frames.extend(done?),
         }
+    }
+    for frame in &frames {
+        set_own_attributes(frame, READ_ONLY).about("", "close a directory")?;
     }
     rustix::process::fchdir(&root).about("/", "enter the root directory")?;
     rustix::process::pivot_root(".", ".").about("/", "change the root directory")?;
@@ -132,7 +144,7 @@ fn file(files: &[OwnedFd], position: Position) -> Result<&OwnedFd, Failure> {
 
 fn take(place: &Place, files: &[OwnedFd]) -> Result<Taken, Failure> {
     Ok(match &place.what {
-        What::Memory(_) | What::Link(_) => Taken::Nothing,
+        What::Memory(_) | What::Frame | What::Link(_) => Taken::Nothing,
         What::File {
             file: position,
             access,
@@ -249,8 +261,19 @@ fn attach(mount: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
     move_mount(mount, "", target, "", flags)
 }
 
-fn put(root: &OwnedFd, place: &Place, taken: Taken, size: Option<u64>) -> Result<(), Failure> {
+/// Puts something at its place; of a frame what is to be closed when all is in it.
+fn put(
+    root: &OwnedFd,
+    place: &Place,
+    taken: Taken,
+    size: Option<u64>,
+) -> Result<Option<OwnedFd>, Failure> {
     let target = Path::new(OsStr::from_bytes(&place.target.0));
+    let framed = |frame: OwnedFd| attach_at(root, &frame, target).map(|()| frame);
+    if matches!(place.what, What::Frame) {
+        let frame = memory(0o755, size.map(|size| size.min(SMALL))).and_then(framed);
+        return frame.map(Some).about(target, "show this in the sandbox");
+    }
     match (&place.what, taken) {
         (What::Link(text), _) => link(root, text, target),
         (What::Memory(mode), _) => {
@@ -262,6 +285,7 @@ fn put(root: &OwnedFd, place: &Place, taken: Taken, size: Option<u64>) -> Result
         (_, Taken::Proc { cmdline, masks }) => put_proc(root, target, &cmdline, masks),
         (_, Taken::Nothing) => Ok(()),
     }
+    .map(|()| None)
     .about(target, "show this in the sandbox")
 }
 

@@ -13,6 +13,8 @@ pub type Position = usize;
 pub struct Spec {
     /// What is `/`; none: an empty directory in memory.
     pub root: Option<Position>,
+    /// It can only be read, but for what is put into it.
+    pub root_is_read_only: bool,
     /// What is put into it, in this order.
     pub places: Vec<Place>,
     /// What runs.
@@ -36,6 +38,8 @@ pub struct Place {
 pub enum What {
     /// An empty directory in memory with this mode.
     Memory(u32),
+    /// A directory in memory for what is put into it, which cannot be written then: nothing that a program writes is lost in silence.
+    Frame,
     /// A symbolic link with this text.
     Link(String),
     /// A file or directory, with all that is mounted below it.

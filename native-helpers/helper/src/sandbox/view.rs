@@ -12,6 +12,7 @@ use super::spec::{Access as How, Place, Position, What};
 use crate::access::{Access, Need, TREE};
 use crate::device;
 use crate::failure::{About, denied};
+use crate::places::Part;
 use crate::runner::Scratch;
 
 /// Configuration of a build root that programs see, if it is there.
@@ -35,6 +36,8 @@ const CONFIGURATION_OF_THIS_MACHINE: [&str; 8] = [
     "etc/selinux",
     "etc/alternatives",
 ];
+/// Where directories of the grant are.
+const GIVEN: &str = "/run/osbuild";
 
 /// What the build root's usr-merge makes of these.
 const LINKS: [(&str, &str); 4] = [
@@ -48,6 +51,7 @@ const LINKS: [(&str, &str); 4] = [
 #[derive(Debug, Default)]
 pub struct View {
     pub root: Option<Position>,
+    pub root_is_read_only: bool,
     pub places: Vec<Place>,
     pub files: Vec<OwnedFd>,
 }
@@ -97,19 +101,13 @@ impl View {
     pub fn build_root(access: &Access, scratch: &Scratch) -> Result<Self, Failure> {
         let mut view = Self::preparing(access, scratch)?;
         view.devices(access)?;
+        if access.grant.places.is_some() {
+            view.put(GIVEN, What::Frame);
+        }
         let mut directories: Vec<_> = access.grant.directories.iter().collect();
         directories.sort_by_key(|directory| directory.contract.len());
         for directory in directories {
-            let how = if directory.writable {
-                How::Write
-            } else {
-                How::Read
-            };
-            view.file(
-                access.open_directory(&directory.place)?,
-                &directory.contract,
-                how,
-            );
+            view.parts(access.parts_of(directory)?);
         }
         Ok(view)
     }
@@ -143,7 +141,25 @@ impl View {
         Ok(view)
     }
 
-    /// The tree as `/`, writable.
+    /// The build root and nothing of the grant, where files of a call are put.
+    pub fn of_call(access: &Access, scratch: &Scratch) -> Result<Self, Failure> {
+        let mut view = Self::preparing(access, scratch)?;
+        view.put(GIVEN, What::Frame);
+        Ok(view)
+    }
+
+    fn parts(&mut self, parts: Vec<Part>) {
+        for Part {
+            file,
+            target,
+            writable,
+        } in parts
+        {
+            self.file(file, target, if writable { How::Write } else { How::Read });
+        }
+    }
+
+    /// The tree as `/`, writable where the programs have places.
     pub fn tree(access: &Access, scratch: &Scratch) -> Result<Self, Failure> {
         let (directory, rest) = access.locate(TREE)?;
         if !directory.writable || !rest.as_os_str().is_empty() {
@@ -157,8 +173,21 @@ impl View {
             .into_iter()
             .map(|(name, mode)| Ok(real_directory(&tree, name)?.then_some((name, mode))))
             .collect::<Result<_, Failure>>()?;
+        let mut parts = access.parts_of(directory)?.into_iter();
+        let whole = parts.next().filter(|part| part.target == Path::new(TREE));
+        let Some(whole) = whole else {
+            let detail = "no program runs in the tree: `programs-touch` of the module does not have the whole tree";
+            return Err(denied(TREE, detail));
+        };
         let mut view = Self::default();
         view.root = Some(view.hold(tree));
+        view.root_is_read_only = !whole.writable;
+        let inside = |part: Part| {
+            let below = part.target.strip_prefix(TREE).unwrap_or(&part.target);
+            let target = Path::new("/").join(below);
+            Part { target, ..part }
+        };
+        view.parts(parts.map(inside).collect());
         view.kernel(scratch)?;
         for (name, mode) in memory.into_iter().flatten() {
             view.put(Path::new("/").join(name), What::Memory(mode));
@@ -254,11 +283,13 @@ impl View {
 
     /// Granted devices, and the loop devices that this run attached itself.
     fn devices(&mut self, access: &Access) -> Result<(), Failure> {
-        for granted in &access.grant.devices {
+        let granted = access.grant.devices.iter();
+        for granted in granted.filter(|device| access.shows_device(device.contract.as_ref())) {
             let node = device::granted(access, granted)?;
             self.device(node.file, &granted.contract);
         }
-        for attached in device::attached(access) {
+        let attached = device::attached(access).into_iter();
+        for attached in attached.filter(|path| access.shows_device(path.as_ref())) {
             let node = device::open(access, &attached)?;
             self.device(node.file, attached);
         }

@@ -110,3 +110,25 @@ fn images_are_made_converted_and_described() {
         "vmdk"
     );
 }
+
+#[test]
+fn an_image_does_not_lead_to_other_files() {
+    if !can_run(&["qemu-img"]) {
+        return;
+    }
+    let bench = Bench::granting(&["qemu-img"]);
+    let client = bench.client(Interface::QemuImg);
+    let session = bench.begin(&client);
+    bench.disk("secret", 1);
+    // An image of VMware may be a text that says where its parts are.
+    let parts = |part: &str| {
+        format!(
+            "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"{part}\" 0\n"
+        )
+    };
+    for part in ["secret", "/run/osbuild/tree/secret", "/etc/hostname"] {
+        fs::write(bench.tree().join("evil.vmdk"), parts(part)).unwrap();
+        let failure = session.info(format!("{TREE}/evil.vmdk")).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::Io, "{part}: {}", bench.log());
+    }
+}
