@@ -98,7 +98,7 @@ impl Places {
             };
             GIVEN
                 .iter()
-                .any(|top| within(&top))
+                .any(|top| within(top))
                 .then_some(Place { path, writable })
         };
         let read = self.read.iter().filter_map(|text| place(text, false));

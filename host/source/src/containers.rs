@@ -5,6 +5,7 @@ use crate::image;
 use crate::inline::chain;
 use crate::items::{Progress, entries};
 use crate::program::{Failed, Program};
+use crate::registries::options;
 use crate::work::{self, unless_cancelled};
 use crate::{FetchContext, Item};
 use futures_util::future::join_all;
@@ -119,7 +120,8 @@ impl Image {
             return Ok(manifest);
         }
         let credentials = self.credentials(context, module).await?;
-        let mut arguments = vec!["inspect".to_owned(), "--raw".to_owned()];
+        let mut arguments = Vec::from(options(context.environment));
+        arguments.extend(["inspect", "--raw"].map(str::to_owned));
         arguments.extend(self.connection("", credentials.as_ref()));
         arguments.push(self.location.clone());
         let inspected = SKOPEO.run(context, &arguments, b"").await;
@@ -156,12 +158,13 @@ impl Image {
         &self,
         context: &FetchContext<'_>,
         module: &str,
-        options: &[&str],
+        more: &[&str],
         to: &Path,
     ) -> Result<(), String> {
         let credentials = self.credentials(context, module).await?;
-        let mut arguments = vec!["copy".to_owned()];
-        arguments.extend(options.iter().map(ToString::to_string));
+        let mut arguments = Vec::from(options(context.environment));
+        arguments.push("copy".to_owned());
+        arguments.extend(more.iter().map(ToString::to_string));
         arguments.extend(self.connection("src-", credentials.as_ref()));
         let target = format!("dir:{}", to.display());
         arguments.extend([self.location.clone(), target]);

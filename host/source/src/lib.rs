@@ -22,6 +22,7 @@ mod lists;
 mod ostree;
 mod program;
 mod recovery;
+mod registries;
 mod secrets;
 mod skopeo;
 mod skopeo_index;
@@ -32,6 +33,7 @@ pub use allowance::Allowance;
 pub use environment::Environment;
 pub use items::Item;
 pub use ostree::{ostree_is_as_noted, ostree_repository};
+pub use registries::{of_machine, registries_files};
 pub use skopeo::stored_image;
 pub use stored::verify_file;
 

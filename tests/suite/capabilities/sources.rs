@@ -1,5 +1,5 @@
 //! What sources may reach: a plan shows it, a policy judges it, and the download follows nothing else.
-use osbuild_wasm_tests::{Ended, Program, Scratch, manifest};
+use osbuild_wasm_tests::{Ended, Program, Scratch, machine, manifest};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -409,4 +409,86 @@ fn what_was_changed_in_the_store_is_fetched_again() {
         (copied.as_str(), asked.load(Ordering::Relaxed)),
         ("hello", 2)
     );
+}
+
+/// A manifest with an image of a registry that no name server knows.
+fn image() -> Value {
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let image = json!({ "name": "registry.invalid/x", "digest": digest.as_str() });
+    let mut document = manifest::tree(json!([manifest::hostname("x")]));
+    document["sources"] =
+        json!({ "org.osbuild.skopeo": { "items": { digest.as_str(): { "image": image } } } });
+    document
+}
+
+/// A configuration that has another server for that registry.
+fn elsewhere(address: &str) -> String {
+    format!(
+        "[[registry]]\nprefix = \"registry.invalid\"\nlocation = \"{address}\"\ninsecure = true\n"
+    )
+}
+
+#[test]
+fn registries_conf_leads_an_image_nowhere_else_unless_the_plan_says_so() {
+    if !machine::offers(&["skopeo"]) {
+        return;
+    }
+    let (own, dropped) = (
+        "home/.config/containers/registries.conf",
+        "home/.config/containers/registries.conf.d/x.conf",
+    );
+    // Of the user, one that skopeo cannot do without, and one that is named.
+    for (file, variable, is_asked) in [
+        (own, false, false),
+        (dropped, false, true),
+        ("named.conf", true, true),
+    ] {
+        let (address, asked) =
+            server("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let scratch = Scratch::new();
+        let file = scratch.write(file, elsewhere(&address));
+        let digest = format!("sha256:{}", "1".repeat(64));
+        let references = json!({ digest: { "name": "x" } });
+        let input = json!({ "type": "org.osbuild.containers", "origin": "org.osbuild.source", "references": references });
+        let mut document = image();
+        document["pipelines"][0]["stages"] = json!([{
+            "type": "org.osbuild.container-deploy", "inputs": { "images": input },
+        }]);
+        let document = scratch.json("m", &document);
+        let with = |command: &str| {
+            let program = Program::new(command).env("HOME", scratch.path("home"));
+            match variable {
+                true => program.env("CONTAINERS_REGISTRIES_CONF", &file),
+                false => program,
+            }
+        };
+        let plan = with("plan --format json")
+            .arg(&document)
+            .run()
+            .expect(0)
+            .json();
+        let files = plan["sources"][0]["files"].to_string();
+        assert_eq!(
+            files.contains(&*file.to_string_lossy()),
+            is_asked,
+            "{files}"
+        );
+        let settings = plan["sources"][0]["settings"].to_string();
+        assert!(
+            settings.contains("policy.json") && settings.contains("login"),
+            "{settings}"
+        );
+        let rules = "version = 1\n[[rule]]\nmodules = ['*']\ntier = 'elevated'\nhosts = ['registry.invalid']\nprograms = ['*']\n";
+        let policy = scratch.write("policy.toml", rules);
+        let denied = with("plan").option("--policy", policy).arg(&document).run();
+        denied.expect(i32::from(is_asked));
+        with("run --export tree")
+            .option("--store", scratch.path("store"))
+            .option("--output-directory", scratch.path("out"))
+            .arg(&document)
+            .run()
+            .expect(1);
+        let was_asked = asked.load(Ordering::Relaxed) > 0;
+        assert_eq!(was_asked, is_asked, "{}", file.display());
+    }
 }

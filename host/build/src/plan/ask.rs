@@ -7,7 +7,8 @@ use osbuild_wasm_manifest::json::{Value, to_python_sorted};
 use osbuild_wasm_manifest::model::{
     Device, Input, Manifest, Mount, Origin, Pipeline, Source, Stage, Version,
 };
-use osbuild_wasm_manifest::origin::Reach;
+use osbuild_wasm_manifest::origin::{LocalPlace, Reach};
+use osbuild_wasm_source::{Environment, registries_files};
 use sha2::{Digest, Sha256};
 
 /// What a stage of a manifest asks for, and the rights of its document with its options filled in.
@@ -105,6 +106,20 @@ fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
 /// What a source asks for.
 pub(super) fn of_source(source: &Source) -> Ask {
     let reach = Reach::of(source);
+    let (mut files, mut settings): (Vec<_>, _) = (
+        reach.files.iter().map(hosts::file_pattern).collect(),
+        settings::of(source),
+    );
+    let of_machine = osbuild_wasm_source::of_machine(&source.module);
+    if !of_machine.is_empty() && !reach.hosts.is_empty() {
+        let registries = registries_files(&Environment::of_process());
+        files.extend(
+            registries
+                .into_iter()
+                .map(|file| hosts::file_pattern(&LocalPlace::File(file))),
+        );
+        settings.extend(of_machine.iter().map(|words| (*words).to_owned()));
+    }
     Ask {
         place: format!(".sources.{}", source.module),
         id: source.id.clone(),
@@ -114,8 +129,8 @@ pub(super) fn of_source(source: &Source) -> Ask {
             ..Profile::default()
         },
         hosts: reach.hosts.into_iter().collect(),
-        files: reach.files.iter().map(hosts::file_pattern).collect(),
-        settings: settings::of(source),
+        files,
+        settings,
         told: told::of_source(source),
         ..Ask::default()
     }

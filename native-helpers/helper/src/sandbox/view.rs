@@ -36,6 +36,7 @@ const CONFIGURATION_OF_THIS_MACHINE: [&str; 8] = [
     "etc/selinux",
     "etc/alternatives",
 ];
+
 /// Where directories of the grant are.
 const GIVEN: &str = "/run/osbuild";
 
