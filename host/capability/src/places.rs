@@ -1,6 +1,7 @@
 //! Where the programs of a module read and write.
 //!
 //! What bounds them are mounts, so a place is a whole directory or one file, and reading or writing, no finer.
+use crate::mounts::MountNames;
 use crate::pattern::{Expansion, Pattern, PatternError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,10 +37,13 @@ const GIVEN: [&str; 4] = [
     "/dev",
 ];
 
+/// The place of all mounts.
+const ALL_MOUNTS: &str = "mount://";
+
 /// How all of a kind is called.
 const WHOLE: [(&str, &str); 4] = [
     ("/", "the whole tree"),
-    ("mount://", "all mounts"),
+    (ALL_MOUNTS, "all mounts"),
     ("device://", "all devices"),
     ("input://", "all inputs"),
 ];
@@ -72,13 +76,18 @@ impl Places {
         self.read.iter().chain(&self.write)
     }
 
-    /// The places with references into `options` filled in.
-    pub fn filled(&self, options: &Value) -> Result<Self, PatternError> {
-        let mut expansion = Expansion::new(options);
+    /// The places with references into `options` filled in, by the names of these mounts.
+    pub fn filled(&self, options: &Value, mounts: &MountNames) -> Result<Self, PatternError> {
+        let mut expansion = Expansion::new(options).on(mounts);
         let mut fill = |texts: &[String]| {
             let mut filled = Vec::new();
             for text in texts {
-                filled.extend(expansion.expand(text)?.iter().map(ToString::to_string));
+                let places = expansion.expand(text)?;
+                filled.extend(places.iter().map(|place| match text.as_str() {
+                    // All mounts are more than the one that holds the others.
+                    ALL_MOUNTS => text.clone(),
+                    _ => mounts.named(&place.to_string()),
+                }));
             }
             Ok(filled)
         };
@@ -89,17 +98,14 @@ impl Places {
     }
 
     /// The places by their paths; what is not of the run is left out. References must be filled in.
-    pub fn of_run(&self) -> Vec<Place> {
+    pub fn of_run(&self, mounts: &MountNames) -> Vec<Place> {
         let place = |text: &String, writable| {
-            let path = Pattern::parse(text).ok()?.literal()?;
+            let path = Pattern::parse(&mounts.placed(text)).ok()?.literal()?;
             let within = |top: &&str| {
                 let rest = path.strip_prefix(*top);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            GIVEN
-                .iter()
-                .any(|top| within(top))
-                .then_some(Place { path, writable })
+            GIVEN.iter().any(within).then_some(Place { path, writable })
         };
         let read = self.read.iter().filter_map(|text| place(text, false));
         let write = self.write.iter().filter_map(|text| place(text, true));
@@ -203,11 +209,15 @@ mod tests {
     #[test]
     fn places_are_paths_of_what_a_run_gives_and_of_nothing_else() {
         let options = json!({ "a": "/srv/[x]*", "b": "build:///", "c": "mount://root/../x" });
+        let mounts = MountNames::new([("root", "/")]);
         let all = places(
             &["/", "input://x"],
             &["${/a}", "${/b}", "${/c}", "device://"],
         );
-        let filled = all.filled(&options).expect("places").of_run();
+        let filled = all
+            .filled(&options, &mounts)
+            .expect("places")
+            .of_run(&mounts);
         let filled: Vec<_> = filled
             .iter()
             .map(|place| (place.path.as_str(), place.writable))
@@ -216,7 +226,7 @@ mod tests {
             ("/run/osbuild/tree", false),
             ("/run/osbuild/inputs/x", false),
             ("/run/osbuild/tree/srv/[x]*", true),
-            ("/run/osbuild/mounts/root/x", true),
+            ("/run/osbuild/mounts/x", true),
             ("/dev", true),
         ] {
             assert!(filled.contains(&expected), "{filled:?}");

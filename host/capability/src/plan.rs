@@ -1,6 +1,7 @@
 //! Plans: what every module of a manifest would get, before anything runs.
 use crate::grant::{Limits, ProgramLimits};
 use crate::interface::Interface;
+use crate::mounts::MountNames;
 use crate::places::Places;
 use crate::policy::Decision;
 use crate::profile::Profile;
@@ -100,6 +101,9 @@ pub struct Ask {
     /// The options of the stage, which rights of a policy may refer to.
     #[serde(skip)]
     pub options: serde_json::Value,
+    /// The names of its mounts, which paths of rights go by.
+    #[serde(skip)]
+    pub mount_names: MountNames,
     /// Programs and what is read of the build root are those of this machine, because there is no build pipeline.
     #[serde(skip)]
     pub on_this_machine: bool,

@@ -1,6 +1,7 @@
 //! The record of a run: what each stage really did. `schemas/record.json` describes the document.
 //!
 //! Paths are written as in rights: those of the tree as they are (`/etc/passwd`), others with a scheme (`input://`, `mount://`, ...).
+use crate::mounts::MountNames;
 use crate::rights::{Right, Verb};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -257,23 +258,6 @@ pub struct ProgramRecord {
     pub duration: f64,
 }
 
-/// The place by the name of the mount that it is on; of mounts on one another the last one decides.
-fn by_mount(path: &str, mounts: &[(&str, &str)]) -> Option<String> {
-    let below = path.strip_prefix("mount://")?.trim_start_matches('/');
-    let on = |(name, target): &(&str, &str)| {
-        let target = target.trim_matches('/');
-        let rest = below.strip_prefix(target)?;
-        let rest = match target {
-            "" => rest,
-            _ if rest.is_empty() => rest,
-            _ => rest.strip_prefix('/')?,
-        };
-        Some((target.len(), format!("mount://{name}/{rest}")))
-    };
-    let found = mounts.iter().filter_map(on);
-    Some(found.max_by_key(|(length, _)| *length)?.1)
-}
-
 /// Whether a program with that name or path was started, by `command` or by a call of another interface.
 pub fn ran(program: &str, programs: &[ProgramRecord], calls: &[CallRecord]) -> bool {
     let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -289,16 +273,14 @@ impl StageRecord {
         ran(program, &self.programs, &self.calls)
     }
 
-    /// Calls places on mounts as manifests and plans do, `mount://NAME/usr`, instead of by where they are mounted. `mounts` are the
-    /// names with their targets, e.g. `/boot`.
-    pub fn name_mounts(&mut self, mounts: &[(&str, &str)]) {
+    /// Calls places on mounts as manifests and plans do, `mount://NAME/usr`, instead of by where they are mounted.
+    pub fn name_mounts(&mut self, mounts: &MountNames) {
         let accesses = self.accesses.iter_mut().map(|of| &mut of.path);
+        let tried = self.tried.iter_mut().map(|of| &mut of.path);
         let written = self.written.iter_mut().map(|of| &mut of.path);
         let changes = self.changes.iter_mut().map(|of| &mut of.path);
-        for path in accesses.chain(written).chain(changes) {
-            if let Some(name) = by_mount(path, mounts) {
-                *path = name;
-            }
+        for path in accesses.chain(tried).chain(written).chain(changes) {
+            *path = mounts.named(path);
         }
     }
 

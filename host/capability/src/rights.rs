@@ -1,4 +1,5 @@
 //! Rights: verbs on paths. A module's document may narrow what it needs, a policy may narrow further.
+use crate::mounts::MountNames;
 use crate::pattern::{Coverage, Expansion, Pattern, PatternError, exactly, shown};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -77,6 +78,7 @@ const OWN: &str = "its rights";
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
     layers: Vec<Layer>,
+    mounts: MountNames,
 }
 
 #[derive(Debug, Clone)]
@@ -124,6 +126,16 @@ impl Rights {
         Self::default()
     }
 
+    /// The same for a stage with these mounts, by whose names paths go from then on.
+    pub fn on(self, mounts: MountNames) -> Self {
+        Self { mounts, ..self }
+    }
+
+    /// The mounts by whose names paths go.
+    pub fn mounts(&self) -> &MountNames {
+        &self.mounts
+    }
+
     /// Whether nothing is narrowed.
     pub fn is_everything(&self) -> bool {
         self.layers.is_empty()
@@ -145,7 +157,7 @@ impl Rights {
         rights: &[Right],
         options: &serde_json::Value,
     ) -> Result<Self, PatternError> {
-        let mut expansion = Expansion::new(options);
+        let mut expansion = Expansion::new(options).on(&self.mounts);
         let mut rule = |right: &Right| {
             let patterns = right
                 .paths
@@ -194,7 +206,8 @@ impl Rights {
                 path: place.real.clone(),
                 reach,
                 origin: layer.origin.clone(),
-                allowed: layer.rights().collect(),
+                allowed: self.named(layer),
+                mounts: self.mounts.clone(),
             }),
         }
     }
@@ -226,7 +239,22 @@ impl Rights {
 
     /// Each layer's verbs and patterns, for reports.
     pub fn layers(&self) -> impl Iterator<Item = Vec<Right>> + '_ {
-        self.layers.iter().map(|layer| layer.rights().collect())
+        self.layers.iter().map(|layer| self.named(layer))
+    }
+
+    fn named(&self, layer: &Layer) -> Vec<Right> {
+        layer
+            .rights()
+            .map(|right| self.named_right(right))
+            .collect()
+    }
+
+    fn named_right(&self, right: Right) -> Right {
+        let paths = right.paths.iter().map(|path| self.mounts.named(path));
+        Right {
+            paths: paths.collect(),
+            ..right
+        }
     }
 
     /// Whose each layer is, in the order of [`Rights::layers`].
@@ -244,7 +272,8 @@ impl Rights {
             return Vec::from_iter((!verbs.is_empty()).then_some(Right { verbs, paths }));
         }
         let rules = self.layers.iter().flat_map(|layer| &layer.rules);
-        rules.flat_map(|rule| rule.unused(accesses)).collect()
+        let unused = rules.flat_map(|rule| rule.unused(accesses));
+        unused.map(|right| self.named_right(right)).collect()
     }
 }
 
@@ -308,12 +337,18 @@ pub struct Refusal {
     reach: Coverage,
     origin: String,
     allowed: Vec<Right>,
+    mounts: MountNames,
 }
 
 impl Refusal {
+    /// The path as rights write it.
+    fn place(&self) -> String {
+        self.mounts.named(&shown(&self.path))
+    }
+
     /// The right that would have allowed it; none when it is the module's own document that refuses, which nobody else widens.
     pub fn missing(&self) -> Option<Right> {
-        let path = exactly(&shown(&self.path), self.reach == Coverage::Below);
+        let path = exactly(&self.place(), self.reach == Coverage::Below);
         (self.origin != OWN).then(|| Right {
             verbs: [self.verb].into(),
             paths: vec![path],
@@ -331,7 +366,7 @@ impl fmt::Display for Refusal {
             Coverage::Below => " and all below it",
             _ => "",
         };
-        let path = shown(&self.path);
+        let path = self.place();
         write!(
             f,
             "may not {} {path}{below}: {} allow ",

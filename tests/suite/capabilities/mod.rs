@@ -1,6 +1,8 @@
 //! What stages can do: plans before a run, audits of components, policies, lock files.
 mod audit;
+mod learn;
 mod lock;
+mod mounts;
 mod plan;
 mod policy;
 mod sources;

@@ -2,7 +2,7 @@
 use super::{hosts, references, settings, told};
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_capability::plan::{Ask, Part};
-use osbuild_wasm_capability::{Profile, Rights};
+use osbuild_wasm_capability::{MountNames, Profile, Rights};
 use osbuild_wasm_manifest::json::{Value, to_python_sorted};
 use osbuild_wasm_manifest::model::{
     Device, Input, Manifest, Mount, Origin, Pipeline, Source, Stage, Version,
@@ -19,7 +19,11 @@ pub(super) fn of_stage(
 ) -> Result<(Ask, Rights)> {
     let pipeline = &manifest.pipelines[index];
     let stage = &pipeline.stages[position];
-    let (ask, rights) = of_component(profile, &stage.options, !has_build_root(pipeline))?;
+    let mounts = stage.mounts.iter();
+    let mounts = mounts.filter_map(|mount| Some((&*mount.name, mount.target.as_deref()?)));
+    let mounts = MountNames::new(mounts);
+    let on_this_machine = !has_build_root(pipeline);
+    let (ask, rights) = of_component(profile, &stage.options, on_this_machine, mounts)?;
     let inputs = stage.inputs.iter();
     let ask = Ask {
         place: place(manifest, index, position),
@@ -60,9 +64,10 @@ pub(super) fn of_component(
     mut profile: Profile,
     options: &Value,
     on_this_machine: bool,
+    mounts: MountNames,
 ) -> Result<(Ask, Rights)> {
     let plain: serde_json::Value = options.into();
-    let mut rights = Rights::everything();
+    let mut rights = Rights::everything().on(mounts.clone());
     if let Some(own) = &profile.rights {
         rights = rights.narrowed(own, &plain).map_err(|error| {
             let place = format!("module {}: rights", profile.name);
@@ -76,7 +81,7 @@ pub(super) fn of_component(
         rights = rights.following_links();
     }
     if let Some(places) = &profile.programs_touch {
-        let filled = places.filled(&plain).map_err(|error| {
+        let filled = places.filled(&plain, &mounts).map_err(|error| {
             let place = format!("module {}: programs-touch", profile.name);
             BuildError::manifest(place, error.to_string())
         })?;
@@ -87,6 +92,7 @@ pub(super) fn of_component(
         module: profile,
         options: plain,
         on_this_machine,
+        mount_names: mounts,
         ..Ask::default()
     };
     Ok((ask, rights))

@@ -15,7 +15,7 @@ use crate::without_devices::Devices;
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_capability::plan::{Ask, Plan as Document, Planned, PlannedPipeline};
 use osbuild_wasm_capability::policy::Decision;
-use osbuild_wasm_capability::{Policy, Right, Rights, VERSION};
+use osbuild_wasm_capability::{MountNames, Policy, Right, Rights, VERSION};
 use osbuild_wasm_component::{Kind, Module, Registry};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Pipeline, Source, Stage, StageClass, schedule};
@@ -311,7 +311,8 @@ pub(crate) struct SinglePlan<'a> {
 impl<'a> SinglePlan<'a> {
     /// The plan of a component with these options on this machine, when nothing is denied.
     pub(crate) fn new(module: &'a Module, options: &Value) -> Result<Self> {
-        let (ask, rights) = ask::of_component(profiles::of(module)?, options, true)?;
+        let (ask, rights) =
+            ask::of_component(profiles::of(module)?, options, true, MountNames::default())?;
         let planned = decided(ask, None);
         if let Some(denial) = planned.decision.denials.first() {
             let reason = format!("{}: {}", denial.capability, denial.reason);

@@ -12,7 +12,7 @@ use osbuild_wasm_capability::record::{
     DirectoryRecord, GrantRecord, LayerRecord, ProgramRecord, StageRecord, UnusedRecord,
     WrittenRecord, ran,
 };
-use osbuild_wasm_capability::{Access, Grant, Interface, Verb, shown};
+use osbuild_wasm_capability::{Access, Grant, Interface, MountNames, Verb, shown};
 use osbuild_wasm_component::{Origin, Outcome, Recorder, Stopped};
 use osbuild_wasm_events::StageOutcome;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -85,6 +85,8 @@ struct Notes {
     granted: GrantRecord,
     unused: UnusedRecord,
     limits: Vec<String>,
+    /// The mounts of the stage, by whose names places go.
+    mounts: MountNames,
 }
 
 /// Verbs, and to which paths.
@@ -111,6 +113,7 @@ impl Journal {
             module, decision, ..
         } = plan;
         let mut notes = lock(&self.notes);
+        notes.mounts = grant.rights.mounts().clone();
         notes.component = Some(ComponentRecord {
             sha256: module.digest.clone(),
             origin: match &module.origin {
@@ -164,7 +167,7 @@ impl Journal {
             message,
             count,
         };
-        let record = StageRecord {
+        let mut record = StageRecord {
             module: outcome.module.clone(),
             id: outcome.id.clone(),
             started: since.as_secs_f64(),
@@ -185,6 +188,7 @@ impl Journal {
             denials: notes.denials.into_iter().map(denial).collect(),
             unused: notes.unused,
         };
+        record.name_mounts(&notes.mounts);
         lock(&self.records.stages).push((outcome.pipeline.clone(), record));
     }
 }

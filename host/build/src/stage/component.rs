@@ -12,7 +12,7 @@ use crate::run::Settings;
 use crate::sandbox::{Once, Sandbox};
 use crate::stage::bounds::Bounds;
 use crate::without_devices::Devices;
-use osbuild_wasm_capability::{Grant, Interface, Place, Places, ProgramLimits};
+use osbuild_wasm_capability::{Grant, Interface, MountNames, Place, Places, ProgramLimits};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::Granted;
@@ -124,6 +124,7 @@ fn grant(plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Reads) -> Result<Grant>
 
 /// What its helpers and their programs may do.
 fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) -> Result<Granted> {
+    let programs_touch = plan.decision.programs_touch.as_ref();
     let mut granted = sandbox.helper_grant()?;
     let network = match proxy {
         Some(socket) => Some(protocol::Proxy {
@@ -137,16 +138,16 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
         privileged: plan.decision.privileged_programs.clone(),
         limits: limits_of_programs(&plan.decision.limits.programs),
         environment: plan.module.metadata.environment.clone(),
-        places: plan.decision.programs_touch.as_ref().map(places),
+        places: programs_touch.map(|touch| places(touch, plan.rights.mounts())),
         network,
         ..granted.grant
     };
     Ok(granted)
 }
 
-fn places(places: &Places) -> Vec<protocol::ProgramPlace> {
+fn places(places: &Places, mounts: &MountNames) -> Vec<protocol::ProgramPlace> {
     let place = |Place { path, writable }| protocol::ProgramPlace { path, writable };
-    places.of_run().into_iter().map(place).collect()
+    places.of_run(mounts).into_iter().map(place).collect()
 }
 
 fn limits_of_programs(limits: &ProgramLimits) -> protocol::Limits {

@@ -27,7 +27,8 @@ const ANY: &str = "**";
 ///
 /// - `/etc/*.conf`: names in a directory of the tree; `?` and `[...]` as in a shell, never across `/`;
 /// - `/usr/share/**`: a directory and everything below it;
-/// - `input://NAME/**`, `mount://**`, `device://*`, `build:///etc/os-release`: outside of the tree;
+/// - `input://NAME/**`, `mount://NAME/**`, `device://*`, `build:///etc/os-release`: outside of the tree; a mount goes by its name where the
+///   stage has one of that name, and `mount:///usr` by where it is;
 /// - `${/items/~}`, `${/paths/*/path}`: the keys or values at a JSON pointer of the stage's options, `*` standing for every member. A value
 ///   may name a scheme itself, and a relative one lies in the tree; `..` in it is resolved in the text, as stages do. What the options do
 ///   not have is no path.

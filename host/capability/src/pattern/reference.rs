@@ -1,5 +1,6 @@
 //! References of patterns into the options of a stage, filled in.
 use super::{Pattern, PatternError, name};
+use crate::mounts::MountNames;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ const AROUND: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Expansion<'a> {
     options: &'a Value,
+    mounts: MountNames,
     /// Bytes that the patterns may still come to.
     left: usize,
 }
@@ -20,7 +22,19 @@ pub(crate) struct Expansion<'a> {
 impl<'a> Expansion<'a> {
     pub(crate) fn new(options: &'a Value) -> Self {
         let left = weight(options).saturating_mul(FACTOR);
-        Self { options, left }
+        Self {
+            options,
+            mounts: MountNames::default(),
+            left,
+        }
+    }
+
+    /// The same for a stage with these mounts, by whose names patterns go.
+    pub(crate) fn on(self, mounts: &MountNames) -> Self {
+        Self {
+            mounts: mounts.clone(),
+            ..self
+        }
     }
 
     /// The patterns that `text` means for these options: one for each combination of what its references stand for.
@@ -41,7 +55,8 @@ impl<'a> Expansion<'a> {
             rest = after;
         }
         if values.is_empty() {
-            return Ok(vec![Pattern::parse(text).map_err(error)?]);
+            let placed = self.mounts.placed(text);
+            return Ok(vec![Pattern::parse(&placed).map_err(error)?]);
         }
         self.take(text.len(), &values).map_err(&error)?;
         let mut texts = vec![String::new()];
@@ -54,7 +69,8 @@ impl<'a> Expansion<'a> {
         }
         let parsed = texts
             .iter()
-            .map(|text| Pattern::parse(&format!("{text}{rest}")).map_err(&error));
+            .map(|text| self.mounts.placed(&format!("{text}{rest}")))
+            .map(|text| Pattern::parse(&text).map_err(&error));
         let mut patterns = parsed.collect::<Result<Vec<_>, _>>()?;
         let others: Vec<_> = patterns.iter().flat_map(Pattern::other_names).collect();
         patterns.extend(others);

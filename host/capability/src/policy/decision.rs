@@ -4,6 +4,7 @@ use super::document::{Beyond, Rule, Tier};
 use super::value::{HostPattern, NamePattern};
 use crate::grant::Limits;
 use crate::interface::Interface;
+use crate::mounts::MountNames;
 use crate::pattern::Pattern;
 use crate::places::Places;
 use crate::plan::{Ask, Bounds};
@@ -193,8 +194,9 @@ fn other_names(asked: &[Pattern]) -> HashSet<Pattern> {
     asked.iter().flat_map(Pattern::other_names).collect()
 }
 
-fn patterns(right: &Right) -> Vec<Pattern> {
-    let parsed = right.paths.iter().map(|path| Pattern::parse(path));
+fn patterns(right: &Right, mounts: &MountNames) -> Vec<Pattern> {
+    let placed = right.paths.iter().map(|path| mounts.placed(path));
+    let parsed = placed.map(|path| Pattern::parse(&path));
     parsed.filter_map(Result::ok).collect()
 }
 
@@ -310,7 +312,10 @@ impl Review<'_> {
         let asked = &self.ask.module.programs_touch;
         // Places were checked when the policy was read; options that fit none of them are no place.
         let bound = self.rule.programs_touch.as_ref();
-        let bound = bound.map(|places| places.filled(&self.ask.options).unwrap_or_default());
+        let bound = bound.map(|places| {
+            let filled = places.filled(&self.ask.options, &self.ask.mount_names);
+            filled.unwrap_or_default()
+        });
         let (kept, beyond) = match (asked, &bound) {
             (Some(asked), Some(bound)) => asked.within(bound),
             _ => (
@@ -391,12 +396,15 @@ impl Review<'_> {
             return;
         };
         // The patterns were checked when the policy was read; options that fit none of them are no path.
-        let filled = Rights::everything().narrowed(allowed, &self.ask.options);
+        let mounts = &self.ask.mount_names;
+        let filled = Rights::everything()
+            .on(mounts.clone())
+            .narrowed(allowed, &self.ask.options);
         let filled = filled.map(|rights| rights.layers().next().unwrap_or_default());
         let filled = filled.unwrap_or_default();
         let allowed: Vec<_> = filled
             .iter()
-            .map(|right| (&right.verbs, patterns(right)))
+            .map(|right| (&right.verbs, patterns(right, mounts)))
             .collect();
         let covers = |verb: &Verb, path: &Pattern| {
             allowed.iter().any(|(verbs, patterns)| {
@@ -412,11 +420,12 @@ impl Review<'_> {
             for path in unread {
                 self.beyond(path.clone(), "cannot read this path");
             }
-            let asked = patterns(right);
+            let asked = patterns(right, mounts);
             let others = other_names(&asked);
             for verb in &right.verbs {
                 let own = asked.iter().filter(|path| !others.contains(*path));
                 for path in own.filter(|path| !covers(verb, path)) {
+                    let path = mounts.named(&path.to_string());
                     self.beyond(format!("{verb} {path}"), "does not allow it in `rights`");
                 }
             }

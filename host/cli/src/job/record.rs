@@ -8,7 +8,7 @@ use osbuild_wasm_capability::record::{
 };
 use osbuild_wasm_events::{RunOutcome, SourceOutcome};
 use osbuild_wasm_files::NewFile;
-use osbuild_wasm_manifest::model::{Manifest, Pipeline};
+use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_report::Diagnostic;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -94,7 +94,7 @@ fn pipelines(
     for pipeline in &manifest.pipelines {
         let of_it: Vec<_> = stages
             .extract_if(.., |(name, _)| *name == pipeline.name)
-            .map(|(_, stage)| named(pipeline, stage))
+            .map(|(_, stage)| stage)
             .collect();
         let mut built = outcome.iter().flat_map(|outcome| &outcome.pipelines);
         let built = built.find(|built| built.name == pipeline.name);
@@ -108,18 +108,6 @@ fn pipelines(
         }
     }
     pipelines
-}
-
-/// The stage with its places called as the manifest calls them.
-fn named(pipeline: &Pipeline, mut record: StageRecord) -> StageRecord {
-    let mut stages = pipeline.stages.iter();
-    let mounts = stages.find(|stage| stage.id == record.id);
-    let mounts = mounts.into_iter().flat_map(|stage| &stage.mounts);
-    let mounts: Vec<_> = mounts
-        .filter_map(|mount| Some((mount.name.as_str(), mount.target.as_deref()?)))
-        .collect();
-    record.name_mounts(&mounts);
-    record
 }
 
 fn source(plan: &AuthorizedPlan<'_>, outcome: &SourceOutcome) -> SourceRecord {
