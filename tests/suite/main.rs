@@ -22,6 +22,7 @@ mod outputs;
 mod plugins;
 mod privileges;
 mod record;
+mod record_of_mounts;
 mod report;
 mod results;
 mod rootless;

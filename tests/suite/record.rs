@@ -302,7 +302,11 @@ fn a_program_of_a_typed_interface_counts_as_used() {
 }
 
 /// `test.narrow` is the component that runs programs, with these programs in its document.
-fn with_programs(scratch: &Scratch, programs: &Value, runs: &Value) -> (std::path::PathBuf, Value) {
+pub(crate) fn with_programs(
+    scratch: &Scratch,
+    programs: &Value,
+    runs: &Value,
+) -> (std::path::PathBuf, Value) {
     let members = json!({ "programs": programs, "environment": ["GIVEN"] });
     let library = hostile::with_document(scratch, "programs", &members);
     (library, stage("test.narrow", json!({ "runs": runs })))

@@ -4,7 +4,7 @@ use crate::file_systems::{Beginning, FileSystems, Key, Staged};
 use crate::mounts::is_kind_made_from_directory;
 use crate::sandbox::{FILES_FOR_DEVICES, link_of};
 use osbuild_wasm_protocol::{
-    Attach, Device, ErrorCode, Failure, FileSystem, Granted, Mount, MountDirectory, Session,
+    Attach, Device, ErrorCode, Failure, FileSystem, Granted, Mount, MountDirectory, Ran, Session,
 };
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -185,8 +185,8 @@ impl Attached {
             .map_err(|error| Failure::new(ErrorCode::Unsupported, "", error.to_string()))
     }
 
-    /// Writes back and unmounts.
-    pub(crate) fn unmount(&mut self, handle: u64) -> Result<(), Failure> {
+    /// Writes back and unmounts; tells the programs that this took.
+    pub(crate) fn unmount(&mut self, handle: u64) -> Result<Vec<Ran>, Failure> {
         self.mounts.remove(&handle).ok_or_else(gone)?.session.end()
     }
 }

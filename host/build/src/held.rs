@@ -3,6 +3,7 @@ use crate::devices::Part;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
 use crate::helpers::HelperProcesses;
+use crate::record::Journal;
 use crate::run::Settings;
 use osbuild_wasm_protocol::{Failure, Granted, Interface, Session};
 use rustix::fd::OwnedFd;
@@ -60,11 +61,23 @@ impl Held {
 
     /// Unmounts and detaches in reverse order. Goes on after a failure and returns the first: data that did not reach the disk makes
     /// the stage fail.
-    pub(crate) fn release(mut self, file_systems: &FileSystems) -> Result<()> {
+    pub(crate) fn release(
+        mut self,
+        file_systems: &FileSystems,
+        journal: Option<&Journal>,
+    ) -> Result<()> {
         let mut result = Ok(());
         while let Some((place, kept)) = self.0.pop() {
             let released = match kept {
-                Kept::Session(session) => session.end().map_err(refused(&place)),
+                Kept::Session(session) => match session.end() {
+                    Ok(ran) => {
+                        if let Some(journal) = journal {
+                            journal.helped(ran);
+                        }
+                        Ok(())
+                    }
+                    Err(failure) => Err(refused(&place)(failure)),
+                },
                 Kept::Part(part) => part
                     .release(file_systems)
                     .map_err(|error| BuildError::manifest(place, error.to_string())),

@@ -4,6 +4,7 @@ use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::interrupt::Cancellations;
 use crate::programs;
+use crate::record::Journal;
 use crate::translation::{call_error, database, descriptors, files_of, image_format, program};
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
@@ -123,7 +124,21 @@ pub(crate) struct StageHelpers {
     /// What it attaches itself where there are no loop devices; none: the helper attaches.
     pub(crate) attached: Option<Attached>,
     pub(crate) cancellations: Cancellations,
+    /// Is told what the helpers ran of their own accord.
+    pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) sessions: BTreeMap<Interface, Session>,
+}
+
+impl Drop for StageHelpers {
+    fn drop(&mut self) {
+        let Some(journal) = &self.journal else {
+            return;
+        };
+        while let Some((_, session)) = self.sessions.pop_first() {
+            // A failure was told by the call that it belongs to.
+            journal.helped(session.end().unwrap_or_default());
+        }
+    }
 }
 
 impl StageHelpers {
@@ -166,7 +181,13 @@ impl StageHelpers {
     /// Ends the session of programs, whose devices are those of its beginning.
     fn end_programs(&mut self) -> Call<()> {
         match self.sessions.remove(&Interface::Command) {
-            Some(session) => session.end().map_err(call_error),
+            Some(session) => {
+                let ran = session.end().map_err(call_error)?;
+                if let Some(journal) = &self.journal {
+                    journal.helped(ran);
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -277,7 +298,11 @@ impl Helpers for StageHelpers {
 
     fn unmount(&mut self, handle: u64) -> Call<()> {
         if let Some(attached) = &mut self.attached {
-            return attached.unmount(handle).map_err(call_error);
+            let ran = attached.unmount(handle).map_err(call_error)?;
+            if let Some(journal) = &self.journal {
+                journal.helped(ran);
+            }
+            return Ok(());
         }
         self.session(Interface::Mount)?
             .unmount(Handle(handle))

@@ -29,7 +29,7 @@ pub use interface::{Interface, PACKAGE, VERSION, Version};
 pub use metadata::{MetadataError, ModuleMetadata, SECTION};
 pub use mounts::MountNames;
 pub use pattern::{Coverage, Pattern, PatternError, exactly, shown};
-pub use places::{Place, Places};
+pub use places::{Places, ProgramPlace};
 pub use policy::{Policy, PolicyError};
 pub use profile::{BUILT_IN, Profile, Signer, Standing, standing};
 pub use reads::{ReadPattern, readable_on_this_machine};

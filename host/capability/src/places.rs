@@ -22,7 +22,7 @@ pub struct Places {
 
 /// A place by its path of the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ProgramPlace {
     /// Without links and dots.
     pub path: String,
     /// Not for reading only.
@@ -98,14 +98,17 @@ impl Places {
     }
 
     /// The places by their paths; what is not of the run is left out. References must be filled in.
-    pub fn of_run(&self, mounts: &MountNames) -> Vec<Place> {
+    pub fn of_run(&self, mounts: &MountNames) -> Vec<ProgramPlace> {
         let place = |text: &String, writable| {
             let path = Pattern::parse(&mounts.placed(text)).ok()?.literal()?;
             let within = |top: &&str| {
                 let rest = path.strip_prefix(*top);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            GIVEN.iter().any(within).then_some(Place { path, writable })
+            GIVEN
+                .iter()
+                .any(within)
+                .then_some(ProgramPlace { path, writable })
         };
         let read = self.read.iter().filter_map(|text| place(text, false));
         let write = self.write.iter().filter_map(|text| place(text, true));

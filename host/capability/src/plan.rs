@@ -44,6 +44,9 @@ pub struct PlannedPipeline {
     pub build: Option<String>,
     /// What prepares the build root.
     pub runner: String,
+    /// Programs of the build root that the runner runs, which see nothing of a stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runner_programs: Vec<String>,
     /// What its stages see as the time, in seconds since 1970.
     pub source_epoch: Option<i64>,
     /// Its stages.
@@ -122,6 +125,9 @@ pub struct Part {
     /// What stands for it where there are no loop devices, when that was asked for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
+    /// Programs that helpers may run for it of their own accord.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<String>,
 }
 
 /// The bounds of a run in JSON.

@@ -135,6 +135,9 @@ pub struct StageRecord {
     pub calls: Vec<CallRecord>,
     /// Programs that it ran, in order.
     pub programs: Vec<ProgramRecord>,
+    /// Programs that helpers ran for it of their own accord: to prepare its build root, for its devices and mounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helper_programs: Vec<HelperProgramRecord>,
     /// What was refused.
     pub denials: Vec<DenialRecord>,
     /// What it was allowed and did not use.
@@ -265,6 +268,21 @@ pub fn ran(program: &str, programs: &[ProgramRecord], calls: &[CallRecord]) -> b
     let by_calls = calls.iter().flat_map(|call| &call.programs);
     let mut all = started.map(|run| &run.program).chain(by_calls);
     all.any(|name| base(name) == base(program))
+}
+
+/// A program that a helper ran of its own accord.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HelperProgramRecord {
+    /// Why: `runner`, or the interface of the helper, e.g. `mount`.
+    pub by: String,
+    /// Its name.
+    pub program: String,
+    /// Its arguments; of many the first ones and how many follow.
+    pub arguments: Vec<String>,
+    /// Exit status; none when it did not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
 }
 
 impl StageRecord {

@@ -1,12 +1,12 @@
 //! One session: its requests, one after another, and what it holds.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use osbuild_wasm_protocol::{
-    Connection, ErrorCode, Failure, FrameError, Handle, Interface, Reply, Request,
+    Connection, ErrorCode, Failure, FrameError, Handle, Interface, Ran, Reply, Request,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -34,6 +34,8 @@ pub struct Session {
     pub group: OnceCell<Option<Group>>,
     /// The way to the proxy, if granted.
     pub network: Option<network::Forwarder>,
+    /// What was run of our own accord.
+    pub ran: RefCell<Vec<Ran>>,
     held: Vec<(Handle, Box<dyn Held>)>,
     next: u64,
 }
@@ -62,6 +64,7 @@ impl Session {
             prepared: false,
             group: OnceCell::new(),
             network,
+            ran: RefCell::default(),
             held: Vec::new(),
             next: 1,
         })
@@ -72,7 +75,7 @@ impl Session {
         loop {
             let reply = match self.connection.receive::<Request>() {
                 Ok(Some((Request::End, _))) => {
-                    let released = self.release_all();
+                    let released = self.release_all().map(|()| self.ran.take());
                     let _ = self.connection.send(&Reply::from(released), &[]);
                     break;
                 }

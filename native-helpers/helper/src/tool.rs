@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use caps::Capability;
-use osbuild_wasm_protocol::{BuildRoot, Failure, Root};
+use osbuild_wasm_protocol::{BuildRoot, Failure, Ran, Root};
 use rustix::fs::OFlags;
 
 use crate::access::{Need, TREE};
@@ -155,7 +155,12 @@ impl Session {
             let written = written.iter().map(|path| open_own(path));
             watch.quota = Some(Quota::new(written.collect::<Result<_, _>>()?, PREPARED)?);
         }
-        run_sandbox(view, started, bounds, streams, watch)
+        let ours = tool
+            .prepares
+            .then(|| ran("runner", &tool.program, &started.arguments));
+        let finished = run_sandbox(view, started, bounds, streams, watch);
+        self.note(ours, &finished);
+        finished
     }
 
     /// Runs a program that sees nothing of the grant but what is shown, and captures all that it prints. It is that of the build
@@ -257,7 +262,17 @@ impl Session {
         };
         let mut watch = self.watch(alone.quota.is_none())?;
         watch.quota = alone.quota.or(watch.quota);
-        run_sandbox(view, started, bounds, streams, watch)
+        let ours = ran(self.interface.as_str(), program, &started.arguments);
+        let finished = run_sandbox(view, started, bounds, streams, watch);
+        self.note(Some(ours), &finished);
+        finished
+    }
+
+    /// Notes what was run of our own accord, for the record of the stage.
+    fn note(&self, ran: Option<Ran>, finished: &Result<Finished, Failure>) {
+        let status = finished.as_ref().ok().map(|finished| finished.status);
+        let ran = ran.map(|ran| Ran { status, ..ran });
+        self.ran.borrow_mut().extend(ran);
     }
 
     /// What a program of the session is watched by and limited to.
@@ -368,6 +383,24 @@ impl Session {
             capture,
             log: log()?,
         })
+    }
+}
+
+/// Arguments that are told of a program.
+const TOLD: usize = 40;
+
+fn ran(by: &str, program: &str, arguments: &[OsString]) -> Ran {
+    let told = arguments.iter().take(TOLD);
+    let mut told: Vec<_> = told
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let more = arguments.len().saturating_sub(TOLD);
+    told.extend((more > 0).then(|| format!("and {more} more")));
+    Ran {
+        by: by.to_owned(),
+        program: program.to_owned(),
+        arguments: told,
+        status: None,
     }
 }
 

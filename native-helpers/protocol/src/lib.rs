@@ -16,6 +16,7 @@ mod client;
 mod frame;
 mod grant;
 mod message;
+mod runner;
 mod session;
 mod storage;
 
@@ -31,7 +32,10 @@ pub use grant::{
     BuildRoot, Device, Directory, Grant, Granted, Limits, Place, Position, ProgramPlace, Proxy,
     RunnerCache,
 };
-pub use message::{Begin, Bytes, ErrorCode, Failure, Handle, Hello, Interface, Reply, VERSION};
+pub use message::{
+    Begin, Bytes, ErrorCode, Failure, Handle, Hello, Interface, Ran, Reply, VERSION,
+};
+pub use runner::Steps;
 pub use session::{CancelHandle, Session};
 pub use storage::{
     ActivateVolume, Attach, Attached, BindMount, Deployment, DeploymentName, FileSystem, Mapped,

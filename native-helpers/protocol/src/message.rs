@@ -112,6 +112,20 @@ pub struct Begin {
     pub grant: Grant,
 }
 
+/// A program that a helper ran of its own accord: to prepare a build root, to open a device, to make a mount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ran {
+    /// Why: `runner`, or the interface that it was run for.
+    pub by: String,
+    /// Its name.
+    pub program: String,
+    /// Its arguments; of many the first ones and how many follow.
+    pub arguments: Vec<String>,
+    /// Exit status; none when it did not end by itself.
+    pub status: Option<i32>,
+}
+
 /// Answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -14,7 +14,7 @@ use crate::calls::{
     Outcome, Package, Query, Request, Run, Shell, Verify, XattrValue,
 };
 use crate::frame::Connection;
-use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Reply};
+use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Ran, Reply};
 use crate::storage::{
     ActivateVolume, Attach, Attached, BindMount, Deployment, Mapped, Mount, MountDirectory,
     MountImage, Mounted, OpenCrypt, Volume,
@@ -76,11 +76,11 @@ impl Session {
         self.cancel_handle().cancel();
     }
 
-    /// Releases everything in reverse order and waits for it.
+    /// Releases everything in reverse order, waits for it, and tells the programs that the helper ran of its own accord.
     ///
     /// # Errors
     /// The first release that failed, e.g. because data did not reach the disk.
-    pub fn end(self) -> Result<(), Failure> {
+    pub fn end(self) -> Result<Vec<Ran>, Failure> {
         self.call(&Request::End)
     }
 

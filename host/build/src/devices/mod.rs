@@ -30,6 +30,16 @@ pub(crate) fn interface(module: &str) -> Option<Interface> {
     })
 }
 
+/// Programs that helpers may run for devices of a type.
+pub(crate) fn programs(module: &str) -> &'static [&'static str] {
+    match module {
+        "org.osbuild.loopback" => &["partx"],
+        "org.osbuild.luks2" => &["cryptsetup"],
+        "org.osbuild.lvm2.lv" => &["partx", "pvdisplay", "lvchange"],
+        _ => &[],
+    }
+}
+
 /// Loop devices, for messages.
 pub(crate) const LOOP: &str = "loop devices";
 

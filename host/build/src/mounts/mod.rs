@@ -29,6 +29,21 @@ pub(crate) fn interfaces(module: &str) -> &'static [Interface] {
     }
 }
 
+/// Programs that helpers may run for mounts of a type: instead of the kernel (mtools), or to make a file system without loop devices.
+pub(crate) fn programs(module: &str) -> &'static [&'static str] {
+    match module {
+        "org.osbuild.ddi" => &["systemd-dissect"],
+        "org.osbuild.ostree.deployment" => &["ostree"],
+        module => match file_system::kind(module) {
+            Some(FileSystem::Vfat) => &["mcopy", "mdel", "mdeltree", "mdir"],
+            Some(FileSystem::Ext4) => &["mkfs.ext4", "debugfs"],
+            Some(FileSystem::Btrfs) => &["mkfs.btrfs"],
+            Some(FileSystem::Xfs) => &["mkfs.xfs", "xfs_db"],
+            _ => &[],
+        },
+    }
+}
+
 /// Whether mounts of a type are of file systems that can be made from a directory.
 pub(crate) fn is_made_from_directory(module: &str) -> bool {
     file_system::kind(module).is_some_and(is_kind_made_from_directory)

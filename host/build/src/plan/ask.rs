@@ -183,6 +183,7 @@ fn device_part(device: &Device) -> Part {
         name: device.name.clone(),
         module: device.module.clone(),
         of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        programs: owned(crate::devices::programs(&device.module)),
         ..Part::default()
     }
 }
@@ -200,6 +201,11 @@ fn mount_part(mount: &Mount) -> Part {
         name: mount.name.clone(),
         module: mount.module.clone(),
         of: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        programs: owned(crate::mounts::programs(&mount.module)),
         ..Part::default()
     }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }

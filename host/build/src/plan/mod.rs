@@ -20,7 +20,7 @@ use osbuild_wasm_component::{Kind, Module, Registry};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Pipeline, Source, Stage, StageClass, schedule};
 use osbuild_wasm_manifest::origin::Reach;
-use osbuild_wasm_protocol::{Charter, Interface};
+use osbuild_wasm_protocol::{Charter, Interface, Steps};
 use profiles::Profiles;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -370,6 +370,9 @@ fn plan_pipeline(
         id: pipeline.id.clone(),
         build: build.map(|build: &Pipeline| build.name.clone()),
         runner: pipeline.runner.exec.clone(),
+        runner_programs: Steps::of(Some(&pipeline.runner.exec))
+            .map(|steps| steps.programs().into_iter().map(str::to_owned).collect())
+            .unwrap_or_default(),
         source_epoch: pipeline.source_epoch,
         stages: shown,
     };

@@ -1,14 +1,17 @@
 //! Helper calls, noted on their way.
-use super::{Journal, lock};
+use super::{Before, Journal, lock};
 use crate::programs;
-use osbuild_wasm_capability::Interface;
+use crate::sandbox::MOUNTS;
 use osbuild_wasm_capability::record::{CallRecord, ProgramRecord};
+use osbuild_wasm_capability::{Access, Interface, Root};
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{
     Attachment, CallError, ErrorCode, Helpers, MountPoint, Packages, Passed, Recorder, Target,
 };
 use rustix::fd::OwnedFd;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,38 @@ type Call<T> = Result<T, CallError>;
 pub(crate) struct RecordedHelpers {
     pub(crate) helpers: Box<dyn Helpers>,
     pub(crate) journal: Arc<Journal>,
+    /// Where the directory of all mounts is.
+    pub(crate) mounts: PathBuf,
+    /// The mounts that the component has made and that are there, by their handle: before and as a directory.
+    pub(crate) own: BTreeMap<u64, (Before, Root)>,
+}
+
+impl Drop for RecordedHelpers {
+    fn drop(&mut self) {
+        let handles: Vec<_> = self.own.keys().copied().collect();
+        handles.into_iter().for_each(|handle| self.leave(handle));
+    }
+}
+
+impl RecordedHelpers {
+    /// Remembers what is on a mount.
+    fn enter(&mut self, point: &MountPoint) {
+        let below = point.path.strip_prefix(MOUNTS).unwrap_or_default();
+        let root = Root {
+            contract: point.path.clone(),
+            host: self.mounts.join(below.trim_start_matches('/')),
+            access: Access::Write,
+        };
+        let before = Before::of_mount(&root, &self.mounts);
+        self.own.insert(point.handle, (before, root));
+    }
+
+    /// Notes what became of it.
+    fn leave(&mut self, handle: u64) {
+        if let Some((before, root)) = self.own.remove(&handle) {
+            self.journal.left(&before, &root);
+        }
+    }
 }
 
 impl RecordedHelpers {
@@ -118,12 +153,17 @@ impl Helpers for RecordedHelpers {
             "read-only": read_only,
             "options": options,
         });
-        self.call((Interface::Mount, "mount"), arguments, &[], |helpers| {
+        let mounted = self.call((Interface::Mount, "mount"), arguments, &[], |helpers| {
             helpers.mount(device, target, kind, read_only, options)
-        })
+        });
+        if let (Ok(point), false) = (&mounted, read_only) {
+            self.enter(point);
+        }
+        mounted
     }
 
     fn unmount(&mut self, handle: u64) -> Call<()> {
+        self.leave(handle);
         self.call((Interface::Mount, "unmount"), json!({}), &[], |helpers| {
             helpers.unmount(handle)
         })

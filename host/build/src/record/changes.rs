@@ -60,6 +60,16 @@ impl Before {
         }
     }
 
+    /// Looks at a mount that was just made; `directory` is one of ours.
+    pub(super) fn of_mount(mount: &Root, directory: &Path) -> Self {
+        Self {
+            moment: Moment::next(directory),
+            objects: Some(objects(std::slice::from_ref(mount))),
+            devices: BTreeMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
     /// What is different now.
     pub(super) fn changes(&self, roots: &[Root]) -> Vec<ChangeRecord> {
         let Some(before) = &self.objects else {

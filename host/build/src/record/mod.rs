@@ -9,12 +9,13 @@ pub(crate) use changes::Before;
 use crate::plan::StagePlan;
 use osbuild_wasm_capability::record::{
     AccessRecord, CallRecord, ChangeRecord, ComponentRecord, DenialRecord, DeviceRecord,
-    DirectoryRecord, GrantRecord, LayerRecord, ProgramRecord, StageRecord, UnusedRecord,
-    WrittenRecord, ran,
+    DirectoryRecord, GrantRecord, HelperProgramRecord, LayerRecord, ProgramRecord, StageRecord,
+    UnusedRecord, WrittenRecord, ran,
 };
-use osbuild_wasm_capability::{Access, Grant, Interface, MountNames, Verb, shown};
+use osbuild_wasm_capability::{Access, Grant, Interface, MountNames, Root, Verb, shown};
 use osbuild_wasm_component::{Origin, Outcome, Recorder, Stopped};
 use osbuild_wasm_events::StageOutcome;
+use osbuild_wasm_protocol::Ran;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -75,6 +76,7 @@ struct Notes {
     accesses: Accesses,
     tried: Accesses,
     denials: BTreeMap<(String, String), u64>,
+    helped: Vec<HelperProgramRecord>,
     used: BTreeSet<Interface>,
     calls: Vec<CallRecord>,
     programs: Vec<ProgramRecord>,
@@ -152,10 +154,30 @@ impl Journal {
             true => Writers::Component(&notes.accesses),
             false => Writers::Anybody,
         };
-        notes.written = written::files(writers, &grant.roots, before.moment);
-        notes.changes = before.changes(&grant.roots);
+        let written = written::files(writers, &grant.roots, before.moment);
+        let changes = before.changes(&grant.roots);
+        notes.add(written, changes);
         notes.devices = before.devices_written(&grant.roots);
         notes.unused = notes.unused(grant);
+    }
+
+    /// A mount of the component's own is about to go.
+    pub(crate) fn left(&self, before: &Before, mount: &Root) {
+        let roots = std::slice::from_ref(mount);
+        let written = written::files(Writers::Anybody, roots, before.moment);
+        let changes = before.changes(roots);
+        lock(&self.notes).add(written, changes);
+    }
+
+    /// A helper has run these programs of its own accord.
+    pub(crate) fn helped(&self, ran: Vec<Ran>) {
+        let record = |ran: Ran| HelperProgramRecord {
+            by: ran.by,
+            program: ran.program,
+            arguments: ran.arguments,
+            status: ran.status,
+        };
+        lock(&self.notes).helped.extend(ran.into_iter().map(record));
     }
 
     /// The stage is over, whatever came of it.
@@ -185,6 +207,7 @@ impl Journal {
             devices: notes.devices,
             calls: notes.calls,
             programs: notes.programs,
+            helper_programs: notes.helped,
             denials: notes.denials.into_iter().map(denial).collect(),
             unused: notes.unused,
         };
@@ -194,6 +217,14 @@ impl Journal {
 }
 
 impl Notes {
+    /// Adds what was written and changed somewhere; what a mount of the component's own has was noted when it went.
+    fn add(&mut self, written: Vec<WrittenRecord>, changes: Vec<ChangeRecord>) {
+        self.written.extend(written);
+        self.written.sort_by(|one, other| one.path.cmp(&other.path));
+        self.changes.extend(changes);
+        self.changes.sort_by(|one, other| one.path.cmp(&other.path));
+    }
+
     fn unused(&self, grant: &Grant) -> UnusedRecord {
         let accesses: Vec<_> = self
             .accesses

@@ -12,7 +12,7 @@ use crate::run::Settings;
 use crate::sandbox::{Once, Sandbox};
 use crate::stage::bounds::Bounds;
 use crate::without_devices::Devices;
-use osbuild_wasm_capability::{Grant, Interface, MountNames, Place, Places, ProgramLimits};
+use osbuild_wasm_capability::{Grant, Interface, MountNames, Places, ProgramLimits, ProgramPlace};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::Granted;
@@ -76,6 +76,7 @@ pub(crate) fn run_component(
         parts: sandbox.parts.clone(),
         file_systems: sandbox.file_systems.clone(),
         attached: attached(settings, sandbox),
+        journal: component.journal.clone(),
         sessions: BTreeMap::new(),
     };
     let grant = grant(plan, sandbox, &reads)?;
@@ -146,7 +147,7 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
 }
 
 fn places(places: &Places, mounts: &MountNames) -> Vec<protocol::ProgramPlace> {
-    let place = |Place { path, writable }| protocol::ProgramPlace { path, writable };
+    let place = |ProgramPlace { path, writable }| protocol::ProgramPlace { path, writable };
     places.of_run(mounts).into_iter().map(place).collect()
 }
 
@@ -171,6 +172,8 @@ fn recorded(
     run.helpers = Box::new(RecordedHelpers {
         helpers: run.helpers,
         journal: journal.clone(),
+        mounts: sandbox.scratch.join("mounts"),
+        own: BTreeMap::new(),
     });
     let before = Before::look(&grant, sandbox);
     let outcome = settings.engine.run(compiled, run)?;

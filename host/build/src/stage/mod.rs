@@ -129,7 +129,7 @@ fn carry_out(
         journal: journal.cloned(),
     };
     let ended = run_component(context.settings, run, &sandbox, log, pipe);
-    let released = held.release(file_systems);
+    let released = held.release(file_systems, journal.map(|journal| &**journal));
     let ended = bounds.heed(ended?, pump);
     if ended.abandoned {
         return Ok(ended);

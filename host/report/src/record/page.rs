@@ -166,6 +166,7 @@ fn details(number: usize, pipeline: &str, stage: &StageRecord) -> Markup {
             }
             (denials(stage))
             (programs(stage))
+            (helper_programs(stage))
             (calls(stage))
             (files(stage))
             (changes(stage))
@@ -191,6 +192,17 @@ fn denials(stage: &StageRecord) -> Markup {
             table { tbody { @for denial in &stage.denials {
                 tr { td.number { (denial.count) "×" } td { code { (shown(&denial.path)) } } td.bad { (shown(&denial.message)) } }
             } } }
+        }
+    }
+}
+
+fn helper_programs(stage: &StageRecord) -> Markup {
+    html! {
+        @if !stage.helper_programs.is_empty() {
+            h3 { "Programs of helpers" }
+            ul { @for ran in &stage.helper_programs {
+                li { (command_line(&ran.program, &ran.arguments)) " (run by " (shown(&ran.by)) ")" }
+            } }
         }
     }
 }

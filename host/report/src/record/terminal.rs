@@ -139,6 +139,14 @@ fn programs(record: &Record) -> Table {
             ];
             table.add_row(row);
         }
+        for ran in &stage.helper_programs {
+            let status = ran
+                .status
+                .map_or_else(String::new, |status| status.to_string());
+            let command = command_line(&ran.program, &ran.arguments);
+            let command = format!("{command} (run by {})", shown(&ran.by));
+            table.add_row([place(pipeline, stage), status, String::new(), command]);
+        }
         let unused = matrix::programs(stage).filter(|(_, state)| *state == Field::Granted);
         for (name, _) in unused {
             let name = format!("{} (granted and not used)", shown(name));

@@ -124,8 +124,9 @@ fn pipeline(pipeline: &PlannedPipeline, with_policy: bool) -> Part {
     Part {
         title: format!("Pipeline {}", pipeline.name),
         note: format!(
-            "{programs}, prepared by {}{}",
+            "{programs}, prepared by {}{}{}",
             pipeline.runner,
+            prepared_by(&pipeline.runner_programs),
             epoch.unwrap_or_default()
         ),
         header: vec![
@@ -178,7 +179,8 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
                 "" => String::new(),
                 by => format!("; by {by}"),
             };
-            format!("{kind} {} ({}){of}{by}", part.name, part.module)
+            let helpers = list("; helpers may run", &part.programs).replacen(": ", " ", 1);
+            format!("{kind} {} ({}){of}{by}{helpers}", part.name, part.module)
         })
     });
     let entropy = module.entropy.then(|| "real random numbers".to_owned());
@@ -202,6 +204,14 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
         network(ask),
         verdict(planned, with_policy),
     ]
+}
+
+/// The programs of a runner.
+fn prepared_by(programs: &[String]) -> String {
+    match programs.is_empty() {
+        true => String::new(),
+        false => format!(" ({}, which see nothing of a stage)", programs.join(", ")),
+    }
 }
 
 /// What a source reads of this machine.

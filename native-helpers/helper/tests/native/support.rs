@@ -236,7 +236,7 @@ impl Calls {
     }
 
     pub fn end(self) -> Result<(), Failure> {
-        self.session.end()
+        self.session.end().map(drop)
     }
 
     pub fn attach(&self, attach: Attach) -> Result<Attached, Failure> {
