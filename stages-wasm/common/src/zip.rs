@@ -183,8 +183,9 @@ fn add<W: Write + Seek>(
     Ok(())
 }
 
-/// The time of a member: UTC, from 1980 to 2107.
+/// The time of a member: UTC, from 1980 to 2107; only even seconds can be written, and zip takes the next one.
 fn time(seconds: i64) -> DateTime {
+    let seconds = seconds + seconds.rem_euclid(2);
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = date(days);
     let part = |value: i64| u8::try_from(value).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! tar, cpio, gzip, xz, zstd. Archives are unpacked by the program itself, and what comes out is compared.
+//! tar, cpio, zip, gzip, xz, zstd. Archives are unpacked by the program itself, and what comes out is compared.
 use super::random::Random;
 use super::{FAMILY, Family, Trial, compare, trees};
 use osbuild_wasm_tests::Program;
@@ -224,6 +224,49 @@ fn list(directory: &Path, path: &str, members: &mut Vec<String>) {
     }
 }
 
+/// Everything that an archive of zip says, one line for each member.
+const ZIP_LIST: &str = "
+import sys, zipfile
+archive = zipfile.ZipFile(sys.argv[1])
+for member in sorted(archive.infolist(), key=lambda member: member.filename):
+    print(repr(member.filename), oct(member.external_attr >> 16 & 0o170777), member.create_system, member.date_time, archive.read(member))
+";
+
+fn pack_zip(random: &mut Random, tree: &Path) -> Trial {
+    let input = input(tree);
+    for path in trees::fill(random, &input, &["a", "b", "c d", "-e", "h"], 14) {
+        // What links lead to is packed; here some lead in circles.
+        let place = input.join(&path[1..]);
+        if place.is_symlink() {
+            fs::remove_file(place).unwrap();
+        }
+    }
+    let level = random.maybe(60, &[0, 1, 6, 9]);
+    let include = random.some(2, &["a", "*a", "./a", "b/*", "*/", "[ab]", "h?", "*"]);
+    // One file always fits: where nothing does, zip makes no archive and says nothing.
+    fs::write(input.join("fits"), "").unwrap();
+    let include = if random.chance(50) {
+        [include, vec!["fits"]].concat()
+    } else {
+        Vec::new()
+    };
+    let mut trial = Trial::new(json!({ "filename": "o.zip", "include": include }));
+    if let Some(level) = level {
+        trial.options["level"] = json!(level);
+    }
+    trial.more = json!({ "inputs": { "tree": { "path": input } } });
+    let script = format!(
+        "cd \"$0\" && exec zip -q -r -{} TREE/o.zip . \"$@\"",
+        level.unwrap_or(6)
+    );
+    let words = ["sh", "-c", &script, input.to_str().unwrap()];
+    let flag = (!include.is_empty()).then_some("-i");
+    trial.command(words.into_iter().chain(flag).chain(include));
+    let script = "python3 -c \"$0\" TREE/o.zip >TREE/list && rm TREE/o.zip";
+    trial.after(["sh", "-c", script, ZIP_LIST]);
+    trial
+}
+
 /// Bytes that can be compressed, and some that cannot.
 fn bytes(random: &mut Random) -> Vec<u8> {
     let length = random.value(&[0, 1, 100, 70_000, 300_000]);
@@ -331,6 +374,16 @@ fn archives_are_made_as_cpio_makes_them() {
         programs: &["cpio"],
         make: pack_cpio,
         exact: true,
+        ..FAMILY
+    });
+}
+
+#[test]
+fn archives_are_made_as_zip_makes_them() {
+    compare(&Family {
+        stage: "org.osbuild.zip",
+        programs: &["zip", "python3"],
+        make: pack_zip,
         ..FAMILY
     });
 }

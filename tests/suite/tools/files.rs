@@ -1,4 +1,4 @@
-//! chmod, chown, truncate, dd.
+//! chmod, chown, truncate, dd, mkswap.
 use super::random::Random;
 use super::{FAMILY, Family, Trial, compare, trees};
 use serde_json::{Map, json};
@@ -206,6 +206,30 @@ fn dd(random: &mut Random, tree: &Path) -> Trial {
     trial
 }
 
+fn mkswap(random: &mut Random, tree: &Path) -> Trial {
+    let size = random.value(&[36_864, 40_960, 40_961, 65_536, 1 << 20]);
+    trees::write(tree, "disk", vec![0; size]);
+    let uuids = [
+        "0194fdc2-fa2f-4cc0-81d3-ff12045b73c8",
+        "0194FDC2-FA2F-4CC0-81D3-FF12045B73C8",
+        "00000000-0000-0000-0000-000000000000",
+        "x",
+    ];
+    let number = random.value(&[3, 3, 3, 4]);
+    let uuid = random.of(&uuids[..number]);
+    let label = random.maybe(60, &["swap", "a b", "twelve-bytes", "ü"]);
+    let mut trial = Trial::new(json!({ "uuid": uuid }));
+    trial.more = json!({ "devices": { "device": { "path": "TREE/disk" } } });
+    let mut words = vec!["mkswap", "-U", uuid];
+    if let Some(label) = label {
+        trial.options["label"] = json!(label);
+        words.extend(["-L", label]);
+    }
+    words.push("TREE/disk");
+    trial.command(words);
+    trial
+}
+
 #[test]
 fn modes_are_changed_as_chmod_does() {
     compare(&Family {
@@ -247,6 +271,16 @@ fn ranges_are_copied_as_dd_does() {
         programs: &["dd"],
         make: dd,
         trials: 30,
+        ..FAMILY
+    });
+}
+
+#[test]
+fn swap_areas_are_those_of_mkswap() {
+    compare(&Family {
+        stage: "org.osbuild.mkswap",
+        programs: &["mkswap"],
+        make: mkswap,
         ..FAMILY
     });
 }

@@ -55,7 +55,7 @@ struct Trial {
     /// Another stage than that of the family.
     stage: Option<String>,
     options: Value,
-    /// Members of the arguments document beside `options` and `tree`.
+    /// Members of the arguments document beside `options` and `tree`; `TREE` in them is the tree.
     more: Value,
     /// What osbuild runs, one after the other until one fails; `TREE` in a word is the tree.
     commands: Vec<Vec<String>>,
@@ -116,7 +116,12 @@ impl Trial {
 
     fn by_component(&self, family: &Family, tree: &Path, scratch: &Scratch) -> (bool, String) {
         let mut arguments = json!({ "tree": tree, "options": self.options });
-        for (key, value) in self.more.as_object().into_iter().flatten() {
+        let more = self
+            .more
+            .to_string()
+            .replace("TREE", tree.to_str().unwrap());
+        let more: Value = serde_json::from_str(&more).unwrap();
+        for (key, value) in more.as_object().into_iter().flatten() {
             arguments[key] = value.clone();
         }
         let ended = Program::new("stage run")
