@@ -5,19 +5,15 @@ use std::path::Path;
 use osbuild_wasm_protocol::{Bytes, Failure, Mapped, OpenCrypt};
 
 use crate::failure::About;
+use crate::mapper::Mapping;
 use crate::programs::{Machine, Programs};
 use crate::session::{Held, Session};
 use crate::{device, loopback, mapper};
 
-/// An open container.
-struct Container {
-    name: String,
-}
-
 /// What stages get of a container: a loop device on it. lvm takes no mapped device without access to the kernel's device mapper, and
 /// with that a program would be as strong as root.
 struct Shown {
-    container: Container,
+    container: Mapping,
     device: loopback::Device,
 }
 
@@ -31,18 +27,18 @@ pub fn open(session: &mut Session, open: &OpenCrypt) -> Result<Mapped, Failure> 
         session,
         devices: std::slice::from_ref(&device),
     };
-    let container = Container::open(&machine, &device.path, name, passphrase)?;
-    let opened = mapper::node(&container.name).and_then(|node| loopback::Device::over(&node.path));
-    let device = match opened {
-        Ok(device) => device,
+    open_container(&machine, &device.path, &name, passphrase)?;
+    let container = match take(&machine, &name) {
+        Ok(container) => container,
         Err(failure) => {
-            let _ = container.close(&machine);
+            let _ = machine.run("cryptsetup", &["-q", "close", &name], b"");
             return Err(failure);
         }
     };
+    let device = loopback::Device::over(&container.node().path)?;
     let (node, major, minor) = device.node();
     Ok(Mapped {
-        name: container.name.clone(),
+        name,
         handle: session.hold(Box::new(Shown { container, device })),
         device: node,
         major,
@@ -56,28 +52,24 @@ fn new_name() -> Result<String, Failure> {
     Ok(format!("osbuild-luks-{}", uuid.trim()))
 }
 
-impl Container {
-    fn open(
-        programs: &dyn Programs,
-        device: &Path,
-        name: String,
-        passphrase: &[u8],
-    ) -> Result<Self, Failure> {
-        let device = device.to_string_lossy();
-        let opened = programs.run("cryptsetup", &["-q", "open", &device, &name], passphrase)?;
-        opened.worked("cannot open the LUKS container")?;
-        Ok(Self { name })
-    }
+fn open_container(
+    programs: &dyn Programs,
+    device: &Path,
+    name: &str,
+    passphrase: &[u8],
+) -> Result<(), Failure> {
+    let device = device.to_string_lossy();
+    let opened = programs.run("cryptsetup", &["-q", "open", &device, name], passphrase)?;
+    opened.worked("cannot open the LUKS container").map(drop)
+}
 
-    fn close(&self, programs: &dyn Programs) -> Result<(), Failure> {
-        let closed = programs.run("cryptsetup", &["-q", "close", &self.name], b"")?;
-        let what = format!("cannot close the LUKS container {}", self.name);
-        closed.worked(&what).map(drop)
-    }
+fn take(programs: &dyn Programs, name: &str) -> Result<Mapping, Failure> {
+    let close = ["-q", "close", "--deferred"];
+    Mapping::take(programs, name.to_owned(), "cryptsetup", &close)
 }
 
 impl Held for Shown {
-    fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
+    fn release(self: Box<Self>, _: &Session) -> Result<(), Failure> {
         let Self {
             container,
             mut device,
@@ -85,15 +77,7 @@ impl Held for Shown {
         let detached = device.detach();
         // It has the mapping open.
         drop(device);
-        let machine = Machine {
-            session,
-            devices: &[],
-        };
-        let closed = mapper::insist(|| container.close(&machine));
-        if closed.is_ok() {
-            mapper::forget(&container.name);
-        }
-        detached.and(closed)
+        detached.and(container.release())
     }
 }
 
@@ -106,23 +90,16 @@ mod tests {
     fn the_passphrase_goes_to_standard_input_only() {
         let programs = Recorded::default();
         let device = Path::new("/dev/loop3");
-        let container =
-            Container::open(&programs, device, "osbuild-luks-1".into(), b"secret").unwrap();
-        container.close(&programs).unwrap();
-        let calls = [
-            "cryptsetup -q open /dev/loop3 osbuild-luks-1",
-            "cryptsetup -q close osbuild-luks-1",
-        ];
+        open_container(&programs, device, "osbuild-luks-1", b"secret").unwrap();
+        let calls = ["cryptsetup -q open /dev/loop3 osbuild-luks-1"];
         assert_eq!(programs.calls(), calls);
-        assert_eq!(*programs.inputs.borrow(), [b"secret".to_vec(), Vec::new()]);
+        assert_eq!(*programs.inputs.borrow(), [b"secret".to_vec()]);
     }
 
     #[test]
     fn what_cryptsetup_says_is_the_reason() {
         let programs = Recorded::answering(&[(2, "", "No key available with this passphrase.\n")]);
-        let failure = Container::open(&programs, Path::new("/dev/loop3"), "x".into(), b"")
-            .err()
-            .unwrap();
+        let failure = open_container(&programs, Path::new("/dev/loop3"), "x", b"").unwrap_err();
         assert_eq!(
             failure.to_string(),
             "cannot open the LUKS container: No key available with this passphrase."

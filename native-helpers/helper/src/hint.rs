@@ -6,6 +6,7 @@ use osbuild_wasm_protocol::{ErrorCode, Failure};
 const PACKAGES: &[(&str, &str, &str)] = &[
     ("createrepo_c", "createrepo-c", "createrepo_c"),
     ("cryptsetup", "cryptsetup-bin", "cryptsetup"),
+    ("dmsetup", "dmsetup", "device-mapper"),
     ("dnf*", "dnf", "dnf"),
     ("dracut", "dracut-core", "dracut"),
     ("grub*-mkimage", "grub-common", "grub2-tools-minimal"),
@@ -29,6 +30,7 @@ const PACKAGES: &[(&str, &str, &str)] = &[
     ("pvcreate", "lvm2", "lvm2"),
     ("pvdisplay", "lvm2", "lvm2"),
     ("qemu-img", "qemu-utils", "qemu-img"),
+    ("qemu-system-*", "qemu-system", "qemu-kvm"),
     ("rpm*", "rpm", "rpm"),
     ("setfiles", "policycoreutils", "policycoreutils"),
     ("sfdisk", "fdisk", "util-linux"),

@@ -1,11 +1,12 @@
 //! Logical volumes, activated by lvm.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use osbuild_wasm_protocol::{ActivateVolume, ErrorCode, Failure, Volume};
 
 use crate::failure::invalid;
+use crate::mapper::Mapping;
 use crate::programs::{Machine, Programs};
 use crate::session::{Held, Session};
 use crate::{device, mapper};
@@ -16,11 +17,10 @@ const ATTEMPTS: u64 = 10;
 /// Exit status of lvm's programs when they find or can do nothing.
 const FAILED: i32 = 5;
 
-/// An active volume. lvm sees no other device than that of its group, nor any configuration of the machine.
+/// A volume that lvm has activated. lvm sees no other device than that of its group, nor any configuration of the machine.
 struct Active {
     group: String,
     volume: String,
-    device: PathBuf,
 }
 
 /// Activates a volume of the group on a device.
@@ -34,19 +34,20 @@ pub fn activate(session: &mut Session, activate: &ActivateVolume) -> Result<Volu
     };
     let active = Active::activate(&programs, &device.path, &activate.volume)?;
     let name = mapper::name_of_volume(&active.group, &active.volume);
-    let node = match mapper::node(&name) {
-        Ok(node) => node,
+    let remove = ["remove", "--deferred"];
+    let mapping = match Mapping::take(&programs, name.clone(), "dmsetup", &remove) {
+        Ok(mapping) => mapping,
         Err(failure) => {
             let _ = active.set(&programs, "n");
             return Err(failure);
         }
     };
     Ok(Volume {
-        group: active.group.clone(),
+        group: active.group,
         mapper: format!("/dev/mapper/{name}"),
-        major: node.major,
-        minor: node.minor,
-        handle: session.hold(Box::new(active)),
+        major: mapping.node().major,
+        minor: mapping.node().minor,
+        handle: session.hold(Box::new(mapping)),
     })
 }
 
@@ -69,7 +70,6 @@ impl Active {
         let active = Self {
             group,
             volume: volume.to_owned(),
-            device: device.to_owned(),
         };
         active.set(programs, "y")?;
         Ok(active)
@@ -109,20 +109,9 @@ fn find_group(programs: &dyn Programs, device: &str) -> Result<String, Failure> 
     Err(Failure::new(ErrorCode::NotFound, "", detail))
 }
 
-impl Held for Active {
-    fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
-        let name = mapper::name_of_volume(&self.group, &self.volume);
-        let written = mapper::write_back(&Path::new("/dev/mapper").join(name));
-        let device = device::open(&session.access, &self.device)?;
-        let machine = Machine {
-            session,
-            devices: std::slice::from_ref(&device),
-        };
-        let deactivated = mapper::insist(|| self.set(&machine, "n"));
-        if deactivated.is_ok() {
-            mapper::forget(&mapper::name_of_volume(&self.group, &self.volume));
-        }
-        written.and(deactivated)
+impl Held for Mapping {
+    fn release(self: Box<Self>, _: &Session) -> Result<(), Failure> {
+        Mapping::release(*self)
     }
 }
 

@@ -11,6 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, fsync, makedev, mknodat};
 use rustix::io::Errno;
 
 use crate::failure::{About, invalid};
+use crate::programs::Programs;
 
 /// Where the kernel takes orders.
 pub const CONTROL: &str = "/dev/mapper/control";
@@ -26,6 +27,54 @@ pub struct Node {
     pub minor: u32,
 }
 
+/// A mapping that goes with its last user, as loop devices do: when this process is killed, nothing is left.
+pub struct Mapping {
+    name: String,
+    node: Node,
+    device: File,
+}
+
+impl Mapping {
+    /// Takes over a mapping that was just made; `program` with `arguments` tells the kernel to remove it after its last use.
+    pub fn take(
+        programs: &dyn Programs,
+        name: String,
+        program: &str,
+        arguments: &[&str],
+    ) -> Result<Self, Failure> {
+        let node = node(&name)?;
+        let device = File::open(&node.path).about(&node.path, "open this device")?;
+        let told = programs.run(program, &[arguments, &[&name]].concat(), b"")?;
+        told.worked(&format!("cannot let {name} go with its last user"))?;
+        Ok(Self { name, node, device })
+    }
+
+    /// Its device.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Waits until what was written is where it belongs, and until the mapping is gone.
+    pub fn release(self) -> Result<(), Failure> {
+        let Self { name, node, device } = self;
+        let written = fsync(&device).about(&node.path, "write back this device");
+        drop(device);
+        let gone = || match number(&name) {
+            Err(failure) if failure.code == ErrorCode::NotFound => Ok(()),
+            Err(failure) => Err(failure),
+            Ok(_) => {
+                let detail = "it is still in use by another program (udev, a mount)";
+                Err(Failure::new(ErrorCode::Busy, &name, detail))
+            }
+        };
+        let gone = insist(gone);
+        if gone.is_ok() {
+            forget(&name);
+        }
+        written.and(gone)
+    }
+}
+
 /// Fails where the kernel has no device mapper.
 pub fn check() -> Result<(), Failure> {
     let opened = OpenOptions::new().read(true).write(true).open(CONTROL);
@@ -39,7 +88,7 @@ pub fn check() -> Result<(), Failure> {
 }
 
 /// The device of a mapping that was just made. Its node is made where udev does not do it.
-pub fn node(name: &str) -> Result<Node, Failure> {
+fn node(name: &str) -> Result<Node, Failure> {
     let path = Path::new("/dev/mapper").join(name);
     let (major, minor) = number(name)?;
     match std::fs::metadata(&path) {
@@ -84,18 +133,12 @@ fn make_node(path: &Path, major: u32, minor: u32) -> Result<(), Failure> {
 }
 
 /// Takes away the node of a mapping that is gone; udev may have done it.
-pub fn forget(name: &str) {
+fn forget(name: &str) {
     let _ = std::fs::remove_file(Path::new("/dev/mapper").join(name));
 }
 
-/// Waits until what was written to a device is where it belongs.
-pub fn write_back(node: &Path) -> Result<(), Failure> {
-    let device = File::open(node).about(node, "open this device")?;
-    fsync(&device).about(node, "write back this device")
-}
-
 /// Tries again until it works or patience ends: programs that looked at a device may still have it open.
-pub fn insist(mut attempt: impl FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
+fn insist(mut attempt: impl FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
     let start = Instant::now();
     loop {
         match attempt() {
