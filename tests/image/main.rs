@@ -5,3 +5,4 @@
 mod boot;
 mod earliest;
 mod repository;
+mod virtual_machine;

@@ -21,13 +21,14 @@ const BY_NAME: [&str; 6] = [
 ];
 
 /// Which rooms a room may use. Rooms not named here may be used by nobody and use nobody.
-const DIRECTIONS: [(&str, &[&str]); 21] = [
+const DIRECTIONS: [(&str, &[&str]); 22] = [
     ("host/manifest", &[]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
     ("host/files", &[]),
     ("host/registry", &["host/manifest"]),
     ("host/store", &["host/files"]),
+    ("host/vm", &["native-helpers/protocol"]),
     (
         "host/source",
         &[
@@ -54,6 +55,7 @@ const DIRECTIONS: [(&str, &[&str]); 21] = [
             "host/manifest",
             "host/capability",
             "host/files",
+            "host/vm",
             "native-helpers/protocol",
             // What a mount takes away is said in one way only.
             "native-helpers/sys",

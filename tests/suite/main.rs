@@ -33,3 +33,4 @@ mod stage_run;
 mod statements;
 mod terminal;
 mod tools;
+mod virtual_machine;

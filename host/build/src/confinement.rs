@@ -7,6 +7,7 @@ use crate::isolation::{Isolation, isolate};
 use crate::machine;
 use crate::plan::AuthorizedPlan;
 use crate::run::Export;
+use crate::vm::VirtualMachines;
 use crate::without_devices::Devices;
 use osbuild_wasm_protocol::{Charter, Interface};
 use std::path::{Path, PathBuf};
@@ -67,8 +68,13 @@ impl Isolated {
     }
 
     /// Refuses the first stage of a plan that needs what this process cannot have.
-    pub fn refuse_impossible(&self, plan: &AuthorizedPlan<'_>, devices: Devices) -> Result<()> {
-        machine::refuse_impossible(devices, plan, &self.directory)
+    pub fn refuse_impossible(
+        &self,
+        plan: &AuthorizedPlan<'_>,
+        devices: Devices,
+        machines: Option<&VirtualMachines>,
+    ) -> Result<()> {
+        machine::refuse_impossible((devices, machines), plan, &self.directory)
     }
 
     /// Refuses exports to where this process can put nothing.

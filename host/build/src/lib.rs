@@ -39,6 +39,7 @@ mod stage;
 mod translation;
 mod trees;
 mod user_namespace;
+mod vm;
 mod without_devices;
 
 pub use charter::charter;
@@ -53,4 +54,5 @@ pub use run::{Account, Export, Request, Settings};
 pub use shell::PROGRAM as SHELL;
 pub use single::SingleStage;
 pub use user_namespace::{SubordinateIds, enter_user_namespace};
+pub use vm::{EMULATOR, Guest, VirtualMachines, WORD as GUEST};
 pub use without_devices::Devices;

@@ -3,6 +3,7 @@
 use crate::failure::{BuildError, Result};
 use crate::plan::AuthorizedPlan;
 use crate::user_namespace::is_root_of_machine;
+use crate::vm::VirtualMachines;
 use crate::without_devices::{self, Devices, Made};
 use crate::{devices, mounts};
 use osbuild_wasm_capability::Interface;
@@ -27,14 +28,19 @@ const LABELS: [&str; 2] = ["org.osbuild.selinux", "org.osbuild.ostree.selinux"];
 /// The device mapper's node.
 const MAPPER: &str = "/dev/mapper/control";
 
-/// Refuses the first stage of the pipelines that needs what this process cannot have. `directory` is where trees are.
+/// Refuses the first stage of the pipelines that needs what this process cannot have; virtual machines have all of it. `directory` is
+/// where trees are.
 pub(crate) fn refuse_impossible(
-    devices: Devices,
+    (devices, machines): (Devices, Option<&VirtualMachines>),
     plan: &AuthorizedPlan<'_>,
     directory: &Path,
 ) -> Result<()> {
     let machine = Machine::here(devices, directory);
-    for stages in plan.stages() {
+    let names = plan.document().pipelines.iter();
+    for (stages, pipeline) in plan.stages().zip(names) {
+        if machines.is_some_and(|machines| machines.has(&pipeline.name)) {
+            continue;
+        }
         let mut made = Made::default();
         for (stage, module, planned) in stages {
             if let Some(reason) = machine.refuses((stage, module, planned), &mut made) {

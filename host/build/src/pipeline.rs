@@ -3,8 +3,8 @@ use crate::attributes::Attributes;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
 use crate::run::RunContext;
-use crate::stage;
 use crate::trees::Tree;
+use crate::{stage, vm};
 use osbuild_wasm_events::{Event, PipelineOutcome, StageOutcome};
 use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
 use osbuild_wasm_manifest::json::Object as Metadata;
@@ -13,19 +13,19 @@ use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, refuse_losses};
 use rustix::fd::BorrowedFd;
 use serde_json::{Map, Value};
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A tree under construction.
-struct UnfinishedTree {
-    scratch: Scratch,
-    tree: PathBuf,
-    details: Details,
+pub(crate) struct UnfinishedTree {
+    pub(crate) scratch: Scratch,
+    pub(crate) tree: PathBuf,
+    pub(crate) details: Details,
     /// Number of stages that are in it already.
-    done: usize,
-    resumed: Option<String>,
+    pub(crate) done: usize,
+    pub(crate) resumed: Option<String>,
 }
 
 /// Builds one pipeline; its tree is in `trees` afterwards if all stages succeeded.
@@ -54,9 +54,19 @@ pub(crate) fn build(context: &RunContext<'_>, index: usize) -> Result<PipelineOu
         outcome.cached = true;
         return Ok(outcome);
     }
-    let unfinished = begin(context, index, pipeline)?;
+    let mut unfinished = begin(context, index, pipeline)?;
     announce(context, pipeline, unfinished.resumed.clone());
-    let built = run_stages(context, index, unfinished, &mut outcome.stages)?;
+    let keep = |position, unfinished: &UnfinishedTree| keep(context, (index, position), unfinished);
+    let stages = &mut outcome.stages;
+    let machines = context.settings.virtual_machines.as_ref();
+    let built = match machines.filter(|machines| machines.has(&pipeline.name)) {
+        Some(machines) => vm::run_stages(context, machines, index, &mut unfinished, stages, &keep)?,
+        None => run_stages(context, index, &mut unfinished, stages, &keep)?,
+    };
+    let built = match built {
+        true => Some(finish(context, index, unfinished)?),
+        false => None,
+    };
     context.tell(&finished(built.is_some(), false));
     if let (Some(tree), Some(id)) = (built, pipeline.id.as_deref()) {
         context.trees.insert(id, tree);
@@ -88,15 +98,7 @@ fn begin(context: &RunContext<'_>, index: usize, pipeline: &Pipeline) -> Result<
         let Some(object) = context.store.get(&stage.id, key)? else {
             continue;
         };
-        let attributes = Attributes::new(context);
-        let set =
-            |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
-        let options = CopyOptions {
-            set_xattr: Some(&set),
-            ..CopyOptions::default()
-        };
-        let report = copy_tree(object.tree(), &tree, options)?;
-        refuse_losses(object.tree(), report)?;
+        copy_into_store(context, object.tree(), &tree)?;
         let details = Details {
             created: object.created(),
             metadata: object.metadata().clone(),
@@ -126,13 +128,43 @@ fn begin(context: &RunContext<'_>, index: usize, pipeline: &Pipeline) -> Result<
     })
 }
 
-/// The finished tree, or none when a stage failed.
-fn run_stages(
+/// Copies a tree into the store with all that it has.
+pub(crate) fn copy_into_store(context: &RunContext<'_>, from: &Path, to: &Path) -> Result<()> {
+    let attributes = Attributes::new(context);
+    let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
+    let options = CopyOptions {
+        set_xattr: Some(&set),
+        ..CopyOptions::default()
+    };
+    let report = copy_tree(from, to, options)?;
+    Ok(refuse_losses(from, report)?)
+}
+
+/// Keeps the tree after a stage in the middle.
+fn keep(
+    context: &RunContext<'_>,
+    place: (usize, usize),
+    unfinished: &UnfinishedTree,
+) -> Result<()> {
+    let attributes = Attributes::new(context);
+    let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
+    let options = CopyOptions {
+        set_xattr: Some(&set),
+        ..CopyOptions::default()
+    };
+    let from = CommitFrom::Copy(&unfinished.tree, options);
+    commit(context, place, from, unfinished.details.clone()).map(drop)
+}
+
+/// Runs the stages of a pipeline on its tree; false when one failed. `keep` is called with the tree after those whose result is to be
+/// kept, but not after the last.
+pub(crate) fn run_stages(
     context: &RunContext<'_>,
     index: usize,
-    mut unfinished: UnfinishedTree,
+    unfinished: &mut UnfinishedTree,
     outcomes: &mut Vec<StageOutcome>,
-) -> Result<Option<Tree>> {
+    keep: &dyn Fn(usize, &UnfinishedTree) -> Result<()>,
+) -> Result<bool> {
     let pipeline = &context.manifest().pipelines[index];
     let last = pipeline.stages.len().saturating_sub(1);
     let file_systems = FileSystems::new(unfinished.scratch.path().join("file-systems"));
@@ -140,7 +172,7 @@ fn run_stages(
     let checkpoints = &context.settings.checkpoints;
     for (position, stage) in pipeline.stages.iter().enumerate().skip(unfinished.done) {
         if context.stop.load(Ordering::Relaxed) {
-            return Ok(None);
+            return Ok(false);
         }
         let outcome = stage::run(
             context,
@@ -153,43 +185,41 @@ fn run_stages(
         }
         outcomes.push(outcome);
         if !success {
-            return Ok(None);
+            return Ok(false);
         }
         if position != last && checkpoints.contains(&stage.id) {
-            clamp(pipeline, &unfinished)?;
-            let attributes = Attributes::new(context);
-            let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| {
-                attributes.set(file, name, value)
-            };
-            let options = CopyOptions {
-                set_xattr: Some(&set),
-                ..CopyOptions::default()
-            };
-            let from = CommitFrom::Copy(&unfinished.tree, options);
-            let details = unfinished.details.clone();
-            commit(context, (index, position), from, details)?;
+            clamp(pipeline, unfinished)?;
+            keep(position, unfinished)?;
         }
     }
-    clamp(pipeline, &unfinished)?;
+    clamp(pipeline, unfinished)?;
+    Ok(true)
+}
+
+/// The tree that all stages have made: in the store, or for this run only.
+fn finish(context: &RunContext<'_>, index: usize, unfinished: UnfinishedTree) -> Result<Tree> {
+    let pipeline = &context.manifest().pipelines[index];
     let UnfinishedTree {
         scratch,
         tree,
         details,
         ..
     } = unfinished;
+    let checkpoints = &context.settings.checkpoints;
     let ends_in_checkpoint = pipeline
         .id
         .as_ref()
         .is_some_and(|id| checkpoints.contains(id));
     if ends_in_checkpoint {
+        let last = pipeline.stages.len().saturating_sub(1);
         let object = commit(context, (index, last), CommitFrom::Move(tree), details)?;
-        return Ok(Some(Tree::Stored(object)));
+        return Ok(Tree::Stored(object));
     }
-    Ok(Some(Tree::Floating {
+    Ok(Tree::Floating {
         _scratch: scratch,
         path: tree,
         metadata: details.metadata,
-    }))
+    })
 }
 
 /// With a source epoch, everything changed since the build began carries that time.

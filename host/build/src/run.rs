@@ -10,6 +10,7 @@ use crate::plan::AuthorizedPlan;
 use crate::record::Records;
 use crate::schedule;
 use crate::trees::{Tree, Trees};
+use crate::vm::VirtualMachines;
 use crate::without_devices::{Devices, can_begin_behind};
 use osbuild_wasm_capability::Limits;
 use osbuild_wasm_capability::policy::Decision;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub rundir: Option<PathBuf>,
     /// How disks come to be.
     pub devices: Devices,
+    /// Which pipelines are built in virtual machines; needs the helper for these.
+    pub virtual_machines: Option<VirtualMachines>,
     /// Ends everything early.
     pub interrupt: Interrupt,
     /// Collects what each stage does, if somebody wants to know.
@@ -357,7 +360,7 @@ fn dependencies_of(manifest: &Manifest, index: usize, order: &[usize]) -> Vec<us
 }
 
 /// Ids of the pipelines that one needs: its build root and its inputs.
-fn needed_by(pipeline: &Pipeline) -> impl Iterator<Item = &str> {
+pub(crate) fn needed_by(pipeline: &Pipeline) -> impl Iterator<Item = &str> {
     let inputs = pipeline
         .stages
         .iter()

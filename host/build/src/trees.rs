@@ -21,6 +21,13 @@ pub(crate) enum Tree {
         /// What the stages reported, by stage id.
         metadata: serde_json::Value,
     },
+    /// Of somebody outside of this machine.
+    Shared {
+        /// The tree.
+        path: PathBuf,
+        /// What the stages reported, by stage id.
+        metadata: serde_json::Value,
+    },
 }
 
 /// Finished trees by pipeline id.
@@ -50,14 +57,14 @@ impl Trees {
     pub(crate) fn path(&self, id: &str) -> Option<PathBuf> {
         Some(match self.all().get(id)? {
             Tree::Stored(object) => object.tree().to_owned(),
-            Tree::Floating { path, .. } => path.clone(),
+            Tree::Floating { path, .. } | Tree::Shared { path, .. } => path.clone(),
         })
     }
 
     pub(crate) fn metadata(&self, id: &str) -> Option<serde_json::Value> {
         Some(match self.all().get(id)? {
             Tree::Stored(object) => object.metadata().clone(),
-            Tree::Floating { metadata, .. } => metadata.clone(),
+            Tree::Floating { metadata, .. } | Tree::Shared { metadata, .. } => metadata.clone(),
         })
     }
 

@@ -34,7 +34,7 @@ struct Check {
 
 /// Programs looked for on the host, the package that has them on Debian, and who needs them. A manifest with a build pipeline
 /// takes them from its build root.
-const TOOLS: [(&str, &str, &str); 22] = [
+const TOOLS: [(&str, &str, &str); 24] = [
     (
         "sfdisk",
         "fdisk",
@@ -109,6 +109,8 @@ const TOOLS: [(&str, &str, &str); 22] = [
         "sources org.osbuild.skopeo, skopeo-index, containers-storage",
     ),
     ("sgdisk", "gdisk", "org.osbuild.sgdisk"),
+    (osbuild_wasm_build::EMULATOR, "qemu-system", "run --in-vm"),
+    ("modprobe", "kmod", "run --in-vm"),
 ];
 
 /// File systems that stages mount.

@@ -10,6 +10,7 @@ mod doctor;
 mod document;
 mod format;
 mod generate;
+mod guest;
 mod inspect;
 mod job;
 mod legacy;
@@ -31,6 +32,7 @@ mod validate;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
+use osbuild_wasm_build::GUEST;
 use osbuild_wasm_component::Compiler;
 use std::process::ExitCode;
 
@@ -54,6 +56,7 @@ Linked as `osbuild`, the program takes osbuild's command line.
 Environment:
   OSBUILD_WASM_PATH     directories with plugins, separated by colons
   OSBUILD_WASM_PLUGINS  directory of installed plugins (see `osbuild-wasm plugin --help`)
+  OSBUILD_WASM_KERNEL   root directory with the kernel of virtual machines (see `osbuild-wasm run --help`)
   NO_COLOR              no colours when set";
 
 /// Builds operating-system images from osbuild manifests; every stage is a WebAssembly component that can touch nothing it was not
@@ -100,7 +103,8 @@ fn main() -> ExitCode {
     ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
 }
 
-/// Under the name of osbuild, or asked to act as it by the first word, its command line; the compiler that this program starts; else ours.
+/// Under the name of osbuild, or asked to act as it by the first word, its command line; the compiler and the inner side of a virtual
+/// machine, which this program starts; else ours.
 fn carry_out() -> Exit {
     let mut words = std::env::args_os();
     if words.next().as_ref().is_some_and(osbuild::is_name) {
@@ -109,6 +113,7 @@ fn carry_out() -> Exit {
     match words.next() {
         Some(word) if word == osbuild::NAME => osbuild::main(std::env::args_os().skip(1)),
         Some(word) if word == Compiler::WORD => compile::serve(words),
+        Some(word) if word == GUEST => guest::serve(),
         _ => of_command(Cli::parse().command),
     }
 }

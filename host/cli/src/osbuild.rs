@@ -31,7 +31,7 @@ they stay unambiguous. `osbuild-wasm run --help` has examples.";
 struct Arguments {
     #[command(flatten)]
     order: Order,
-    /// Pipeline to build in a virtual machine: there is none here, so naming one of the manifest is an error
+    /// Pipeline to build in a virtual machine (`osbuild-wasm run --help` says what that takes); may be given several times
     #[arg(long, value_name = "NAME")]
     in_vm: Vec<String>,
     /// Directory for the sockets of stages that may reach the network; otherwise they are in the store

@@ -13,6 +13,8 @@ use std::path::Path;
 pub(crate) struct PolicyFile {
     /// How the user calls it.
     pub(crate) name: String,
+    /// Its text.
+    pub(crate) text: String,
     /// What it says.
     pub(crate) policy: Policy,
 }
@@ -30,7 +32,7 @@ impl PolicyFile {
             )
         })?;
         match Policy::parse(&text) {
-            Ok(policy) => Ok(Self { name, policy }),
+            Ok(policy) => Ok(Self { name, text, policy }),
             Err(error) => Err(wrong(&name, &text, &error, style)),
         }
     }

@@ -20,6 +20,9 @@ Examples:
   # Begin with a policy that allows what one run needed, and no more
   osbuild-wasm run --learn ci.toml --export image --output-directory out manifest.json
 
+  # Make a disk with encrypted volumes, by a user or on a machine that has no device mapper
+  osbuild-wasm run --in-vm image --export image --output-directory out manifest.json
+
   # Keep what the pipelines `build` and `os` made, so that the next run begins there
   osbuild-wasm run --checkpoint build --checkpoint os --export image --output-directory out manifest.json
 
@@ -58,6 +61,11 @@ pub(crate) struct RunArguments {
     /// How disks come to be: by loop devices, or, where there are none, by programs that make file systems from directories
     #[arg(long, value_name = "WAY", value_enum, default_value_t = DevicesOption::Auto)]
     devices: DevicesOption,
+    /// Build the pipeline NAME in a virtual machine; may be given several times. It has loop devices, the device mapper and all file
+    /// systems of its kernel, also for an ordinary user. The kernel, with support for 9p, is that of the pipeline's build root, else
+    /// that of this machine; OSBUILD_WASM_KERNEL names another root directory that has one
+    #[arg(long, value_name = "NAME")]
+    in_vm: Vec<String>,
     #[command(flatten)]
     statements: Statements,
 }
@@ -69,7 +77,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         jobs: arguments.jobs,
         output: arguments.output,
         build_env: arguments.build_env,
-        in_vm: Vec::new(),
+        in_vm: arguments.in_vm,
         rundir: None,
         record: arguments.record,
         learn: arguments.learn,

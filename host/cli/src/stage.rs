@@ -278,6 +278,7 @@ fn run(arguments: &RunArguments) -> Result<Exit, Exit> {
     let settings = Settings {
         break_at: None,
         devices: Default::default(),
+        virtual_machines: None,
         rundir: None,
         engine: engine(installed).map_err(|error| failed(&error))?,
         observer: Arc::new(LogToStdout),

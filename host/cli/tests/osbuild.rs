@@ -84,21 +84,6 @@ fn what_goes_wrong_before_a_build_has_osbuilds_words_and_codes() {
 }
 
 #[test]
-fn what_is_not_there_is_refused_and_said() {
-    for (arguments, what) in [
-        ("--in-vm tree -", "--in-vm tree"),
-        ("- --in-vm tree --json", "--in-vm tree"),
-    ] {
-        let ended = osbuild(arguments, MANIFEST);
-        let told = format!("{}{}", ended.stdout, ended.stderr);
-        assert!(
-            ended.code == Some(2) && told.contains(what),
-            "{arguments}: {told}"
-        );
-    }
-}
-
-#[test]
 fn an_invalid_document_is_told_in_osbuilds_text() {
     let bad = r#"{"version": "2", "pipelines": [{"name": "tree", "stages": [{"type": "org.osbuild.hostname", "options": {"hostname": 7}}]}]}"#;
     let ended = osbuild("-", bad);

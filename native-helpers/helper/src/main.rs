@@ -14,10 +14,12 @@ mod ddi;
 mod device;
 mod environment;
 mod failure;
+mod first_process;
 mod grub;
 mod hint;
 mod loopback;
 mod lvm;
+mod machine;
 mod mapper;
 mod mount;
 mod network;
@@ -49,7 +51,9 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-use osbuild_wasm_protocol::{Charter, Connection, Failure, Hello, Interface, Reply, VERSION};
+use osbuild_wasm_protocol::{
+    Charter, Connection, Failure, FirstSteps, Hello, Interface, Reply, VERSION,
+};
 
 use crate::failure::About;
 use crate::scope::{Bounds, Scopes};
@@ -60,6 +64,9 @@ fn main() -> ExitCode {
         // Until who started it has what it wants.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         return ExitCode::SUCCESS;
+    }
+    if word == FirstSteps::WORD {
+        return first_process::run();
     }
     let Some(control) = control_socket() else {
         return ExitCode::from(2);

@@ -69,17 +69,22 @@ const SANDBOX: [Capability; 7] = [
 fn needed(interface: Interface) -> Vec<Capability> {
     use Capability::{
         CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_IPC_LOCK, CAP_MAC_ADMIN,
-        CAP_MKNOD, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_RESOURCE,
+        CAP_MKNOD, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_NICE, CAP_SYS_RESOURCE,
     };
     match interface {
         // Its program reads tables of partitions.
         Interface::Loopback => with_sandbox(&[CAP_MKNOD]),
         // CHOWN for the directory that stands for FAT where the kernel has none, a sandbox for its programs.
         Interface::Mount => with_sandbox(&[CAP_CHOWN]),
-        // Their programs make nodes and give them owners, and keep keys and themselves from being swapped out.
-        Interface::Crypt | Interface::Lvm => {
-            with_sandbox(&[CAP_CHOWN, CAP_IPC_LOCK, CAP_MKNOD, CAP_SYS_RESOURCE])
-        }
+        // Their programs make nodes and give them owners, keep keys and themselves from being swapped out, and hurry while a device
+        // waits for them.
+        Interface::Crypt | Interface::Lvm => with_sandbox(&[
+            CAP_CHOWN,
+            CAP_IPC_LOCK,
+            CAP_MKNOD,
+            CAP_SYS_NICE,
+            CAP_SYS_RESOURCE,
+        ]),
         // Its program mounts, and grows file systems.
         Interface::Ddi => with_sandbox(&[CAP_SYS_RESOURCE]),
         Interface::Tree => {
@@ -92,6 +97,8 @@ fn needed(interface: Interface) -> Vec<Capability> {
                 CAP_MAC_ADMIN,
             ]
         }
+        // Its program gives files of shared directories their owners.
+        Interface::Machine => with_sandbox(&DEFAULT),
         // NET_ADMIN also for the loopback interface of the sandbox.
         Interface::Rpm | Interface::Grub | Interface::QemuImg | Interface::Command => {
             with_sandbox(&[DEFAULT.as_slice(), &ON_REQUEST].concat())
@@ -168,6 +175,7 @@ pub fn of_machine(interface: Interface) -> Result<Vec<String>, Failure> {
             Capability::CAP_SYS_ADMIN,
             Capability::CAP_IPC_LOCK,
             Capability::CAP_MKNOD,
+            Capability::CAP_SYS_NICE,
             Capability::CAP_SYS_RESOURCE,
         ],
     };

@@ -14,7 +14,9 @@ use serde_json::Value;
 use crate::access::Access;
 use crate::cgroup::Group;
 use crate::failure::{denied, invalid};
-use crate::{command, crypt, ddi, grub, loopback, lvm, mount, network, qemu_img, rpm, shell, tree};
+use crate::{
+    command, crypt, ddi, grub, loopback, lvm, machine, mount, network, qemu_img, rpm, shell, tree,
+};
 
 /// Something that must be released: an attached device, a mount.
 pub trait Held: Send {
@@ -94,7 +96,9 @@ impl Session {
     }
 
     fn answer(&mut self, request: Request, files: Vec<OwnedFd>) -> Result<Value, Failure> {
-        use Interface::{Command, Crypt, Ddi, Grub, Loopback, Lvm, Mount, QemuImg, Rpm, Tree};
+        use Interface::{
+            Command, Crypt, Ddi, Grub, Loopback, Lvm, Machine, Mount, QemuImg, Rpm, Tree,
+        };
         match (self.interface, request) {
             (Loopback, Request::Attach(attach)) => {
                 value(of(files).and_then(|file| loopback::attach(self, &attach, file)))
@@ -134,6 +138,9 @@ impl Session {
             }
             (Tree, Request::SetXattr(attribute)) => {
                 value(of(files).and_then(|object| tree::set(&self.access, &attribute, object)))
+            }
+            (Machine, Request::Boot(boot)) => {
+                value(of(files).and_then(|output| machine::boot(self, &boot, output)))
             }
             (interface, _) => Err(denied(
                 "",

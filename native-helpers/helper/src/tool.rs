@@ -58,6 +58,8 @@ struct Alone<'a> {
     /// Its capabilities are those of the machine.
     privileged: bool,
     capabilities: Vec<String>,
+    /// It runs virtual machines.
+    virtualization: bool,
     /// What it may write; none: as the session's programs.
     quota: Option<Quota>,
     /// Path in the sandbox of what it mounts.
@@ -186,6 +188,7 @@ impl Session {
             shown,
             privileged: false,
             capabilities,
+            virtualization: false,
             quota,
             mounts: None,
         };
@@ -212,10 +215,35 @@ impl Session {
             shown: devices,
             privileged: true,
             capabilities: privilege::of_machine(self.interface)?,
+            virtualization: false,
             quota: None,
             mounts: mounts.map(Path::to_owned),
         };
         let streams = self.streams(Some(input), Sink::Capture, Errors::File(errors))?;
+        self.start_alone(program, alone, streams)
+    }
+
+    /// Runs a program of this machine that runs virtual machines. It sees nothing of the grant but what is shown; its output goes to
+    /// `output` and what it says of itself to the log. A status other than 0 is no failure.
+    pub fn run_emulator(
+        &self,
+        program: &str,
+        arguments: Vec<OsString>,
+        output: File,
+        shown: Vec<Shown>,
+    ) -> Result<Finished, Failure> {
+        let alone = Alone {
+            roots: vec![sandbox::directory_of(&BuildRoot::Host, &self.access)?],
+            arguments,
+            environment: &[],
+            shown,
+            privileged: false,
+            capabilities: privilege::of_programs(&[], false)?,
+            virtualization: true,
+            quota: None,
+            mounts: None,
+        };
+        let streams = self.streams(None, Sink::File(output), Errors::Log)?;
         self.start_alone(program, alone, streams)
     }
 
@@ -245,6 +273,7 @@ impl Session {
         let bounds = Bounds {
             user_namespace,
             capabilities: alone.capabilities,
+            virtualization: alone.virtualization,
             file_size: self.access.grant.limits.written_bytes,
             memory: self.memory_of_a_process(),
             in_memory: self.access.grant.limits.memory,
@@ -310,6 +339,7 @@ impl Session {
         Ok(Bounds {
             user_namespace,
             capabilities: privilege::of_programs(&grant.capabilities, privileged)?,
+            virtualization: false,
             file_size: grant.limits.written_bytes,
             memory: self.memory_of_a_process(),
             in_memory: self.access.grant.limits.memory,

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Boot;
 use crate::message::{Bytes, Handle};
 use crate::storage::{
     ActivateVolume, Attach, BindMount, Deployment, Mount, MountDirectory, MountImage, OpenCrypt,
@@ -60,6 +61,8 @@ pub enum Request {
     Shell(Shell),
     /// `tree`: comes with the object.
     SetXattr(XattrValue),
+    /// `machine`: comes with a descriptor for what the machine says; answered with [`Outcome`].
+    Boot(Boot),
     /// Any interface: releases everything, answers, and closes the session.
     End,
 }

@@ -15,6 +15,7 @@ mod charter;
 mod client;
 mod frame;
 mod grant;
+mod machine;
 mod message;
 mod runner;
 mod session;
@@ -32,6 +33,7 @@ pub use grant::{
     BuildRoot, Device, Directory, Grant, Granted, Limits, Place, Position, ProgramPlace, Proxy,
     RunnerCache,
 };
+pub use machine::{Boot, FirstSteps, Share, ShareMount};
 pub use message::{
     Begin, Bytes, ErrorCode, Failure, Handle, Hello, Interface, Ran, Reply, VERSION,
 };

@@ -37,11 +37,13 @@ pub enum Interface {
     Command,
     /// Extended attributes that the kernel ties to CAP_SYS_ADMIN.
     Tree,
+    /// Virtual machines.
+    Machine,
 }
 
 impl Interface {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Loopback,
         Self::Mount,
         Self::Crypt,
@@ -52,6 +54,7 @@ impl Interface {
         Self::QemuImg,
         Self::Command,
         Self::Tree,
+        Self::Machine,
     ];
 
     /// The word used on the helper's command line and in policies.
@@ -67,6 +70,7 @@ impl Interface {
             Self::QemuImg => "qemu-img",
             Self::Command => "command",
             Self::Tree => "tree",
+            Self::Machine => "machine",
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::calls::{
     Outcome, Package, Query, Request, Run, Shell, Verify, XattrValue,
 };
 use crate::frame::Connection;
+use crate::machine::Boot;
 use crate::message::{Bytes, ErrorCode, Failure, Handle, Interface, Ran, Reply};
 use crate::storage::{
     ActivateVolume, Attach, Attached, BindMount, Deployment, Mapped, Mount, MountDirectory,
@@ -300,6 +301,14 @@ impl Session {
     /// `denied` when the grant does not name its program, `missing-tool` when the build root has none.
     pub fn shell(&self, shell: Shell, streams: [BorrowedFd<'_>; 3]) -> Result<Outcome, Failure> {
         self.call_with(&Request::Shell(shell), &streams)
+    }
+
+    /// Boots a virtual machine and waits until it is off; what it says goes to `output`.
+    ///
+    /// # Errors
+    /// `missing-tool` when this machine has no emulator, `denied` for what was not granted.
+    pub fn boot(&self, boot: Boot, output: BorrowedFd<'_>) -> Result<Outcome, Failure> {
+        self.call_with(&Request::Boot(boot), &[output])
     }
 
     /// `tree.set-xattr` of this object, with privilege.

@@ -1,12 +1,12 @@
 //! `org.osbuild.files`: single files.
-use super::{Mapped, checked_key, finished, link_from_tree, wrong};
+use super::{Mapped, checked_key, finished, link, link_from_tree, wrong};
 use crate::failure::{BuildError, Result};
 use crate::trees::Trees;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Input;
 use osbuild_wasm_source::verify_file;
 use osbuild_wasm_store::Store;
-use rustix::fs::{AtFlags, CWD, linkat};
+use rustix::fs::{Mode, OFlags};
 use serde_json::{Map, Value as Json, json};
 use std::path::PathBuf;
 
@@ -29,8 +29,10 @@ pub(super) fn of_source(input: &Input, store: &Store, directory: PathBuf) -> Res
     for reference in &input.references {
         let key = checked_key(input, reference)?;
         let (from, to) = (sources.join(key), directory.join(key));
-        linkat(CWD, from, CWD, &to, AtFlags::empty()).map_err(|error| {
-            let error = std::io::Error::from(error);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(&from, flags, Mode::empty());
+        let linked = opened.map_err(Into::into).and_then(|file| link(&file, &to));
+        linked.map_err(|error| {
             wrong(
                 input,
                 format!("{key} was not fetched: {error}; is it an item of a source?"),

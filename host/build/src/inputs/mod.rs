@@ -9,11 +9,13 @@ use crate::held::Helpers;
 use crate::sandbox::{INPUTS, Sandbox};
 use crate::trees::Trees;
 use osbuild_wasm_capability::Access;
+use osbuild_wasm_files::{CopyOptions, copy_object};
 use osbuild_wasm_manifest::model::{Input, Origin, Reference, Source};
 use osbuild_wasm_protocol::Interface;
-use osbuild_wasm_store::Store;
-use rustix::fd::{AsRawFd, OwnedFd};
+use osbuild_wasm_store::{Store, refuse_losses};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, linkat, openat2};
+use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -182,12 +184,35 @@ pub(crate) fn open_in_tree(tree: &Path, path: &str, flags: OFlags) -> std::io::R
     )?)
 }
 
-/// Links a file of a finished tree to a place on the same disk.
+/// Gives a file of a finished tree a place among the inputs.
 fn link_from_tree(tree: &Path, file: &str, to: &Path) -> std::io::Result<()> {
-    let handle = open_in_tree(tree, file, OFlags::PATH)?;
-    let named = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    link(&open_in_tree(tree, file, OFlags::PATH)?, to)
+}
+
+/// Gives what was opened another name: a link on the same disk, or a copy in a virtual machine, which has it from outside.
+fn link(from: &OwnedFd, to: &Path) -> std::io::Result<()> {
+    let named = format!("/proc/self/fd/{}", from.as_raw_fd());
     let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
-    Ok(linkat(CWD, named, CWD, to, follow)?)
+    match linkat(CWD, named, CWD, to, follow) {
+        Err(Errno::XDEV) => copy(from, to),
+        linked => Ok(linked?),
+    }
+}
+
+fn copy(from: &OwnedFd, to: &Path) -> std::io::Result<()> {
+    let (Some(parent), Some(name)) = (to.parent(), to.file_name()) else {
+        return Err(Errno::INVAL.into());
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(parent, flags, Mode::empty())?;
+    let copied = copy_object(
+        from.as_fd(),
+        directory.as_fd(),
+        name,
+        CopyOptions::default(),
+    );
+    let report = copied.map_err(std::io::Error::other)?;
+    refuse_losses(to, report).map_err(std::io::Error::other)
 }
 
 #[cfg(test)]

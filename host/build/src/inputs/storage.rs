@@ -2,7 +2,7 @@
 use super::{Mapped, checked_key, wrong};
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_manifest::json::Value;
-use osbuild_wasm_manifest::model::{Input, Manifest};
+use osbuild_wasm_manifest::model::{Input, Manifest, Stage};
 use serde_json::{Map, Value as Json, json};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,11 @@ pub(super) fn map(input: &Input, directory: PathBuf) -> Result<Mapped> {
         path: "",
         data: Some(json!({ "archives": archives })),
     })
+}
+
+/// Whether a stage reads it.
+pub(crate) fn is_read_by(stage: &Stage) -> bool {
+    stage.inputs.iter().any(|input| input.module == MODULE)
 }
 
 /// Directories outside of the store that stages of a manifest read: the container storage, where it is an input.

@@ -16,12 +16,13 @@ use crate::policy::PolicyFile;
 use crate::statements::Statements;
 use osbuild_wasm_build::{
     AuthorizedPlan, BuildError, Denied, Devices, Plan, PlanRequest, Records, Request,
+    VirtualMachines,
 };
 use osbuild_wasm_capability::plan::Plan as Document;
 use osbuild_wasm_component::Registry;
 use osbuild_wasm_events::RunOutcome;
 use osbuild_wasm_manifest::inspect::inspect;
-use osbuild_wasm_manifest::json::to_python;
+use osbuild_wasm_manifest::json::{Value, to_python};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_report::Diagnostic;
 use sha2::{Digest, Sha256};
@@ -132,14 +133,13 @@ impl Job {
                 &Diagnostic::from_error(&error),
             )
         })?;
-        let (manifest, digest) = self.manifest(&registry)?;
+        let (manifest, document, digest) = self.manifest(&registry)?;
         let wanted = Wanted::new(self, &manifest)?;
         if order.inspect {
             say_json(&to_python(&inspect(&manifest)));
             return Ok(Exit::Done);
         }
         let exports = wanted.exports(self, &manifest)?;
-        self.refuse_what_is_not_there(&manifest)?;
         if let Some(file) = &self.locked {
             lock::check(
                 file.as_deref(),
@@ -161,7 +161,9 @@ impl Job {
         let recording = self.recording(digest.clone())?;
         let is_watched = recording.is_some() || self.learn.is_some();
         let records: Option<Arc<Records>> = is_watched.then(Arc::default);
-        let opened = self.open(&plan, &exports, wanted.checkpoints, records.clone())?;
+        let machines = self.virtual_machines(&plan, &document, policy.as_ref())?;
+        let watched = (records.clone(), machines);
+        let opened = self.open(&plan, &exports, wanted.checkpoints, watched)?;
         let request = Request {
             plan: &plan,
             exports: &exports,
@@ -252,8 +254,8 @@ impl Job {
         fail(Exit::Invalid, self.order.json, diagnostic)
     }
 
-    /// The manifest, and the SHA-256 of the document.
-    fn manifest(&self, registry: &Registry) -> Result<(Manifest, String), Exit> {
+    /// The manifest, its document, and the SHA-256 of what was read.
+    fn manifest(&self, registry: &Registry) -> Result<(Manifest, Value, String), Exit> {
         let mut document = document::read(&self.order.manifest, self.style())?;
         let digest = hex::encode(Sha256::digest(&document.text));
         if let Some(file) = &self.build_env {
@@ -261,25 +263,32 @@ impl Job {
         }
         let catalogue = catalogue(registry, self.order.libdir.as_deref());
         let manifest = document::manifest(&document, &catalogue, self.style())?;
-        Ok((manifest, digest))
+        Ok((manifest, document.value, digest))
     }
 
-    /// No option is taken and then not heeded.
-    fn refuse_what_is_not_there(&self, manifest: &Manifest) -> Result<(), Exit> {
-        // osbuild does not mind names that the manifest does not have.
-        if let Some(name) = self
-            .in_vm
-            .iter()
-            .find(|name| manifest.pipeline(name).is_some())
-        {
-            let diagnostic = Diagnostic::new(format!(
-                "--in-vm {name}: there are no virtual machines here to build a pipeline in"
-            ));
-            return Err(self.refused(&diagnostic.hint(
-                "leave the option out: the stages then run in their sandboxes on this machine",
-            )));
+    /// The virtual machines that were asked for; what does not reach into them is refused.
+    fn virtual_machines(
+        &self,
+        plan: &AuthorizedPlan<'_>,
+        document: &Value,
+        policy: Option<&PolicyFile>,
+    ) -> Result<Option<VirtualMachines>, Exit> {
+        let policy = policy.map(|file| (file.name.clone(), file.text.clone()));
+        let text = serde_json::Value::from(document).to_string();
+        let machines = VirtualMachines::new(plan, &self.in_vm, text, policy);
+        let machines = machines.map_err(|error| self.failed(&error))?;
+        let others = [
+            ("--record", self.record.is_some()),
+            ("--learn", self.learn.is_some()),
+            ("--break", self.order.break_at.is_some()),
+        ];
+        let other = others.iter().find(|(_, given)| *given);
+        match (&machines, other) {
+            (Some(_), Some((option, _))) => Err(self.refused(&Diagnostic::new(format!(
+                "{option} does not reach into virtual machines: leave it or --in-vm out"
+            )))),
+            _ => Ok(machines),
         }
-        Ok(())
     }
 
     /// A run without exports builds nothing, which few people mean.

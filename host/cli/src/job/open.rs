@@ -5,7 +5,7 @@ use crate::exit::{Exit, fail};
 use crate::monitor::{self, Monitor};
 use osbuild_wasm_build::{
     AuthorizedPlan, BuildError, Confined, Devices, Export, INVENTORY, Interrupt, Isolated,
-    Prepared, Records, SHELL, Settings, WithHelpers,
+    Prepared, Records, SHELL, Settings, VirtualMachines, WithHelpers,
 };
 use osbuild_wasm_component::Installed;
 use osbuild_wasm_events::Observer;
@@ -34,7 +34,7 @@ impl Job {
         plan: &AuthorizedPlan<'_>,
         exports: &[Export],
         checkpoints: BTreeSet<String>,
-        records: Option<Arc<Records>>,
+        (records, machines): (Option<Arc<Records>>, Option<VirtualMachines>),
     ) -> Result<Opened, Exit> {
         let order = &self.order;
         let directory = self.make_store()?;
@@ -45,7 +45,7 @@ impl Job {
         let isolated = isolated.map_err(|error| self.failed(&error))?;
         let devices = self.devices.choose();
         isolated
-            .refuse_impossible(plan, devices)
+            .refuse_impossible(plan, devices, machines.as_ref())
             .and_then(|()| isolated.refuse_exports(exports))
             .map_err(|error| self.failed(&error))?;
         let store = Store::open(&directory).map_err(|error| self.failed(&error))?;
@@ -55,7 +55,7 @@ impl Job {
                 .map_err(|error| self.failed(&error))?;
         }
         let confined = self
-            .start_helpers(isolated, plan, devices, rundir.clone())
+            .start_helpers(isolated, plan, (devices, machines.as_ref()), rundir.clone())
             .and_then(WithHelpers::confine)
             .map_err(|error| self.failed(&error))?;
         let interrupt = Interrupt::default();
@@ -74,6 +74,7 @@ impl Job {
             break_at: order.break_at.clone(),
             devices,
             rundir,
+            virtual_machines: machines,
             interrupt,
             records,
         };
@@ -91,7 +92,7 @@ impl Job {
         &self,
         isolated: Isolated,
         plan: &AuthorizedPlan<'_>,
-        devices: Devices,
+        (devices, machines): (Devices, Option<&VirtualMachines>),
         rundir: Option<PathBuf>,
     ) -> Result<WithHelpers, BuildError> {
         let mut helpers = plan.helpers();
@@ -103,6 +104,10 @@ impl Job {
         }
         let mut charter = plan.charter();
         charter.scopes.extend(rundir);
+        if let Some(machines) = machines {
+            charter.scopes.extend(machines.scopes());
+            helpers.insert(Interface::Machine, "--in-vm".into());
+        }
         if self.order.break_at.is_some() {
             charter.programs.insert(SHELL.to_owned());
             helpers.insert(Interface::Command, "--break".into());

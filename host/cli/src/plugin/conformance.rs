@@ -111,6 +111,7 @@ fn run(arguments: &TestArguments) -> Result<(ModuleMetadata, Vec<Check>), Failur
         settings: Settings {
             break_at: None,
             devices: Default::default(),
+            virtual_machines: None,
             rundir: None,
             engine: engine(installed)?,
             observer: log.clone(),

@@ -16,8 +16,9 @@ use osbuild_wasm_sys::enter::{Confinement, confine};
 use rustix::process::{Pid, Resource, WaitOptions, wait};
 
 use super::assemble;
-use super::spec::{Position, Spec};
+use super::spec::{Bounds, Position, Spec};
 use crate::failure::{About, invalid};
+use crate::seccomp::Requests;
 use crate::{privilege, seccomp};
 
 /// Word of the command line that stands for all this.
@@ -87,7 +88,7 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
     let confinement = Confinement {
         user_namespace: bounds.user_namespace.map(file).transpose()?,
         capabilities: privilege::bits(&bounds.capabilities)?,
-        filters: seccomp::of_programs(&bounds.capabilities, bounds.user_namespace.is_none())?,
+        filters: seccomp::of_programs(&bounds.capabilities, requests(bounds))?,
         limits: limits
             .into_iter()
             .filter_map(|(resource, limit)| Some((resource, allowed(resource, limit?))))
@@ -106,6 +107,14 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
 fn allowed(resource: Resource, limit: u64) -> u64 {
     let own = rustix::process::getrlimit(resource).maximum;
     own.map_or(limit, |own| own.min(limit))
+}
+
+fn requests(bounds: &Bounds) -> Requests {
+    match bounds.user_namespace {
+        None => Requests::OfMachine,
+        Some(_) if bounds.virtualization => Requests::OfVirtualization,
+        Some(_) => Requests::Usual,
+    }
 }
 
 fn text(bytes: &Bytes) -> OsString {

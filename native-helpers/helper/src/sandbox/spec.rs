@@ -86,6 +86,8 @@ pub struct Bounds {
     pub user_namespace: Option<Position>,
     /// Names of its capabilities in that namespace.
     pub capabilities: Vec<String>,
+    /// It runs virtual machines.
+    pub virtualization: bool,
     /// Most bytes that a file may have after it wrote to it.
     pub file_size: Option<u64>,
     /// Most bytes of memory of a process.

@@ -62,7 +62,9 @@ type Refused = BTreeMap<i64, Vec<SeccompRule>>;
 pub fn confine(interface: Interface) -> Result<(), Failure> {
     let more = match interface {
         // These start sandboxes, which mount; the programs get a stricter filter on top.
-        Interface::Loopback | Interface::Lvm | Interface::Ddi => &[TRACE, NETWORK][..],
+        Interface::Loopback | Interface::Lvm | Interface::Ddi | Interface::Machine => {
+            &[TRACE, NETWORK][..]
+        }
         Interface::Mount if mount::needs_programs() => &[TRACE, NETWORK][..],
         Interface::Mount => &[TRACE, NETWORK, EXECUTE][..],
         // Ciphers of the kernel are sockets.
@@ -74,10 +76,20 @@ pub fn confine(interface: Interface) -> Result<(), Failure> {
     seccompiler::apply_filter(&program).map_err(|error| broken(&error))
 }
 
-/// The filters of a program with these capabilities; `machine`: they are those of the machine.
+/// What requests of ioctl(2) a program needs beside those of every program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requests {
+    Usual,
+    /// Its capabilities are those of the machine.
+    OfMachine,
+    /// It runs virtual machines.
+    OfVirtualization,
+}
+
+/// The filters of a program with these capabilities.
 pub fn of_programs(
     capabilities: &[String],
-    machine: bool,
+    more: Requests,
 ) -> Result<Vec<Vec<Instruction>>, Failure> {
     let has = |name: &str| {
         capabilities
@@ -114,11 +126,15 @@ pub fn of_programs(
     if !has("CAP_SYS_PTRACE") {
         refused.extend(all_of(&[TRACE]));
     }
-    let machine = machine.then(requests::of_machine).into_iter().flatten();
+    let of_machine = (more == Requests::OfMachine).then(requests::of_machine);
+    let family = (more == Requests::OfVirtualization).then_some(requests::KVM);
     Ok(vec![
         instructions(&compile(refused, libc::EPERM)?),
         only_calls(&allowed)?,
-        only_requests(requests::allowed().chain(machine)),
+        only_requests(
+            requests::allowed().chain(of_machine.into_iter().flatten()),
+            family,
+        ),
     ])
 }
 
@@ -167,8 +183,8 @@ fn only_calls(allowed: &[i64]) -> Result<Vec<Instruction>, Failure> {
         .map_err(|error| broken(&error))
 }
 
-/// A filter for which files know no other requests.
-fn only_requests(allowed: impl Iterator<Item = u32>) -> Vec<Instruction> {
+/// A filter for which files know no other requests than these, and those of a family.
+fn only_requests(allowed: impl Iterator<Item = u32>, family: Option<u8>) -> Vec<Instruction> {
     /// Where `struct seccomp_data` has the number of the call, and the lower half of its second argument.
     const NUMBER: u32 = 0;
     const REQUEST: u32 = if cfg!(target_endian = "little") {
@@ -207,6 +223,16 @@ fn only_requests(allowed: impl Iterator<Item = u32>) -> Vec<Instruction> {
     let not_done = requests::NOT_DONE.map(|request| (request, SeccompAction::Errno(0)));
     for (request, action) in allowed.chain(refused).chain(not_done) {
         filter.extend([equals(request, 0, 1), answer(action)]);
+    }
+    if let Some(family) = family {
+        let mask = Instruction {
+            code: (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16,
+            if_true: 0,
+            if_false: 0,
+            operand: 0xff00,
+        };
+        let ours = equals(u32::from(family) << 8, 0, 1);
+        filter.extend([mask, ours, answer(SeccompAction::Allow)]);
     }
     filter.push(answer(SeccompAction::Errno(libc::ENOTTY.unsigned_abs())));
     filter
@@ -317,7 +343,7 @@ mod tests {
             &["CAP_SYS_ADMIN".to_owned()],
             &["CAP_SYS_PTRACE".to_owned()],
         ] {
-            let filters = of_programs(capabilities, false).unwrap();
+            let filters = of_programs(capabilities, Requests::OfVirtualization).unwrap();
             // The kernel takes 4,096 instructions at most.
             assert!(
                 filters

@@ -1,0 +1,227 @@
+//! The inner side: builds one pipeline in the machine.
+use super::job::{COMPONENTS, DISK, FILE, JOB, Job, OUT, STORE};
+use super::message::Message;
+use crate::confinement::Prepared;
+use crate::failure::{BuildError, Result};
+use crate::interrupt::Interrupt;
+use crate::pipeline::{self, UnfinishedTree};
+use crate::plan::AuthorizedPlan;
+use crate::run::{RunContext, Settings};
+use crate::trees::{Tree, Trees};
+use crate::without_devices::Devices;
+use osbuild_wasm_component::{Engine, Module, Origin, Registry};
+use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_files::{CopyOptions, copy_tree};
+use osbuild_wasm_protocol::Interface;
+use osbuild_wasm_store::{Details, Store, refuse_losses};
+use serde_json::{Map, Value};
+use std::io::{Write, stdout};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// First word of the program's command line in the machine.
+pub const WORD: &str = "build-in-virtual-machine";
+
+/// How often it says that it is still there.
+const BREATH: Duration = Duration::from_secs(5);
+
+/// What the inner side builds.
+#[derive(Debug)]
+pub struct Guest(Job);
+
+impl Guest {
+    /// Reads what the outer side wants, and begins to say that it is there.
+    ///
+    /// # Errors
+    /// This process is not in such a machine.
+    pub fn begin() -> Result<Self> {
+        let path = Path::new(JOB).join(FILE);
+        let text = std::fs::read(&path).map_err(BuildError::io(&path))?;
+        let job =
+            serde_json::from_slice(&text).map_err(|error| BuildError::io(&path)(error.into()))?;
+        Ok(Self(job))
+    }
+
+    /// The manifest as a JSON document.
+    pub fn document(&self) -> &str {
+        &self.0.document
+    }
+
+    /// How the user calls it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The policy, and how messages name it.
+    pub fn policy(&self) -> Option<(&str, &str)> {
+        let policy = self.0.policy.as_ref();
+        policy.map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// The id of the pipeline.
+    pub fn pipeline(&self) -> &str {
+        &self.0.pipeline
+    }
+
+    /// Adds the components that are not built in.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub fn add_components(&self, registry: &mut Registry) -> Result<()> {
+        let directory = Path::new(JOB).join(COMPONENTS);
+        let entries = std::fs::read_dir(&directory).map_err(BuildError::io(&directory))?;
+        for entry in entries {
+            let path = entry.map_err(BuildError::io(&directory))?.path();
+            let bytes = std::fs::read(&path).map_err(BuildError::io(&path))?;
+            let name = path.display().to_string();
+            let module = Module::read(&name, bytes, Origin::File(path))?;
+            registry.add(Arc::new(module), true)?;
+        }
+        Ok(())
+    }
+
+    /// Builds the pipeline; all that happens is said on standard output.
+    ///
+    /// # Errors
+    /// Something beside a stage went wrong.
+    pub fn build(&self, plan: &AuthorizedPlan<'_>, engine: Engine) -> Result<()> {
+        std::thread::spawn(|| {
+            loop {
+                say(&Message::Alive);
+                std::thread::sleep(BREATH);
+            }
+        });
+        let directory = Path::new(DISK).join("store");
+        std::fs::create_dir(&directory).map_err(BuildError::io(&directory))?;
+        let isolated = Prepared::new(&directory).isolate()?;
+        let store = Store::open(&directory)?;
+        let sources = store.path().join("sources");
+        rustix::mount::mount_bind(Path::new(STORE).join("sources"), &sources)
+            .map_err(|errno| BuildError::io(&sources)(errno.into()))?;
+        let mut charter = plan.charter();
+        charter.scopes.push(STORE.into());
+        let mut helpers = plan.helpers();
+        helpers.insert(Interface::Tree, "attributes of the tree".into());
+        let confined = isolated.start_helpers(helpers, charter)?.confine()?;
+        let trees = self.trees(&store)?;
+        let settings = self.settings(engine);
+        let context = RunContext {
+            settings: &settings,
+            helpers: &confined.helpers,
+            isolation: &confined.isolation,
+            store: &store,
+            plan,
+            trees: &trees,
+            stop: &AtomicBool::new(false),
+        };
+        self.build_pipeline(&context)
+    }
+
+    fn build_pipeline(&self, context: &RunContext<'_>) -> Result<()> {
+        let index = context.manifest().find_id(&self.0.pipeline);
+        let index = index.ok_or_else(|| {
+            let reason = "the machine reads the manifest otherwise than the outer side";
+            BuildError::manifest(format!("pipeline {}", self.0.pipeline), reason)
+        })?;
+        let scratch = context.store.scratch("pipeline")?;
+        let tree = scratch.path().join("tree");
+        pipeline::copy_into_store(context, &Path::new(STORE).join(&self.0.tree), &tree)?;
+        let details = Details {
+            created: self.0.created,
+            metadata: Value::Object(Map::new()),
+        };
+        let mut unfinished = UnfinishedTree {
+            scratch,
+            tree,
+            details,
+            done: self.0.done,
+            resumed: None,
+        };
+        let last = context.manifest().pipelines[index].stages.len() - 1;
+        let done =
+            pipeline::run_stages(context, index, &mut unfinished, &mut Vec::new(), &deliver)?;
+        if done {
+            deliver(last, &unfinished)?;
+        }
+        say(&Message::Done);
+        Ok(())
+    }
+
+    fn settings(&self, engine: Engine) -> Settings {
+        Settings {
+            engine,
+            observer: Arc::new(Speaker),
+            jobs: 1,
+            stage_timeout: self.0.stage_timeout,
+            checkpoints: self.0.checkpoints.clone(),
+            break_at: None,
+            rundir: None,
+            devices: Devices::Loop,
+            virtual_machines: None,
+            interrupt: Interrupt::default(),
+            records: None,
+        }
+    }
+
+    /// The trees of other pipelines, where the outer side has them.
+    fn trees(&self, store: &Store) -> Result<Trees> {
+        let trees = Trees::new(store.scratch("runners")?);
+        for (id, tree) in &self.0.trees {
+            let shared = Tree::Shared {
+                path: Path::new(STORE).join(&tree.path),
+                metadata: tree.metadata.clone(),
+            };
+            trees.insert(id, shared);
+        }
+        Ok(trees)
+    }
+}
+
+/// Copies the tree after a stage out of the machine.
+fn deliver(position: usize, unfinished: &UnfinishedTree) -> Result<()> {
+    let to = Path::new(OUT).join(position.to_string());
+    let report = copy_tree(&unfinished.tree, &to, CopyOptions::default())?;
+    refuse_losses(&unfinished.tree, report)?;
+    say(&Message::Tree(position));
+    Ok(())
+}
+
+/// Says one thing; whoever should hear it may be gone, then so are we soon.
+fn say(message: &Message) {
+    if let Ok(mut line) = serde_json::to_vec(message) {
+        line.push(b'\n');
+        _ = stdout().lock().write_all(&line);
+        _ = stdout().flush();
+    }
+}
+
+impl Guest {
+    /// Says why nothing can be built.
+    pub fn fail(reason: String) {
+        say(&Message::Failed(reason));
+    }
+}
+
+/// Passes events on.
+struct Speaker;
+
+impl Observer for Speaker {
+    fn event(&self, event: &Event) {
+        let message = match event {
+            Event::StageStarted { id, .. } => Message::Started(id.clone()),
+            Event::StageLog { id, text, .. } => Message::Log {
+                id: id.clone(),
+                text: text.clone(),
+            },
+            Event::HostLog { origin, text, .. } => Message::HostLog {
+                origin: origin.clone(),
+                text: text.clone(),
+            },
+            Event::StageFinished(outcome) => Message::Finished(outcome.into()),
+            _ => return,
+        };
+        say(&message);
+    }
+}

@@ -1,0 +1,288 @@
+//! The outer side: boots the machine, hears what it says, and takes what it made.
+use super::VirtualMachines;
+use super::files::Files;
+use super::message::{Finished, Message};
+use crate::failure::{BuildError, Result};
+use crate::held::refused;
+use crate::pipeline::UnfinishedTree;
+use crate::run::RunContext;
+use osbuild_wasm_events::{Event, StageOutcome};
+use osbuild_wasm_manifest::model::{Pipeline, Stage};
+use osbuild_wasm_protocol::{Failure, Interface, Outcome, Session};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{PipeReader, Read};
+use std::time::Duration;
+
+/// How long a machine may take to say its first word: by the processor's own means, and emulated on a machine with much to do.
+const FIRST_WORD: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(300)];
+
+/// How long it may then be silent; it says that it is there every few seconds.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// Bytes of a line at most.
+const LINE: usize = 64 << 20;
+
+/// Called with the place of a stage and the tree after it.
+pub(crate) type Keep<'a> = dyn Fn(usize, &UnfinishedTree) -> Result<()> + 'a;
+
+/// Runs the stages of a pipeline in a machine. The tree is that of the last stage when all succeeded; trees after other stages are kept.
+pub(crate) fn run_stages(
+    context: &RunContext<'_>,
+    machines: &VirtualMachines,
+    index: usize,
+    unfinished: &mut UnfinishedTree,
+    outcomes: &mut Vec<StageOutcome>,
+    keep: &Keep<'_>,
+) -> Result<bool> {
+    let files = Files::prepare(context, machines, index, unfinished)?;
+    let pipeline = &context.manifest().pipelines[index];
+    let mut heard = Heard::default();
+    for accelerated in [true, false] {
+        if accelerated && !can_accelerate() {
+            continue;
+        }
+        heard = run_machine(context, pipeline, &files, accelerated)?;
+        if heard.spoke {
+            break;
+        }
+    }
+    if !heard.done {
+        return Err(ended_early(context, pipeline, &files, heard));
+    }
+    files.remove()?;
+    take(pipeline, &files, heard, (unfinished, outcomes), keep)
+}
+
+/// Whether the processor can run machines by its own means, and the kernel lets it.
+fn can_accelerate() -> bool {
+    let opened = File::options().read(true).write(true).open("/dev/kvm");
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut words = processor.split_whitespace();
+    // Where the processor has neither, /dev/kvm is an emulation that is slower than the emulator's own.
+    let capable =
+        std::env::consts::ARCH != "x86_64" || words.any(|word| matches!(word, "vmx" | "svm"));
+    capable && opened.is_ok()
+}
+
+/// All that a machine said.
+#[derive(Default)]
+struct Heard {
+    /// Anything at all.
+    spoke: bool,
+    /// That there is no more to do.
+    done: bool,
+    /// Why it gave up.
+    failure: Option<String>,
+    outcomes: Vec<StageOutcome>,
+    /// Places of the stages whose trees came out.
+    trees: BTreeSet<usize>,
+    /// Bytes of a line whose end has not arrived.
+    line: Vec<u8>,
+}
+
+fn run_machine(
+    context: &RunContext<'_>,
+    pipeline: &Pipeline,
+    files: &Files,
+    accelerated: bool,
+) -> Result<Heard> {
+    let place = format!("virtual machine of pipeline {}", pipeline.name);
+    let log = files.emulator_log()?;
+    let session = context
+        .helpers
+        .begin(Interface::Machine, &files.grant()?, log.into());
+    let session = session.map_err(refused(&place))?;
+    context.settings.interrupt.sessions.add(&session);
+    let (reader, writer) = std::io::pipe().map_err(BuildError::io("pipe"))?;
+    let mut heard = Heard::default();
+    let ended = std::thread::scope(|scope| {
+        let (session, boot) = (&session, files.boot(accelerated));
+        // The machine has the only other end of the pipe when the call has begun, and nobody has when it is over.
+        let machine = scope.spawn(move || session.boot(boot, writer.as_fd()));
+        let first = FIRST_WORD[usize::from(!accelerated)];
+        heard.listen(context, pipeline, reader, session, first);
+        machine.join()
+    });
+    let lost = |_| {
+        Failure::new(
+            osbuild_wasm_protocol::ErrorCode::Io,
+            "",
+            "its thread failed",
+        )
+    };
+    let ended: std::result::Result<Outcome, Failure> =
+        ended.unwrap_or_else(|panic| Err(lost(panic)));
+    if context.settings.interrupt.fired() {
+        return Err(BuildError::Interrupted);
+    }
+    match ended {
+        Err(failure) if !heard.spoke && !accelerated && heard.failure.is_none() => {
+            Err(refused(&place)(failure))
+        }
+        _ => Ok(heard),
+    }
+}
+
+impl Heard {
+    /// Hears all that is said until the machine is off; cancels the session of one that is silent for too long.
+    fn listen(
+        &mut self,
+        context: &RunContext<'_>,
+        pipeline: &Pipeline,
+        mut reader: PipeReader,
+        session: &Session,
+        first: Duration,
+    ) {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let patience = if self.spoke { SILENCE } else { first };
+            let limit = Timespec::try_from(patience).unwrap_or_default();
+            let mut polled = [PollFd::new(&reader, PollFlags::IN)];
+            let ready = rustix::io::retry_on_intr(|| poll(&mut polled, Some(&limit)));
+            if ready != Ok(1) {
+                self.failure = Some(format!("it said nothing for {} s", patience.as_secs()));
+                session.cancel();
+                return;
+            }
+            let count = match reader.read(&mut buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => count,
+            };
+            if !self.hear(context, pipeline, &buffer[..count]) {
+                session.cancel();
+                return;
+            }
+        }
+    }
+
+    /// False when it is nonsense.
+    fn hear(&mut self, context: &RunContext<'_>, pipeline: &Pipeline, bytes: &[u8]) -> bool {
+        self.line.extend_from_slice(bytes);
+        while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.line.drain(..=end).collect();
+            let understood = serde_json::from_slice(&line)
+                .ok()
+                .and_then(|message| self.heed(context, pipeline, message));
+            if understood.is_none() {
+                self.failure = Some("what it says is no message of its inner side".into());
+                return false;
+            }
+            self.spoke = true;
+        }
+        if self.line.len() > LINE {
+            self.failure = Some("it says more in one line than is read".into());
+        }
+        self.line.len() <= LINE
+    }
+
+    /// None for what no inner side says of this pipeline.
+    fn heed(
+        &mut self,
+        context: &RunContext<'_>,
+        pipeline: &Pipeline,
+        message: Message,
+    ) -> Option<()> {
+        let name = || pipeline.name.clone();
+        let module = |id: &str| Some(stage(pipeline, id)?.requested_module().to_owned());
+        match message {
+            Message::Alive => {}
+            Message::Started(id) => context.tell(&Event::StageStarted {
+                pipeline: name(),
+                module: module(&id)?,
+                options: stage(pipeline, &id)?.requested_options().clone(),
+                id,
+            }),
+            Message::Log { id, text } => context.tell(&Event::StageLog {
+                pipeline: name(),
+                module: module(&id)?,
+                id,
+                text,
+            }),
+            Message::HostLog { origin, text } => context.tell(&Event::HostLog {
+                pipeline: name(),
+                origin,
+                text,
+            }),
+            Message::Finished(finished) => self.finish(context, pipeline, finished)?,
+            Message::Tree(position) => {
+                pipeline.stages.get(position)?;
+                self.trees.insert(position);
+            }
+            Message::Done => self.done = true,
+            Message::Failed(reason) => self.failure = Some(reason),
+        }
+        Some(())
+    }
+
+    fn finish(
+        &mut self,
+        context: &RunContext<'_>,
+        pipeline: &Pipeline,
+        finished: Finished,
+    ) -> Option<()> {
+        let module = stage(pipeline, finished.id())?.requested_module();
+        let outcome = finished.outcome(&pipeline.name, module);
+        context.tell(&Event::StageFinished(outcome.clone()));
+        self.outcomes.push(outcome);
+        Some(())
+    }
+}
+
+fn stage<'a>(pipeline: &'a Pipeline, id: &str) -> Option<&'a Stage> {
+    pipeline.stages.iter().find(|stage| stage.id == id)
+}
+
+/// Why a machine is off before its work was done.
+fn ended_early(
+    context: &RunContext<'_>,
+    pipeline: &Pipeline,
+    files: &Files,
+    heard: Heard,
+) -> BuildError {
+    if context.settings.interrupt.fired() {
+        return BuildError::Interrupted;
+    }
+    let reason = match heard.failure {
+        Some(reason) => reason,
+        None => "it went off before the work was done".into(),
+    };
+    let place = format!("virtual machine of pipeline {}", pipeline.name);
+    BuildError::manifest(place, format!("{reason}{}", files.said()))
+}
+
+/// Keeps the trees that came out, each with what the stages up to it reported. The machine is off: nobody changes them any more.
+fn take(
+    pipeline: &Pipeline,
+    files: &Files,
+    heard: Heard,
+    (unfinished, outcomes): (&mut UnfinishedTree, &mut Vec<StageOutcome>),
+    keep: &Keep<'_>,
+) -> Result<bool> {
+    let last = pipeline.stages.len().saturating_sub(1);
+    let success =
+        heard.trees.contains(&last) && heard.outcomes.iter().all(|outcome| outcome.success);
+    for (position, outcome) in (unfinished.done..).zip(&heard.outcomes) {
+        if let Some(metadata) = &outcome.metadata {
+            unfinished.details.metadata[outcome.id.as_str()] = metadata.into();
+        }
+        if !heard.trees.contains(&position) {
+            continue;
+        }
+        let tree = files.out(position);
+        let there = std::fs::symlink_metadata(&tree).map_err(BuildError::io(&tree))?;
+        if !there.is_dir() {
+            let reason = "the machine has put something else into the place of its tree";
+            return Err(BuildError::manifest(&pipeline.name, reason));
+        }
+        osbuild_wasm_files::remove_tree(&unfinished.tree)?;
+        std::fs::rename(&tree, &unfinished.tree).map_err(BuildError::io(&tree))?;
+        if position != last {
+            keep(position, unfinished)?;
+        }
+    }
+    outcomes.extend(heard.outcomes);
+    Ok(success)
+}
