@@ -1,6 +1,5 @@
 //! Rules of the house: what depends on what, and what lies where. There is no list of files to extend by hand.
 use osbuild_wasm_capability::Right;
-use osbuild_wasm_tests::Program;
 use osbuild_wasm_tests::paths::workspace;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,10 +216,10 @@ fn sources() -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_file_is_longer_than_600_lines() {
+fn no_file_is_longer_than_500_lines() {
     for path in sources() {
         let lines = fs::read_to_string(&path).expect("a source").lines().count();
-        assert!(lines <= 600, "{}: {lines} lines: split it", relative(&path));
+        assert!(lines <= 500, "{}: {lines} lines: split it", relative(&path));
     }
 }
 
@@ -477,33 +476,4 @@ fn every_program_of_a_component_stands_in_its_document() {
             }
         }
     }
-}
-
-#[test]
-fn every_sample_has_its_line() {
-    let readme =
-        fs::read_to_string(workspace().join("samples/README.md")).expect("samples/README.md");
-    for entry in fs::read_dir(workspace().join("samples"))
-        .expect("samples")
-        .flatten()
-    {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == "README.md" || name.starts_with("__") {
-            continue;
-        }
-        let listed = readme
-            .lines()
-            .any(|line| line.starts_with(&format!("| `{name}")));
-        assert!(listed, "samples/README.md has no line for {name}");
-    }
-}
-
-#[test]
-fn the_manual_of_modules_is_what_their_documents_say() {
-    let printed = Program::new("stage manual").run().expect(0);
-    let kept = fs::read_to_string(workspace().join("docs/modules.md")).unwrap();
-    assert!(
-        printed.stdout == kept,
-        "docs/modules.md is not current: osbuild-wasm stage manual > docs/modules.md"
-    );
 }
