@@ -195,6 +195,10 @@ fn documents_are_told_apart_by_content() {
         ),
         (
             r#"{"type": "osbuild-wasm lock", "version": 2}"#,
+            "version 2",
+        ),
+        (
+            r#"{"type": "osbuild-wasm lock", "version": 3}"#,
             "missing field",
         ),
         ("\0asm", "not a WebAssembly component"),
