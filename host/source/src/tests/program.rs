@@ -53,8 +53,10 @@ fn command_lines_are_those_of_osbuild() {
             let items = format!(r#"{{"{digest}": {{"image": {{"name": "h/n"{member}{rest}}}}}}}"#);
             error(&world, kind, &items);
             let lines = std::fs::read_to_string(&log).unwrap();
+            // No file of the machine leads an image elsewhere.
+            let expected = format!("--registries-conf /dev/null {expected}");
             let expected = if kind == "skopeo" {
-                expected.clone()
+                expected
             } else {
                 expected.replace("copy", "copy --multi-arch=index-only")
             };
