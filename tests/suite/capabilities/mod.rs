@@ -115,6 +115,7 @@ fn test_sources() -> String {
     let rooms = [
         "tests/suite",
         "tests/stages",
+        "tests/image",
         "tests/plugin",
         "host",
         "native-helpers",
