@@ -33,7 +33,8 @@ impl Access {
         self.place_around(contract) == Some(true)
     }
 
-    /// What programs see of a granted directory: all of it or places in it, the outer ones first. A place that is not there is left out.
+    /// What programs see of a granted directory: all of it or places in it, the outer ones first. A place that is not there
+    /// is left out, and so is one that a link leads away from.
     pub fn parts_of(&self, directory: &Directory) -> Result<Vec<Part>, Failure> {
         let contract = Path::new(&directory.contract);
         let around = self.place_around(contract);
@@ -71,7 +72,8 @@ impl Access {
             opened => {
                 let file = opened?;
                 let target = self.seen_at(path, &file)?;
-                Ok(Some(Part {
+                // A program of an earlier stage may have made the link: it leads to what another place says, or to nothing.
+                Ok((target == Path::new(path)).then_some(Part {
                     file,
                     target,
                     writable,
