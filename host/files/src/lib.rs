@@ -28,7 +28,7 @@ pub use copy::{
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError, shown};
 pub use home::own_directory;
-pub use name::{name_from_text, name_to_text};
+pub use name::{is_the_text_of_a_name, name_from_text, name_to_text};
 pub use privileges::holds_privileges;
 pub use remove::{remove_entry, remove_tree};
 pub use size::{Usage, allocated, disk_usage, usage};

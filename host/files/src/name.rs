@@ -40,6 +40,12 @@ pub fn name_from_text(text: &str) -> Cow<'_, OsStr> {
     Cow::Owned(OsStr::from_bytes(&name).to_owned())
 }
 
+/// Whether a text is the one that [`name_to_text`] writes for its name: who judges names by their text has to refuse every other.
+pub fn is_the_text_of_a_name(text: &str) -> bool {
+    !text.chars().any(|character| byte_of(character).is_some())
+        || name_to_text(name_from_text(text).as_bytes()) == text
+}
+
 fn character_of(byte: u8) -> char {
     char::from_u32(BASE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
@@ -52,6 +58,18 @@ fn byte_of(character: char) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_has_one_text() {
+        for (text, is_one) in [
+            ("é/b", true),
+            ("\u{10ff9b}", true),
+            ("\u{10ffc3}\u{10ffa9}", false),
+            ("a\u{10ffc3}\u{10ffa9}\u{10ff9b}", false),
+        ] {
+            assert_eq!(is_the_text_of_a_name(text), is_one, "{text:?}");
+        }
+    }
 
     #[test]
     fn every_name_comes_back_as_it_was() {

@@ -7,7 +7,7 @@ use crate::bindings::types::Error;
 use crate::failure::ComponentError;
 use crate::quota::StageQuota;
 use osbuild_wasm_capability::{Access, Coverage, Interface, Place, Refusal, Root, Verb};
-use osbuild_wasm_files::{name_from_text, name_to_text};
+use osbuild_wasm_files::{is_the_text_of_a_name, name_from_text, name_to_text};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 use rustix::io::Errno;
@@ -180,6 +180,9 @@ impl Roots {
         }
         if path.contains('\0') {
             return Err(invalid("", "a path cannot contain a NUL byte"));
+        }
+        if !is_the_text_of_a_name(path) {
+            return Err(invalid(path, "bytes that are UTF-8 are written as such"));
         }
         for root in &self.roots {
             if let Some(rest) = path.strip_prefix(root.contract.as_str())
