@@ -434,6 +434,11 @@ fn what_vouches_for_contents_is_part_of_the_comparison() {
             "image.storage-location: /srv/x",
         ),
         (
+            image(json!({})),
+            image(json!({ "digest": format!("sha256:{}", "2".repeat(64)) })),
+            "image.digest: sha256:2222",
+        ),
+        (
             commit(json!({ "url": url, "gpgkeys": ["KEY"] })),
             commit(json!({ "url": url })),
             "nobody vouches for the commits",

@@ -33,7 +33,9 @@ fn collect(value: &Value, name: &str, settings: &mut BTreeSet<String>) {
         Value::Object(members) => {
             for (key, member) in members {
                 let key = key.to_string_lossy();
-                if !CONTENT.contains(&key.as_ref()) {
+                // An image's key is that of its configuration; its manifest has a digest of its own.
+                let pinned = CONTENT.contains(&key.as_ref()) && name != "image";
+                if !pinned {
                     let dot = if name.is_empty() { "" } else { "." };
                     collect(member, &format!("{name}{dot}{key}"), settings);
                 }
