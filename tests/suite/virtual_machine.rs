@@ -28,6 +28,18 @@ fn without_a_kernel_a_virtual_machine_is_refused_before_the_first_stage() {
 }
 
 #[test]
+fn a_kernel_of_somebody_else_is_not_booted() {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.json("m", &manifest::tree(json!([manifest::hostname("vm")])));
+    let run = run(&scratch, "");
+    std::os::unix::fs::chown(scratch.path("root"), Some(4242), None).unwrap();
+    run.arg(&file).run().expect(1).says("4242");
+}
+
+#[test]
 fn what_does_not_reach_into_a_virtual_machine_is_refused_with_it() {
     if !machine::offers(&TOOLS) {
         return;

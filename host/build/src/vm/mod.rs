@@ -15,6 +15,7 @@ use crate::inputs::storage;
 use crate::plan::AuthorizedPlan;
 pub use guest::{Guest, WORD};
 pub(crate) use host::run_stages;
+use osbuild_wasm_files::resolve::open_unshared_directory;
 use osbuild_wasm_manifest::model::Pipeline;
 use osbuild_wasm_vm::{Kernel, RootDirectory};
 use std::collections::BTreeSet;
@@ -149,6 +150,10 @@ impl VirtualMachines {
             None => build_root.into_iter().chain([Path::new("/")]).collect(),
         };
         let mut reasons = Vec::new();
+        if let Some(named) = named {
+            // What runs in the machine decides what comes out of it.
+            open_unshared_directory(named).map_err(BuildError::io(named))?;
+        }
         for place in places {
             let root = RootDirectory::open(place).map_err(BuildError::io(place))?;
             match Kernel::find(&root) {
