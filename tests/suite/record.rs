@@ -333,8 +333,13 @@ fn what_programs_do_beside_contents_is_recorded() {
         run("mkfifo", &["@/made/pipe"]),
         run("chown", &["4:5", "@/made"]),
         run("rm", &["@/gone"]),
+        run("setfattr", &["-n", "user.word", "-v", "x", "@/kept"]),
+        run(
+            "setfattr",
+            &["-n", "user.word", "-v", "x", "@/etc/hostname"]
+        ),
     ]);
-    let programs = json!(["chmod", "mkdir", "ln", "mkfifo", "chown", "rm"]);
+    let programs = json!(["chmod", "mkdir", "ln", "mkfifo", "chown", "rm", "setfattr"]);
     let (library, changing) = with_programs(&scratch, &programs, &runs);
     let before = stage(
         "org.osbuild.mkdir",
@@ -352,11 +357,16 @@ fn what_programs_do_beside_contents_is_recorded() {
         |kind: &str, mode: &str, owner: &str| json!({ "kind": kind, "mode": mode, "owner": owner });
     let mut link = object("link", "777", "0:0");
     link["target"] = "../elsewhere".into();
+    let mut noted = object("file", "4644", "0:0");
+    noted["xattrs"] = json!({ "user.word": "78" });
+    let mut kept = object("directory", "755", "0:0");
+    kept["xattrs"] = json!({ "user.word": "78" });
     assert_eq!(
         changing["changes"],
         json!([
-            { "path": "/etc/hostname", "before": object("file", "644", "0:0"), "after": object("file", "4644", "0:0") },
+            { "path": "/etc/hostname", "before": object("file", "644", "0:0"), "after": noted },
             { "path": "/gone", "before": object("file", "644", "0:0") },
+            { "path": "/kept", "before": object("directory", "755", "0:0"), "after": kept },
             { "path": "/made", "after": object("directory", "750", "4:5") },
             { "path": "/made/link", "after": link },
             { "path": "/made/pipe", "after": object("fifo", "644", "0:0") },

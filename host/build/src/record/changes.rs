@@ -5,8 +5,8 @@ use osbuild_wasm_capability::record::{ChangeRecord, DeviceRecord, ObjectRecord};
 use osbuild_wasm_capability::{Access, Grant, Root, shown};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, lgetxattr, llistxattr, openat2,
-    readlinkat, statat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, lgetxattr, lgetxattr_query,
+    llistxattr, llistxattr_query, openat2, readlinkat, statat,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -195,11 +195,13 @@ fn object(stat: &Stat) -> ObjectRecord {
 }
 
 fn attributes(path: &Path) -> BTreeMap<String, String> {
-    let names = read_sized(|buffer| llistxattr(path, buffer));
+    let size = llistxattr_query(path);
+    let names = read_sized(size, |buffer| llistxattr(path, buffer));
     let names = names.split(|byte| *byte == 0);
     let mut attributes = BTreeMap::new();
     for name in names.filter(|name| !name.is_empty()) {
-        let value = read_sized(|buffer| lgetxattr(path, name, buffer));
+        let size = lgetxattr_query(path, name);
+        let value = read_sized(size, |buffer| lgetxattr(path, name, buffer));
         let text = match value.len() > SHOWN {
             true => format!("sha256:{}", hex::encode(Sha256::digest(&value))),
             false => hex::encode(&value),
@@ -209,11 +211,13 @@ fn attributes(path: &Path) -> BTreeMap<String, String> {
     attributes
 }
 
-/// What a call writes that tells its size when it is given no space; nothing where it fails.
-fn read_sized(mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>) -> Vec<u8> {
-    let size = call(&mut []).unwrap_or(0);
-    let mut bytes = vec![0; size];
-    let written = match size {
+/// What a call writes into a buffer of the size that was asked for before; nothing where it fails.
+fn read_sized(
+    size: rustix::io::Result<usize>,
+    mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
+) -> Vec<u8> {
+    let mut bytes = vec![0; size.unwrap_or(0)];
+    let written = match bytes.len() {
         0 => 0,
         _ => call(&mut bytes).unwrap_or(0),
     };
