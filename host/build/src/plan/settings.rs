@@ -86,6 +86,7 @@ mod tests {
             settings("org.osbuild.skopeo", image, json!({})),
             [
                 "image.containers-transport: containers-storage",
+                "image.digest: sha256:1",
                 "image.name: quay.io/x",
                 "image.storage-location: /srv",
                 "image.tls-verify: false",

@@ -88,7 +88,11 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
     let confinement = Confinement {
         user_namespace: bounds.user_namespace.map(file).transpose()?,
         capabilities: privilege::bits(&bounds.capabilities)?,
-        filters: seccomp::of_programs(&bounds.capabilities, requests(bounds))?,
+        filters: seccomp::of_programs(
+            &bounds.capabilities,
+            requests(bounds),
+            bounds.file_size.is_some(),
+        )?,
         limits: limits
             .into_iter()
             .filter_map(|(resource, limit)| Some((resource, allowed(resource, limit?))))

@@ -86,10 +86,12 @@ pub enum Requests {
     OfVirtualization,
 }
 
-/// The filters of a program with these capabilities.
+/// The filters of a program with these capabilities. Where what it writes is `measured`, it does not get space without writing: that
+/// takes no time, and would be gone before the next look.
 pub fn of_programs(
     capabilities: &[String],
     more: Requests,
+    measured: bool,
 ) -> Result<Vec<Vec<Instruction>>, Failure> {
     let has = |name: &str| {
         capabilities
@@ -128,14 +130,24 @@ pub fn of_programs(
     }
     let of_machine = (more == Requests::OfMachine).then(requests::of_machine);
     let family = (more == Requests::OfVirtualization).then_some(requests::KVM);
-    Ok(vec![
+    let unwritten = match measured {
+        true => {
+            let punch = u64::from(libc::FALLOC_FL_PUNCH_HOLE.unsigned_abs());
+            let rules = vec![rule(1, SeccompCmpOp::MaskedEq(punch), 0)?];
+            let calls = BTreeMap::from([(libc::SYS_fallocate, rules)]);
+            Some(instructions(&compile(calls, libc::EOPNOTSUPP)?))
+        }
+        false => None,
+    };
+    let filters = [
         instructions(&compile(refused, libc::EPERM)?),
         only_calls(&allowed)?,
         only_requests(
             requests::allowed().chain(of_machine.into_iter().flatten()),
             family,
         ),
-    ])
+    ];
+    Ok(filters.into_iter().chain(unwritten).collect())
 }
 
 /// Calls whose first argument has any of these flags.
@@ -343,7 +355,7 @@ mod tests {
             &["CAP_SYS_ADMIN".to_owned()],
             &["CAP_SYS_PTRACE".to_owned()],
         ] {
-            let filters = of_programs(capabilities, Requests::OfVirtualization).unwrap();
+            let filters = of_programs(capabilities, Requests::OfVirtualization, true).unwrap();
             // The kernel takes 4,096 instructions at most.
             assert!(
                 filters

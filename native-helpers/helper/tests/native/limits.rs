@@ -46,6 +46,23 @@ fn programs_write_no_more_than_their_limit() {
 }
 
 #[test]
+fn programs_get_no_space_without_writing_where_it_is_measured() {
+    if !can_run(&["sh", "fallocate"]) {
+        return;
+    }
+    let bytes = Limits {
+        written_bytes: Some(1 << 30),
+        ..Limits::default()
+    };
+    let status = |limits, script| limited(limits, script).unwrap().status;
+    let allocate = "fallocate -l 1M /run/osbuild/tree/x";
+    assert_eq!(status(Limits::default(), allocate), 0);
+    assert_ne!(status(bytes, allocate), 0);
+    let others = "echo x > /run/osbuild/tree/y && fallocate -p -l 1 /run/osbuild/tree/y && fallocate -x -l 1M /run/osbuild/tree/z";
+    assert_eq!(status(bytes, others), 0);
+}
+
+#[test]
 fn programs_make_no_more_files_than_their_limit() {
     if !can_run(&["sh", "touch", "seq"]) {
         return;
