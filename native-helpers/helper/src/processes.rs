@@ -16,6 +16,15 @@ use rustix::fs::{
 /// Where a sandbox has files in memory.
 const IN_MEMORY: [&str; 4] = ["tmp", "run", "dev", "dev/shm"];
 
+/// The first process of a sandbox, in its own /proc.
+const FIRST: &str = "1";
+
+/// Bytes that a socket may keep at most until somebody reads them: twice what net.core.wmem_max usually is.
+const SOCKET: u64 = 2 * 212_992;
+
+/// Bytes that the kernel takes for a file in memory, be it empty.
+const INODE: u64 = 1 << 10;
+
 /// Bytes that one file of /proc is read of at most.
 const LONGEST: u64 = 64 << 20;
 
@@ -74,7 +83,7 @@ impl Processes {
     /// Bytes of memory that all of them take together, files in memory included, if it is more than `limit`. What is mapped of such a file
     /// counts twice.
     pub fn memory_beyond(&self, limit: u64) -> Option<u64> {
-        let files = self.files_in_memory();
+        let files = self.files_in_memory().saturating_add(self.kernel_memory());
         // What processes share counts for each of them here, and only once below, where counting takes longer.
         let rough = self.sum("status", &["RssAnon:", "RssShmem:", "VmSwap:"]);
         if rough.saturating_add(files) <= limit {
@@ -83,6 +92,19 @@ impl Processes {
         let shares = ["Pss_Anon:", "Pss_Shmem:", "SwapPss:"];
         let used = self.sum("smaps_rollup", &shares).saturating_add(files);
         (used > limit).then_some(used)
+    }
+
+    /// Bytes that the kernel keeps for them: page tables, and what sockets may hold.
+    fn kernel_memory(&self) -> u64 {
+        let sockets = self.read(&Path::new(FIRST).join("net/sockstat"));
+        let used = sockets.as_deref().and_then(|text| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("sockets: used "));
+            line?.trim().parse::<u64>().ok()
+        });
+        let sockets = used.unwrap_or_default().saturating_mul(SOCKET);
+        self.sum("status", &["VmPTE:"]).saturating_add(sockets)
     }
 
     /// Bytes that they, and those of them that have ended, wrote to file systems on disks, whatever became of them.
@@ -121,7 +143,9 @@ impl Processes {
             let space = fstatvfs(&directory).ok()?;
             let is_memory = fstatfs(&directory).ok()?.f_type == TMPFS;
             let used = space.f_blocks.saturating_sub(space.f_bfree);
-            is_memory.then(|| used.saturating_mul(space.f_frsize))
+            let inodes = space.f_files.saturating_sub(space.f_ffree);
+            let used = used.saturating_mul(space.f_frsize);
+            is_memory.then(|| used.saturating_add(inodes.saturating_mul(INODE)))
         });
         let nameless = memory_device().map_or(0, |device| self.nameless(&[device]).bytes);
         named.sum::<u64>().saturating_add(nameless)

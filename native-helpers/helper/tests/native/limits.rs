@@ -189,7 +189,9 @@ fn without_control_groups(test: impl FnOnce()) {
 
 #[test]
 fn memory_is_limited_for_all_processes_together_without_control_groups_too() {
-    if !can_run(&["sh", "tail", "head", "sleep", "mount"]) {
+    if !can_run(&[
+        "sh", "tail", "head", "sleep", "mount", "python3", "touch", "seq",
+    ]) {
         return;
     }
     let memory = Limits {
@@ -200,6 +202,8 @@ fn memory_is_limited_for_all_processes_together_without_control_groups_too() {
         for code in [
             "for i in 1 2 3; do (head -c 40M /dev/zero; sleep 20) | tail & done; wait",
             "head -c 40M /dev/zero >/tmp/a; head -c 40M /dev/zero >/dev/shm/a; sleep 20",
+            "python3 -c 'import socket, time; kept = [socket.socketpair() for _ in range(400)]; time.sleep(20)'",
+            "cd /dev/shm; touch $(seq 90000 | head -40000); touch $(seq 180000 | tail -40000); sleep 20",
         ] {
             let failure = limited(memory, code).expect_err(code);
             assert!(
