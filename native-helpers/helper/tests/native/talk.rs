@@ -34,7 +34,10 @@ impl Place {
             std::os::unix::fs::symlink(text, top.join("tree").join(name)).expect("a link");
         }
         fs::write(top.join("input/file"), "input").expect("a file");
-        fs::copy(image, top.join("tree/disk")).expect("a copy");
+        // The clock of the fuzzer may interrupt it.
+        while let Err(error) = fs::copy(image, top.join("tree/disk")) {
+            assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "{error}");
+        }
         place
     }
 
