@@ -3,6 +3,17 @@ use crate::record::with_programs;
 use osbuild_wasm_tests::{Program, Scratch, machine, manifest};
 use serde_json::{Value, json};
 
+/// The record of a run.
+fn record_of(scratch: &Scratch, run: Program, document: &Value) -> Value {
+    run.option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .option("--record", scratch.path("record.json"))
+        .arg(scratch.json("manifest", document))
+        .run()
+        .expect(0);
+    serde_json::from_str(&scratch.read("record.json")).expect("JSON")
+}
+
 #[test]
 fn what_a_component_does_on_a_mount_of_its_own_is_recorded() {
     if !machine::offers(&["mkfs.ext4"]) {
@@ -13,14 +24,7 @@ fn what_a_component_does_on_a_mount_of_its_own_is_recorded() {
     let hostname = json!({ "name": "org.osbuild.hostname", "options": { "hostname": "small" } });
     let assembler = json!({ "name": "org.osbuild.rawfs", "options": options });
     let document = json!({ "pipeline": { "stages": [hostname], "assembler": assembler } });
-    Program::new("run --export assembler")
-        .option("--store", scratch.path("store"))
-        .option("--output-directory", scratch.path("out"))
-        .option("--record", scratch.path("record.json"))
-        .arg(scratch.json("manifest", &document))
-        .run()
-        .expect(0);
-    let record: Value = serde_json::from_str(&scratch.read("record.json")).expect("JSON");
+    let record = record_of(&scratch, Program::new("run --export assembler"), &document);
     let stage = &record["pipelines"][1]["stages"][0];
     let written = stage["written"].to_string();
     assert!(written.contains("mount://root/etc/hostname"), "{stage:#}");
@@ -56,15 +60,8 @@ fn what_programs_do_on_mounts_is_recorded() {
         changing[part] = stages[3][part].clone();
     }
     stages.push(changing);
-    Program::new("run --export image")
-        .option("--libdir", library)
-        .option("--store", scratch.path("store"))
-        .option("--output-directory", scratch.path("out"))
-        .option("--record", scratch.path("record.json"))
-        .arg(scratch.json("manifest", &document))
-        .run()
-        .expect(0);
-    let record: Value = serde_json::from_str(&scratch.read("record.json")).expect("JSON");
+    let run = Program::new("run --export image").option("--libdir", library);
+    let record = record_of(&scratch, run, &document);
     let changes = &record["pipelines"][1]["stages"][4]["changes"];
     let paths: Vec<_> = changes
         .as_array()

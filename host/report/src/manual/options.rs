@@ -40,6 +40,13 @@ pub(super) fn of(kind: ModuleKind, document: &Value) -> Vec<OptionRow> {
     reader.rows
 }
 
+fn member_of(above: &str, name: &str) -> String {
+    match above {
+        "" => name.to_owned(),
+        above => format!("{above}.{name}"),
+    }
+}
+
 struct Reader<'a> {
     root: &'a Value,
     rows: Vec<OptionRow>,
@@ -64,37 +71,16 @@ impl<'a> Reader<'a> {
             .into_iter()
             .flatten()
             .collect();
-        for (name, member) in schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            let path = if above.is_empty() {
-                name.clone()
-            } else {
-                format!("{above}.{name}")
-            };
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (name, member) in properties.into_iter().flatten() {
             let is_required = required.iter().any(|word| word.as_str() == Some(name));
-            self.row(member, path, is_required, depth);
+            self.row(member, member_of(above, name), is_required, depth);
         }
-        for (key, name) in [
-            ("patternProperties", "NAME"),
-            ("additionalProperties", "NAME"),
-        ] {
-            let named = match (key, schema.get(key)) {
-                ("patternProperties", Some(Value::Object(patterns))) => patterns.values().collect(),
-                (_, Some(member @ Value::Object(_))) => vec![member],
-                _ => Vec::new(),
-            };
-            for member in named {
-                let path = if above.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{above}.{name}")
-                };
-                self.row(member, path, false, depth);
-            }
+        let patterns = schema.get("patternProperties").and_then(Value::as_object);
+        let others = schema.get("additionalProperties");
+        let patterns = patterns.into_iter().flat_map(|members| members.values());
+        for member in patterns.chain(others.filter(|member| member.is_object())) {
+            self.row(member, member_of(above, "NAME"), false, depth);
         }
         self.alternatives(schema, above, depth);
     }
@@ -140,15 +126,10 @@ impl<'a> Reader<'a> {
 
     fn below(&mut self, schema: &'a Value, path: &str, depth: usize) {
         self.members(schema, path, depth + 1);
-        if let Some(items @ Value::Object(_)) = schema.get("items") {
-            self.below_items(items, &format!("{path}[]"), depth);
-        }
-    }
-
-    fn below_items(&mut self, items: &'a Value, path: &str, depth: usize) {
-        let items = self.followed(items);
-        if depth <= DEEPEST {
-            self.below(items, path, depth + 1);
+        if let Some(items @ Value::Object(_)) = schema.get("items")
+            && depth <= DEEPEST
+        {
+            self.below(self.followed(items), &format!("{path}[]"), depth + 1);
         }
     }
 

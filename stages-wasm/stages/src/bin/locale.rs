@@ -33,12 +33,11 @@ fn main() -> ExitCode {
 /// Whether the tree is a Debian or made from one: what reads the locale there, systemd too, knows another file (Debian's
 /// systemd-firstboot writes it).
 fn is_debian(tree: &Tree) -> Result<bool> {
-    let names = ["etc/os-release", "usr/lib/os-release"];
-    let texts = names.map(|name| tree.read_if_exists(name));
-    let [first, second] = texts;
-    let Some(text) = first?.or(second?) else {
-        return Ok(false);
+    let text = match tree.read_if_exists("etc/os-release")? {
+        None => tree.read_if_exists("usr/lib/os-release")?,
+        text => text,
     };
+    let text = text.unwrap_or_default();
     let values = text.lines().filter_map(|line| line.split_once('='));
     let mut values = values.filter(|(key, _)| matches!(*key, "ID" | "ID_LIKE"));
     Ok(values.any(|(_, value)| {
