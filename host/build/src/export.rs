@@ -14,7 +14,7 @@ use std::path::Path;
 /// Ids of the exports, and what is built to tell about them.
 pub(crate) fn targets(request: &Request<'_>) -> Vec<String> {
     let mut all = ids(request.plan.manifest(), request.exports);
-    if request.account.packages {
+    if request.reports.packages {
         let names: Vec<_> = all.iter().map(String::as_str).collect();
         let manifest = request.plan.manifest();
         let contents = contents(manifest, &names).into_iter();
@@ -48,7 +48,7 @@ pub(crate) fn check(exports: &[Export]) -> Result<()> {
 /// Exports everything that was asked for.
 pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Result<()> {
     let manifest = context.manifest();
-    if request.account.packages {
+    if request.reports.packages {
         inventory::tell(context, request.exports)?;
     }
     let siblings = request.exports.iter();
@@ -66,7 +66,7 @@ pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Res
         let last_use = !ids(manifest, &request.exports[index + 1..])
             .iter()
             .any(|other| other == id);
-        if request.account.digests {
+        if request.reports.digests {
             digest(context, name, id)?;
         }
         let lost = export(context, (id, path), &siblings, (last_use, request.owners));

@@ -3,8 +3,8 @@
 //! A tree's RPM database is hostile like everything else in it: only the build root's rpm reads it, in the sandbox that stages' tools run
 //! in. What the stage org.osbuild.rpm reported stands in for a database that is gone, or that this rpm cannot read.
 use crate::failure::{BuildError, Result};
-use crate::held::{Helpers, refused};
 use crate::inputs::open_in_tree;
+use crate::leases::{Helpers, refused};
 use crate::log::StageLog;
 use crate::run::{Export, RunContext};
 use crate::sandbox::{Once, Sandbox, TREE};

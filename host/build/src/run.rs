@@ -79,12 +79,12 @@ pub struct Request<'a> {
     /// Exported files keep their owners; otherwise they belong to whoever runs this.
     pub owners: bool,
     /// What to tell about the exports.
-    pub account: Account,
+    pub reports: ReportRequest,
 }
 
 /// What a run tells about its exports beside making them: for statements of provenance and lists of materials.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Account {
+pub struct ReportRequest {
     /// Digests, as [`Event::Digested`].
     pub digests: bool,
     /// Packages in the trees that the exports are made of, as [`Event::Installed`]. Such a tree is built for it when the store lacks it.

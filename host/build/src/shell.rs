@@ -1,6 +1,6 @@
 //! `--break`: a shell in a stage's sandbox before the stage runs.
 use crate::failure::{BuildError, Result};
-use crate::held::refused;
+use crate::leases::refused;
 use crate::plan::StagePlan;
 use crate::run::{RunContext, Settings};
 use crate::sandbox::Sandbox;

@@ -1,5 +1,4 @@
 //! Which components this invocation has: the embedded ones, and plugins.
-use crate::exit::Exit;
 use osbuild_wasm_component::{Builtin, Cache, ComponentError, Engine, Installed, Kind, Registry};
 use osbuild_wasm_manifest::catalogue::{Catalogue, ModuleKind};
 use osbuild_wasm_manifest::json;
@@ -16,7 +15,7 @@ const PATH_VARIABLE: &str = "OSBUILD_WASM_PATH";
 /// The registry with installed plugins, those of `libdir` and those of the environment.
 pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, PluginError> {
     let mut registry = Registry::new(BUILTINS);
-    if let Some(installed) = crate::plugin::directory(None) {
+    if let Some(installed) = crate::commands::plugin::directory(None) {
         installed.load(&mut registry)?;
     }
     let path = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
@@ -30,14 +29,6 @@ pub(crate) fn registry(libdir: Option<&PathBuf>) -> Result<Registry, PluginError
         }
     }
     Ok(registry)
-}
-
-/// What a program ends with that cannot have its registry: a directory that is not there is a mistake of the command line.
-pub(crate) fn exit_of(error: &PluginError) -> Exit {
-    match error {
-        PluginError::Component(ComponentError::Unreadable { .. }) => Exit::Invalid,
-        _ => Exit::Failed,
-    }
 }
 
 /// The schemas of all modules: the built-in ones, those of plugins, and of modules that osbuild has in `libdir` beside these.

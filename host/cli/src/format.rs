@@ -1,7 +1,7 @@
 //! How reports are printed.
-use crate::exit::{say, say_json};
+use crate::print::{say, say_json};
 use clap::ValueEnum;
-use osbuild_wasm_report::Sheet;
+use osbuild_wasm_report::Table;
 use serde::Serialize;
 
 /// The forms of a report.
@@ -19,12 +19,12 @@ pub(crate) enum Format {
 const WIDTH: u16 = 140;
 
 impl Format {
-    /// Prints a document, or the sheet that shows it.
-    pub(crate) fn print(self, document: &impl Serialize, sheet: impl FnOnce() -> Sheet) {
+    /// Prints a document, or the table that shows it.
+    pub(crate) fn print(self, document: &impl Serialize, table: impl FnOnce() -> Table) {
         match self {
-            Self::Table => say(&sheet().text(width())),
+            Self::Table => say(&table().text(width())),
             Self::Json => say_json(&json(document)),
-            Self::Html => say(&sheet().html()),
+            Self::Html => say(&table().html()),
         }
     }
 }

@@ -1,37 +1,22 @@
 //! `osbuild-wasm`: builds operating-system images from osbuild manifests, every stage a WebAssembly component in a sandbox.
 #![forbid(unsafe_code)]
 #[macro_use]
-mod exit;
+mod print;
 
-mod audit;
-mod compile;
+mod build_args;
+mod command_error;
+mod commands;
 mod components;
-mod doctor;
 mod document;
 mod format;
-mod generate;
-mod guest;
-mod inspect;
-mod job;
-mod legacy;
-mod lock;
 mod monitor;
-mod order;
-mod osbuild;
-mod output;
-mod plan;
-mod plugin;
-mod policy;
-mod privileges;
-mod report;
-mod run;
-mod stage;
-mod statements;
-mod unshare;
-mod validate;
+mod output_file;
+mod policy_file;
+mod style;
 
-use clap::{Parser, Subcommand};
-use exit::Exit;
+use clap::Parser;
+use command_error::Exit;
+use commands::{Subcommand, osbuild, serve_compiler, serve_guest};
 use osbuild_wasm_build::GUEST;
 use osbuild_wasm_component::Compiler;
 use std::process::ExitCode;
@@ -71,27 +56,7 @@ Environment:
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Run(Box<run::RunArguments>),
-    Inspect(inspect::InspectArguments),
-    Validate(validate::ValidateArguments),
-    Plan(plan::PlanArguments),
-    Audit(audit::AuditArguments),
-    Lock(lock::LockArguments),
-    #[command(subcommand)]
-    Stage(stage::StageCommand),
-    Report(report::ReportArguments),
-    #[command(subcommand)]
-    Plugin(plugin::PluginCommand),
-    Doctor(doctor::DoctorArguments),
-    Unshare(unshare::UnshareArguments),
-    Compile(compile::CompileArguments),
-    Completions(generate::CompletionsArguments),
-    Man(generate::ManArguments),
+    command: Subcommand,
 }
 
 fn main() -> ExitCode {
@@ -112,27 +77,8 @@ fn carry_out() -> Exit {
     }
     match words.next() {
         Some(word) if word == osbuild::NAME => osbuild::main(std::env::args_os().skip(1)),
-        Some(word) if word == Compiler::WORD => compile::serve(words),
-        Some(word) if word == GUEST => guest::serve(),
-        _ => of_command(Cli::parse().command),
-    }
-}
-
-fn of_command(command: Command) -> Exit {
-    match command {
-        Command::Run(arguments) => run::run(*arguments),
-        Command::Inspect(arguments) => inspect::inspect(&arguments),
-        Command::Validate(arguments) => validate::validate(&arguments),
-        Command::Plan(arguments) => plan::plan(&arguments),
-        Command::Audit(arguments) => audit::audit(&arguments),
-        Command::Lock(arguments) => lock::lock(&arguments),
-        Command::Stage(command) => stage::stage(&command),
-        Command::Report(arguments) => report::report(&arguments),
-        Command::Plugin(command) => plugin::plugin(&command),
-        Command::Doctor(arguments) => doctor::doctor(&arguments),
-        Command::Unshare(arguments) => unshare::unshare(&arguments),
-        Command::Compile(arguments) => compile::compile(&arguments),
-        Command::Completions(arguments) => generate::completions(&arguments),
-        Command::Man(arguments) => generate::man(&arguments),
+        Some(word) if word == Compiler::WORD => serve_compiler(words),
+        Some(word) if word == GUEST => serve_guest(),
+        _ => Cli::parse().command.carry_out(),
     }
 }

@@ -137,7 +137,7 @@ impl State {
     fn allow(&mut self, interface: Interface, path: &str) -> Result<&mut dyn Helpers> {
         self.roots.quota.go_on(path)?;
         if !self.interfaces.contains(&interface) {
-            return self.roots.heard(Err(no_helper(interface, path)));
+            return self.roots.record_result(Err(no_helper(interface, path)));
         }
         Ok(self.helpers.as_mut())
     }
@@ -158,7 +158,7 @@ impl State {
 
     /// What a helper works on: it does not do to an object what the component may not do itself.
     fn pass<T>(&self, find: impl FnOnce(&Roots) -> Result<T>) -> Result<T> {
-        self.roots.heard(find(&self.roots))
+        self.roots.record_result(find(&self.roots))
     }
 
     /// Opens a file that a program reads or writes; one that runs in the tree may be given a path inside of that.

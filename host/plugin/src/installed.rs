@@ -59,7 +59,7 @@ pub struct Signer {
 
 /// How to install a plugin.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub struct InstallRequest<'a> {
     /// From where.
     pub origin: &'a Origin,
     /// Signature file instead of the one beside the plugin.
@@ -122,7 +122,7 @@ impl Directory {
     }
 
     /// Gets a plugin, checks it, and keeps it. One of the same name is replaced.
-    pub fn install(&self, order: &Order<'_>) -> Result<Installed> {
+    pub fn install(&self, order: &InstallRequest<'_>) -> Result<Installed> {
         let mut fetched = order.origin.fetch()?;
         let origin = order.origin.to_string();
         if let Some(path) = order.signature {
@@ -162,7 +162,7 @@ impl Directory {
     /// absent or wrong an error.
     fn signer(
         &self,
-        order: &Order<'_>,
+        order: &InstallRequest<'_>,
         origin: &str,
         bytes: &[u8],
         signature: Option<&[u8]>,

@@ -15,7 +15,7 @@ mod signature;
 
 pub use conformance::{Check, Verdict, check};
 pub use error::{PluginError, Result};
-pub use installed::{Directory, Installed, Order, Signer};
+pub use installed::{Directory, InstallRequest, Installed, Signer};
 pub use origin::{Fetched, Origin, push};
 pub use pack::pack;
 pub use project::{Built, Language, build, create};

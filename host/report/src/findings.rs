@@ -19,9 +19,9 @@ pub struct Findings {
 
 /// Gathers [`Findings`].
 #[derive(Debug, Default)]
-pub struct Gatherer(Mutex<Findings>);
+pub struct Collector(Mutex<Findings>);
 
-impl Gatherer {
+impl Collector {
     /// What was found until now.
     pub fn findings(&self) -> Findings {
         self.0
@@ -31,7 +31,7 @@ impl Gatherer {
     }
 }
 
-impl Observer for Gatherer {
+impl Observer for Collector {
     fn event(&self, event: &Event) {
         let mut findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {

@@ -9,30 +9,30 @@ mod findings;
 pub mod manual;
 mod members;
 pub mod monitor;
+mod outcome;
 mod page;
-mod place;
 pub mod provenance;
 mod reasons;
 pub mod record;
 pub mod result;
 pub mod sbom;
-pub mod sheet;
 mod style;
 pub mod summary;
+pub mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 pub mod trailer;
 
 pub use diagnostic::{Diagnostic, Source, failure_text};
-pub use findings::{Findings, Gatherer};
+pub use findings::{Collector, Findings};
 pub use monitor::{
     Fanout, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,
     for_people,
 };
 pub use result::{error_document, result, result_v1, result_v2};
-pub use sheet::{Sheet, audit_sheet, diff_sheet, plan_sheet};
 pub use style::Colour;
 pub use summary::Summary;
+pub use table::{Table, audit_table, diff_table, plan_table};
 pub use text::printable_log;
 pub use trailer::{Checkpoint, trailer};

@@ -2,7 +2,7 @@
 use super::part::open_image;
 use super::{number, place};
 use crate::failure::{BuildError, Result};
-use crate::held::refused;
+use crate::leases::refused;
 use crate::sandbox::{Sandbox, TREE};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Device;

@@ -1,7 +1,7 @@
 //! `org.osbuild.luks2`: an opened LUKS container.
 use super::{parent, place, text};
 use crate::failure::Result;
-use crate::held::refused;
+use crate::leases::refused;
 use crate::sandbox::Sandbox;
 use osbuild_wasm_manifest::model::Device;
 use osbuild_wasm_protocol::{Bytes, OpenCrypt, Session};

@@ -1,7 +1,7 @@
 //! `org.osbuild.lvm2.lv`: an active logical volume.
 use super::{number, parent, place, text};
 use crate::failure::{BuildError, Result};
-use crate::held::refused;
+use crate::leases::refused;
 use crate::sandbox::Sandbox;
 use osbuild_wasm_manifest::model::Device;
 use osbuild_wasm_protocol::{ActivateVolume, Session};

@@ -6,7 +6,7 @@ mod part;
 mod partitions;
 
 use crate::failure::{BuildError, Result};
-use crate::held::{Held, Helpers};
+use crate::leases::{Helpers, Leases};
 use crate::sandbox::Sandbox;
 use crate::without_devices::Devices;
 use osbuild_wasm_manifest::json::Value;
@@ -54,12 +54,12 @@ pub(crate) fn of_machine(module: &str) -> Option<&'static str> {
     }
 }
 
-/// Opens one device and grants its nodes to the stage. `held` keeps it open.
+/// Opens one device and grants its nodes to the stage. `leases` keeps it open.
 pub(crate) fn open(
     stage: &Stage,
     device: &Device,
     helpers: Helpers<'_>,
-    held: &mut Held,
+    leases: &mut Leases,
     sandbox: &mut Sandbox,
 ) -> Result<()> {
     let Some(interface) = interface(&device.module) else {
@@ -72,7 +72,7 @@ pub(crate) fn open(
         let wrong =
             |error| BuildError::manifest(place(device), format!("{}: {error}", attach.path));
         let (part, contract) = part.map_err(wrong)?;
-        held.keep_part(place(device), part);
+        leases.keep_part(place(device), part);
         if attach.partition_scan {
             sandbox.scanned.insert(contract.clone(), attach);
         }
@@ -82,7 +82,7 @@ pub(crate) fn open(
     }
     let session = helpers.begin(interface, &sandbox.helper_grant()?, &place(device))?;
     let reply = open_with(device, interface, &session, sandbox)?;
-    held.keep(place(device), session);
+    leases.keep(place(device), session);
     sandbox.device_replies.insert(device.name.clone(), reply);
     Ok(())
 }
@@ -91,7 +91,7 @@ pub(crate) fn open(
 pub(crate) fn open_partition(
     device: &str,
     (place, module, number): (&str, &str, u32),
-    held: &mut Held,
+    leases: &mut Leases,
     sandbox: &mut Sandbox,
 ) -> Result<String> {
     let wrong = |reason: String| BuildError::manifest(place, reason);
@@ -109,7 +109,7 @@ pub(crate) fn open_partition(
     let opened = part::open_partition(&attach, number, of, (device, sandbox));
     let opened = opened.map_err(|error| wrong(format!("partition {number}: {error}")))?;
     let (part, contract) = opened.ok_or_else(missing)?;
-    held.keep_part(place.to_owned(), part);
+    leases.keep_part(place.to_owned(), part);
     Ok(contract)
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod ostree;
 pub(crate) mod storage;
 
 use crate::failure::{BuildError, Result};
-use crate::held::Helpers;
+use crate::leases::Helpers;
 use crate::sandbox::{INPUTS, Sandbox};
 use crate::trees::Trees;
 use osbuild_wasm_capability::Access;

@@ -5,7 +5,7 @@
 //! are copied (or reflinked) rather than linked.
 use super::{Mapped, Origins, finished, open_in_tree, place, wrong};
 use crate::failure::{BuildError, Result};
-use crate::held::{Helpers, refused};
+use crate::leases::{Helpers, refused};
 use crate::sandbox::{INPUTS, Once, Sandbox};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Input, Origin, Reference};

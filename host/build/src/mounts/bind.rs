@@ -1,7 +1,7 @@
 //! `org.osbuild.bind`: a part of the mounts, seen in the tree.
 use super::{below, place, text};
 use crate::failure::{BuildError, Result};
-use crate::held::refused;
+use crate::leases::refused;
 use crate::sandbox::{MOUNTS, TREE};
 use osbuild_wasm_manifest::model::Mount;
 use osbuild_wasm_protocol::{BindMount, Session};

@@ -1,7 +1,7 @@
 //! `org.osbuild.ddi`: all file systems of a discoverable disk image.
 use super::{device_path, flag, place, target, text};
 use crate::failure::Result;
-use crate::held::refused;
+use crate::leases::refused;
 use crate::sandbox::Sandbox;
 use osbuild_wasm_manifest::model::Mount;
 use osbuild_wasm_protocol::{MountImage, Session};

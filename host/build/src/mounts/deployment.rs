@@ -1,8 +1,8 @@
 //! `org.osbuild.ostree.deployment`: a deployment as the root of the tree or of the mounts.
 use super::{place, text};
 use crate::failure::{BuildError, Result};
-use crate::held::{Helpers, refused};
 use crate::inputs::ostree::Ostree;
+use crate::leases::{Helpers, refused};
 use crate::sandbox::{MOUNTS, Sandbox, TREE};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Mount;

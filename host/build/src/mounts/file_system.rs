@@ -3,7 +3,7 @@ use super::{device_path, flag, is_made_from_directory, place, target};
 use crate::devices::open_partition;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, Key, Staged};
-use crate::held::{Held, refused};
+use crate::leases::{Leases, refused};
 use crate::sandbox::{Once, Sandbox};
 use osbuild_wasm_manifest::model::Mount;
 use osbuild_wasm_protocol::{FileSystem, Mount as Call, MountDirectory, Session};
@@ -27,13 +27,13 @@ pub(super) fn kind(module: &str) -> Option<FileSystem> {
 pub(super) fn prepare(
     mount: &Mount,
     kind: FileSystem,
-    held: &mut Held,
+    leases: &mut Leases,
     sandbox: &mut Sandbox,
 ) -> Result<Call> {
     let mut call = call(mount, kind, device_path(mount, sandbox)?)?;
     if let (Some(number), true) = (call.partition, sandbox.parts.contains_key(&call.device)) {
         let of_mount = (&*place(mount), &*mount.module, number);
-        call.device = open_partition(&call.device, of_mount, held, sandbox)?;
+        call.device = open_partition(&call.device, of_mount, leases, sandbox)?;
         call.partition = None;
     }
     Ok(call)

@@ -5,7 +5,7 @@ mod deployment;
 mod file_system;
 
 use crate::failure::{BuildError, Result};
-use crate::held::{Held, Helpers};
+use crate::leases::{Helpers, Leases};
 use crate::sandbox::{MOUNTS, Sandbox};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Mount;
@@ -62,15 +62,15 @@ pub(crate) fn of_machine(module: &str) -> Option<&'static str> {
     (module == "org.osbuild.ddi" || file_system::kind(module).is_some()).then_some(BLOCK)
 }
 
-/// Makes one mount; `held` keeps it.
+/// Makes one mount; `leases` keeps it.
 pub(crate) fn mount(
     mount: &Mount,
     helpers: Helpers<'_>,
-    held: &mut Held,
+    leases: &mut Leases,
     sandbox: &mut Sandbox,
 ) -> Result<()> {
     let call = match file_system::kind(&mount.module) {
-        Some(kind) => Some(file_system::prepare(mount, kind, held, sandbox)?),
+        Some(kind) => Some(file_system::prepare(mount, kind, leases, sandbox)?),
         None => None,
     };
     let begin = |interface| helpers.begin(interface, &sandbox.helper_grant()?, &place(mount));
@@ -102,7 +102,7 @@ pub(crate) fn mount(
         }
     };
     if let Some(session) = session {
-        held.keep(place(mount), session);
+        leases.keep(place(mount), session);
     }
     sandbox.mounts.insert(mount.name.clone(), reply(path));
     Ok(())

@@ -65,7 +65,7 @@ impl RecordedHelpers {
     ) -> Call<T> {
         let started = Instant::now();
         let outcome = call(self.helpers.as_mut());
-        let error = self.journal.heard(interface, &outcome);
+        let error = self.journal.record_result(interface, &outcome);
         let started_none = matches!(&outcome, Err(error) if is_before_start(error));
         let programs = programs.iter().filter(|_| !started_none);
         lock(&self.journal.notes).calls.push(CallRecord {
@@ -82,7 +82,7 @@ impl RecordedHelpers {
 
 impl Journal {
     /// Notes the use of an interface and its refusal; an error's text.
-    fn heard<T>(&self, interface: Interface, outcome: &Call<T>) -> Option<String> {
+    fn record_result<T>(&self, interface: Interface, outcome: &Call<T>) -> Option<String> {
         self.used(interface);
         let error = outcome.as_ref().err()?;
         if error.code == ErrorCode::Denied {
@@ -325,7 +325,7 @@ impl Helpers for RecordedHelpers {
         let outcome = self.helpers.run(request, streams);
         record.duration = seconds(started.elapsed());
         record.status = outcome.as_ref().ok().map(|outcome| outcome.status);
-        record.error = self.journal.heard(Interface::Command, &outcome);
+        record.error = self.journal.record_result(Interface::Command, &outcome);
         lock(&self.journal.notes).programs.push(record);
         outcome
     }

@@ -5,8 +5,8 @@ mod outcome;
 
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
-use crate::held::{Held, Helpers};
 use crate::inputs::Origins;
+use crate::leases::{Helpers, Leases};
 use crate::log::StageLog;
 use crate::plan::StagePlan;
 use crate::record::Journal;
@@ -115,7 +115,7 @@ fn carry_out(
     sandbox.grant(TREE, tree, Access::Write);
     let bounds = Bounds::new(plan.decision, context.settings);
     let (pipe, pump) = log.pipe(&bounds)?;
-    let held = prepare(context, stage, plan, &mut sandbox, &pipe)?;
+    let leases = prepare(context, stage, plan, &mut sandbox, &pipe)?;
     let arguments = arguments::document(&sandbox, &stage.options, &stage.id, pipeline.source_epoch);
     if shell::wanted(context.settings, stage) {
         shell::run(context, (pipeline, stage), plan, &sandbox, &arguments)?;
@@ -129,7 +129,7 @@ fn carry_out(
         journal: journal.cloned(),
     };
     let ended = run_component(context.settings, run, &sandbox, log, pipe);
-    let released = held.release(file_systems, journal.map(|journal| &**journal));
+    let released = leases.release(file_systems, journal.map(|journal| &**journal));
     let ended = bounds.heed(ended?, pump);
     if ended.abandoned {
         return Ok(ended);
@@ -148,7 +148,7 @@ fn prepare(
     plan: StagePlan<'_>,
     sandbox: &mut Sandbox,
     pipe: &OwnedFd,
-) -> Result<Held> {
+) -> Result<Leases> {
     let helpers = Helpers {
         processes: context.helpers,
         settings: context.settings,
@@ -163,9 +163,9 @@ fn prepare(
     for input in &stage.inputs {
         inputs::map(input, origins, sandbox)?;
     }
-    let mut held = Held::default();
+    let mut leases = Leases::default();
     for device in &stage.devices {
-        devices::open(stage, device, helpers, &mut held, sandbox)?;
+        devices::open(stage, device, helpers, &mut leases, sandbox)?;
     }
     let mounts_itself = plan.decision.interfaces.contains(&Interface::Mount);
     if !stage.mounts.is_empty() || mounts_itself {
@@ -174,7 +174,7 @@ fn prepare(
         sandbox.grant(MOUNTS, &directory, Access::Write);
     }
     for mount in &stage.mounts {
-        mounts::mount(mount, helpers, &mut held, sandbox)?;
+        mounts::mount(mount, helpers, &mut leases, sandbox)?;
     }
-    Ok(held)
+    Ok(leases)
 }

@@ -2,8 +2,8 @@
 use super::VirtualMachines;
 use super::guest::WORD;
 use super::job::{
-    COMPILED, COMPONENTS, CONFIGURATION, DISK, FILE, HELPER, JOB, Job, MODULES, OUT, PROGRAM,
-    STORE, SharedTree,
+    COMPILED, COMPONENTS, CONFIGURATION, DISK, FILE, HELPER, JOB, MODULES, MachineJob, OUT,
+    PROGRAM, STORE, SharedTree,
 };
 use crate::failure::{BuildError, Result};
 use crate::helpers::helper_program;
@@ -186,7 +186,7 @@ impl Files {
             Ok((id.to_owned(), tree))
         });
         let settings = context.settings;
-        let job = Job {
+        let job = MachineJob {
             document: machines.document.clone(),
             name: context.plan.name().to_owned(),
             policy: machines.policy.clone(),

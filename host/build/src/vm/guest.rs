@@ -1,5 +1,5 @@
 //! The inner side: builds one pipeline in the machine.
-use super::job::{COMPONENTS, DISK, FILE, JOB, Job, OUT, STORE};
+use super::job::{COMPONENTS, DISK, FILE, JOB, MachineJob, OUT, STORE};
 use super::message::Message;
 use crate::confinement::Prepared;
 use crate::failure::{BuildError, Result};
@@ -29,7 +29,7 @@ const BREATH: Duration = Duration::from_secs(5);
 
 /// What the inner side builds.
 #[derive(Debug)]
-pub struct Guest(Job);
+pub struct Guest(MachineJob);
 
 impl Guest {
     /// Reads what the outer side wants, and begins to say that it is there.

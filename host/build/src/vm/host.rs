@@ -3,7 +3,7 @@ use super::VirtualMachines;
 use super::files::Files;
 use super::message::{Finished, Message};
 use crate::failure::{BuildError, Result};
-use crate::held::refused;
+use crate::leases::refused;
 use crate::pipeline::UnfinishedTree;
 use crate::run::RunContext;
 use osbuild_wasm_events::{Event, StageOutcome};

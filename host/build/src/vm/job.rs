@@ -25,7 +25,7 @@ pub(super) const CONFIGURATION: &str = "etc";
 
 /// One pipeline to build.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Job {
+pub(super) struct MachineJob {
     /// The manifest as a JSON document.
     pub(super) document: String,
     /// How the user calls it.

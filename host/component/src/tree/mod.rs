@@ -35,62 +35,68 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Host for State {
     fn open(&mut self, path: String, how: OpenMode, mode: u32) -> Result<Resource<OpenFile>> {
-        let file = self.roots.heard(self.roots.open(&path, how, mode))?;
+        let file = self
+            .roots
+            .record_result(self.roots.open(&path, how, mode))?;
         self.table.push(file).map_err(|error| failed(&path, &error))
     }
 
     fn read(&mut self, path: String) -> Result<Vec<u8>> {
         let file = self.roots.open(&path, OpenMode::Read, 0);
-        self.roots.heard(file)?.read_all()
+        self.roots.record_result(file)?.read_all()
     }
 
     fn write(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
         let file = self.roots.open(&path, OpenMode::Create, mode);
-        self.roots.heard(file)?.write(0, &bytes)
+        self.roots.record_result(file)?.write(0, &bytes)
     }
 
     fn replace(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<()> {
-        self.roots.heard(self.roots.replace(&path, &bytes, mode))
+        self.roots
+            .record_result(self.roots.replace(&path, &bytes, mode))
     }
 
     fn read_directory(&mut self, path: String) -> Result<Vec<Entry>> {
-        self.roots.heard(self.roots.read_directory(&path))
+        self.roots.record_result(self.roots.read_directory(&path))
     }
 
     fn create_directory(&mut self, path: String, mode: u32) -> Result<()> {
-        self.roots.heard(self.roots.create_directory(&path, mode))
+        self.roots
+            .record_result(self.roots.create_directory(&path, mode))
     }
 
     fn stat(&mut self, path: String, follow: bool) -> Result<Metadata> {
-        self.roots.heard(self.roots.stat(&path, follow))
+        self.roots.record_result(self.roots.stat(&path, follow))
     }
 
     fn read_link(&mut self, path: String) -> Result<String> {
-        self.roots.heard(self.roots.read_link(&path))
+        self.roots.record_result(self.roots.read_link(&path))
     }
 
     fn symbolic_link(&mut self, text: String, path: String) -> Result<()> {
-        self.roots.heard(self.roots.symbolic_link(&text, &path))
+        self.roots
+            .record_result(self.roots.symbolic_link(&text, &path))
     }
 
     fn hard_link(&mut self, existing: String, path: String) -> Result<()> {
-        self.roots.heard(self.roots.hard_link(&existing, &path))
+        self.roots
+            .record_result(self.roots.hard_link(&existing, &path))
     }
 
     fn rename(&mut self, path: String, to: String) -> Result<()> {
-        self.roots.heard(self.roots.rename(&path, &to))
+        self.roots.record_result(self.roots.rename(&path, &to))
     }
 
     fn remove(&mut self, path: String) -> Result<()> {
-        self.roots.heard(self.roots.remove(&path))
+        self.roots.record_result(self.roots.remove(&path))
     }
 
     fn remove_all(&mut self, path: String) -> Result<()> {
-        self.roots.heard(self.roots.remove_all(&path))
+        self.roots.record_result(self.roots.remove_all(&path))
     }
 
     fn set_mode(&mut self, path: String, mode: u32) -> Result<()> {
-        self.roots.heard(self.roots.set_mode(&path, mode))
+        self.roots.record_result(self.roots.set_mode(&path, mode))
     }
 
     fn set_owner(
@@ -101,20 +107,22 @@ impl Host for State {
         follow: bool,
     ) -> Result<()> {
         self.roots
-            .heard(self.roots.set_owner(&path, uid, gid, follow))
+            .record_result(self.roots.set_owner(&path, uid, gid, follow))
     }
 
     fn set_modified(&mut self, path: String, time: Timestamp, follow: bool) -> Result<()> {
         self.roots
-            .heard(self.roots.set_modified(&path, time, follow))
+            .record_result(self.roots.set_modified(&path, time, follow))
     }
 
     fn list_xattrs(&mut self, path: String, follow: bool) -> Result<Vec<String>> {
-        self.roots.heard(self.roots.list_xattrs(&path, follow))
+        self.roots
+            .record_result(self.roots.list_xattrs(&path, follow))
     }
 
     fn get_xattr(&mut self, path: String, name: String, follow: bool) -> Result<Option<Vec<u8>>> {
-        self.roots.heard(self.roots.get_xattr(&path, &name, follow))
+        self.roots
+            .record_result(self.roots.get_xattr(&path, &name, follow))
     }
 
     fn set_xattr(
@@ -126,12 +134,12 @@ impl Host for State {
     ) -> Result<()> {
         let Self { roots, helpers, .. } = self;
         let by_helper = |object: &Passed| helpers.set_xattr(object, &name, &value);
-        roots.heard(roots.set_xattr(&path, (&name, &value), follow, by_helper))
+        roots.record_result(roots.set_xattr(&path, (&name, &value), follow, by_helper))
     }
 
     fn remove_xattr(&mut self, path: String, name: String, follow: bool) -> Result<()> {
         self.roots
-            .heard(self.roots.remove_xattr(&path, &name, follow))
+            .record_result(self.roots.remove_xattr(&path, &name, follow))
     }
 
     fn create_node(
@@ -143,19 +151,21 @@ impl Host for State {
         minor: u32,
     ) -> Result<()> {
         self.roots
-            .heard(self.roots.create_node(&path, kind, mode, (major, minor)))
+            .record_result(self.roots.create_node(&path, kind, mode, (major, minor)))
     }
 
     fn get_immutable(&mut self, path: String) -> Result<bool> {
-        self.roots.heard(self.roots.get_immutable(&path))
+        self.roots.record_result(self.roots.get_immutable(&path))
     }
 
     fn set_immutable(&mut self, path: String, immutable: bool) -> Result<()> {
-        self.roots.heard(self.roots.set_immutable(&path, immutable))
+        self.roots
+            .record_result(self.roots.set_immutable(&path, immutable))
     }
 
     fn copy(&mut self, source: String, to: String, options: CopyOptions) -> Result<()> {
-        self.roots.heard(self.roots.copy(&source, &to, options))?;
+        self.roots
+            .record_result(self.roots.copy(&source, &to, options))?;
         self.set_unset(&to)
     }
 }

@@ -152,7 +152,7 @@ impl Roots {
     }
 
     /// Tells of a refusal.
-    pub(crate) fn heard<T>(&self, outcome: Result<T>) -> Result<T> {
+    pub(crate) fn record_result<T>(&self, outcome: Result<T>) -> Result<T> {
         if let (Some(recorder), Err(error)) = (&self.gate.recorder, &outcome)
             && error.code == ErrorCode::Denied
         {

@@ -118,7 +118,7 @@ impl State {
 
     /// WASI has error codes but no texts: why something was refused goes to the log.
     fn wasi_outcome<T>(&mut self, outcome: crate::tree::Result<T>) -> FsResult<T> {
-        let outcome = self.roots.heard(outcome);
+        let outcome = self.roots.record_result(outcome);
         if let Err(error) = &outcome
             && error.code == crate::ErrorCode::Denied
         {

@@ -1,5 +1,5 @@
 //! The conformance kit: what every stage has to be good at, tried on the author's cases.
-mod odd;
+mod adversarial;
 mod rights;
 
 use crate::error::{PluginError, Result};
@@ -121,13 +121,13 @@ impl<S: Stage> Kit<'_, S> {
             self.rights(case, &first)?,
         ));
         let success = case.expect.status == 0;
-        for oddity in odd::Oddity::ALL {
+        for tree in adversarial::AdversarialTree::ALL {
             let verdict = if success {
-                self.odd(case, &first, oddity, &place(oddity.name()))?
+                self.adversarial(case, &first, tree, &place(tree.name()))?
             } else {
                 Verdict::Skipped("the case is one of failure")
             };
-            checks.push((oddity.check(), verdict));
+            checks.push((tree.check(), verdict));
         }
         Ok(checks)
     }
@@ -207,8 +207,14 @@ impl<S: Stage> Kit<'_, S> {
     }
 
     /// Whatever the tree is like, the stage works or says what is wrong, and what is outside stays as it is.
-    fn odd(&self, case: &Case, usual: &Ran, oddity: odd::Oddity, place: &Path) -> Result<Verdict> {
-        let Some(tree) = oddity.make(case, &usual.changes(), place)? else {
+    fn adversarial(
+        &self,
+        case: &Case,
+        usual: &Ran,
+        adversarial_tree: adversarial::AdversarialTree,
+        place: &Path,
+    ) -> Result<Verdict> {
+        let Some(tree) = adversarial_tree.make(case, &usual.changes(), place)? else {
             return Ok(Verdict::Skipped(
                 "the case changes nothing that could be so",
             ));

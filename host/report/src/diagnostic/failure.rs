@@ -1,7 +1,7 @@
 //! From the outcome of a run to a diagnostic.
 
 use super::{Diagnostic, hints};
-use crate::place::{failed_stage, stage_path, told_by};
+use crate::outcome::{failed_stage, stage_output, stage_path};
 use crate::reasons;
 use crate::style::Colour;
 use crate::text::count;
@@ -34,7 +34,7 @@ impl Diagnostic {
             }) => {
                 let stage = failed_stage(manifest, outcome);
                 let details = details.as_deref().unwrap_or_default();
-                let log = stage.as_ref().map(|stage| told_by(outcome, &stage.id));
+                let log = stage.as_ref().map(|stage| stage_output(outcome, &stage.id));
                 let diagnostic = of_host(manifest, stage, place, message).details(details);
                 Some(Diagnostic { log, ..diagnostic })
             }

@@ -10,7 +10,7 @@ pub use v2::result_v2;
 
 use crate::diagnostic::Diagnostic;
 use crate::members::Members;
-use crate::place::{failed_stage, outcome_of};
+use crate::outcome::{failed_stage, outcome_of};
 use crate::reasons;
 use osbuild_wasm_events::{
     Failure, RunOutcome, SourceItem, SourceOutcome, StageError, StageOutcome,

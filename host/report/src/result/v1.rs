@@ -2,7 +2,7 @@
 
 use super::{ran_stages, run_error, sources, stage_error};
 use crate::members::Members;
-use crate::place::{is_assembler, outcome_of};
+use crate::outcome::{is_assembler, outcome_of};
 use osbuild_wasm_events::{Failure, RunOutcome, StageOutcome};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Pipeline};

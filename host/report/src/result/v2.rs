@@ -2,7 +2,7 @@
 
 use super::{ran_stages, run_error, sources, stage_error};
 use crate::members::Members;
-use crate::place::outcome_of;
+use crate::outcome::outcome_of;
 use osbuild_wasm_events::{RunOutcome, StageOutcome};
 use osbuild_wasm_manifest::json::{Object, Text, Value};
 use osbuild_wasm_manifest::model::Manifest;

@@ -1,7 +1,7 @@
 //! CycloneDX 1.6 (<https://cyclonedx.org/docs/1.6/json/>).
 
 use super::license::License;
-use super::{Bill, Contained, Listed, one_line};
+use super::{Contained, Listed, Sbom, one_line};
 use osbuild_wasm_events::Distribution;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 const PROPERTIES: &str = "osbuild-wasm:";
 const ROOT: &str = "run";
 
-pub(super) fn document(bill: &Bill) -> Value {
+pub(super) fn document(bill: &Sbom) -> Value {
     let exports = bill.exports.iter().enumerate();
     let systems = bill.systems.iter().enumerate();
     let packages = bill.packages.iter().enumerate();
@@ -48,7 +48,7 @@ fn package_ref(index: usize) -> String {
 }
 
 /// The run made the exports; an export has its systems and packages.
-fn dependencies(bill: &Bill) -> Vec<Value> {
+fn dependencies(bill: &Sbom) -> Vec<Value> {
     let all = (0..bill.exports.len()).map(export_ref);
     let root = json!({ "ref": ROOT, "dependsOn": all.collect::<Vec<_>>() });
     let exports = bill.exports.iter().enumerate().map(|(number, export)| {

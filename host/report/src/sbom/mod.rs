@@ -37,7 +37,7 @@ impl Format {
 
 /// A bill of materials, still without a format.
 #[derive(Clone, Debug)]
-pub struct Bill {
+pub struct Sbom {
     /// What the user calls the manifest.
     name: String,
     /// Version of this program.
@@ -79,7 +79,7 @@ struct Listed {
     file: Option<Descriptor>,
 }
 
-impl Bill {
+impl Sbom {
     /// The bill of a successful run. `run` is a UUID that no other run has; `version` that of this program.
     pub fn new(
         name: &str,

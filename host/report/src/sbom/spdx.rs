@@ -1,12 +1,12 @@
 //! SPDX 2.3 (<https://spdx.github.io/spdx-spec/v2.3/>).
 
 use super::license::References;
-use super::{Bill, Contained, Listed, file_name, one_line};
+use super::{Contained, Listed, Sbom, file_name, one_line};
 use serde_json::{Map, Value, json};
 
 const NOTHING_SAID: &str = "NOASSERTION";
 
-pub(super) fn document(bill: &Bill) -> Value {
+pub(super) fn document(bill: &Sbom) -> Value {
     let tags = bill
         .packages
         .iter()

@@ -5,12 +5,12 @@
 
 mod budget;
 mod client;
+mod commit;
 mod failure;
 mod line;
 mod partial;
 pub(crate) mod places;
 mod queue;
-mod settle;
 mod transfer;
 
 pub(crate) use client::{Identity, Security};
@@ -23,13 +23,13 @@ use crate::items::{Item, Progress};
 use crate::work::{self, unless_cancelled};
 use budget::Budget;
 use client::Clients;
+use commit::{Committer, Verified};
 use futures_util::future::{FutureExt, join, join_all};
 use line::Line;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_store::Scratch;
 use places::Places;
 use queue::Queue;
-use settle::{Settler, Verified};
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 use transfer::{Target, Transfer};
@@ -133,21 +133,21 @@ impl<'a> Engine<'a> {
             jobs.into_iter()
                 .map(|job| (job.share.clone(), job.parallel, job)),
         );
-        let settler = Settler::new(self.context.store, items);
+        let committer = Committer::new(self.context.store, items);
         let work = async {
             let workers =
-                join_all((0..workers).map(|_| self.work(&queue, &settler, progress, items)));
+                join_all((0..workers).map(|_| self.work(&queue, &committer, progress, items)));
             unless_cancelled(self.context, workers.map(drop)).await;
             // What is complete by then is kept.
-            settler.finish();
+            committer.finish();
         };
-        join(work, settler.run()).await;
+        join(work, committer.run()).await;
     }
 
     async fn work(
         &self,
         queue: &Queue<Job>,
-        settler: &Settler<'_>,
+        committer: &Committer<'_>,
         progress: &Progress<'_>,
         items: &RefCell<Vec<Item>>,
     ) {
@@ -155,7 +155,7 @@ impl<'a> Engine<'a> {
             let result = self.download(&job, progress).await;
             queue.done(share);
             match result {
-                Ok(verified) => settler.add(verified),
+                Ok(verified) => committer.add(verified),
                 Err(problem) => {
                     items.borrow_mut()[job.index].result =
                         Err(job.places.failure(&job.checksum, &problem))

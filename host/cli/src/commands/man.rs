@@ -1,0 +1,56 @@
+//! `osbuild-wasm man`, made from the same description as the command line itself.
+use crate::Cli;
+use crate::command_error::{CommandError, Exit, Result};
+use crate::commands::Command;
+use clap::{Args, CommandFactory};
+use osbuild_wasm_files::resolve::make_directory;
+use osbuild_wasm_files::write_file;
+use osbuild_wasm_manifest::catalogue::Catalogue;
+use osbuild_wasm_report::{Diagnostic, manual};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Write manual pages: section 1 has one for each subcommand, section 7 one for each module
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// Directory for the pages; made when missing
+    directory: PathBuf,
+}
+
+impl Command for ManArguments {
+    fn run(self) -> Result {
+        write_all(&self.directory).map_err(|error| {
+            let directory = self.directory.display();
+            let message = format!("cannot write manual pages to {directory}");
+            CommandError::failed(Diagnostic::new(message).cause(error.to_string()))
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Writes the pages of all commands and modules.
+fn write_all(directory: &Path) -> io::Result<()> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    make_directory(directory)?;
+    pages(command, directory)?;
+    for entry in manual::entries(&Catalogue::builtin()) {
+        let path = directory.join(format!("{}.7", entry.name));
+        write_file(&path, manual::roff(&entry).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes the page of a command and those of all below it.
+fn pages(command: clap::Command, directory: &Path) -> io::Result<()> {
+    for below in command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set())
+    {
+        pages(below.clone(), directory)?;
+    }
+    let page = clap_mangen::Man::new(command);
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    write_file(&directory.join(page.get_filename()), &text)
+}

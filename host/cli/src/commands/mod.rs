@@ -1,0 +1,83 @@
+//! The subcommands, one file or directory each, and the other command lines that this program takes.
+mod audit;
+mod compile;
+mod completions;
+mod doctor;
+mod guest;
+mod inspect;
+mod lock;
+mod man;
+pub(crate) mod osbuild;
+mod plan;
+pub(crate) mod plugin;
+mod privileges;
+mod report;
+mod run;
+mod stage;
+mod unshare;
+mod validate;
+
+pub(crate) use compile::serve as serve_compiler;
+pub(crate) use guest::serve as serve_guest;
+
+use crate::command_error::{Exit, Result};
+use crate::style::Style;
+use clap::Subcommand as ClapSubcommand;
+
+/// A command with its options.
+pub(crate) trait Command {
+    /// How it shows what is wrong.
+    fn style(&self) -> Style {
+        Style::Own
+    }
+
+    /// Does what the options say.
+    fn run(self) -> Result;
+}
+
+/// Runs a command and shows its error.
+pub(crate) fn carry_out(command: impl Command) -> Exit {
+    let style = command.style();
+    command.run().unwrap_or_else(|error| error.show(style))
+}
+
+#[derive(Debug, ClapSubcommand)]
+pub(crate) enum Subcommand {
+    Run(Box<run::RunArguments>),
+    Inspect(inspect::InspectArguments),
+    Validate(validate::ValidateArguments),
+    Plan(plan::PlanArguments),
+    Audit(audit::AuditArguments),
+    Lock(lock::LockArguments),
+    #[command(subcommand)]
+    Stage(stage::StageCommand),
+    Report(report::ReportArguments),
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    Doctor(doctor::DoctorArguments),
+    Unshare(unshare::UnshareArguments),
+    Compile(compile::CompileArguments),
+    Completions(completions::CompletionsArguments),
+    Man(man::ManArguments),
+}
+
+impl Subcommand {
+    pub(crate) fn carry_out(self) -> Exit {
+        match self {
+            Self::Run(arguments) => carry_out(arguments.command()),
+            Self::Inspect(arguments) => carry_out(arguments),
+            Self::Validate(arguments) => carry_out(arguments),
+            Self::Plan(arguments) => carry_out(arguments),
+            Self::Audit(arguments) => carry_out(arguments),
+            Self::Lock(arguments) => carry_out(arguments),
+            Self::Stage(command) => command.carry_out(),
+            Self::Report(arguments) => carry_out(arguments),
+            Self::Plugin(command) => command.carry_out(),
+            Self::Doctor(arguments) => carry_out(arguments),
+            Self::Unshare(arguments) => carry_out(arguments),
+            Self::Compile(arguments) => carry_out(arguments),
+            Self::Completions(arguments) => carry_out(arguments),
+            Self::Man(arguments) => carry_out(arguments),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! How a run that took place is shown.
+use super::open::Opened;
+use super::{OutputDialect, RunCommand};
+use crate::command_error::Exit;
+use crate::monitor::Monitor;
+use crate::print::{complain, say, say_coloured, say_json};
+use osbuild_wasm_events::RunOutcome;
+use osbuild_wasm_manifest::json::to_python;
+use osbuild_wasm_manifest::model::Manifest;
+use osbuild_wasm_report::{Checkpoint, Colour, Diagnostic, result, trailer};
+
+impl RunCommand {
+    /// Shows a run that came to its end by itself.
+    pub(super) fn show(&self, manifest: &Manifest, built: &RunOutcome, opened: &Opened) -> Exit {
+        let args = &self.args;
+        if !built.success {
+            self.show_failure(manifest, built);
+            return Exit::Failed;
+        }
+        if args.json {
+            say_json(&to_python(&result(manifest, built)));
+        } else if args.quiet {
+            return Exit::Done;
+        } else if self.dialect == OutputDialect::Osbuild || args.monitor == Some(Monitor::Log) {
+            // What was evicted again, or was not needed, is not there.
+            let entry = |id: &String| Checkpoint {
+                id: id.clone(),
+                cached: opened.store.path().join("objects").join(id).exists(),
+            };
+            let checkpoints: Vec<_> = opened.settings.checkpoints.iter().map(entry).collect();
+            let colour = Colour::of(&std::io::stdout());
+            say_coloured(&trailer(manifest, &checkpoints, colour), colour);
+        } else {
+            say(&format!("{}\n", opened.summary.table(None)));
+        }
+        Exit::Done
+    }
+
+    /// Shows why a run failed.
+    pub(super) fn show_failure(&self, manifest: &Manifest, built: &RunOutcome) {
+        if self.args.json {
+            return say_json(&to_python(&result(manifest, built)));
+        }
+        if self.dialect == OutputDialect::Osbuild && !self.args.quiet {
+            say("Failed\n");
+        }
+        if let Some(diagnostic) = Diagnostic::of_failure(manifest, built) {
+            complain(&diagnostic);
+        }
+    }
+}

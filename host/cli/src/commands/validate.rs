@@ -1,0 +1,77 @@
+//! `osbuild-wasm validate`.
+use crate::command_error::{Exit, Result};
+use crate::commands::Command;
+use crate::components::{catalogue, registry};
+use crate::document::{self, runner_of_host};
+use crate::print::{say, say_json, tell};
+use crate::style::{Style, colour};
+use clap::Args;
+use osbuild_wasm_manifest::load::{LoadOptions, load};
+use osbuild_wasm_manifest::model::Manifest;
+use osbuild_wasm_manifest::problem::validation_json;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  # What is wrong, with the lines of the manifest
+  osbuild-wasm validate manifest.json
+
+  # The same for programs: a document with a path and a message for each problem
+  osbuild-wasm validate --json manifest.json | jq '.errors[]'
+
+Exit status: 0 valid, 2 not.";
+
+/// Check a manifest against the schemas of the format and of its modules; say so when it could not be built all the same
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ValidateArguments {
+    /// The manifest; `-` reads standard input
+    manifest: PathBuf,
+    /// Print the errors as JSON
+    #[arg(long)]
+    json: bool,
+    /// Directory with plugins (`*.wasm`)
+    #[arg(short, long, value_name = "DIR")]
+    libdir: Option<PathBuf>,
+}
+
+impl Command for ValidateArguments {
+    fn style(&self) -> Style {
+        Style::own(self.json)
+    }
+
+    fn run(self) -> Result {
+        let registry = registry(self.libdir.as_ref())?;
+        let catalogue = catalogue(&registry, self.libdir.as_deref());
+        let document = document::read(&self.manifest)?;
+        document::check(&document, &catalogue)?;
+        if self.json {
+            say_json(&validation_json(&[]));
+        }
+        let options = LoadOptions {
+            host_runner: runner_of_host(),
+        };
+        match load(&document.value, &options) {
+            Ok(manifest) if !self.json => say(&valid(&manifest)),
+            Ok(_) => {}
+            // As in osbuild the schemas alone decide; that it cannot be built is still worth knowing.
+            Err(error) => {
+                tell(&document::explain(&document, &[error.into()]), colour());
+                errln!("warning: the document is valid, but cannot be built");
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn valid(manifest: &Manifest) -> String {
+    let pipelines = manifest.pipelines.iter();
+    format!(
+        "valid: {} pipelines, {} stages, {} sources\n",
+        manifest.pipelines.len(),
+        pipelines
+            .map(|pipeline| pipeline.stages.len())
+            .sum::<usize>(),
+        manifest.sources.len()
+    )
+}
