@@ -19,7 +19,7 @@ const BY_NAME: [&str; 6] = [
     "canonicalize(",
 ];
 
-/// Which rooms a room may use. Rooms not named here may be used by nobody and use nobody.
+/// Which rooms a room may use. Rooms not named here may neither be used nor use others.
 const DIRECTIONS: [(&str, &[&str]); 22] = [
     ("host/manifest", &[]),
     ("host/capability", &[]),

@@ -82,7 +82,7 @@ impl Isolated {
         export::check(exports)
     }
 
-    /// Starts one process for each interface, which comes with who asks for it first; none of their sessions gets more than the
+    /// Starts one process for each interface, which comes with the first stage that needs it; none of their sessions gets more than the
     /// charter has, and the directory.
     pub fn start_helpers(
         self,

@@ -110,7 +110,7 @@ fn digest(context: &RunContext<'_>, export: &str, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves a tree out that nobody needs any more and whose owners are kept; copies it otherwise, and returns what got lost on the way.
+/// Moves a tree out that is not needed any more and whose owners are kept; copies it otherwise, and returns what got lost on the way.
 fn export(
     context: &RunContext<'_>,
     (id, path): (&str, &Path),

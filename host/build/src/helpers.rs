@@ -73,7 +73,7 @@ pub(crate) fn needed_by_stage(stage: &Stage) -> BTreeSet<Interface> {
 }
 
 impl HelperProcesses {
-    /// Starts one process for each interface, which comes with who asks for it first; no session gets more than the charter has. Must
+    /// Starts one process for each interface, which comes with the first stage that needs it; no session gets more than the charter has. Must
     /// come before privileges are given up.
     pub fn start(
         interfaces: impl IntoIterator<Item = (Interface, String)>,

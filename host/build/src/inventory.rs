@@ -122,7 +122,7 @@ impl FinishedTree<'_> {
             ..Sandbox::default()
         };
         sandbox.grant(TREE, self.tree, Access::Read);
-        let log = StageLog::new("", "", "", Arc::new(Nobody));
+        let log = StageLog::new("", "", "", Arc::new(Silent));
         let bounds = Bounds::of(Limits::default());
         let (pipe, pump) = log.pipe(&bounds)?;
         let place = format!("the RPM database {path} of pipeline {}", self.pipeline.name);
@@ -161,9 +161,9 @@ impl FinishedTree<'_> {
 }
 
 /// What a tool says goes into the error, not into the log of a stage.
-struct Nobody;
+struct Silent;
 
-impl Observer for Nobody {
+impl Observer for Silent {
     fn event(&self, _: &Event) {}
 }
 

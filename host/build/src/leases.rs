@@ -89,7 +89,7 @@ impl Leases {
 }
 
 impl Drop for Leases {
-    /// After a failure: the same order, and nobody is told of more failures.
+    /// After a failure: the same order, and further failures are not reported.
     fn drop(&mut self) {
         while let Some((_, kept)) = self.0.pop() {
             drop(kept);

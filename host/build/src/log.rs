@@ -144,14 +144,14 @@ fn complete_characters(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    struct Nobody;
-    impl Observer for Nobody {
+    struct Silent;
+    impl Observer for Silent {
         fn event(&self, _: &Event) {}
     }
 
     #[test]
     fn a_character_cut_between_two_writes_arrives_whole() {
-        let log = StageLog::new("p", "m", "i", Arc::new(Nobody));
+        let log = StageLog::new("p", "m", "i", Arc::new(Silent));
         log.log(&[b'a', 0xc3]);
         log.log(&[0xa9, b'b', 0xff]);
         assert_eq!(log.finish(), "aéb\u{fffd}");
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn of_a_long_log_the_beginning_and_the_end_are_kept() {
-        let log = StageLog::new("p", "m", "i", Arc::new(Nobody));
+        let log = StageLog::new("p", "m", "i", Arc::new(Silent));
         log.log(b"first\n");
         let line = "é".repeat(32 << 10);
         for _ in 0..1000 {

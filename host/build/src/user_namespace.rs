@@ -178,7 +178,7 @@ fn subordinate(file: &Path, name: &str, uid: u32) -> Result<Vec<Range<u64>>> {
     let first = 524_288;
     Err(missing(format!(
         "{} gives {found} ids to {name}, {wanted} are needed (root adds them: usermod --add-subuids {first}-{last} --add-subgids {first}-{last} {name}, \
-         with a range that nobody else has)",
+         with a range that no other user has)",
         file.display(),
         last = first + IDS_OF_IMAGE - 1,
     )))

@@ -24,7 +24,7 @@ pub struct Plan {
     pub manifest: String,
     /// How the user calls the policy; none: everything that is asked for is granted.
     pub policy: Option<String>,
-    /// How disks come to be, `loop` or `none`; none where nobody asked.
+    /// How disks come to be, `loop` or `none`; none where the plan was not asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<String>,
     /// What is fetched before the first stage.

@@ -346,7 +346,7 @@ impl Refusal {
         self.mounts.named(&shown(&self.path))
     }
 
-    /// The right that would have allowed it; none when it is the module's own document that refuses, which nobody else widens.
+    /// The right that would have allowed it; none when it is the module's own document that refuses, which no policy widens.
     pub fn missing(&self) -> Option<Right> {
         let path = exactly(&self.place(), self.reach == Coverage::Below);
         (self.origin != OWN).then(|| Right {

@@ -55,11 +55,11 @@ pub(crate) fn say_json(document: &str) {
 
 /// Writes text to standard error.
 pub(crate) fn tell(text: &str, colour: Colour) {
-    // There is nobody left to be told that this does not work.
+    // There is no place left to say that this does not work.
     _ = std::io::stderr().write_all(colour.printable(text).as_bytes());
 }
 
-/// When nobody reads any more, the program ends: what it could still do is only for that reader.
+/// When the reader is gone, the program ends: what it could still do is only for that reader.
 fn write(text: &[u8]) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = out.write_all(text).and_then(|()| out.flush()) {

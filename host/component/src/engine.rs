@@ -157,8 +157,8 @@ impl Engine {
     )]
     fn load(&self, code: &[u8]) -> Option<Component> {
         // SAFETY: `code` is output of `Component::serialize`. It comes from `Cache::get`, which returns only bytes that `Cache::put`
-        // of this user stored (HMAC under a key that nobody else can read), or from `Installed::get`, which returns only bytes that
-        // nobody could write but root and the owner of this program, who could as well replace the program, or from `compile`, which
+        // of this user stored (HMAC under a key that only this user can read), or from `Installed::get`, which returns only bytes that
+        // only root and the owner of this program could write, who could as well replace the program, or from `compile`, which
         // reads them from a pipe of a process of this very program. The bytes are in private memory, so they cannot change after the
         // check.
         unsafe { Component::deserialize(&self.inner, code).ok() }

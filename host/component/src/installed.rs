@@ -1,6 +1,6 @@
 //! Compiled code that was made when the program was installed, so that not even the first run compiles anything.
 //!
-//! It is trusted like the program itself: an entry counts only when nobody but root and the owner of the program can write it and
+//! It is trusted like the program itself: an entry counts only when root and the owner of the program alone can write it and
 //! its directory, and they could as well replace the program.
 use osbuild_wasm_files::resolve::{is_unshared, is_writable_by_others};
 use osbuild_wasm_files::write_file;

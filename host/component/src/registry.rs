@@ -127,7 +127,7 @@ impl Registry {
         Ok(added)
     }
 
-    /// Adds one component from a file that nobody else can write.
+    /// Adds one component from a file that no other user can write.
     pub fn add_file(&mut self, path: &Path) -> Result<Arc<Module>, ComponentError> {
         let bytes = read_unshared_file(path).map_err(unreadable(path))?;
         let module = Arc::new(Module::read(

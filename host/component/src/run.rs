@@ -207,7 +207,7 @@ impl State {
 impl Engine {
     /// Runs a component to its end. `Err` means that it could not be started; whatever it does wrong itself is in the outcome.
     ///
-    /// The component has a thread of its own: one that hangs in a call of the kernel (opening a pipe that nobody writes to) cannot
+    /// The component has a thread of its own: one that hangs in a call of the kernel (opening a pipe without a writer) cannot
     /// be ended, so once its time is up it is left behind and the outcome says `abandoned`.
     pub fn run(&self, compiled: &Compiled, run: Run) -> Result<Outcome, ComponentError> {
         let time = run.quota.limits().time;
@@ -219,7 +219,7 @@ impl Engine {
         let (ends, instance, engine) = (end.clone(), compiled.clone(), self.inner().clone());
         let (report, reports) = channel();
         let work = move || {
-            // Nobody listens any more when the run was abandoned.
+            // There is no receiver when the run was abandoned.
             _ = report.send(carry_out(&engine, &instance, run, ends));
         };
         std::thread::Builder::new()

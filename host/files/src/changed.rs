@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::Path;
 
 /// Calls `visit` with the path below `root` of each regular file whose inode changed at `since` or later (seconds and nanoseconds since
-/// 1970, by the clock of the file system), and the file opened for reading. Nobody can set that time of an inode.
+/// 1970, by the clock of the file system), and the file opened for reading. No program can set that time of an inode.
 ///
 /// # Errors
 /// Something below `root` cannot be examined.

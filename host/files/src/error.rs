@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Bytes of a path in a message; of longer ones there is the end. Nothing is nested so deep but to be looked at by nobody.
+/// Bytes of a path in a message; of longer ones there is the end. Only what is not meant to be looked at is nested so deep.
 const LONGEST: usize = 400;
 
 /// A path as messages show it: one that is far too long begins with `…/`.

@@ -34,7 +34,7 @@ pub fn is_writable_by_others(stat: &Stat) -> bool {
     stat.st_mode & OTHERS_WRITE != 0
 }
 
-/// Modes of directories that are made: nobody else writes into them, whatever the umask allows.
+/// Modes of directories that are made: no other user writes into them, whatever the umask allows.
 const READABLE: u32 = 0o755;
 const PRIVATE: u32 = 0o700;
 
@@ -192,7 +192,7 @@ impl ExportDirectory {
         }
     }
 
-    /// Whether a directory above lets nobody but its owner pass.
+    /// Whether a directory above lets only its owner pass.
     fn is_beyond_reach(&self) -> io::Result<bool> {
         let mut directory = self.directory.try_clone()?;
         loop {
@@ -252,7 +252,7 @@ impl ExportDirectory {
             rustix::fs::fstat(&export)?,
             rustix::fs::fstat(&self.directory)?,
         );
-        // Where nobody else can put anything, what is there is ours, whoever it was given to.
+        // Where no other user can put anything, what is there is ours, whoever it was given to.
         let is_private = is_ours(above.st_uid) && !is_writable_by_others(&above);
         if !is_private && !is_ours_in(&self.directory, own.st_uid)? {
             let problem = format!("is there and belongs to user {}: remove it", own.st_uid);

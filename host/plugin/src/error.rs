@@ -87,7 +87,7 @@ impl PluginError {
         move |cause| Self::Io { path, cause }
     }
 
-    /// For what is read only if nobody else can have written it; such an error names the path itself.
+    /// For what is read only if no other user can have written it; such an error names the path itself.
     pub(crate) fn untrusted(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |cause| match cause.kind() {

@@ -158,7 +158,7 @@ impl Directory {
         Ok(plugin)
     }
 
-    /// Who signed it, when somebody trusted did. A signature that nobody trusted made is worth nothing, and one that is required and
+    /// Who signed it, when somebody trusted did. A signature without a trusted key is worth nothing, and one that is required and
     /// absent or wrong an error.
     fn signer(
         &self,

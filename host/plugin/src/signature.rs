@@ -15,7 +15,7 @@ pub(crate) const SIGNATURE: usize = ed25519_dalek::SIGNATURE_LENGTH;
 /// A key that signs.
 pub struct PrivateKey(SigningKey);
 
-/// The key itself is shown to nobody.
+/// The key itself is never shown.
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PrivateKey({})", self.public())
@@ -151,7 +151,7 @@ impl Trusted {
         Ok(key)
     }
 
-    /// Whether nobody is trusted.
+    /// Whether no key is trusted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

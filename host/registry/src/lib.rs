@@ -1,4 +1,4 @@
-//! Logins of container registries: who the user is to them, and to whom that may be told.
+//! Logins of container registries: who the user is to them, and which servers may see that.
 //!
 //! A registry says at which server tokens are had ("realm"; github.com/distribution/distribution: "Token Authentication
 //! Specification"). A login goes there only over a secured connection, and only to a server of the registry's own name.

@@ -10,7 +10,7 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 /// Who the user is to a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Login {
-    /// Nobody.
+    /// Without a name.
     None,
     /// Somebody.
     Password {
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// The login for a registry, nobody's when there is none, by the variables of the environment; or what is wrong with the file that has it.
+/// The login for a registry, the empty one when there is none, by the variables of the environment; or what is wrong with the file that has it.
 ///
 /// # Errors
 /// One line.

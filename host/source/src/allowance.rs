@@ -4,7 +4,7 @@ use osbuild_wasm_manifest::location::Location;
 use std::fmt;
 use std::time::Duration;
 
-/// The most that a source fetches where nobody says otherwise, in bytes.
+/// The most that a source fetches unless a policy says otherwise, in bytes.
 const LARGEST_SOURCE: u64 = 64 << 30;
 
 /// What a source may reach, and how much it may take.

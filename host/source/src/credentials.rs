@@ -69,7 +69,7 @@ impl Registry {
     }
 }
 
-/// A file with one login that nobody else can read, as long as it is used (containers-auth.json(5)).
+/// A file with one login that only this user can read, as long as it is used (containers-auth.json(5)).
 pub(crate) struct Credentials(Scratch);
 
 impl Credentials {

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long one side may say nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the numbers come from that nobody can guess.
+/// The source of numbers that cannot be guessed.
 const RANDOM: &str = "/dev/urandom";
 
 /// A server for one pull.

@@ -1,6 +1,6 @@
 //! What of this machine's containers-registries.conf(5) counts for `skopeo`.
 //!
-//! Mirrors and rewritten names would lead it to servers that nobody has seen in the manifest, so its own configuration is switched
+//! Mirrors and rewritten names would lead it to servers that are not in the manifest, so its own configuration is switched
 //! off. What cannot be switched off, or is named by the user, is told: it is a file of this machine that the source reads.
 
 use crate::Environment;

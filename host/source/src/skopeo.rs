@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
 
 /// Content type of the store: each image is a directory named by its id and by the digest of its manifest. Older programs had one
-/// without digest, whose layers nobody had compared with the configuration.
+/// without digest, whose layers were not compared with the configuration.
 const CONTAINERS: &str = "org.osbuild.containers.verified";
 
 /// The most bytes of an image that is verified when it is used; it was fetched within the limits of its source.
@@ -89,7 +89,7 @@ async fn compare(
         .map_err(|error| error.to_string())?
 }
 
-/// Ends work on another thread when nobody waits for it any more.
+/// Ends work on another thread when its result is not awaited any more.
 #[derive(Default)]
 struct DropFlag(std::sync::Arc<std::sync::atomic::AtomicBool>);
 

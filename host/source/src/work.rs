@@ -18,7 +18,7 @@ pub(crate) fn run(work: impl Future<Output = ()>) -> Result<(), String> {
         .build();
     let runtime = runtime.map_err(|error| format!("cannot start fetching: {error}"))?;
     runtime.block_on(work);
-    // Name look-ups cannot be interrupted; nobody waits for them.
+    // Name look-ups cannot be interrupted; the run does not wait for them.
     runtime.shutdown_background();
     Ok(())
 }

@@ -179,7 +179,7 @@ impl Store {
     ) -> Result<Object, StoreError> {
         let target = self.objects_dir().join(&record.id);
         rustix::fs::syncfs(open_root(draft).at("open", draft)?).at("write to the disk", draft)?;
-        // Locked before it has its name, so that nobody can evict it before it is returned.
+        // Locked before it has its name, so that no process can evict it before it is returned.
         let lock_path = draft.join("lock");
         let lock = try_lock_shared(&lock_path).at("lock", &lock_path)?;
         let lock = lock.ok_or(Errno::AGAIN).at("lock", &lock_path)?;

@@ -73,7 +73,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Nobody to tell: the directory stays without an owner and the next run sweeps it.
+        // The directory stays without an owner and the next run sweeps it.
         let _ = self.remove();
     }
 }

@@ -175,7 +175,7 @@ fn ask_for_modules(steps: &FirstSteps) -> Result<(), Problem> {
     )?;
     const SETTING: &str = "/proc/sys/kernel/modprobe";
     about(SETTING, std::fs::write(SETTING, MODPROBE))?;
-    // Nobody asks the kernel for these by opening their nodes where no udev runs.
+    // Where no udev runs, no program makes the kernel load these by opening their nodes.
     for module in ["loop", "dm-mod"] {
         let _ = Command::new(MODPROBE).arg(module).status();
     }

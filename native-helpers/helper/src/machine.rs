@@ -53,7 +53,7 @@ fn directories(session: &Session) -> Result<Vec<Shown>, Failure> {
     shown.collect()
 }
 
-/// Makes a file system that needs no care: nobody reads it after the machine.
+/// Makes a file system that needs no care: it is not read after the machine.
 fn make_disk(session: &Session, disk: &str) -> Result<(), Failure> {
     // That it may be changed.
     session.access.open(disk, Need::Write, OFlags::PATH)?;

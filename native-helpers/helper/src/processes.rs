@@ -42,7 +42,7 @@ pub struct Processes {
 pub struct Nameless {
     pub bytes: u64,
     pub inodes: u64,
-    /// There are more whose size nobody tells: on their way from one process to another, or mapped where this process may not look.
+    /// There are more whose size the kernel does not tell: on their way from one process to another, or mapped where this process may not look.
     pub more: bool,
 }
 

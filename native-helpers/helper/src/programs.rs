@@ -48,7 +48,7 @@ pub trait Programs {
     /// Runs one to its end. A status other than 0 is no failure.
     fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Result<Ended, Failure>;
 
-    /// Lets time pass; fails as soon as nobody wants the result any more.
+    /// Lets time pass; fails as soon as the result is not wanted any more.
     fn pause(&self, time: Duration) -> Result<(), Failure>;
 }
 

@@ -48,7 +48,7 @@ impl Scratch {
         self.0.join("cmdline")
     }
 
-    /// A new directory that nobody else uses.
+    /// A new directory of this runner alone.
     pub fn fresh(&self, name: &str) -> Result<PathBuf, Failure> {
         for number in 0_u32.. {
             let path = self.0.join(format!("{name}-{number}"));

@@ -83,7 +83,7 @@ pub fn differs(tree: &Path, name: &str, entry: &Entry) -> Option<String> {
             Err(_) => Some(format!("{name} is no link")),
         };
     }
-    // Where a link leads depends on who follows it, so that nobody does.
+    // Where a link leads depends on the process that follows it, so links are not followed.
     if let Ok(text) = fs::read_link(&path) {
         return Some(format!("{name} is a link to {}", text.display()));
     }

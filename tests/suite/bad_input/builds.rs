@@ -49,7 +49,7 @@ fn a_wrong_checksum() {
 #[test]
 fn a_refused_connection() {
     let scratch = Scratch::new();
-    // Nobody listens on a port that was just given back.
+    // No server listens on a port that was just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("loopback")

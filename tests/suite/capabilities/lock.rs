@@ -210,7 +210,7 @@ fn a_locked_run_refuses_what_the_manifest_gained() {
         .says("\"0644\" -> \"4755\"");
 }
 
-/// Nobody may do more by any of these, and another image comes out.
+/// None of these gives more rights, and another image comes out.
 #[test]
 fn another_effect_of_a_manifest_fails_the_comparison_and_is_told_in_words() {
     let stage = |module: &str, options: Value| small::stage(module, options);

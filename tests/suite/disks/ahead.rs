@@ -35,7 +35,7 @@ fn a_plan_says_how_disks_come_to_be() {
         .expect(0)
         .says("devices: loop: loop devices and mounts of the kernel");
     plan("", &file).run().expect(0).never_says("devices: ");
-    // What is `auto` depends on who asks.
+    // What is `auto` depends on the user.
     let user = user::machine(&scratch);
     let command = format!(
         "plan --devices=auto --libdir {} {}",

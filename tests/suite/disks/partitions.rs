@@ -232,7 +232,7 @@ fn a_partition_that_is_not_there_is_an_error_with_its_number() {
         .expect(1)
         .says("mount fat (org.osbuild.fat)")
         .says("there is no partition 9");
-    // Without a scan nobody looks for partitions: that is known before.
+    // Without a scan there are no partitions to be found: that is known before.
     more["devices"]["disk"]["options"]["partscan"] = false.into();
     let stages = document["pipelines"][1]["stages"]
         .as_array_mut()

@@ -271,7 +271,7 @@ fn a_device_node_that_lies_in_the_tree_is_not_opened() {
     );
 }
 
-/// Runs steps on a tree with a pipe: opening one that nobody else has open would wait for ever.
+/// Runs steps on a tree with a pipe: opening one without another end would wait for ever.
 fn open_pipe(steps: &[&str], seconds: &str) -> osbuild_wasm_tests::Ended {
     let scratch = Scratch::new();
     let made = std::process::Command::new("mkfifo")

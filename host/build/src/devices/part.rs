@@ -19,7 +19,7 @@ use std::path::Path;
 /// The only size of sectors that files have.
 const SECTOR: u32 = 512;
 
-/// The modification time of a copy that nobody has written: 1970.
+/// The modification time of a copy that was not written: 1970.
 const UNTOUCHED: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,

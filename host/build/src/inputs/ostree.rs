@@ -32,7 +32,7 @@ pub(crate) struct Ostree<'a> {
 }
 
 impl<'a> Ostree<'a> {
-    /// `place` is whom messages name.
+    /// `place` is what messages name.
     pub(crate) fn new(helpers: Helpers<'a>, sandbox: &Sandbox, place: String) -> Result<Self> {
         // Not the stage's own directory: its tools get another /etc.
         let scratch = sandbox.scratch.join("ostree");

@@ -169,7 +169,7 @@ impl AuthorizedPlan<'_> {
         &self.0.document
     }
 
-    /// The helpers that its stages, devices and mounts use, each with who asks for it first.
+    /// The helpers that its stages, devices and mounts use, each with the first that needs it.
     pub fn helpers(&self) -> BTreeMap<Interface, String> {
         let mut helpers = BTreeMap::new();
         for (scheduled, shown) in self.0.pipelines.iter().zip(&self.0.document.pipelines) {

@@ -47,7 +47,7 @@ pub(crate) fn run_component(
     pipe: OwnedFd,
 ) -> Result<Outcome> {
     let plan = component.plan;
-    // Nobody else may have looked.
+    // The plan decides; here a stage that it denies still ends.
     if let Some(denial) = plan.decision.denials.first() {
         let reason = format!("is denied {}: {}", denial.capability, denial.reason);
         return Err(BuildError::manifest(&plan.module.metadata.name, reason));

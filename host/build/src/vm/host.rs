@@ -100,7 +100,7 @@ fn run_machine(
     let mut heard = Heard::default();
     let ended = std::thread::scope(|scope| {
         let (session, boot) = (&session, files.boot(accelerated));
-        // The machine has the only other end of the pipe when the call has begun, and nobody has when it is over.
+        // The machine has the only other end of the pipe when the call has begun, and no process has when it is over.
         let machine = scope.spawn(move || session.boot(boot, writer.as_fd()));
         let first = FIRST_WORD[usize::from(!accelerated)];
         heard.listen(context, pipeline, reader, session, first);
@@ -253,7 +253,7 @@ fn ended_early(
     BuildError::manifest(place, format!("{reason}{}", files.said()))
 }
 
-/// Keeps the trees that came out, each with what the stages up to it reported. The machine is off: nobody changes them any more.
+/// Keeps the trees that came out, each with what the stages up to it reported. The machine is off: they do not change any more.
 fn take(
     pipeline: &Pipeline,
     files: &Files,

@@ -30,7 +30,7 @@ pub struct Inner {
     pub imports: Vec<InnerImport>,
     /// Core modules in it.
     pub modules: usize,
-    /// Names of its custom sections. A module document here is nobody's: only the outermost counts.
+    /// Names of its custom sections. A module document here does not count: only the outermost does.
     pub sections: BTreeSet<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct Inner {
 pub struct InnerImport {
     /// Its name.
     pub name: String,
-    /// Who gives it, one for each time the component is used; empty when nobody does.
+    /// Who gives it, one for each time the component is used; empty when none is given.
     pub supplied: BTreeSet<Supply>,
 }
 

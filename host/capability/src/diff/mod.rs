@@ -124,7 +124,7 @@ impl Diff {
         self.is_harmless() && self.shrank.is_empty() && self.changed.is_empty()
     }
 
-    /// Whether nobody may do more and the manifest has the same done.
+    /// Whether no right grew and the manifest has the same effects.
     pub fn is_harmless(&self) -> bool {
         self.grew.is_empty() && self.effects.is_empty()
     }

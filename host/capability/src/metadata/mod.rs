@@ -37,7 +37,7 @@ pub struct ModuleMetadata {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
     /// Those of the programs that run with the privileges of the machine, as strong as root, because the kernel gives what they do to
-    /// nobody else.
+    /// no other user.
     #[serde(
         default,
         rename = "privileged-programs",

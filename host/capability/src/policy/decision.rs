@@ -142,7 +142,7 @@ impl Decision {
         for path in &ask.module.reads {
             let capability = format!("read build://{path}");
             if ask.on_this_machine && !readable_on_this_machine(Path::new(path)) {
-                // Nobody can grant it, and in a manifest with a build pipeline the same module reads something else.
+                // No policy can grant it, and in a manifest with a build pipeline the same module reads something else.
                 self.withheld.push(format!("{capability} of this machine"));
             } else {
                 match allow(path) {

@@ -90,7 +90,7 @@ impl Gate {
         error
     }
 
-    /// Everything may be done and nobody listens: where an object really is does not matter, so nobody asks the kernel.
+    /// Everything may be done and there is no recorder: where an object really is does not matter, so the kernel is not asked.
     pub(super) fn is_open(&self) -> bool {
         self.rights.is_everything() && self.recorder.is_none()
     }

@@ -1,4 +1,4 @@
-//! What programs wrote, measured: nobody sees them do it.
+//! What programs wrote, measured: the host does not see them do it.
 use super::Result;
 use super::errors::{failed, from_errno};
 use super::roots::{Roots, link_of};

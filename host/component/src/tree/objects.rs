@@ -164,7 +164,7 @@ impl<'a> Located<'a> {
         )
         .map_err(|errno| from_errno(from.located.path, errno))?;
         if !from.located.gate.is_open() && !object.is_at(&target) {
-            // Something else took the name meanwhile: nobody allowed that to be moved.
+            // Something else took the name meanwhile: no right allows that to be moved.
             _ = renameat(
                 &target.parent,
                 &*target.file_name(),

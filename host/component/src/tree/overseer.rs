@@ -25,7 +25,7 @@ pub(super) struct Overseen<'a> {
     located: &'a Located<'a>,
     /// As it was asked for.
     asked: &'a str,
-    /// Where the copy really goes; none when nobody asks.
+    /// Where the copy really goes; none when it is not asked for.
     place: Option<Place>,
     reach: Coverage,
     /// Files are written to where links at their names lead, as cp does; otherwise links are replaced.

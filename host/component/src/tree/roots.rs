@@ -74,7 +74,7 @@ pub(crate) struct Located<'a> {
     anchor: Held<'a>,
     /// Remembers where the directory is on this machine, if it stays the same.
     host: Option<&'a OnceLock<PathBuf>>,
-    /// The directory's path of the contract; empty when nobody will ask for it.
+    /// The directory's path of the contract; empty when it will not be asked for.
     pub(super) contract: Cow<'a, str>,
     pub(crate) rest: &'a str,
     pub(crate) access: Access,

@@ -17,7 +17,7 @@ use std::path::Path;
 /// The kernel's own limit for a value and for a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX).
 const XATTR_MAX: usize = 64 * 1024;
 
-/// Whether a new entry belongs to whom the original does.
+/// Whether a new entry has the owner of the original.
 fn has_owner(new: &Stat, original: &Stat) -> bool {
     (new.st_uid, new.st_gid) == (original.st_uid, original.st_gid)
 }

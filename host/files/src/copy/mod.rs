@@ -64,7 +64,7 @@ pub struct CopyOptions<'a> {
     pub set_xattr: Option<&'a SetXattr<'a>>,
     /// Asked before each thing that is done.
     pub overseer: Option<&'a dyn Overseer>,
-    /// New entries belong to this process, and what is not its own runs in nobody's name: such files lose their set-id bits.
+    /// New entries belong to this process, and what is not its own cannot run in its owner's name: such files lose their set-id bits.
     pub without_owners: bool,
 }
 

@@ -91,7 +91,7 @@ fn code_is_loaded_only_from_what_nobody_else_can_write() {
         );
         fs::set_permissions(at(path), before).unwrap();
     }
-    // A sticky directory lets nobody replace what is another's.
+    // A sticky directory does not let a user replace what is another's.
     mode(&at("a"), 0o1777);
     read_unshared_file(&at("a/b/code")).unwrap();
     chown(at("a/b/code"), Some(OTHER), None).unwrap();

@@ -167,7 +167,7 @@ pub fn authority(text: &str) -> Option<String> {
     Location::parse(&format!("https://{text}/")).ok()?.host()
 }
 
-/// Whether nobody but this machine sees what is sent there.
+/// Whether what is sent there stays on this machine.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -55,7 +55,7 @@ impl AdversarialTree {
         }
     }
 
-    /// Makes `place/tree` and, beside it, `place/outside`, which nobody may touch. None when the case has nothing to change.
+    /// Makes `place/tree` and, beside it, `place/outside`, which the stage may not touch. None when the case has nothing to change.
     pub(super) fn make(
         self,
         case: &Case,

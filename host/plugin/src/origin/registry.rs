@@ -146,7 +146,7 @@ fn layer<'a>(manifest: &'a OciImageManifest, kinds: &[&str]) -> Option<&'a OciDe
     layers.find(|layer| kinds.contains(&layer.media_type.as_str()))
 }
 
-/// A layer's bytes, by its digest alone: a layer's `urls` would lead to servers that nobody named.
+/// A layer's bytes, by its digest alone: a layer's `urls` would lead to servers that the user did not name.
 async fn blob(
     registry: &mut Pull,
     text: &str,

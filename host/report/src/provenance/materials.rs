@@ -65,7 +65,7 @@ fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
         .as_str()
 }
 
-/// A URL without name and password; one that cannot be read is fetched by nobody.
+/// A URL without name and password; one that cannot be read is not fetched.
 fn without_credentials(url: &str) -> Option<String> {
     Some(Location::parse(url).ok()?.without_credentials())
 }

@@ -17,7 +17,7 @@ pub fn audit_table(audit: &Audit) -> Table {
         .iter()
         .filter(|audited| !audited.inner.is_empty());
     let mut parts = vec![components];
-    // What a compiler's adapter adds is inside of every component, and nobody's choice.
+    // What a compiler's adapter adds is inside of every component, and not the author's choice.
     parts.extend(
         composed
             .filter(|audited| audited.inner.iter().any(is_telling))

@@ -38,7 +38,7 @@ pub(super) fn interfaces(profile: &Profile) -> String {
     list("interfaces", names)
 }
 
-/// What is asked for of WASI and refused, by package: single interfaces tell nobody more.
+/// What is asked for of WASI and refused, by package: single interfaces say no more.
 pub(super) fn refused_wasi(profile: &Profile) -> String {
     let packages = |wanted: Standing| {
         let names = profile

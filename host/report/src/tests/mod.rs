@@ -202,7 +202,7 @@ impl Write for Shared {
     }
 }
 
-/// A writer that nobody reads.
+/// A writer without a reader.
 struct Broken;
 
 impl Write for Broken {

@@ -20,7 +20,7 @@ pub(crate) struct Security {
     pub(crate) identity: Option<Identity>,
 }
 
-/// A client certificate, and whom it is for: another server that leads to, or is led to, does not see it.
+/// A client certificate, and the server that it is for: another server that leads to, or is led to, does not see it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) certificate: ClientCertificate,

@@ -1,6 +1,6 @@
 //! Giving verified files their final names, many at a time, beside the download of others.
 //!
-//! What has its final name is trusted by later runs. Until its bytes are on the disk, which nobody waits for, a mark in the store
+//! What has its final name is trusted by later runs. Until its bytes are on the disk, which the run does not wait for, a mark in the store
 //! says so ([`Unsynced`]).
 
 use crate::checksum::{Checksum, FILES};

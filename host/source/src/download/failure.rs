@@ -15,7 +15,7 @@ pub(crate) enum Failure {
         /// How long the server asks to wait.
         wait: Option<Duration>,
     },
-    /// Nobody is there: a service that starts may come soon, a host that is down will not.
+    /// There is no answer: a service that starts may come soon, a host that is down will not.
     Unreachable(String),
     /// It will not.
     Lasting(String),

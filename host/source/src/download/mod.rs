@@ -48,7 +48,7 @@ pub(crate) struct Limits {
     pub(crate) bytes_per_second: u64,
     /// Attempts that may fail in a row without a byte more than before.
     pub(crate) attempts: u32,
-    /// As many where nobody answers.
+    /// As many where no answer comes.
     pub(crate) calls: u32,
     /// Pause before the second attempt; it doubles from one to the next, up to `longest_pause`.
     pub(crate) pause: Duration,

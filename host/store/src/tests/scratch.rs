@@ -88,7 +88,7 @@ fn scratch_of_a_killed_run_is_swept_and_that_of_a_live_one_is_not() {
     let (dir, first) = store();
     let live = first.scratch("live").unwrap();
     let scratch = first.path().join("scratch");
-    // What a killed run leaves: a lock file that nobody locks, its directory, or a directory alone.
+    // What a killed run leaves: a lock file without a lock, its directory, or a directory alone.
     fs::write(scratch.join("dead-1-0-1.lock"), "").unwrap();
     fs::create_dir_all(scratch.join("dead-1-0-1/tree/etc")).unwrap();
     fs::create_dir_all(scratch.join("orphan-1-0-1/tree")).unwrap();

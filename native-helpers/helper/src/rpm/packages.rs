@@ -107,7 +107,7 @@ impl Reader<'_> {
     }
 }
 
-/// Refuses control characters: nobody needs them, and reports and bills of materials repeat what a package says.
+/// Refuses control characters: no package needs them, and reports and bills of materials repeat what a package says.
 fn check(package: &Package) -> Result<(), String> {
     // Licences of some packages have several lines.
     let lines = |text: &Option<String>| {

@@ -112,7 +112,7 @@ pub const NOT_PERMITTED: [u32; 7] = [
 /// the kernel the partitions, which are looked for when the device is attached. None is done, and all are told to have been.
 pub const NOT_DONE: [u32; 3] = [0x4008_1271, 0x1261, 0x1269]; // BLKBSZSET, BLKFLSBUF, BLKPG
 
-/// The family of requests of KVM: of /dev/kvm, and of the machines and processors that it makes, which concern nobody else.
+/// The family of requests of KVM: of /dev/kvm, and of the machines and processors that it makes, which concern no other program.
 pub const KVM: u8 = 0xae;
 
 /// All that are allowed.

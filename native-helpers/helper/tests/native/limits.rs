@@ -180,7 +180,7 @@ fn files_without_a_name_count_as_written() {
     }
 }
 
-/// A machine that gives nobody control groups.
+/// A machine without control groups.
 fn without_control_groups(test: impl FnOnce()) {
     osbuild_wasm_sys::namespace::private_mounts().unwrap();
     host("mount", &["-t", "tmpfs", "none", "/sys/fs/cgroup"]);

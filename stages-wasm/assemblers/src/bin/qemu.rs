@@ -112,7 +112,7 @@ impl Options {
         }
     }
 
-    /// GRUB is the loader of dos tables when nobody says otherwise.
+    /// GRUB is the loader of dos tables unless the options say otherwise.
     fn loader(&self, label: &str) -> Option<Loader> {
         let default = (label == "dos").then_some(Loader::Grub2);
         self.bootloader

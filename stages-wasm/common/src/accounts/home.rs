@@ -29,7 +29,7 @@ pub fn create_home(tree: &Tree, home: &str, uid: u32, gid: u32, settings: &Setti
 }
 
 /// Makes a home directory as mkhomedir_helper(8) does when it is told nothing but the user: it looks at no settings, its directories have
-/// mode 0755, and files can be written by the user and by nobody else.
+/// mode 0755, and files can be written by the user alone.
 pub fn create_missing_home(tree: &Tree, home: &str, uid: u32, gid: u32) -> Result<()> {
     let mode = |found: &Metadata| match found.kind {
         FileType::Regular => Some((found.mode | 0o200) & 0o1755),

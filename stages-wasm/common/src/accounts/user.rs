@@ -3,9 +3,9 @@ use super::Table;
 use super::database::{Database, check_name};
 use osbuild_stage::{Error, Result, bail};
 
-/// The shell of users for whom nobody says one.
+/// The shell of users without one of their own.
 const SHELL: &str = "/bin/bash";
-/// The group of users when they have none of their own and nobody says one.
+/// The group of users when they have none of their own and none is given.
 const GROUP: u32 = 100;
 
 /// The longest name of a user.

@@ -219,7 +219,7 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// What waited: links whose place nobody took, then the times of directories, the innermost first.
+    /// What waited: links whose place is still free, then the times of directories, the innermost first.
     fn finish(self) -> Result<()> {
         for (member, inode) in &self.links {
             let place = &member.path;

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         } else {
             "dracut"
         };
-        // dracut talks to the system log, which nobody reads here.
+        // dracut talks to the system log, which there is not here.
         let silence = tree.exists("usr/bin/logger")?;
         options.kernel.iter().try_for_each(|kernel| {
             let mut command =

@@ -63,7 +63,7 @@ impl Command for PushArguments {
     fn run(self) -> Result {
         let path = &self.plugin;
         let fetched = Origin::File(path.clone()).fetch()?;
-        // What nobody could install is not published.
+        // What cannot be installed is not published.
         let origin = osbuild_wasm_component::Origin::File(path.clone());
         osbuild_wasm_component::Module::read(
             &path.display().to_string(),

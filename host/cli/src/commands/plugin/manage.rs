@@ -85,7 +85,7 @@ pub(crate) fn directory(named: Option<&Path>) -> Option<Directory> {
     );
     let keys = place("OSBUILD_WASM_KEYS", "XDG_CONFIG_HOME", ".config", "keys");
     let path = named.map(Path::to_owned).or(plugins)?;
-    // Without a home nobody is trusted.
+    // Without a home no key is trusted.
     let keys = keys.unwrap_or_else(|| path.join("keys"));
     Some(Directory::new(path, keys))
 }

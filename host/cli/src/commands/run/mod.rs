@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wanted::Wanted;
 
-/// Whose words the run speaks where nobody asked for JSON.
+/// Whose words the run speaks without --json.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutputDialect {
     /// Ours: a progress display, diagnostics on standard error, a table at the end.
