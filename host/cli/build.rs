@@ -1,4 +1,5 @@
 //! Embeds every component that was built for stages and assemblers, each with its module document and compressed.
+#![allow(clippy::disallowed_methods, reason = "it makes files of the build")]
 use osbuild_wasm_capability::{VERSION, embed};
 use serde_json::Value;
 use std::error::Error;

@@ -1,4 +1,5 @@
 //! Embeds what `plugin new` copies: the templates, and for Rust the SDK as it is, made to stand alone.
+#![allow(clippy::disallowed_methods, reason = "it makes files of the build")]
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;

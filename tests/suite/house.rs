@@ -7,18 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Rooms that make files where a command line says; others would follow links there, so they do it by `host/files`.
-const ROOMS_OF_COMMANDS: [&str; 2] = ["host/cli/src", "host/plugin/src"];
-/// What makes files by a name, as it is called in these rooms.
-const BY_NAME: [&str; 6] = [
-    "fs::write(",
-    "File::create",
-    "OpenOptions",
-    "create_dir",
-    "DirBuilder",
-    "canonicalize(",
-];
-
 /// Which rooms a room may use. Rooms not named here may neither be used nor use others.
 const DIRECTIONS: [(&str, &[&str]); 22] = [
     ("host/manifest", &[]),
@@ -325,24 +313,6 @@ fn is_of_workspace(path: &Path, rooms: &BTreeSet<String>) -> bool {
         .skip(1)
         .find(|directory| directory.join("Cargo.toml").is_file());
     package.is_some_and(|package| rooms.contains(&relative(package)))
-}
-
-#[test]
-fn commands_make_files_by_the_room_that_follows_no_links() {
-    for path in sources() {
-        let name = relative(&path);
-        // The trees of `plugin test` are its own.
-        let is_watched = ROOMS_OF_COMMANDS.iter().any(|room| name.starts_with(room));
-        if !is_watched || name.contains("/conformance/") {
-            continue;
-        }
-        let text = fs::read_to_string(&path).expect("a source file");
-        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let text = text.replace("NewFile::create", "");
-        for call in BY_NAME {
-            assert!(!text.contains(call), "{name}: {call}");
-        }
-    }
 }
 
 #[test]

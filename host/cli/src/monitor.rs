@@ -58,6 +58,10 @@ pub(crate) fn descriptor(number: Option<i32>) -> std::io::Result<File> {
 
 /// A duplicate of a descriptor that is only a number here. The kernel checks that it is there, as it does for another process; without
 /// any unsafe conversion.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it opens a descriptor of this process, no name"
+)]
 fn inherited(number: i32) -> std::io::Result<File> {
     if number < 0 {
         return Err(Errno::BADF.into());

@@ -1,5 +1,6 @@
 //! Programs that call `osbuild` (image-builder, osbuild-composer's worker) do not notice that it is another one: the manifest on standard
 //! input, a JSON sequence on descriptor 3, the result on standard output.
+#![allow(clippy::disallowed_methods, reason = "tests make their own files")]
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by it, helpers of tests included"

@@ -1,4 +1,5 @@
 //! The program under the name of osbuild: what it prints where, and its exit codes.
+#![allow(clippy::disallowed_methods, reason = "it makes files of the build")]
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by it, helpers of tests included"

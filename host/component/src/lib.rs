@@ -3,6 +3,10 @@
 //! The only room that sees wasmtime. Privileged interfaces are carried out by whoever implements [`Helpers`]; files by [`tree`],
 //! which resolves every path inside a granted directory.
 #![deny(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the cache and the trees of stages are its own"
+)]
 
 pub mod bindings;
 mod cache;

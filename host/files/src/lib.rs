@@ -3,6 +3,10 @@
 //! Everything is relative to open directories and follows no link that a tree contains, so that a hostile tree cannot lead
 //! anywhere else. The store and the host's side of `osbuild:stage/tree` share this room.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the room that makes files"
+)]
 
 mod carried;
 mod changed;

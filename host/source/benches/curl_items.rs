@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p osbuild-wasm-source` serves items from a process of its own on this machine and prints, for many
 //! small items and for a few large ones, the time of both and the most memory that ours took.
+#![allow(clippy::disallowed_methods, reason = "tests make their own files")]
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "its purpose is a table")]
 #![allow(clippy::unwrap_used, reason = "a bench may end at the first surprise")]

@@ -4,6 +4,10 @@
 //! store under its key, after its content was verified, or says why that failed. Adding a kind of source is a file
 //! with a function of type [`Fetcher`] and a line in [`MODULES`].
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the directories of downloads are its own: they lie in the store"
+)]
 
 mod allowance;
 mod checksum;

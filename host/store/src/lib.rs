@@ -15,6 +15,7 @@
 //! Several runs may use one store. Everything that must hold between them rests on two facts of the kernel: a rename
 //! is atomic, and a lock on an open file goes away with the process that held it, however that process ended.
 #![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "the store is its own")]
 
 mod error;
 mod evict;
