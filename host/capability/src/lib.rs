@@ -2,7 +2,10 @@
 //!
 //! Pure: nothing here touches the machine. The words are those of `wit/` and of the module documents in `schemas/`.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 
 pub mod audit;
 pub mod diff;

@@ -1,6 +1,9 @@
 //! `osbuild-wasm`: builds operating-system images from osbuild manifests, every stage a WebAssembly component in a sandbox.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 #[macro_use]
 mod print;
 

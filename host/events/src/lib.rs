@@ -3,7 +3,10 @@
 //! Plain data between the rooms that build and fetch (which produce it) and the room that reports (which renders it): who only reads it
 //! needs neither engine nor store.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 
 use osbuild_wasm_manifest::json::{Object, Value};
 use osbuild_wasm_manifest::model::Runner;

@@ -3,7 +3,10 @@
 //! Pure: nothing here reads a file, asks the system or prints. The way of a manifest is
 //! [`json::parse`] -> [`validate::validate`] -> [`load::load`] -> [`model::Manifest`].
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 
 mod alias;
 pub mod catalogue;

@@ -3,7 +3,10 @@
 //!
 //! Nothing here runs a component: the conformance kit is handed something that does.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 
 mod conformance;
 mod error;

@@ -3,7 +3,10 @@
 //! A registry says at which server tokens are had ("realm"; github.com/distribution/distribution: "Token Authentication
 //! Specification"). A login goes there only over a secured connection, and only to a server of the registry's own name.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 
 mod login;
 mod token;

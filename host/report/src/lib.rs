@@ -3,7 +3,10 @@
 //! Nothing here decides anything about a build. Everything that is written goes to a writer that the caller gives, or is returned as
 //! text, with colour only when the caller says so ([`Colour`]).
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 
 pub mod diagnostic;
 mod findings;

@@ -1,6 +1,9 @@
 //! What a virtual machine boots: a kernel that some root directory has, and an initial RAM disk made for it.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make their own files")
+)]
 
 mod cpio;
 mod initrd;

@@ -84,23 +84,33 @@ fn start(directory: &Path) -> io::Result<Child> {
         .spawn()
 }
 
-/// The number of the shell, once it is there.
+/// The number of the shell, once it is there and the process that started it waits for it.
 fn wait(run: &mut Child) -> io::Result<u32> {
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
         if run.try_wait()?.is_some() {
             break;
         }
-        let shell = descendants(run.id()).into_iter().find(|pid| {
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-            name.is_ok_and(|name| name.trim() == "bash")
-        });
-        if let Some(shell) = shell {
+        let shell = descendants(run.id())
+            .into_iter()
+            .find(|pid| stat(*pid).is_some_and(|(name, _, _)| name == "bash"));
+        std::thread::sleep(Duration::from_millis(20));
+        let parent = shell.and_then(stat).and_then(|(_, _, parent)| stat(parent));
+        if let (Some(shell), Some((_, 'S', _))) = (shell, parent) {
             return Ok(shell);
         }
-        std::thread::sleep(Duration::from_millis(20));
     }
     Err(io::Error::other("the run had no shell"))
+}
+
+/// Name, state and parent of a process, of /proc/PID/stat.
+fn stat(pid: u32) -> Option<(String, char, u32)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, tail) = text.rsplit_once(')')?;
+    let (_, name) = head.split_once('(')?;
+    let mut words = tail.split_whitespace();
+    let state = words.next()?.chars().next()?;
+    Some((name.to_owned(), state, words.next()?.parse().ok()?))
 }
 
 /// All processes that one has started, and those that these have.
