@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may neither be used nor use others.
-const DIRECTIONS: [(&str, &[&str]); 22] = [
+const DIRECTIONS: [(&str, &[&str]); 23] = [
     ("host/manifest", &[]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
@@ -30,7 +30,12 @@ const DIRECTIONS: [(&str, &[&str]); 22] = [
     ("host/component", &["host/capability", "host/files"]),
     (
         "host/report",
-        &["host/events", "host/manifest", "host/capability"],
+        &[
+            "host/events",
+            "host/manifest",
+            "host/capability",
+            "native-helpers/packages",
+        ],
     ),
     (
         "host/build",
@@ -43,6 +48,7 @@ const DIRECTIONS: [(&str, &[&str]); 22] = [
             "host/capability",
             "host/files",
             "host/vm",
+            "native-helpers/packages",
             "native-helpers/protocol",
             // What a mount takes away is said in one way only.
             "native-helpers/sys",
@@ -73,14 +79,20 @@ const DIRECTIONS: [(&str, &[&str]); 22] = [
             "host/component",
             "host/report",
             "host/build",
+            "native-helpers/packages",
             "native-helpers/protocol",
         ],
     ),
+    ("native-helpers/packages", &[]),
     ("native-helpers/protocol", &[]),
     ("native-helpers/sys", &[]),
     (
         "native-helpers/helper",
-        &["native-helpers/sys", "native-helpers/protocol"],
+        &[
+            "native-helpers/sys",
+            "native-helpers/protocol",
+            "native-helpers/packages",
+        ],
     ),
     ("stages-wasm/sdk", &[]),
     ("stages-wasm/sdk-test", &[]),

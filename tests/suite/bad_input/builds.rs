@@ -190,7 +190,7 @@ fn a_program_that_the_build_root_lacks() {
       id: [ID]
       log:
         | error: sfdisk: the build root has no such program: install fdisk (Debian) or util-linux (Fedora) there
-    hint: sfdisk is missing in the build root: add util-linux to pipeline build
+    hint: sfdisk is missing in the build root: add fdisk (Debian) or util-linux (Fedora) to pipeline build
     "#);
     machine::assert_nothing_left(scratch.root());
 }

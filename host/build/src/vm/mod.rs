@@ -17,6 +17,7 @@ pub use guest::{Guest, WORD};
 pub(crate) use host::run_stages;
 use osbuild_wasm_files::resolve::open_unshared_directory;
 use osbuild_wasm_manifest::model::Pipeline;
+use osbuild_wasm_packages::package_of;
 use osbuild_wasm_vm::{Kernel, RootDirectory};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,15 +25,8 @@ use std::path::{Path, PathBuf};
 /// The variable that names a root directory with a kernel to take before all others.
 const KERNEL: &str = "OSBUILD_WASM_KERNEL";
 
-/// Programs of this machine without which there is no virtual machine, with the packages of Debian and Fedora that have them.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("mkfs.ext4", "e2fsprogs"),
-    ("modprobe", "kmod"),
-    (
-        EMULATOR,
-        "qemu-system-x86 or the like (Debian), qemu-kvm (Fedora)",
-    ),
-];
+/// Programs of this machine without which there is no virtual machine.
+const PROGRAMS: [&str; 3] = ["mkfs.ext4", "modprobe", EMULATOR];
 
 /// The program that runs virtual machines of this architecture.
 #[cfg(target_arch = "x86_64")]
@@ -94,12 +88,14 @@ impl VirtualMachines {
     }
 
     fn refuse_what_is_missing(&self, plan: &AuthorizedPlan<'_>) -> Result<()> {
-        let missing = |(program, _): &&(&str, &str)| {
+        let missing = |program: &&&str| {
             let places = ["/usr/sbin", "/usr/bin"].map(|place| Path::new(place).join(program));
             !places.iter().any(|path| path.is_file())
         };
-        if let Some((program, packages)) = PROGRAMS.iter().find(missing) {
-            return Err(self.refusal(format!("this machine has no {program}: install {packages}")));
+        if let Some(program) = PROGRAMS.iter().find(missing) {
+            let package = package_of(program).map(|package| format!(": install {package}"));
+            let package = package.unwrap_or_default();
+            return Err(self.refusal(format!("this machine has no {program}{package}")));
         }
         // A build root may bring its own.
         let without_build_root = |pipeline: &&Pipeline| {

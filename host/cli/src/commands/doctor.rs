@@ -9,6 +9,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use osbuild_wasm_build::{SubordinateIds, helper_program};
 use osbuild_wasm_component::Cache;
+use osbuild_wasm_packages::package_of;
 use rustix::fs::{Access, access};
 use std::path::{Path, PathBuf};
 
@@ -35,85 +36,51 @@ struct Check {
     essential: bool,
 }
 
-/// Programs looked for on the host, the package that has them on Debian, and who needs them. A manifest with a build pipeline
+/// Programs looked for on the host, and what needs them. A manifest with a build pipeline
 /// takes them from its build root.
-const TOOLS: [(&str, &str, &str); 24] = [
-    (
-        "sfdisk",
-        "fdisk",
-        "org.osbuild.sfdisk, assembler org.osbuild.qemu",
-    ),
-    (
-        "partx",
-        "util-linux",
-        "device org.osbuild.loopback with partscan",
-    ),
+const TOOLS: [(&str, &str); 24] = [
+    ("sfdisk", "org.osbuild.sfdisk, assembler org.osbuild.qemu"),
+    ("partx", "device org.osbuild.loopback with partscan"),
     (
         "mkfs.ext4",
-        "e2fsprogs",
         "org.osbuild.mkfs.ext4, assemblers rawfs and qemu",
     ),
     (
         "mkfs.xfs",
-        "xfsprogs",
         "org.osbuild.mkfs.xfs, assemblers rawfs and qemu",
     ),
     (
         "mkfs.btrfs",
-        "btrfs-progs",
         "org.osbuild.mkfs.btrfs, assemblers rawfs and qemu",
     ),
-    (
-        "mkfs.fat",
-        "dosfstools",
-        "org.osbuild.mkfs.fat, assembler qemu with vfat",
-    ),
-    ("rpm", "rpm", "org.osbuild.rpm"),
-    ("rpmkeys", "rpm", "org.osbuild.rpm with keys"),
-    ("dnf", "dnf", "org.osbuild.dnf"),
-    (
-        "grub-mkimage",
-        "grub-common",
-        "org.osbuild.grub2.inst, assembler qemu",
-    ),
-    ("qemu-img", "qemu-utils", "org.osbuild.qemu, assembler qemu"),
-    ("ldconfig", "libc-bin", "runners"),
-    (
-        "systemd-sysusers",
-        "systemd",
-        "runners of Fedora, RHEL and Debian",
-    ),
-    (
-        "xz",
-        "xz-utils",
-        "assembler org.osbuild.qemu with format raw.xz",
-    ),
+    ("mkfs.fat", "org.osbuild.mkfs.fat, assembler qemu with vfat"),
+    ("rpm", "org.osbuild.rpm"),
+    ("rpmkeys", "org.osbuild.rpm with keys"),
+    ("dnf", "org.osbuild.dnf"),
+    ("grub-mkimage", "org.osbuild.grub2.inst, assembler qemu"),
+    ("qemu-img", "org.osbuild.qemu, assembler qemu"),
+    ("ldconfig", "runners"),
+    ("systemd-sysusers", "runners of Fedora, RHEL and Debian"),
+    ("xz", "assembler org.osbuild.qemu with format raw.xz"),
     (
         "mcopy",
-        "mtools",
         "mount org.osbuild.fat where the kernel has no vfat",
     ),
-    ("cryptsetup", "cryptsetup-bin", "device org.osbuild.luks2"),
-    ("lvchange", "lvm2", "device org.osbuild.lvm2.lv"),
-    ("pvdisplay", "lvm2", "device org.osbuild.lvm2.lv"),
+    ("cryptsetup", "device org.osbuild.luks2"),
+    ("lvchange", "device org.osbuild.lvm2.lv"),
+    ("pvdisplay", "device org.osbuild.lvm2.lv"),
+    ("systemd-dissect", "mount org.osbuild.ddi"),
     (
-        "systemd-dissect",
-        "systemd-container",
-        "mount org.osbuild.ddi",
-    ),
-    (
-        "ostree",
         "ostree",
         "sources and inputs org.osbuild.ostree, org.osbuild.ostree.* stages",
     ),
     (
         "skopeo",
-        "skopeo",
         "sources org.osbuild.skopeo, skopeo-index, containers-storage",
     ),
-    ("sgdisk", "gdisk", "org.osbuild.sgdisk"),
-    (osbuild_wasm_build::EMULATOR, "qemu-system", "run --in-vm"),
-    ("modprobe", "kmod", "run --in-vm"),
+    ("sgdisk", "org.osbuild.sgdisk"),
+    (osbuild_wasm_build::EMULATOR, "run --in-vm"),
+    ("modprobe", "run --in-vm"),
 ];
 
 /// File systems that stages mount.
@@ -344,7 +311,7 @@ fn user_namespaces() -> bool {
     Path::new("/proc/self/ns/user").exists() && !none
 }
 
-fn tool((name, package, needed_by): (&str, &str, &'static str)) -> Check {
+fn tool((name, needed_by): (&str, &'static str)) -> Check {
     let path = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         .iter()
         .map(|directory| PathBuf::from(directory).join(name));
@@ -355,11 +322,16 @@ fn tool((name, package, needed_by): (&str, &str, &'static str)) -> Check {
         group: "tool",
         what: name.to_owned(),
         found: path.is_some(),
-        detail: path.map_or_else(
-            || format!("install {package}"),
-            |path| path.display().to_string(),
-        ),
+        detail: path.map_or_else(|| install(name), |path| path.display().to_string()),
         needed_by,
         essential: false,
+    }
+}
+
+/// What to do about a program that is not there.
+fn install(name: &str) -> String {
+    match package_of(name) {
+        Some(package) => format!("install {package}"),
+        None => "not found".to_owned(),
     }
 }

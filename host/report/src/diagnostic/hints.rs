@@ -1,32 +1,6 @@
 //! Advice for failures whose log says plainly what is missing.
 
-/// Programs that stages run, with the package that brings them in Fedora and its kin, where its name is not the program's.
-const PACKAGES: [(&str, &str); 24] = [
-    ("blkid", "util-linux"),
-    ("cpio", "cpio"),
-    ("grub2-install", "grub2-tools"),
-    ("grub2-mkimage", "grub2-tools"),
-    ("lvcreate", "lvm2"),
-    ("lvm", "lvm2"),
-    ("mkfs.btrfs", "btrfs-progs"),
-    ("mkfs.erofs", "erofs-utils"),
-    ("mkfs.ext4", "e2fsprogs"),
-    ("mkfs.fat", "dosfstools"),
-    ("mkfs.vfat", "dosfstools"),
-    ("mkfs.xfs", "xfsprogs"),
-    ("mkisofs", "genisoimage"),
-    ("mksquashfs", "squashfs-tools"),
-    ("pvcreate", "lvm2"),
-    ("restorecon", "policycoreutils"),
-    ("rpmkeys", "rpm"),
-    ("semodule", "policycoreutils"),
-    ("setfiles", "policycoreutils"),
-    ("sfdisk", "util-linux"),
-    ("sgdisk", "gdisk"),
-    ("vgcreate", "lvm2"),
-    ("xorriso", "xorriso"),
-    ("xorrisofs", "xorriso"),
-];
+use osbuild_wasm_packages::package_of;
 
 /// What a log says -> what to do about it, for stages.
 const STAGE_ADVICE: [(&str, &str); 3] = [
@@ -84,10 +58,8 @@ const SOURCE_ADVICE: [(&str, &str); 8] = [
 pub(super) fn for_stage(told: &str, build: Option<&str>) -> Vec<String> {
     let program = told.lines().rev().find_map(missing_program);
     let install = program.map(|program| {
-        let package = PACKAGES
-            .iter()
-            .find(|(name, _)| *name == program)
-            .map_or("the package that brings it", |(_, package)| package);
+        let package = package_of(program).map(|package| package.to_string());
+        let package = package.unwrap_or_else(|| "the package that brings it".to_owned());
         match build {
             Some(build) => {
                 format!("{program} is missing in the build root: add {package} to pipeline {build}")

@@ -223,7 +223,7 @@ fn logs_that_say_what_is_missing_give_advice() {
         ),
         (
             "image",
-            "error: /usr/sbin/mkfs.ext4: the build root has no such program: install e2fsprogs (Debian) or e2fsprogs (Fedora) there",
+            "error: /usr/sbin/mkfs.ext4: the build root has no such program: install e2fsprogs there",
             "add e2fsprogs to pipeline build",
         ),
         ("image", "write: No space left on device", "free space"),
