@@ -88,6 +88,9 @@ pub struct Ask {
     /// Hosts (with port) that it reaches; `*` stands for those that a list of mirrors names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// Proxies (with port) of the caller's environment through which these are asked; of the machine, not of the manifest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<String>,
     /// Files of this machine that it reads, as patterns of absolute paths; `containers-storage` is the machine's container storage.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,

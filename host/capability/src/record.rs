@@ -59,6 +59,9 @@ pub struct SourceRecord {
     pub duration: f64,
     /// Hosts that its items name.
     pub hosts: Vec<String>,
+    /// Proxies of the caller's environment through which what the store lacked was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<String>,
     /// Its items.
     pub items: Vec<SourceItemRecord>,
 }

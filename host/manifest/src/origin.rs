@@ -17,6 +17,8 @@ pub const ANY_HOST: &str = "*";
 pub struct Reach {
     /// `HOST:PORT` of servers; [`ANY_HOST`] where a list of mirrors names them.
     pub hosts: BTreeSet<String>,
+    /// The servers that it names, which decide through which proxy they are asked: scheme, host and port of each.
+    pub servers: BTreeSet<Location>,
     /// What it reads of this machine.
     pub files: BTreeSet<LocalPlace>,
 }
@@ -70,7 +72,7 @@ impl Reach {
                 if let Ok(location) = url(item) {
                     let file = location.file().map(LocalPlace::File);
                     self.files.extend(file);
-                    self.hosts.extend(location.host());
+                    self.add_server(&location);
                 }
             }
             "org.osbuild.ostree" => {
@@ -99,13 +101,28 @@ impl Reach {
             self.files
                 .extend(remote.location.file().map(LocalPlace::Below));
         }
-        self.hosts.extend(remote.location.host());
+        self.add_server(&remote.location);
+    }
+
+    fn add_server(&mut self, location: &Location) {
+        self.hosts.extend(location.host());
+        self.servers.extend(location.server());
     }
 
     fn add_image(&mut self, item: &Value) {
-        match item.get("image").map(ImageOrigin::read) {
-            Some(Ok(ImageOrigin::Registry { host, .. })) => drop(self.hosts.insert(host)),
-            Some(Ok(ImageOrigin::Storage { location, .. })) => {
+        let Some(image) = item.get("image") else {
+            return;
+        };
+        match ImageOrigin::read(image) {
+            Ok(ImageOrigin::Registry { host, .. }) => {
+                let insecure = image.get("tls-verify").and_then(Value::as_bool) == Some(false);
+                for scheme in std::iter::once("https").chain(insecure.then_some("http")) {
+                    self.servers
+                        .extend(Location::parse(&format!("{scheme}://{host}/")));
+                }
+                self.hosts.insert(host);
+            }
+            Ok(ImageOrigin::Storage { location, .. }) => {
                 let place = location.map_or(LocalPlace::ContainerStorage, LocalPlace::Below);
                 self.files.insert(place);
             }

@@ -61,4 +61,19 @@ impl Allowance<'_> {
             _ => Ok(()),
         }
     }
+
+    /// Whether a proxy (`HOST:PORT`) may be asked for what is at a location.
+    ///
+    /// # Errors
+    /// As [`Allowance::check`].
+    pub(crate) fn check_proxy(&self, host: &str, location: &Location) -> Result<(), String> {
+        match (self.host)(host) {
+            true => Ok(()),
+            false => Err(format!(
+                "{} is behind the proxy {host} of the environment, which the policy does not list in `hosts` of the rule for \
+                 this source",
+                location.shown()
+            )),
+        }
+    }
 }

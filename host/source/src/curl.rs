@@ -2,7 +2,7 @@
 
 use crate::checksum::Checksum;
 use crate::download::places::Places;
-use crate::download::{self, CURL_PROXY as PROXY, Engine, Identity, Job, Limits, Security};
+use crate::download::{self, Engine, Identity, Job, Limits, Security};
 use crate::items::{Progress, entries};
 use crate::secrets::Providers;
 use crate::stored::has_file;
@@ -40,7 +40,7 @@ pub(crate) fn fetch_within(
     }
     let waiting: Vec<usize> = jobs.iter().map(|job| job.index).collect();
     let items = RefCell::new(items);
-    let engine = Engine::new(&source.module, context, limits, PROXY);
+    let engine = Engine::new(&source.module, context, limits);
     download::run(engine, &waiting, &items, async |engine| {
         engine.download_all(jobs, &progress, &items).await;
     });

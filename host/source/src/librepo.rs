@@ -2,7 +2,7 @@
 
 use crate::checksum::Checksum;
 use crate::download::places::{Mirrors, Places};
-use crate::download::{self, CURL_PROXY as PROXY, Engine, Identity, Job, Limits, Security};
+use crate::download::{self, Engine, Identity, Job, Limits, Security};
 use crate::items::{Progress, entries};
 use crate::lists;
 use crate::secrets::Providers;
@@ -74,7 +74,7 @@ pub(crate) fn fetch_within(
         return items;
     }
     let items = RefCell::new(items);
-    let engine = Engine::new(&source.module, context, limits, PROXY);
+    let engine = Engine::new(&source.module, context, limits);
     download::run(engine, &waiting, &items, async |engine| {
         let jobs = RefCell::new(Vec::new());
         let each =

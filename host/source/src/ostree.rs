@@ -35,9 +35,6 @@ const OBJECTS: &str = "verified/objects";
 /// Of the temporary repository; no other has it.
 const REMOTE: &str = "source";
 
-/// The variable that names a proxy for this kind of source.
-const PROXY: &str = "OSBUILD_SOURCES_OSTREE_PROXY";
-
 /// Pulls at a time; each makes several requests at a time itself.
 const PARALLEL: usize = 2;
 
@@ -49,7 +46,7 @@ const OSTREE: Program = Program {
 
 pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
     let limits = Limits::default();
-    let engine = Engine::new(&source.module, context, &limits, PROXY);
+    let engine = Engine::new(&source.module, context, &limits);
     // The one server that the program asks is on this machine.
     let environment = context.environment.without_proxies();
     let programs = FetchContext {

@@ -5,6 +5,7 @@ mod lock;
 mod mounts;
 mod plan;
 mod policy;
+mod proxies;
 mod sources;
 
 use osbuild_wasm_capability::embed;

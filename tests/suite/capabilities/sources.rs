@@ -6,20 +6,20 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const CURL: &str = "org.osbuild.curl";
+pub(super) const CURL: &str = "org.osbuild.curl";
 
 /// The checksum of `hello`.
 const HELLO: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
 /// A rule for a source, and one that leaves the stages alone.
-fn policy(module: &str, lines: &str) -> String {
+pub(super) fn policy(module: &str, lines: &str) -> String {
     format!(
         "version = 1\n[[rule]]\nmodules = ['{module}']\n{lines}\n[[rule]]\nmodules = ['org.osbuild.*']\ntier = 'elevated'\n"
     )
 }
 
 /// A manifest that writes the file of a source into its tree.
-fn download(url: &str) -> Value {
+pub(super) fn download(url: &str) -> Value {
     let copy = json!({
         "type": "org.osbuild.copy",
         "inputs": { "file": {
@@ -51,7 +51,7 @@ fn run(scratch: &Scratch, manifest: &Value, policy: Option<&str>) -> Ended {
 }
 
 /// A server on this machine that answers everything in the same way, and how many have asked it.
-fn server(answer: impl Into<String>) -> (String, Arc<AtomicUsize>) {
+pub(super) fn server(answer: impl Into<String>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (answer, asked) = (answer.into(), Arc::new(AtomicUsize::new(0)));
@@ -70,7 +70,8 @@ fn server(answer: impl Into<String>) -> (String, Arc<AtomicUsize>) {
     (address, asked)
 }
 
-const GOOD: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+pub(super) const GOOD: &str =
+    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
 
 #[test]
 fn a_policy_judges_the_host_that_is_contacted_however_it_is_written() {

@@ -8,7 +8,7 @@ use osbuild_wasm_manifest::model::{
     Device, Input, Manifest, Mount, Origin, Pipeline, Source, Stage, Version,
 };
 use osbuild_wasm_manifest::origin::{LocalPlace, Reach};
-use osbuild_wasm_source::{Environment, registries_files};
+use osbuild_wasm_source::{Environment, proxies, registries_files};
 use sha2::{Digest, Sha256};
 
 /// What a stage of a manifest asks for, and the rights of its document with its options filled in.
@@ -110,7 +110,11 @@ fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
 }
 
 /// What a source asks for.
-pub(super) fn of_source(source: &Source) -> Ask {
+pub(super) fn of_source(source: &Source) -> Result<Ask> {
+    let place = format!(".sources.{}", source.module);
+    let environment = Environment::of_process();
+    let proxies =
+        proxies(source, &environment).map_err(|problem| BuildError::manifest(&place, problem))?;
     let reach = Reach::of(source);
     let (mut files, mut settings): (Vec<_>, _) = (
         reach.files.iter().map(hosts::file_pattern).collect(),
@@ -118,7 +122,7 @@ pub(super) fn of_source(source: &Source) -> Ask {
     );
     let of_machine = osbuild_wasm_source::of_machine(&source.module);
     if !of_machine.is_empty() && !reach.hosts.is_empty() {
-        let registries = registries_files(&Environment::of_process());
+        let registries = registries_files(&environment);
         files.extend(
             registries
                 .into_iter()
@@ -126,8 +130,8 @@ pub(super) fn of_source(source: &Source) -> Ask {
         );
         settings.extend(of_machine.iter().map(|words| (*words).to_owned()));
     }
-    Ask {
-        place: format!(".sources.{}", source.module),
+    Ok(Ask {
+        place,
         id: source.id.clone(),
         module: Profile {
             name: source.module.clone(),
@@ -135,11 +139,12 @@ pub(super) fn of_source(source: &Source) -> Ask {
             ..Profile::default()
         },
         hosts: reach.hosts.into_iter().collect(),
+        proxies: proxies.into_iter().collect(),
         files,
         settings,
         told: told::of_source(source),
         ..Ask::default()
-    }
+    })
 }
 
 fn input_part(manifest: &Manifest, input: &Input) -> Part {

@@ -95,7 +95,7 @@ impl<'a> Plan<'a> {
             pipelines.push(scheduled);
             shown.push(planned);
         }
-        let source = |source| decided(ask::of_source(source), policy);
+        let source = |source| Ok(decided(ask::of_source(source)?, policy));
         let document = Document {
             kind: Document::TYPE.into(),
             version: 1,
@@ -103,7 +103,7 @@ impl<'a> Plan<'a> {
             manifest: request.name.clone(),
             policy: request.policy.map(|(name, _)| name.to_owned()),
             devices: None,
-            sources: manifest.sources.iter().map(source).collect(),
+            sources: manifest.sources.iter().map(source).collect::<Result<_>>()?,
             pipelines: shown,
         };
         Ok(Self {

@@ -376,6 +376,12 @@ impl Review<'_> {
                 self.deny(format!("host {host}"), "does not list it in `hosts`");
             }
         }
+        for proxy in &self.ask.proxies {
+            if !self.rule.hosts.iter().any(|pattern| pattern.matches(proxy)) {
+                let capability = format!("host {proxy}, the proxy of the environment");
+                self.deny(capability, "does not list it in `hosts`");
+            }
+        }
     }
 
     fn files(&mut self) {

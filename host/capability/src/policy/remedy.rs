@@ -108,7 +108,7 @@ impl Rule {
         if let Some(mounts) = &mut self.mounts {
             add_names(mounts, ask.mounts.iter().map(|part| &part.module));
         }
-        for host in &ask.hosts {
+        for host in ask.hosts.iter().chain(&ask.proxies) {
             if !self.hosts.iter().any(|pattern| pattern.matches(host)) {
                 self.hosts.extend(HostPattern::try_from(host.clone()));
             }

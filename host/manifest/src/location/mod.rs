@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use url::{Host, Url};
 
 /// Where something is: an `http` or `https` URL with a host, or a file of this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location(Url);
 
 impl Location {
@@ -103,6 +103,12 @@ impl Location {
     /// Scheme, host and port: what credentials are for.
     pub fn origin(&self) -> String {
         format!("{}://{}", self.0.scheme(), self.host().unwrap_or_default())
+    }
+
+    /// The server alone: scheme, host and port; none for a file of this machine.
+    pub fn server(&self) -> Option<Self> {
+        self.host()?;
+        Self::parse(&format!("{}/", self.origin())).ok()
     }
 
     /// The path of a file of this machine: absolute, without `.` and `..`; none where a server is asked.

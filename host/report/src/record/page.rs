@@ -39,7 +39,10 @@ fn sources(record: &Record) -> Markup {
                             td { (shown(&source.module)) }
                             td.number { (source.items.len()) }
                             td.number { (source.items.iter().filter(|item| item.cached).count()) }
-                            td { @for host in &source.hosts { div { (shown(host)) } } }
+                            td {
+                                @for host in &source.hosts { div { (shown(host)) } }
+                                @for proxy in &source.proxies { div { (shown(proxy)) " (proxy)" } }
+                            }
                             td.number { (time(source.duration)) }
                             td class=(verdict(source.success)) {
                                 (came_by(source))

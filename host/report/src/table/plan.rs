@@ -229,10 +229,14 @@ fn files(ask: &Ask) -> Cell {
 fn network(ask: &Ask) -> Cell {
     match ask.hosts.is_empty() {
         true => Cell::new(["none".into()]),
-        false => Cell::new(ask.hosts.iter().map(|host| match host.as_str() {
-            "*" => "any host that a list of mirrors names".to_owned(),
-            host => host.to_owned(),
-        })),
+        false => {
+            let hosts = ask.hosts.iter().map(|host| match host.as_str() {
+                "*" => "any host that a list of mirrors names".to_owned(),
+                host => host.to_owned(),
+            });
+            let proxies = ask.proxies.iter().map(|proxy| format!("{proxy} (proxy)"));
+            Cell::new(hosts.chain(proxies))
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! HTTP clients: one for each way in which connections must be secured, shared by all transfers.
 
-use crate::Environment;
 use crate::inline::chain;
+use crate::proxies::{Proxies, Proxy};
 use crate::secrets::ClientCertificate;
 use osbuild_wasm_manifest::location::Location;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, Url};
+use reqwest::{Certificate, Client, ClientBuilder};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
@@ -51,62 +51,65 @@ impl Security {
 }
 
 /// Makes clients when they are first needed.
-pub(super) struct Clients<'a> {
-    environment: &'a Environment,
-    proxy: &'static str,
+pub(super) struct Clients {
+    pub(super) proxies: Proxies,
     connect_timeout: Duration,
-    made: RefCell<HashMap<Security, Client>>,
+    made: RefCell<HashMap<(Security, Option<Proxy>), Client>>,
 }
 
-impl<'a> Clients<'a> {
-    pub(super) fn new(
-        environment: &'a Environment,
-        proxy: &'static str,
-        connect_timeout: Duration,
-    ) -> Self {
+impl Clients {
+    pub(super) fn new(proxies: Proxies, connect_timeout: Duration) -> Self {
         // An error means that somebody else in this process has chosen a provider: that one serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
-            environment,
-            proxy,
+            proxies,
             connect_timeout,
             made: RefCell::default(),
         }
     }
 
-    /// The client for connections to the server of a location.
-    pub(super) fn get(&self, security: &Security, location: &Location) -> Result<Client, String> {
-        let security = &security.towards(location);
-        if let Some(client) = self.made.borrow().get(security) {
+    /// The client for connections to the server of a location, by way of a proxy or straight.
+    pub(super) fn get(
+        &self,
+        security: &Security,
+        location: &Location,
+        proxy: Option<&Proxy>,
+    ) -> Result<Client, String> {
+        let way = (security.towards(location), proxy.cloned());
+        if let Some(client) = self.made.borrow().get(&way) {
             return Ok(client.clone());
         }
-        let client = self.make(security)?;
-        self.made
-            .borrow_mut()
-            .insert(security.clone(), client.clone());
+        let client = self.make(&way)?;
+        self.made.borrow_mut().insert(way, client.clone());
         Ok(client)
     }
 
-    fn make(&self, security: &Security) -> Result<Client, String> {
-        if let Ok(client) = self.builder(security)?.build() {
+    fn make(&self, way: &(Security, Option<Proxy>)) -> Result<Client, String> {
+        if let Ok(client) = self.builder(way)?.build() {
             return Ok(client);
         }
         // A machine without any certificate authority: what needs none shall work there.
-        let trusted = authorities(security)?;
-        let built = self.builder(security)?.tls_certs_only(trusted).build();
+        let trusted = authorities(&way.0)?;
+        let built = self.builder(way)?.tls_certs_only(trusted).build();
         built.map_err(|error| format!("cannot set up TLS: {}", chain(&error)))
     }
 
-    fn builder(&self, security: &Security) -> Result<ClientBuilder, String> {
+    fn builder(
+        &self,
+        (security, proxy): &(Security, Option<Proxy>),
+    ) -> Result<ClientBuilder, String> {
         let mut builder = Client::builder()
             .user_agent(user_agent())
             .connect_timeout(self.connect_timeout)
             .redirect(Policy::none()) // Each is looked at before it is followed.
             .referer(false)
-            .no_proxy() // Of this process; those of the given environment follow.
+            .no_proxy() // That of the given environment follows.
             .tls_danger_accept_invalid_certs(security.insecure);
-        for proxy in proxies(self.environment, self.proxy)? {
-            builder = builder.proxy(proxy);
+        if let Some(proxy) = proxy {
+            let url = proxy.url.clone();
+            let all = reqwest::Proxy::all(url);
+            let all = all.map_err(|_| format!("the proxy {} cannot be talked to", proxy.host))?;
+            builder = builder.proxy(all);
         }
         if let Some(Identity { certificate, .. }) = &security.identity {
             builder = builder.identity(identity(certificate)?);
@@ -161,40 +164,4 @@ fn authorities(security: &Security) -> Result<Vec<Certificate>, String> {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
-/// osbuild's own variable, of the kind of source, rules over the usual ones; `no_proxy` holds for all, as with curl.
-fn proxies(environment: &Environment, own: &'static str) -> Result<Vec<Proxy>, String> {
-    let first = |names: &[&'static str]| {
-        names
-            .iter()
-            .find_map(|name| environment.get(name).map(|value| (*name, value.to_owned())))
-    };
-    let exempt =
-        first(&["no_proxy", "NO_PROXY"]).and_then(|(_, hosts)| NoProxy::from_string(&hosts));
-    type Make = fn(String) -> reqwest::Result<Proxy>;
-    // `HTTP_PROXY` in capitals is left out, as by curl: a web server could set it by a header.
-    let variables: [(&[&'static str], Make); 4] = [
-        (&[own], Proxy::all),
-        (&["http_proxy"], Proxy::http),
-        (&["https_proxy", "HTTPS_PROXY"], Proxy::https),
-        (&["all_proxy", "ALL_PROXY"], Proxy::all),
-    ];
-    let mut proxies = Vec::new();
-    for (names, make) in variables {
-        let Some((name, address)) = first(names) else {
-            continue;
-        };
-        let address = if address.contains("://") {
-            address
-        } else {
-            format!("http://{address}")
-        };
-        let known = Url::parse(&address).ok().filter(|url| url.has_host());
-        let proxy = known.and_then(|url| make(url.to_string()).ok());
-        let proxy =
-            proxy.ok_or_else(|| format!("the variable {name} does not hold the URL of a proxy"))?;
-        proxies.push(proxy.no_proxy(exempt.clone()));
-    }
-    Ok(proxies)
 }

@@ -16,7 +16,7 @@ const MAX_REDIRECTS: usize = 50;
 /// What requests of one job have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Line<'a> {
-    pub(super) clients: &'a Clients<'a>,
+    pub(super) clients: &'a Clients,
     pub(super) security: &'a Security,
     pub(super) allowance: &'a Allowance<'a>,
     pub(super) budget: &'a Budget,
@@ -24,10 +24,14 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The client for the server of a location, if that may be asked at all.
+    /// The client for the server of a location, if that and the proxy before it may be asked at all.
     pub(super) fn client(&self, location: &Location) -> Result<Client, String> {
         self.allowance.check(location)?;
-        self.clients.get(self.security, location)
+        let proxy = self.clients.proxies.toward(location);
+        if let Some(proxy) = proxy {
+            self.allowance.check_proxy(&proxy.host, location)?;
+        }
+        self.clients.get(self.security, location, proxy)
     }
 
     /// Asks for a location and wherever its server leads to; each server on the way is one that may be asked.

@@ -20,6 +20,7 @@ use crate::FetchContext;
 use crate::checksum::Checksum;
 use crate::inline::chain;
 use crate::items::{Item, Progress};
+use crate::proxies::Proxies;
 use crate::work::{self, unless_cancelled};
 use budget::Budget;
 use client::Clients;
@@ -71,9 +72,6 @@ impl Default for Limits {
     }
 }
 
-/// The variable that names a proxy for downloads of files.
-pub(crate) const CURL_PROXY: &str = "OSBUILD_SOURCES_CURL_PROXY";
-
 /// The largest list of mirrors that is read; real ones have some 100 KiB.
 const LARGEST_DOCUMENT: u64 = 16 * 1024 * 1024;
 
@@ -97,25 +95,25 @@ pub(crate) struct Engine<'a> {
     module: &'a str,
     context: &'a FetchContext<'a>,
     limits: &'a Limits,
-    clients: Clients<'a>,
+    clients: Clients,
     budget: Budget,
     scratch: Scratch,
 }
 
 impl<'a> Engine<'a> {
-    /// `proxy` is the variable that names a proxy for this kind of source.
+    /// For a kind of source, whose proxies are those of the environment.
     pub(crate) fn new(
         module: &'a str,
         context: &'a FetchContext<'a>,
         limits: &'a Limits,
-        proxy: &'static str,
     ) -> Result<Self, String> {
+        let proxies = Proxies::of(context.environment, module)?;
         let scratch = context.store.scratch("download");
         Ok(Self {
             module,
             context,
             limits,
-            clients: Clients::new(context.environment, proxy, limits.connect),
+            clients: Clients::new(proxies, limits.connect),
             budget: Budget::new(context.allowance.bytes),
             scratch: scratch.map_err(|error| chain(&error))?,
         })

@@ -113,7 +113,13 @@ fn pipelines(
 fn source(plan: &AuthorizedPlan<'_>, outcome: &SourceOutcome) -> SourceRecord {
     let planned = plan.document().sources.iter();
     let mut planned = planned.filter(|planned| planned.ask.id == outcome.id);
-    let hosts = planned.next().map(|planned| planned.ask.hosts.clone());
+    let planned = planned.next();
+    let hosts = planned.map(|planned| planned.ask.hosts.clone());
+    // What the store has is asked of nobody.
+    let mut items = outcome.items.iter();
+    let is_asked = items.any(|item| item.cached != Some(true));
+    let proxies = planned.filter(|_| is_asked);
+    let proxies = proxies.map(|planned| planned.ask.proxies.clone());
     let items = outcome.items.iter().map(|item| SourceItemRecord {
         host: item
             .checksum
@@ -129,6 +135,7 @@ fn source(plan: &AuthorizedPlan<'_>, outcome: &SourceOutcome) -> SourceRecord {
         success: outcome.success,
         duration: outcome.duration.as_secs_f64(),
         hosts: hosts.unwrap_or_default(),
+        proxies: proxies.unwrap_or_default(),
         items: items.collect(),
     }
 }
