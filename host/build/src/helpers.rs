@@ -211,13 +211,15 @@ impl StageHelpers {
 
 impl Helpers for StageHelpers {
     fn attach(&mut self, file: &Passed, options: loopback::Options) -> Call<Attachment> {
+        let whole = options.offset == 0 && options.size.is_none();
         let attach = protocol::Attach {
             path: file.path.clone(),
             offset: options.offset,
             size: options.size,
             sector_size: options.sector_size,
             read_only: options.read_only,
-            partition_scan: false,
+            // Of what is still written there is no table yet, and its parts are attached by themselves.
+            partition_scan: whole && options.read_only,
             lock: false,
         };
         if let Some(attached) = &mut self.attached {

@@ -7,6 +7,7 @@ use osbuild_wasm_protocol::{Bind, Bytes, Failure, Input, Outcome, Output, Root, 
 use rustix::fs::{FileType, OFlags};
 
 use crate::access::{Access, Need, TREE};
+use crate::device;
 use crate::failure::{About, denied, invalid};
 use crate::sandbox::{self, Shown};
 use crate::seccomp::memory_file;
@@ -30,11 +31,7 @@ pub fn run(session: &mut Session, run: &Run, files: Vec<OwnedFd>) -> Result<Outc
         directory: working_directory(run.directory.as_deref())?,
         input: input(access, &run.input, &mut files)?,
         output: output(access, &run.output, &mut files)?,
-        shown: run
-            .binds
-            .iter()
-            .map(|bind| shown(access, run.root, bind))
-            .collect::<Result<_, _>>()?,
+        shown: all_shown(access, run.root, &run.binds)?,
         ..Tool::new(&run.program, &run.arguments)
     };
     let finished = session.run(tool)?;
@@ -89,6 +86,30 @@ fn stream(access: &Access, files: &mut Files, path: &str, need: Need) -> Result<
     }
 }
 
+/// What the binds show. A /dev for programs that chroot has the devices that programs see.
+fn all_shown(access: &Access, root: Root, binds: &[Bind]) -> Result<Vec<Shown>, Failure> {
+    let mut all = Vec::new();
+    for bind in binds {
+        let shown = shown(access, root, bind)?;
+        let devices = match &shown {
+            Shown::Dev(target) => devices_in(access, target)?,
+            _ => Vec::new(),
+        };
+        all.push(shown);
+        all.extend(devices);
+    }
+    Ok(all)
+}
+
+fn devices_in(access: &Access, dev: &Path) -> Result<Vec<Shown>, Failure> {
+    let devices = device::of_programs(access)?.into_iter();
+    let inside = devices.filter_map(|(node, contract)| {
+        let target = dev.join(contract.strip_prefix("/dev").ok()?);
+        Some(Shown::Device { node, target })
+    });
+    Ok(inside.collect())
+}
+
 fn shown(access: &Access, root: Root, bind: &Bind) -> Result<Shown, Failure> {
     match root {
         Root::BuildRoot => in_build_root(access, bind),
@@ -96,7 +117,7 @@ fn shown(access: &Access, root: Root, bind: &Bind) -> Result<Shown, Failure> {
     }
 }
 
-/// Both paths are contract paths; /dev, /proc and /sys as source are those of the sandbox, for programs that chroot into the tree.
+/// Both paths are contract paths; /dev, /proc and /sys as source are those of the sandbox, for programs that chroot.
 fn in_build_root(access: &Access, bind: &Bind) -> Result<Shown, Failure> {
     let target = match access.locate(&bind.target) {
         Ok(_) => access.sandbox_path(&bind.target, Need::Read)?,

@@ -153,6 +153,24 @@ pub fn resolve(access: &Access, contract: &str) -> Result<Node, Failure> {
     open(access, &attached.ok_or_else(unknown)?)
 }
 
+/// What programs see of the granted devices and of the loop devices that this run attached itself, with the paths that they have in the
+/// contract.
+pub fn of_programs(access: &Access) -> Result<Vec<(OwnedFd, PathBuf)>, Failure> {
+    let granted_to = access.grant.devices.iter();
+    let mut devices = Vec::new();
+    for device in granted_to.filter(|device| access.shows_device(device.contract.as_ref())) {
+        devices.push((
+            granted(access, device)?.file,
+            PathBuf::from(&device.contract),
+        ));
+    }
+    let attached = attached(access).into_iter();
+    for path in attached.filter(|path| access.shows_device(path)) {
+        devices.push((open(access, &path)?.file, path));
+    }
+    Ok(devices)
+}
+
 /// A device that a call names, or one of its partitions.
 pub fn partition(access: &Access, contract: &str, partition: Option<u32>) -> Result<Node, Failure> {
     let disk = resolve(access, contract)?;

@@ -68,7 +68,7 @@ pub enum Shown {
     },
     /// A device node.
     Device { node: OwnedFd, target: PathBuf },
-    /// The minimal /dev of a sandbox, for programs that chroot.
+    /// The minimal /dev of a sandbox without devices of the grant, for programs that chroot.
     Dev(PathBuf),
     /// Its /proc.
     Proc(PathBuf),
@@ -284,15 +284,8 @@ impl View {
 
     /// Granted devices, and the loop devices that this run attached itself.
     fn devices(&mut self, access: &Access) -> Result<(), Failure> {
-        let granted = access.grant.devices.iter();
-        for granted in granted.filter(|device| access.shows_device(device.contract.as_ref())) {
-            let node = device::granted(access, granted)?;
-            self.device(node.file, &granted.contract);
-        }
-        let attached = device::attached(access).into_iter();
-        for attached in attached.filter(|path| access.shows_device(path.as_ref())) {
-            let node = device::open(access, &attached)?;
-            self.device(node.file, attached);
+        for (node, contract) in device::of_programs(access)? {
+            self.device(node, contract);
         }
         Ok(())
     }
