@@ -17,6 +17,7 @@ mod house;
 mod installation;
 mod interruption;
 mod links;
+mod live_media;
 mod names;
 mod outputs;
 mod pages;

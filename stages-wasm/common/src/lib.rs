@@ -21,6 +21,7 @@ pub mod ini_preserve;
 pub mod installer;
 pub mod kickstart;
 pub mod lines;
+pub mod live;
 pub mod lorax;
 pub mod luks;
 pub mod lvm;
