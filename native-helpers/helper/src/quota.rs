@@ -75,11 +75,11 @@ impl Quota {
         };
         let mut grown = used.less(self.before);
         if let Some(processes) = processes {
-            let nameless = processes.nameless(&self.devices());
-            grown.bytes = grown.bytes.saturating_add(nameless.bytes);
-            grown.inodes = grown.inodes.saturating_add(nameless.inodes);
+            let held = processes.held(&self.devices());
+            grown.bytes = grown.bytes.saturating_add(held.bytes());
+            grown.inodes = grown.inodes.saturating_add(held.inodes());
             // What cannot be measured may be all that is gone or was written.
-            if nameless.more {
+            if held.more() {
                 grown = grown.larger(sign);
             }
         }

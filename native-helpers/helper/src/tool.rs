@@ -323,7 +323,7 @@ impl Session {
             group: group.as_ref(),
             memory: limits.memory,
             quota,
-            looks: 0,
+            looks: (0, 0),
         })
     }
 

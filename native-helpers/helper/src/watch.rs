@@ -4,7 +4,7 @@ use osbuild_wasm_protocol::Connection;
 use rustix::event::Timespec;
 
 use crate::cgroup::{Group, PROCESSES};
-use crate::processes::Processes;
+use crate::processes::{Memory, Processes};
 use crate::quota::Quota;
 
 /// What a sandbox is watched by and limited to.
@@ -17,9 +17,12 @@ pub struct Watch<'a> {
     /// Bytes of memory of all processes together.
     pub memory: Option<u64>,
     pub quota: Option<Quota>,
-    /// Looks one after another that found too much memory.
-    pub looks: u8,
+    /// Looks that found too much memory, and such that could not measure all of it; none found less in between.
+    pub looks: (u8, u8),
 }
+
+/// Looks at what cannot be measured that are enough: a descriptor that is passed on is taken soon, or was put out of sight.
+const UNKNOWN: u8 = 20;
 
 /// How often it is looked at.
 const LOOK: Timespec = Timespec {
@@ -53,12 +56,21 @@ impl Watch<'_> {
             return Some(format!("{message} {PROCESSES} processes and threads"));
         }
         let memory = self.memory?;
-        // A process that is just being started may count twice, but not for long.
-        self.looks = match processes.memory_beyond(memory) {
-            Some(_) => self.looks + 1,
-            None => 0,
+        let (beyond, unknown) = self.looks;
+        self.looks = match processes.memory(memory) {
+            Memory::Within => (0, 0),
+            Memory::Beyond => (beyond + 1, unknown),
+            Memory::Unknown => (beyond, unknown + 1),
         };
-        (self.looks > 1).then(|| too_much_memory(memory))
+        match self.looks {
+            // A process that is just being started may count twice, but not for long.
+            (2.., _) => Some(too_much_memory(memory)),
+            (_, UNKNOWN..) => {
+                let message = "programs of the stage keep descriptors on their way to each other, where their memory cannot be measured against its limit of";
+                Some(format!("{message} {memory} bytes"))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use rustix::mount::{
 use super::spec::{Place, Position, Spec, What};
 use crate::access::descriptor_path;
 use crate::failure::{About, invalid};
+use crate::processes::INODE;
 
 /// Devices of every /dev.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -241,19 +242,29 @@ fn make(
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-/// An empty directory in memory, of so many bytes at most.
+/// An empty directory in memory, of so many bytes at most, and of no more for names and attributes.
 fn memory(mode: u32, size: Option<u64>) -> rustix::io::Result<OwnedFd> {
+    let files = size.map(|size| (size / INODE).max(1).to_string());
     let (mode, size) = (format!("{mode:o}"), size.map(|size| size.to_string()));
     let size = size.as_deref().map(|size| ("size", size));
-    let options: Vec<_> = [("mode", &*mode)].into_iter().chain(size).collect();
+    let files = files.as_deref().map(|files| ("nr_inodes", files));
+    let options = [("mode", &*mode)].into_iter().chain(size).chain(files);
+    let options: Vec<_> = options.collect();
     make("tmpfs", &options, SEALED)
 }
 
-/// Limits what there can be of shared memory that belongs to no process, in the namespace of such names that this process is in. Old
-/// kernels let only the machine's root do this.
+/// Limits what there can be of shared memory, semaphores and queues that belong to no process, in the namespace of such names that this
+/// process is in. Old kernels let only the machine's root do this.
 fn limit_shared_memory(bytes: u64) {
     let pages = bytes / rustix::param::page_size() as u64;
-    let _ = std::fs::write("/proc/sys/kernel/shmall", pages.to_string());
+    for (setting, value) in [
+        ("shmall", &*pages.to_string()),
+        // Semaphores of a set, of all sets, changed by one call; sets.
+        ("sem", "250 32000 32 128"),
+        ("msgmni", "128"),
+    ] {
+        let _ = std::fs::write(Path::new("/proc/sys/kernel").join(setting), value);
+    }
 }
 
 fn attach(mount: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Resource, WaitOptions, wait};
 use super::assemble;
 use super::spec::{Bounds, Position, Spec};
 use crate::failure::{About, invalid};
-use crate::seccomp::Requests;
+use crate::seccomp::{Measured, Requests};
 use crate::{privilege, seccomp};
 
 /// Word of the command line that stands for all this.
@@ -27,6 +27,9 @@ pub const COMMAND: &str = "sandbox";
 /// Bytes of message queues, and signals that wait: what programs of user 0 have of them is taken from that of the machine's own.
 const QUEUES: u64 = 128 << 10;
 const SIGNALS: u64 = 1 << 10;
+
+/// Descriptors of a process whose memory is measured: what the kernel keeps for one is more than what counts for it.
+const DESCRIPTORS: u64 = 1 << 10;
 
 /// Sets up what the socket says and answers with the program's exit status, 128 + N when signal N ended it. With status 0 comes what
 /// the program mounted, if it was to mount something.
@@ -78,10 +81,13 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
         .stdout(Stdio::from(file(output)?))
         .stderr(Stdio::from(file(errors)?));
     let bounds = &spec.bounds;
+    // Who has the privileges of the machine is beyond such limits.
+    let measured = bounds.memory.is_some() && bounds.user_namespace.is_some();
     let limits = [
         (Resource::Fsize, bounds.file_size),
         (Resource::As, bounds.memory),
         (Resource::Core, Some(0)),
+        (Resource::Nofile, measured.then_some(DESCRIPTORS)),
         (Resource::Msgqueue, Some(QUEUES)),
         (Resource::Sigpending, Some(SIGNALS)),
     ];
@@ -91,7 +97,10 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
         filters: seccomp::of_programs(
             &bounds.capabilities,
             requests(bounds),
-            bounds.file_size.is_some(),
+            Measured {
+                written: bounds.file_size.is_some(),
+                memory: measured,
+            },
         )?,
         limits: limits
             .into_iter()

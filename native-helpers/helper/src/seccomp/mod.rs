@@ -86,12 +86,20 @@ pub enum Requests {
     OfVirtualization,
 }
 
-/// The filters of a program with these capabilities. Where what it writes is `measured`, it does not get space without writing: that
-/// takes no time, and would be gone before the next look.
+/// What of a program is measured while it runs, so that it must not do what cannot be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// What it writes.
+    pub written: bool,
+    /// Its memory: no control group limits that.
+    pub memory: bool,
+}
+
+/// The filters of a program with these capabilities.
 pub fn of_programs(
     capabilities: &[String],
     more: Requests,
-    measured: bool,
+    measured: Measured,
 ) -> Result<Vec<Vec<Instruction>>, Failure> {
     let has = |name: &str| {
         capabilities
@@ -121,24 +129,28 @@ pub fn of_programs(
     } else {
         // In a namespace of its own making, a program could mount the machine's control groups and raise its limits there. clone3 does
         // not exist for it either: its flags are in memory where no filter sees them, and without it glibc falls back to clone.
-        for call in [libc::SYS_clone, libc::SYS_unshare] {
-            refused.insert(call, with_flags(&[libc::CLONE_NEWCGROUP])?);
+        let mut namespaces = vec![libc::CLONE_NEWCGROUP];
+        if measured.memory {
+            // Shared memory and sockets are looked at in the namespaces of the sandbox, files in memory where it has them.
+            namespaces.extend([libc::CLONE_NEWIPC, libc::CLONE_NEWNET]);
+            refused.insert(libc::SYS_fsopen, Vec::new());
+            let others = SeccompCmpOp::MaskedEq(OF_OTHER_MOUNTS);
+            refused.insert(libc::SYS_mount, vec![rule(3, others, 0)?]);
         }
+        for call in [libc::SYS_clone, libc::SYS_unshare] {
+            refused.insert(call, with_flags(&namespaces)?);
+        }
+    }
+    if measured.memory {
+        let resize = SeccompCmpOp::Eq;
+        let rules = vec![rule(1, resize, libc::F_SETPIPE_SZ.unsigned_abs().into())?];
+        refused.insert(libc::SYS_fcntl, rules);
     }
     if !has("CAP_SYS_PTRACE") {
         refused.extend(all_of(&[TRACE]));
     }
     let of_machine = (more == Requests::OfMachine).then(requests::of_machine);
     let family = (more == Requests::OfVirtualization).then_some(requests::KVM);
-    let unwritten = match measured {
-        true => {
-            let punch = u64::from(libc::FALLOC_FL_PUNCH_HOLE.unsigned_abs());
-            let rules = vec![rule(1, SeccompCmpOp::MaskedEq(punch), 0)?];
-            let calls = BTreeMap::from([(libc::SYS_fallocate, rules)]);
-            Some(instructions(&compile(calls, libc::EOPNOTSUPP)?))
-        }
-        false => None,
-    };
     let filters = [
         instructions(&compile(refused, libc::EPERM)?),
         only_calls(&allowed)?,
@@ -147,7 +159,35 @@ pub fn of_programs(
             family,
         ),
     ];
-    Ok(filters.into_iter().chain(unwritten).collect())
+    let without = not_measured(measured)?;
+    Ok(filters.into_iter().chain(without).collect())
+}
+
+/// Flags of mount(2) with which it changes or moves a mount that is there (`MS_REMOUNT` and so on).
+const OF_OTHER_MOUNTS: u64 = libc::MS_REMOUNT
+    | libc::MS_BIND
+    | libc::MS_MOVE
+    | libc::MS_SHARED
+    | libc::MS_PRIVATE
+    | libc::MS_SLAVE
+    | libc::MS_UNBINDABLE;
+
+/// A filter for which this kernel does not offer what cannot be measured: space without writing, which takes no time and would be gone
+/// before the next look, and rules that the kernel keeps in a descriptor.
+fn not_measured(measured: Measured) -> Result<Option<Vec<Instruction>>, Failure> {
+    let mut calls = Refused::new();
+    if measured.written {
+        let punch = u64::from(libc::FALLOC_FL_PUNCH_HOLE.unsigned_abs());
+        let rules = vec![rule(1, SeccompCmpOp::MaskedEq(punch), 0)?];
+        calls.insert(libc::SYS_fallocate, rules);
+    }
+    if measured.memory {
+        calls.insert(libc::SYS_landlock_create_ruleset, Vec::new());
+    }
+    if calls.is_empty() {
+        return Ok(None);
+    }
+    compile(calls, libc::EOPNOTSUPP).map(|program| Some(instructions(&program)))
 }
 
 /// Calls whose first argument has any of these flags.
@@ -355,7 +395,11 @@ mod tests {
             &["CAP_SYS_ADMIN".to_owned()],
             &["CAP_SYS_PTRACE".to_owned()],
         ] {
-            let filters = of_programs(capabilities, Requests::OfVirtualization, true).unwrap();
+            let measured = Measured {
+                written: true,
+                memory: true,
+            };
+            let filters = of_programs(capabilities, Requests::OfVirtualization, measured).unwrap();
             // The kernel takes 4,096 instructions at most.
             assert!(
                 filters

@@ -187,6 +187,57 @@ fn without_control_groups(test: impl FnOnce()) {
     test();
 }
 
+/// A call of this program that waits at its end.
+fn python(code: &str) -> String {
+    let libraries = "import ctypes, fcntl, mmap, os, select, socket, struct, time";
+    let system = "libc = ctypes.CDLL(None, use_errno=True)";
+    format!("exec python3 -c '{libraries}\n{system}\n{code}\ntime.sleep(20)'")
+}
+
+/// Attributes of files in memory.
+const ATTRIBUTES: &str = r#"
+for place in ("/tmp/x", "/dev/shm/x"):
+    open(place, "w")
+    for number in range(700): os.setxattr(place, "user.%d" % number, b"x" * 60000)"#;
+
+/// Files that are watched by epoll, in several processes.
+const WATCHES: &str = r#"
+os.fork(); os.fork()
+watched = [os.eventfd(0) for _ in range(500)]
+watches = [select.epoll() for _ in range(500)]
+for watch in watches:
+    for file in watched: watch.register(file)"#;
+
+/// Pipes that nobody reads.
+const PIPES: &str = r#"
+os.fork(); os.fork()
+for _ in range(480):
+    reading, writing = os.pipe()
+    os.write(writing, bytes(65536))"#;
+
+/// Locks of every other byte of many files.
+const LOCKS: &str = r#"
+for name in range(900):
+    file = os.open("/tmp/%d" % name, os.O_RDWR | os.O_CREAT)
+    for number in range(350): fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * number)"#;
+
+/// Shared memory that no process has attached.
+const SEGMENTS: &str = r#"
+libc.shmat.restype = ctypes.c_void_p
+for size in (40, 20):
+    place = libc.shmat(libc.shmget(0, size << 20, 0o600), None, 0)
+    ctypes.memset(place, 1, size << 20)
+    libc.shmdt(ctypes.c_void_p(place))
+open("/tmp/x", "wb").write(bytes(20 << 20))"#;
+
+/// Shared memory of which hardly anything is mapped any more.
+const MAPPED: &str = r#"
+libc.mmap.restype = ctypes.c_void_p
+for _ in range(4):
+    place = libc.mmap(None, 30 << 20, 3, 0x21, -1, 0)
+    ctypes.memset(place, 1, 30 << 20)
+    libc.munmap(ctypes.c_void_p(place + 4096), (30 << 20) - 4096)"#;
+
 #[test]
 fn memory_is_limited_for_all_processes_together_without_control_groups_too() {
     if !can_run(&[
@@ -204,6 +255,12 @@ fn memory_is_limited_for_all_processes_together_without_control_groups_too() {
             "head -c 40M /dev/zero >/tmp/a; head -c 40M /dev/zero >/dev/shm/a; sleep 20",
             "python3 -c 'import socket, time; kept = [socket.socketpair() for _ in range(400)]; time.sleep(20)'",
             "cd /dev/shm; touch $(seq 90000 | head -40000); touch $(seq 180000 | tail -40000); sleep 20",
+            &python(ATTRIBUTES),
+            &python(WATCHES),
+            &python(PIPES),
+            &python(LOCKS),
+            &python(SEGMENTS),
+            &python(MAPPED),
         ] {
             let failure = limited(memory, code).expect_err(code);
             assert!(
@@ -214,6 +271,58 @@ fn memory_is_limited_for_all_processes_together_without_control_groups_too() {
         let little =
             "for i in 1 2 3; do (head -c 4M /dev/zero; sleep 0.5) | tail -c 1 & done; wait";
         assert_eq!(limited(memory, little).unwrap().status, 0);
+    });
+}
+
+/// What would have memory elsewhere than where it is looked for: namespaces, file systems, larger pipes, and the root directory.
+const ELSEWHERE: &str = r#"
+import ctypes, fcntl, os
+libc = ctypes.CDLL(None, use_errno=True)
+def attributes():
+    os.close(os.open("/x", os.O_CREAT))
+    for number in range(700): os.setxattr("/x", "user.%d" % number, b"x" * 60000)
+def pipe():
+    fcntl.fcntl(os.pipe()[0], 1031, 1 << 20)
+def call(function, *arguments):
+    if function(*arguments) < 0: raise OSError(ctypes.get_errno(), "")
+os.mkdir("/tmp/here")
+for name, attempt in [
+    ("attributes", attributes),
+    ("pipe", pipe),
+    ("ipc", lambda: call(libc.unshare, 0x08000000)),
+    ("net", lambda: call(libc.unshare, 0x40000000)),
+    ("tmpfs", lambda: call(libc.mount, b"x", b"/tmp/here", b"tmpfs", 0, None)),
+    ("ramfs", lambda: call(libc.mount, b"x", b"/tmp/here", b"ramfs", 6, None)),
+    ("context", lambda: call(libc.syscall, 430, b"tmpfs", 0)),
+    ("bind", lambda: call(libc.mount, b"/tmp", b"/tmp/here", None, 4096, None)),
+    ("mounts", lambda: call(libc.unshare, 0x00020000)),
+]:
+    try: attempt()
+    except OSError: continue
+    print(name, end=" ")
+"#;
+
+#[test]
+fn programs_have_no_memory_elsewhere_than_where_it_is_measured() {
+    if !can_run(&["python3", "mount"]) {
+        return;
+    }
+    without_control_groups(|| {
+        let works_with = |memory| {
+            let mut bench = Bench::granting(&["python3"]);
+            bench.grant.limits.memory = memory;
+            bench.grant.capabilities = vec!["CAP_SYS_ADMIN".into()];
+            let client = bench.client(Interface::Command);
+            let outcome = bench
+                .begin(&client)
+                .run(run("python3", &["-c", ELSEWHERE]))
+                .unwrap();
+            assert_eq!(outcome.status, 0, "{}", bench.log());
+            crate::command::text(&outcome)
+        };
+        assert_eq!(works_with(Some(200 << 20)), "bind mounts");
+        let all = works_with(None);
+        assert!(all.contains("ipc net tmpfs ramfs"), "{all}");
     });
 }
 

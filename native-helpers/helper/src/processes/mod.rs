@@ -2,19 +2,23 @@
 //!
 //! The helper made the user namespace that they are in, so it may look at all of them, whatever they do to themselves.
 
-use std::collections::BTreeMap;
+mod held;
+mod shared;
+
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, MemfdFlags, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fstat, fstatfs,
-    fstatvfs, memfd_create, openat, statat,
+    AtFlags, Dir, MemfdFlags, Mode, OFlags, PROC_SUPER_MAGIC, fstat, fstatfs, fstatvfs,
+    memfd_create, openat, statat,
 };
 
-/// Where a sandbox has files in memory.
-const IN_MEMORY: [&str; 4] = ["tmp", "run", "dev", "dev/shm"];
+use self::shared::Shared;
+
+/// Where a sandbox has files in memory, if not on a disk.
+const IN_MEMORY: [&str; 6] = [".", "tmp", "run", "run/osbuild", "dev", "dev/shm"];
 
 /// The first process of a sandbox, in its own /proc.
 const FIRST: &str = "1";
@@ -22,8 +26,11 @@ const FIRST: &str = "1";
 /// Bytes that a socket may keep at most until somebody reads them: twice what net.core.wmem_max usually is.
 const SOCKET: u64 = 2 * 212_992;
 
-/// Bytes that the kernel takes for a file in memory, be it empty.
-const INODE: u64 = 1 << 10;
+/// Bytes that the kernel takes for a file in memory, be it empty; attributes count as files of this size.
+pub const INODE: u64 = 1 << 10;
+
+/// Bytes that the kernel takes for a process or a thread: its stack there, and what is known of it.
+const TASK: u64 = 32 << 10;
 
 /// Bytes that one file of /proc is read of at most.
 const LONGEST: u64 = 64 << 20;
@@ -35,22 +42,24 @@ pub struct Processes {
     root: OwnedFd,
     /// Their /proc.
     proc: OwnedFd,
+    /// What they share that belongs to none of them; none where this process may not see it.
+    shared: Option<Shared>,
+    /// Bytes of files in memory that the machine had when this began.
+    before: u64,
 }
 
-/// Files without a name that processes hold open or have mapped.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Nameless {
-    pub bytes: u64,
-    pub inodes: u64,
-    /// There are more whose size the kernel does not tell: on their way from one process to another, or mapped where this process may not look.
-    pub more: bool,
+/// How the memory of processes compares with a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    Within,
+    Beyond,
+    /// Not beyond as far as it can be measured, but there is more.
+    Unknown,
 }
-
-/// Identifies a file: device and inode.
-type Id = (u64, u64);
 
 impl Processes {
-    /// Those of the sandbox whose first process this is; none as long as it has no /proc of its own.
+    /// Those of the sandbox whose first process this is; none as long as it has no /proc of its own. The calling thread gets into their
+    /// namespace of shared memory.
     pub fn of(first: u32) -> Option<Self> {
         let root = Path::new("/proc").join(first.to_string()).join("root");
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -59,7 +68,17 @@ impl Processes {
         // Before the root directory is changed it is the machine's.
         let own = rustix::fs::stat("/proc").ok()?.st_dev;
         let is_proc = fstatfs(&proc).ok()?.f_type == PROC_SUPER_MAGIC;
-        (is_proc && fstat(&proc).ok()?.st_dev != own).then_some(Self { root, proc })
+        if !is_proc || fstat(&proc).ok()?.st_dev == own {
+            return None;
+        }
+        let shared = Shared::of(first).ok();
+        let before = files_in_memory_of_machine();
+        Some(Self {
+            root,
+            proc,
+            shared,
+            before,
+        })
     }
 
     /// How many processes and threads there are.
@@ -80,21 +99,40 @@ impl Processes {
         numbers(&self.proc, ".").iter().map(threads).sum()
     }
 
-    /// Bytes of memory that all of them take together, files in memory included, if it is more than `limit`. What is mapped of such a file
-    /// counts twice.
-    pub fn memory_beyond(&self, limit: u64) -> Option<u64> {
-        let files = self.files_in_memory().saturating_add(self.kernel_memory());
+    /// Compares the memory that all of them take together with a limit, files in memory and what the kernel keeps for them included. What
+    /// is mapped of such a file counts twice.
+    pub fn memory(&self, limit: u64) -> Memory {
+        let device = memory_device();
+        let held = self.held(device.as_slice());
+        let shared = self.shared.as_ref().and_then(Shared::bytes);
+        // What cannot be measured may be all that came since.
+        let unseen = match held.more() {
+            true => files_in_memory_of_machine().saturating_sub(self.before),
+            false => 0,
+        };
+        let files = self.files_in_memory().saturating_add(held.bytes());
+        let others = [
+            files.max(unseen),
+            shared.unwrap_or_default(),
+            held.kernel_memory(),
+            self.kernel_memory(),
+        ];
+        let others = others.into_iter().fold(0, u64::saturating_add);
         // What processes share counts for each of them here, and only once below, where counting takes longer.
         let rough = self.sum("status", &["RssAnon:", "RssShmem:", "VmSwap:"]);
-        if rough.saturating_add(files) <= limit {
-            return None;
-        }
         let shares = ["Pss_Anon:", "Pss_Shmem:", "SwapPss:"];
-        let used = self.sum("smaps_rollup", &shares).saturating_add(files);
-        (used > limit).then_some(used)
+        if rough.saturating_add(others) > limit
+            && self.sum("smaps_rollup", &shares).saturating_add(others) > limit
+        {
+            return Memory::Beyond;
+        }
+        match held.on_their_way || shared.is_none() {
+            true => Memory::Unknown,
+            false => Memory::Within,
+        }
     }
 
-    /// Bytes that the kernel keeps for them: page tables, and what sockets may hold.
+    /// Bytes that the kernel keeps for them: their own, page tables, locks, and what sockets may hold.
     fn kernel_memory(&self) -> u64 {
         let sockets = self.read(&Path::new(FIRST).join("net/sockstat"));
         let used = sockets.as_deref().and_then(|text| {
@@ -104,7 +142,10 @@ impl Processes {
             line?.trim().parse::<u64>().ok()
         });
         let sockets = used.unwrap_or_default().saturating_mul(SOCKET);
-        self.sum("status", &["VmPTE:"]).saturating_add(sockets)
+        let tasks = self.count().saturating_mul(TASK);
+        let tables = self.sum("status", &["VmPTE:"]);
+        let all = [sockets, tasks, tables, self.locks()];
+        all.into_iter().fold(0, u64::saturating_add)
     }
 
     /// Bytes that they, and those of them that have ended, wrote to file systems on disks, whatever became of them.
@@ -135,97 +176,44 @@ impl Processes {
         numbers(&self.proc, ".").into_iter().map(of_process).sum()
     }
 
-    /// Bytes of the files in memory, named or not.
+    /// Bytes of the files in memory that have a name.
     fn files_in_memory(&self) -> u64 {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut seen = Vec::new();
         let named = IN_MEMORY.iter().filter_map(|path| {
             let directory = openat(&self.root, *path, flags, Mode::empty()).ok()?;
+            let device = fstat(&directory).ok()?.st_dev;
+            if fstatfs(&directory).ok()?.f_type != TMPFS || seen.contains(&device) {
+                return None;
+            }
+            seen.push(device);
             let space = fstatvfs(&directory).ok()?;
-            let is_memory = fstatfs(&directory).ok()?.f_type == TMPFS;
             let used = space.f_blocks.saturating_sub(space.f_bfree);
             let inodes = space.f_files.saturating_sub(space.f_ffree);
             let used = used.saturating_mul(space.f_frsize);
-            is_memory.then(|| used.saturating_add(inodes.saturating_mul(INODE)))
+            Some(used.saturating_add(inodes.saturating_mul(INODE)))
         });
-        let nameless = memory_device().map_or(0, |device| self.nameless(&[device]).bytes);
-        named.sum::<u64>().saturating_add(nameless)
-    }
-
-    /// Files of these devices that have no name any more, or never had one.
-    pub fn nameless(&self, devices: &[u64]) -> Nameless {
-        let mut found = BTreeMap::new();
-        let mut more = false;
-        for process in numbers(&self.proc, ".") {
-            let threads = self.threads(&process);
-            for thread in &threads {
-                more |= self.open_files(thread, devices, &mut found);
-            }
-            // The first thread may have ended before the others.
-            let mut maps = threads
-                .iter()
-                .filter_map(|thread| self.read(&thread.join("maps")));
-            let maps = maps.find(|maps| !maps.is_empty()).unwrap_or_default();
-            more |= self.mapped_files(&process, &maps, devices, &mut found);
-        }
-        Nameless {
-            bytes: found.values().sum(),
-            inodes: found.len() as u64,
-            more,
-        }
-    }
-
-    /// Adds what a thread has open; says whether more is on its way to it.
-    fn open_files(&self, thread: &Path, devices: &[u64], found: &mut BTreeMap<Id, u64>) -> bool {
-        let directory = thread.join("fd");
-        let mut more = false;
-        for number in numbers(&self.proc, &directory) {
-            let Ok(stat) = statat(&self.proc, directory.join(&number), AtFlags::empty()) else {
-                continue;
-            };
-            note(&stat, devices, found);
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Socket {
-                let about = self.read(&thread.join("fdinfo").join(&number));
-                let waiting = about.as_deref().and_then(|about| {
-                    let line = about.lines().find_map(|line| line.strip_prefix("scm_fds:"));
-                    line?.trim().parse::<u64>().ok()
-                });
-                more |= waiting.is_some_and(|count| count > 0);
-            }
-        }
-        more
-    }
-
-    /// Adds what a process has mapped, its program included; says whether there is more that the helper may not look at.
-    fn mapped_files(
-        &self,
-        process: &str,
-        maps: &str,
-        devices: &[u64],
-        found: &mut BTreeMap<Id, u64>,
-    ) -> bool {
-        let mut more = false;
-        let deleted = maps.lines().filter(|line| line.ends_with(" (deleted)"));
-        for (range, device) in deleted.filter_map(range_and_device) {
-            let file = Path::new(process).join("map_files").join(range);
-            match statat(&self.proc, &file, AtFlags::empty()) {
-                Ok(stat) => note(&stat, devices, found),
-                Err(_) => more |= devices.contains(&device),
-            }
-        }
-        more
+        named.sum()
     }
 
     fn threads(&self, process: &str) -> Vec<PathBuf> {
         let directory = Path::new(process).join("task");
         let numbers = numbers(&self.proc, &directory);
-        numbers.into_iter().map(|n| directory.join(n)).collect()
+        numbers
+            .into_iter()
+            .map(|number| directory.join(number))
+            .collect()
     }
 
     fn read(&self, path: &Path) -> Option<String> {
+        self.read_up_to(path, LONGEST)
+    }
+
+    fn read_up_to(&self, path: &Path, longest: u64) -> Option<String> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = openat(&self.proc, path, flags, Mode::empty()).ok()?;
         let mut bytes = Vec::new();
-        let read = File::from(file).take(LONGEST).read_to_end(&mut bytes);
+        let read = File::from(file).take(longest).read_to_end(&mut bytes);
         read.ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -234,21 +222,12 @@ impl Processes {
 /// `f_type` of a file system in memory.
 const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
-/// Notes a file of these devices without a name, once.
-fn note(stat: &Stat, devices: &[u64], found: &mut BTreeMap<Id, u64>) {
-    if stat.st_nlink == 0 && devices.contains(&stat.st_dev) {
-        let bytes = u64::try_from(stat.st_blocks).unwrap_or_default() * 512;
-        found.insert((stat.st_dev, stat.st_ino), bytes);
-    }
-}
-
-/// Range of addresses and device of a line of `maps`, see proc_pid_maps(5).
-fn range_and_device(line: &str) -> Option<(&str, u64)> {
-    let mut words = line.split_ascii_whitespace();
-    let range = words.next()?;
-    let (major, minor) = words.nth(2)?.split_once(':')?;
-    let number = |text| u32::from_str_radix(text, 16).ok();
-    Some((range, rustix::fs::makedev(number(major)?, number(minor)?)))
+/// Bytes of all files in memory.
+fn files_in_memory_of_machine() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Shmem:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    number.unwrap_or_default().saturating_mul(1 << 10)
 }
 
 /// The device of files in memory that never had a name.
