@@ -1,29 +1,55 @@
 //! What the helpers of a run are started for.
-use osbuild_wasm_capability::ModuleMetadata;
-use osbuild_wasm_protocol::Charter;
+use crate::plan::{SinglePlan, StagePlan};
+use osbuild_wasm_capability as capability;
+use osbuild_wasm_component::Module;
+use osbuild_wasm_protocol::{Charter, Grant, Offer};
+use serde_json::Value;
 use std::path::PathBuf;
 
-/// The charter of helpers that serve these modules, and touch these directories.
-pub fn charter<'a>(
-    modules: impl IntoIterator<Item = &'a ModuleMetadata>,
+/// The charter of helpers that serve one component with each of these options, and touch these directories. With options that its
+/// document cannot be filled in with it does not run at all.
+pub fn charter_of_module(
+    module: &Module,
+    options: impl IntoIterator<Item = Value>,
     scopes: impl IntoIterator<Item = PathBuf>,
 ) -> Charter {
     let mut charter = Charter::of_scopes(scopes);
-    for metadata in modules {
-        add(&mut charter, metadata);
+    for options in options {
+        if let Ok(plan) = SinglePlan::new(module, &options.into()) {
+            charter.add(&grant_of(plan.stage()));
+        }
     }
     charter
 }
 
-fn add(charter: &mut Charter, metadata: &ModuleMetadata) {
-    charter.programs.extend(metadata.programs.iter().cloned());
-    charter
-        .privileged
-        .extend(metadata.privileged_programs.iter().cloned());
-    charter
-        .capabilities
-        .extend(metadata.capabilities.iter().cloned());
-    charter
-        .environment
-        .extend(metadata.environment.iter().cloned());
+/// Lets a user of the run have a program beside any of its stages, with their capabilities and all that they are given.
+pub fn add_beside_stages(charter: &mut Charter, program: &str) {
+    let offers = charter.offers.iter();
+    let beside = offers.map(|offer| Offer {
+        capabilities: offer.capabilities.clone(),
+        ..Offer::of_programs([program])
+    });
+    let beside: Vec<_> = beside.collect();
+    charter.offers.extend(beside);
+}
+
+/// What a stage's programs may do, as its helpers are told at their start and again with each session.
+pub(crate) fn grant_of(plan: StagePlan<'_>) -> Grant {
+    let (decision, mounts) = (plan.decision, plan.rights.mounts());
+    let places = |places: &capability::Places| {
+        let places = places.of_run(mounts).into_iter();
+        let place = |place: capability::ProgramPlace| osbuild_wasm_protocol::ProgramPlace {
+            path: place.path,
+            writable: place.writable,
+        };
+        places.map(place).collect()
+    };
+    Grant {
+        programs: decision.programs.clone(),
+        capabilities: decision.linux_capabilities.clone(),
+        privileged: decision.privileged_programs.clone(),
+        environment: plan.module.metadata.environment.clone(),
+        places: decision.programs_touch.as_ref().map(places),
+        ..Grant::default()
+    }
 }

@@ -46,7 +46,7 @@ mod user_namespace;
 mod vm;
 mod without_devices;
 
-pub use charter::charter;
+pub use charter::{add_beside_stages, charter_of_module};
 pub use confinement::{Confined, Isolated, Prepared, WithHelpers};
 pub use failure::{BuildError, Denied};
 pub use helpers::{helper_program, needed_by};

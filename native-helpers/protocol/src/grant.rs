@@ -44,7 +44,7 @@ pub struct Grant {
 }
 
 /// A place of programs with all below it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramPlace {
     /// Path of the contract, without links and dots.

@@ -26,7 +26,7 @@ pub use calls::{
     ImportKey, Info, Input, Install, Outcome, Output, Package, PackageFile, Query, Request, Root,
     Run, Shell, Verify, XattrValue,
 };
-pub use charter::Charter;
+pub use charter::{Charter, Offer};
 pub use client::Client;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
 pub use grant::{

@@ -7,6 +7,7 @@ mod references;
 mod settings;
 mod told;
 
+use crate::charter::grant_of;
 use crate::failure::{BuildError, Denied, Result};
 use crate::helpers::{needed_by, needed_by_stage};
 use crate::inputs::{self, storage};
@@ -20,7 +21,7 @@ use osbuild_wasm_component::{Kind, Module, Registry};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Manifest, Pipeline, Source, Stage, StageClass, schedule};
 use osbuild_wasm_manifest::origin::Reach;
-use osbuild_wasm_protocol::{Charter, Interface, Steps};
+use osbuild_wasm_protocol::{Charter, Interface, Offer, Steps};
 use profiles::Profiles;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -154,6 +155,20 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// The stages of each pipeline of the plan, with its index in the manifest.
+    fn stage_plans(&self) -> impl Iterator<Item = (usize, Vec<StagePlan<'_>>)> {
+        let pipelines = self.pipelines.iter().zip(&self.document.pipelines);
+        pipelines.map(|(scheduled, shown)| {
+            let stages = scheduled.stages.iter().zip(&shown.stages);
+            let plans = stages.map(|(runnable, planned)| StagePlan {
+                module: &runnable.module,
+                decision: &planned.decision,
+                rights: &runnable.rights,
+            });
+            (scheduled.index, plans.collect())
+        })
+    }
+
     /// The plan as something that may run, when nothing in it is denied.
     pub fn authorize(self) -> Result<AuthorizedPlan<'a>> {
         match self.document.granted() {
@@ -185,34 +200,17 @@ impl AuthorizedPlan<'_> {
         helpers
     }
 
-    /// The most that sessions of the helpers are granted; of directories, those beside the store.
+    /// The most that sessions of the helpers are granted, by stage; of directories, those beside the store.
     pub fn charter(&self) -> Charter {
         let mut charter = Charter::of_scopes(self.scopes());
-        for stage in self
-            .0
-            .pipelines
-            .iter()
-            .flat_map(|pipeline| &pipeline.stages)
-        {
-            charter
-                .environment
-                .extend(stage.module.metadata.environment.iter().cloned());
-        }
         for (stage, ..) in self.stages().flatten() {
             let inputs = stage.inputs.iter();
             let programs = inputs.flat_map(|input| inputs::programs(&input.module));
-            charter.programs.extend(programs.map(ToString::to_string));
+            let offers = programs.map(|program| Offer::of_programs([*program]));
+            charter.offers.extend(offers);
         }
-        let shown = self.0.document.pipelines.iter();
-        for planned in shown.flat_map(|pipeline| &pipeline.stages) {
-            let decision = &planned.decision;
-            charter.programs.extend(decision.programs.iter().cloned());
-            charter
-                .privileged
-                .extend(decision.privileged_programs.iter().cloned());
-            charter
-                .capabilities
-                .extend(decision.linux_capabilities.iter().cloned());
+        for plan in self.0.stage_plans().flat_map(|(_, stages)| stages) {
+            charter.add(&grant_of(plan));
         }
         charter
     }
@@ -261,18 +259,9 @@ impl AuthorizedPlan<'_> {
 
     /// A stage by its pipeline's index in the manifest and its place there.
     pub(crate) fn stage(&self, index: usize, position: usize) -> Result<StagePlan<'_>> {
-        let plan = &self.0;
-        let found = plan.pipelines.iter().zip(&plan.document.pipelines);
-        let found = found
-            .filter(|(scheduled, _)| scheduled.index == index)
-            .find_map(|(scheduled, shown)| {
-                let runnable = scheduled.stages.get(position)?;
-                Some(StagePlan {
-                    module: &runnable.module,
-                    decision: &shown.stages.get(position)?.decision,
-                    rights: &runnable.rights,
-                })
-            });
+        let mut pipelines = self.0.stage_plans();
+        let found = pipelines.find(|(scheduled, _)| *scheduled == index);
+        let found = found.and_then(|(_, stages)| stages.get(position).copied());
         found.ok_or_else(|| {
             let place = format!("stage {position} of pipeline {index}");
             BuildError::manifest(place, "is not in the plan of this run")

@@ -1,5 +1,6 @@
 //! One component in its sandbox, with the helpers that carry out its privileged calls.
 use crate::attached::Attached;
+use crate::charter::grant_of;
 use crate::failure::{BuildError, Result};
 use crate::helpers::{HelperProcesses, StageHelpers};
 use crate::interrupt::Cancellations;
@@ -12,7 +13,7 @@ use crate::run::Settings;
 use crate::sandbox::{Once, Sandbox};
 use crate::stage::bounds::Bounds;
 use crate::without_devices::Devices;
-use osbuild_wasm_capability::{Grant, Interface, MountNames, Places, ProgramLimits, ProgramPlace};
+use osbuild_wasm_capability::{Grant, Interface, ProgramLimits};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::Granted;
@@ -125,7 +126,7 @@ fn grant(plan: StagePlan<'_>, sandbox: &Sandbox, reads: &Reads) -> Result<Grant>
 
 /// What its helpers and their programs may do.
 fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) -> Result<Granted> {
-    let programs_touch = plan.decision.programs_touch.as_ref();
+    let own = grant_of(plan);
     let mut granted = sandbox.helper_grant()?;
     let network = match proxy {
         Some(socket) => Some(protocol::Proxy {
@@ -134,21 +135,16 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
         None => None,
     };
     granted.grant = protocol::Grant {
-        programs: plan.decision.programs.clone(),
-        capabilities: plan.decision.linux_capabilities.clone(),
-        privileged: plan.decision.privileged_programs.clone(),
+        programs: own.programs,
+        capabilities: own.capabilities,
+        privileged: own.privileged,
         limits: limits_of_programs(&plan.decision.limits.programs),
-        environment: plan.module.metadata.environment.clone(),
-        places: programs_touch.map(|touch| places(touch, plan.rights.mounts())),
+        environment: own.environment,
+        places: own.places,
         network,
         ..granted.grant
     };
     Ok(granted)
-}
-
-fn places(places: &Places, mounts: &MountNames) -> Vec<protocol::ProgramPlace> {
-    let place = |ProgramPlace { path, writable }| protocol::ProgramPlace { path, writable };
-    places.of_run(mounts).into_iter().map(place).collect()
 }
 
 fn limits_of_programs(limits: &ProgramLimits) -> protocol::Limits {

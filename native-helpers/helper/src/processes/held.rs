@@ -47,7 +47,7 @@ impl Held {
         self.nameless.len() as u64
     }
 
-    /// Whether there are more of them, whose size nobody tells.
+    /// Whether there are more of them, whose size the kernel does not tell.
     pub fn more(&self) -> bool {
         let seen = |id| self.nameless.contains_key(id);
         self.on_their_way || !self.unseen.iter().all(seen)

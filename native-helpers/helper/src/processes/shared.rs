@@ -44,7 +44,7 @@ impl Shared {
         lists.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Bytes that all of it takes; none where nobody tells.
+    /// Bytes that all of it takes; none where the kernel does not tell.
     pub fn bytes(&self) -> Option<u64> {
         let lists = self.0.iter().map(|(list, columns)| {
             let text = read(list)?;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_has_attached_counts() {
+    fn what_is_not_attached_counts() {
         if !rustix::process::geteuid().is_root() {
             return;
         }

@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use osbuild_wasm_protocol::{
-    Begin, Charter, Connection, Handle, Hello, Interface, Reply, Request, VERSION, XattrValue,
+    Begin, Charter, Connection, Grant, Handle, Hello, Interface, ProgramPlace, Reply, Request,
+    VERSION, XattrValue,
 };
 use serde_json::Value;
 
@@ -162,6 +163,37 @@ fn messages_that_nobody_sends_end_no_helper_and_touch_nothing_outside() {
         }
         helper.end();
     }
+}
+
+#[test]
+fn a_session_is_refused_places_that_its_helper_was_not_started_for() {
+    if !can_run(&["true"]) {
+        return;
+    }
+    let mut bench = Bench::granting(&["true"]);
+    let places = |path: &str, writable| {
+        let path = path.to_owned();
+        Some(vec![ProgramPlace { path, writable }])
+    };
+    bench.grant.places = places("/run/osbuild/tree/etc", false);
+    let helper = Raw::start(&bench.charter(), Interface::Command);
+    let begins = |change: &dyn Fn(&mut Grant)| {
+        let mut granted = bench.granted();
+        change(&mut granted.grant);
+        let files: Vec<_> = granted.files.iter().map(|file| file.as_fd()).collect();
+        let begin = Begin {
+            grant: granted.grant.clone(),
+        };
+        let begin = serde_json::to_value(begin).unwrap();
+        helper.begin(&begin, &files).is_some()
+    };
+    let asking = |path: &str, writable| begins(&|grant| grant.places = places(path, writable));
+    assert!(begins(&|_| {}) && begins(&|grant| grant.places = Some(Vec::new())));
+    assert!(asking("/run/osbuild/tree/etc/x", false));
+    assert!(!asking("/run/osbuild/tree/etc", true) && !asking("/run/osbuild/tree", false));
+    assert!(!asking("/run/osbuild/tree/etc/../usr", false));
+    assert!(!begins(&|grant| grant.places = None));
+    helper.end();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use osbuild_wasm_protocol::{Charter, Connection, Interface, Reply};
+use osbuild_wasm_protocol::{Charter, Connection, Interface, Offer, Reply};
 use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,12 +76,14 @@ impl Place {
 
     pub fn charter(&self) -> Charter {
         let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
-        Charter {
-            programs: words(&["true", "cat", "mkfs.ext4", "qemu-img", "grub2-mkimage"]),
+        let offer = Offer {
             capabilities: words(&["CAP_SYS_ADMIN"]),
             environment: words(&["LANG"]),
-            ..Charter::of_scopes([self.top()])
-        }
+            ..Offer::of_programs(["true", "cat", "mkfs.ext4", "qemu-img", "grub2-mkimage"])
+        };
+        let mut charter = Charter::of_scopes([self.top()]);
+        charter.offers.insert(offer);
+        charter
     }
 
     /// What lies outside of the scope: names, owners, modes, times of change, contents.

@@ -7,7 +7,7 @@ use crate::print::print_rows;
 use clap::Args;
 use osbuild_stage_test::{Case, CaseError, Ended, Stage, cases};
 use osbuild_wasm_build::{
-    Confined, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
+    Confined, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter_of_module, needed_by,
 };
 use osbuild_wasm_capability::ModuleMetadata;
 use osbuild_wasm_component::{Installed, Module, Registry};
@@ -67,9 +67,10 @@ fn check_plugin(arguments: &TestArguments) -> Result<(ModuleMetadata, Vec<Check>
     let installed = Installed::of_program();
     let name = module.metadata.name.clone();
     let needed = needed_by(&module.request.interfaces).map(|interface| (interface, name.clone()));
+    let charter = charter_of_module(&module, cases.iter().map(Case::options), []);
     let confined = Prepared::new(scratch.path())
         .isolate()
-        .and_then(|isolated| isolated.start_helpers(needed, charter([&module.metadata], [])))
+        .and_then(|isolated| isolated.start_helpers(needed, charter))
         .and_then(WithHelpers::confine)?;
     let interrupt = Interrupt::default();
     let to_end = interrupt.clone();

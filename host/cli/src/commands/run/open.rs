@@ -5,12 +5,12 @@ use crate::components::engine;
 use crate::monitor::{self, Monitor};
 use osbuild_wasm_build::{
     AuthorizedPlan, BuildError, Confined, Devices, Export, INVENTORY, Interrupt, Isolated,
-    Prepared, Records, SHELL, Settings, VirtualMachines, WithHelpers,
+    Prepared, Records, SHELL, Settings, VirtualMachines, WithHelpers, add_beside_stages,
 };
 use osbuild_wasm_component::Installed;
 use osbuild_wasm_events::Observer;
 use osbuild_wasm_files::resolve::{make_directory, path_of};
-use osbuild_wasm_protocol::Interface;
+use osbuild_wasm_protocol::{Interface, Offer};
 use osbuild_wasm_report::{Collector, Diagnostic, Fanout, Summary};
 use osbuild_wasm_store::Store;
 use std::collections::BTreeSet;
@@ -107,12 +107,12 @@ impl RunCommand {
             helpers.insert(Interface::Machine, "--in-vm".into());
         }
         if self.args.break_at.is_some() {
-            charter.programs.insert(SHELL.to_owned());
+            add_beside_stages(&mut charter, SHELL);
             helpers.insert(Interface::Command, "--break".into());
         }
         if self.statements.report_request().packages {
             helpers.insert(Interface::Rpm, "--sbom".into());
-            charter.programs.insert(INVENTORY.to_owned());
+            charter.offers.insert(Offer::of_programs([INVENTORY]));
         }
         isolated.start_helpers(helpers, charter)
     }

@@ -6,7 +6,7 @@ use crate::components::{engine, kind, registry};
 use crate::document::{self, runner_of_host};
 use clap::Args;
 use osbuild_wasm_build::{
-    BuildError, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter, needed_by,
+    BuildError, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter_of_module, needed_by,
 };
 use osbuild_wasm_component::{Cache, Installed};
 use osbuild_wasm_events::{Event, Observer};
@@ -74,8 +74,10 @@ impl Command for RunArguments {
         let scopes = SingleStage::scopes(&document, &tree, scratch.path());
         let helpers = needed_by(&module.request.interfaces);
         let helpers = helpers.map(|interface| (interface, self.name.clone()));
+        let options = document.get("options").cloned().unwrap_or_default();
+        let charter = charter_of_module(&module, [options], scopes);
         let confined = isolated
-            .start_helpers(helpers, charter([&module.metadata], scopes))
+            .start_helpers(helpers, charter)
             .and_then(WithHelpers::confine)?;
         let interrupt = Interrupt::default();
         let to_end = interrupt.clone();
