@@ -6,7 +6,8 @@ use crate::components::{engine, kind, registry};
 use crate::document::{self, runner_of_host};
 use clap::Args;
 use osbuild_wasm_build::{
-    BuildError, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter_of_module, needed_by,
+    BuildError, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter_of_module,
+    needed_by,
 };
 use osbuild_wasm_component::{Cache, Installed};
 use osbuild_wasm_events::{Event, Observer};
