@@ -147,7 +147,7 @@ impl Attached {
         let session = match call.kind {
             FileSystem::Vfat => {
                 let session = begin(self)?;
-                session.mount(call)?;
+                session.call(call, &[])?;
                 session
             }
             kind if is_kind_made_from_directory(kind) => {
@@ -161,7 +161,7 @@ impl Attached {
                     kind,
                     read_only: call.read_only,
                 };
-                session.mount_directory(call, directory.as_fd())?;
+                session.call(call, &[directory.as_fd()])?;
                 session
             }
             _ => {

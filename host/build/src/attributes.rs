@@ -39,7 +39,7 @@ impl<'a> Attributes<'a> {
             Some(session) => session,
             none => none.insert(self.begin()?),
         };
-        session.set_xattr(value, file).map_err(refused)
+        session.call(value, &[file]).map_err(refused)
     }
 
     fn begin(&self) -> io::Result<Session> {

@@ -234,7 +234,7 @@ impl Helpers for StageHelpers {
         }
         let attached = self
             .session(Interface::Loopback)?
-            .attach(attach, file.file.as_fd())
+            .call(attach, &[file.file.as_fd()])
             .map_err(call_error)?;
         Ok(Attachment {
             handle: attached.handle.0,
@@ -248,7 +248,7 @@ impl Helpers for StageHelpers {
             return self.end_programs();
         }
         self.session(Interface::Loopback)?
-            .detach(Handle(handle))
+            .call(protocol::Detach(Handle(handle)), &[])
             .map_err(call_error)
     }
 
@@ -290,7 +290,7 @@ impl Helpers for StageHelpers {
         }
         let mounted = self
             .session(Interface::Mount)?
-            .mount(call)
+            .call(call, &[])
             .map_err(call_error)?;
         Ok(MountPoint {
             handle: mounted.handle.0,
@@ -307,7 +307,7 @@ impl Helpers for StageHelpers {
             return Ok(());
         }
         self.session(Interface::Mount)?
-            .unmount(Handle(handle))
+            .call(protocol::Unmount(Handle(handle)), &[])
             .map_err(call_error)
     }
 
@@ -318,14 +318,18 @@ impl Helpers for StageHelpers {
             value: protocol::Bytes(value.to_vec()),
         };
         self.session(Interface::Tree)?
-            .set_xattr(value, object.file.as_fd())
+            .call(value, &[object.file.as_fd()])
             .map_err(call_error)
     }
 
     fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
         let keys = programs::keys(&of);
+        let import = protocol::ImportKey {
+            database: database(of),
+            key: protocol::Bytes(key),
+        };
         self.session_for(Interface::Rpm, &keys)?
-            .import_key(database(of), key)
+            .call(import, &[])
             .map_err(call_error)
     }
 
@@ -337,7 +341,7 @@ impl Helpers for StageHelpers {
             file: files_of(package).next().unwrap_or_default(),
         };
         self.session_for(Interface::Rpm, &keys)?
-            .verify(verify, &descriptors(&package.directories))
+            .call(verify, &descriptors(&package.directories))
             .map_err(call_error)
     }
 
@@ -357,14 +361,17 @@ impl Helpers for StageHelpers {
             environment: transaction.environment,
         };
         self.session_for(Interface::Rpm, &programs::rpm())?
-            .install(install, &descriptors(&packages.directories))
+            .call(install, &descriptors(&packages.directories))
             .map_err(call_error)
     }
 
     fn query(&mut self, of: rpm::Database) -> Call<Vec<rpm::InstalledPackage>> {
+        let query = protocol::Query {
+            database: database(of),
+        };
         let packages = self
             .session(Interface::Rpm)?
-            .query(database(of))
+            .call(query, &[])
             .map_err(call_error)?;
         let convert = |package: protocol::Package| rpm::InstalledPackage {
             name: package.name,
@@ -399,19 +406,22 @@ impl Helpers for StageHelpers {
             modules,
         };
         self.session_for(Interface::Grub, &mkimage)?
-            .core_image(core)
+            .call(core, &[])
+            .map(|protocol::Bytes(image)| image)
             .map_err(call_error)
     }
 
     fn boot_image(&mut self, platform: &str) -> Call<Vec<u8>> {
         self.session(Interface::Grub)?
-            .boot_image(platform.to_owned())
+            .call(protocol::BootImage(platform.to_owned()), &[])
+            .map(|protocol::Bytes(image)| image)
             .map_err(call_error)
     }
 
     fn environment_block(&mut self, variables: Vec<(String, String)>) -> Call<Vec<u8>> {
         self.session(Interface::Grub)?
-            .environment_block(variables)
+            .call(protocol::EnvironmentBlock { variables }, &[])
+            .map(|protocol::Bytes(block)| block)
             .map_err(call_error)
     }
 
@@ -431,7 +441,7 @@ impl Helpers for StageHelpers {
             coroutines: conversion.coroutines,
         };
         self.session_for(Interface::QemuImg, &programs::qemu_img())?
-            .convert(conversion, files.map(AsFd::as_fd))
+            .call(conversion, &files.map(AsFd::as_fd))
             .map_err(call_error)
     }
 
@@ -449,14 +459,17 @@ impl Helpers for StageHelpers {
             options,
         };
         self.session_for(Interface::QemuImg, &programs::qemu_img())?
-            .create(create, [&to.file.file, &to.directory].map(AsFd::as_fd))
+            .call(create, &[&to.file.file, &to.directory].map(AsFd::as_fd))
             .map_err(call_error)
     }
 
     fn info(&mut self, image: &Passed) -> Call<qemu_img::ImageInfo> {
+        let call = protocol::Info {
+            path: image.path.clone(),
+        };
         let info = self
             .session(Interface::QemuImg)?
-            .info(image.path.clone(), image.file.as_fd())
+            .call(call, &[image.file.as_fd()])
             .map_err(call_error)?;
         let protocol::ImageInfo {
             format,
@@ -474,7 +487,7 @@ impl Helpers for StageHelpers {
         let run = program(request);
         let protocol::Outcome { status, output } = self
             .session(Interface::Command)?
-            .run(run.clone(), &descriptors(streams))
+            .call(run.clone(), &descriptors(streams))
             .map_err(call_error)?;
         if let Some(file_systems) = self.file_systems.as_ref().filter(|_| status == 0) {
             file_systems.ran(&run, &self.parts);

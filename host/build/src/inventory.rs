@@ -140,7 +140,9 @@ impl FinishedTree<'_> {
             path: Some(path),
             keys_program: None,
         };
-        let queried = session.query(database).map_err(refused(&place));
+        let queried = session
+            .call(protocol::Query { database }, &[])
+            .map_err(refused(&place));
         let ended = session.end().map_err(refused(&place));
         drop(pipe);
         _ = pump.join();

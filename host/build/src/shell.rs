@@ -68,7 +68,7 @@ pub(crate) fn run(
     } else {
         let streams = [input.as_fd(), output.as_fd(), errors.as_fd()];
         session
-            .shell(shell(false), streams)
+            .call(shell(false), &streams)
             .map_err(refused(&place))?
     };
     match outcome.status {
@@ -98,7 +98,7 @@ fn on_terminal(
         let (master, ended) = (&pair.master, OwnedFd::from(ended));
         scope.spawn(move || pump(terminal, master.as_fd(), ended.as_fd()));
         let slave = pair.slave;
-        let outcome = session.shell(shell, [slave.as_fd(); 3]);
+        let outcome = session.call(shell, &[slave.as_fd(); 3]);
         // What the shell wrote last is still read, then the terminal has no other end.
         drop((slave, end));
         outcome.map_err(refused(place))

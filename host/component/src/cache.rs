@@ -3,11 +3,10 @@
 //! Loading compiled code runs it natively, so an entry counts only when it carries the right HMAC under a key that only this user
 //! can read, bound to the component's digest and the engine's configuration.
 use hmac::{Hmac, KeyInit, Mac};
-use osbuild_wasm_files::own_directory;
 use osbuild_wasm_files::resolve::make_private_directory;
+use osbuild_wasm_files::{own_directory, write_new_file};
 use sha2::Sha256;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const KEY_BYTES: usize = 32;
@@ -64,7 +63,7 @@ impl Cache {
         let temporary = self
             .directory
             .join(format!(".{name}.{}", std::process::id()));
-        let written = write_new(&temporary, &entry)
+        let written = write_new_file(&temporary, 0o600, &entry)
             .and_then(|()| std::fs::rename(&temporary, self.directory.join(name)));
         if written.is_err() {
             _ = std::fs::remove_file(&temporary);
@@ -80,16 +79,6 @@ impl Cache {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)
-}
-
 fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     if let Ok(key) = std::fs::read(path) {
         return key
@@ -99,7 +88,7 @@ fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     let temporary = path.with_extension(format!("new{}", std::process::id()));
-    write_new(&temporary, &key)?;
+    write_new_file(&temporary, 0o600, &key)?;
     // Another process may have been faster: its key counts.
     let linked = std::fs::hard_link(&temporary, path);
     std::fs::remove_file(&temporary)?;

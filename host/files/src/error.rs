@@ -17,6 +17,20 @@ pub fn shown(path: &str) -> Cow<'_, str> {
     format!("…/{names}").into()
 }
 
+/// An error with its causes, on one line. A cause that its effect has said already is left out.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let more = next.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
 /// An error about a tree. The first line says what was tried where; the cause is its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

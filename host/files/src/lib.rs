@@ -30,7 +30,7 @@ pub use copy::{
     copy_object, copy_part, copy_tree,
 };
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
-pub use error::{At, FilesError, shown};
+pub use error::{At, FilesError, shown, with_causes};
 pub use home::own_directory;
 pub use name::{is_the_text_of_a_name, name_from_text, name_to_text};
 pub use privileges::holds_privileges;

@@ -2,13 +2,13 @@
 
 use crate::credentials::{Credentials, Registry};
 use crate::image;
-use crate::inline::chain;
 use crate::items::{Progress, entries};
 use crate::program::{Failed, Program};
 use crate::registries::options;
 use crate::work::{self, unless_cancelled};
 use crate::{FetchContext, Item};
 use futures_util::future::join_all;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::origin::ImageOrigin;
@@ -187,7 +187,7 @@ impl Image {
             );
             tokio::time::sleep(pause).await;
             pause *= 2;
-            osbuild_wasm_files::remove_tree(to).map_err(|error| chain(&error))?;
+            osbuild_wasm_files::remove_tree(to).map_err(|error| with_causes(&error))?;
         }
         Ok(())
     }

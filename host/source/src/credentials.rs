@@ -1,9 +1,9 @@
 //! Logins of registries for `skopeo`, which would tell one to whatever server a registry names, in clear too.
 
 use crate::FetchContext;
-use crate::inline::chain;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_registry::{Access, Login, Scope, access, login};
 use osbuild_wasm_store::Scratch;
@@ -80,7 +80,7 @@ impl Credentials {
         context: &FetchContext<'_>,
     ) -> Result<Self, String> {
         let scratch = context.store.scratch("login");
-        let credentials = Self(scratch.map_err(|error| chain(&error))?);
+        let credentials = Self(scratch.map_err(|error| with_causes(&error))?);
         let login = STANDARD.encode(format!("{user}:{password}"));
         // Of a name that was checked and of letters that need no escape.
         let text = format!(r#"{{"auths": {{"{name}": {{"auth": "{login}"}}}}}}"#);

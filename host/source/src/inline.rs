@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use lzma_rust2::{LzmaReader, XzReader};
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
 use std::fs::File;
@@ -43,7 +44,7 @@ fn item(
 ) -> Result<bool, String> {
     let checksum = Checksum::parse(key)?;
     let failed = |error: &dyn std::error::Error| {
-        format!("cannot store the inline item {key}: {}", chain(error))
+        format!("cannot store the inline item {key}: {}", with_causes(error))
     };
     if has_file(context.store, &checksum)? {
         return Ok(true);
@@ -149,15 +150,4 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, String> {
     GeneralPurpose::new(&STANDARD, config)
         .decode(digits)
         .map_err(|error| format!("its base64 text is wrong: {error}"))
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

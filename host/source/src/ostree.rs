@@ -8,11 +8,11 @@
 use crate::containers::each;
 use crate::download::{Engine, Identity, Limits, Security};
 use crate::gateway::Gateway;
-use crate::inline::chain;
 use crate::lists;
 use crate::program::Program;
 use crate::secrets::{ClientCertificate, mtls, provider};
 use crate::{FetchContext, Item};
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::model::Source;
@@ -71,7 +71,9 @@ pub(crate) fn fetch(source: &Source, context: &FetchContext<'_>) -> Vec<Item> {
 /// # Errors
 /// The store cannot be used.
 pub fn ostree_repository(store: &Store) -> Result<PathBuf, String> {
-    let directory = store.sources(CONTENT_TYPE).map_err(|error| chain(&error))?;
+    let directory = store
+        .sources(CONTENT_TYPE)
+        .map_err(|error| with_causes(&error))?;
     Ok(directory.join(REPOSITORY))
 }
 
@@ -82,7 +84,7 @@ pub fn ostree_repository(store: &Store) -> Result<PathBuf, String> {
 pub fn ostree_is_as_noted(store: &Store) -> Result<bool, String> {
     let objects = ostree_repository(store)?.join("objects");
     let noted = store.is_as_noted(CONTENT_TYPE, OBJECTS, &objects);
-    noted.map_err(|error| chain(&error))
+    noted.map_err(|error| with_causes(&error))
 }
 
 /// Where a commit comes from, and who vouches for it.
@@ -158,7 +160,7 @@ async fn commit(
     )
     .await?;
     let noted = context.store.note(CONTENT_TYPE, &[OBJECTS]);
-    noted.map_err(|error| chain(&error))?;
+    noted.map_err(|error| with_causes(&error))?;
     Ok(false)
 }
 
@@ -230,7 +232,7 @@ fn local(location: &Location, path: &Path, context: &FetchContext<'_>) -> Result
 
 fn scratch(context: &FetchContext<'_>) -> Result<Scratch, String> {
     let scratch = context.store.scratch("ostree");
-    scratch.map_err(|error| chain(&error))
+    scratch.map_err(|error| with_causes(&error))
 }
 
 /// The store's repository, made if it is missing. If it does not look as it did when its objects were verified, it is made anew of
@@ -238,7 +240,7 @@ fn scratch(context: &FetchContext<'_>) -> Result<Scratch, String> {
 async fn repository(context: &FetchContext<'_>) -> Result<PathBuf, String> {
     let path = ostree_repository(context.store)?;
     let there = context.store.has_source(CONTENT_TYPE, REPOSITORY);
-    let there = there.map_err(|error| chain(&error))?;
+    let there = there.map_err(|error| with_causes(&error))?;
     if there && ostree_is_as_noted(context.store)? {
         return Ok(path);
     }
@@ -261,7 +263,7 @@ async fn repository(context: &FetchContext<'_>) -> Result<PathBuf, String> {
     }
     let put = context.store.put_source(CONTENT_TYPE, REPOSITORY, &new);
     let noted = put.and_then(|()| context.store.note(CONTENT_TYPE, &[OBJECTS]));
-    noted.map_err(|error| chain(&error))?;
+    noted.map_err(|error| with_causes(&error))?;
     Ok(path)
 }
 

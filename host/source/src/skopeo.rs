@@ -2,9 +2,9 @@
 
 use crate::containers::{Image, fetch_each, is_digest};
 use crate::image::{Expected, IMAGE, NAMED, verify};
-use crate::inline::chain;
 use crate::stored::check;
 use crate::{FetchContext, Item};
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_store::Store;
@@ -36,17 +36,21 @@ async fn image(
     let (image, digest) = Image::read(value, None, context)?;
     let (key, store) = (entry_name(id, &digest), context.store);
     let there = store.has_source(CONTAINERS, &key);
-    if there.map_err(|error| chain(&error))? {
-        let entry = store.sources(CONTAINERS).map_err(|error| chain(&error))?;
+    if there.map_err(|error| with_causes(&error))? {
+        let entry = store
+            .sources(CONTAINERS)
+            .map_err(|error| with_causes(&error))?;
         let entry = entry.join(&key);
         if is_right(store, &entry, id, &digest, ANY_SIZE, &|| {
             context.is_cancelled()
         })? {
             return Ok(true);
         }
-        osbuild_wasm_files::remove_tree(&entry).map_err(|error| chain(&error))?;
+        osbuild_wasm_files::remove_tree(&entry).map_err(|error| with_causes(&error))?;
     }
-    let scratch = store.scratch("container").map_err(|error| chain(&error))?;
+    let scratch = store
+        .scratch("container")
+        .map_err(|error| with_causes(&error))?;
     let directory = scratch.path().join("container");
     let made = std::fs::DirBuilder::new().mode(0o755).create(&directory);
     made.map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
@@ -60,7 +64,7 @@ async fn image(
         .map_err(|problem| format!("Downloaded image {}@{digest} {problem}", image.name))?;
     store
         .put_source(CONTAINERS, &key, &directory)
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| with_causes(&error))?;
     Ok(false)
 }
 
@@ -140,7 +144,9 @@ pub fn stored_image(store: &Store, id: &str, item: &Value) -> Result<PathBuf, St
         .and_then(|image| image.get("digest")?.as_str());
     let digest = digest.filter(|digest| is_digest(digest) && is_digest(id));
     let digest = digest.ok_or_else(|| format!("the image {id} has no digest"))?;
-    let directory = store.sources(CONTAINERS).map_err(|error| chain(&error))?;
+    let directory = store
+        .sources(CONTAINERS)
+        .map_err(|error| with_causes(&error))?;
     let entry = directory.join(entry_name(id, digest));
     if !entry.is_dir() {
         return Err(format!("the image {id} was not fetched"));

@@ -3,9 +3,9 @@
 use crate::checksum::{Checksum, FILES};
 use crate::containers::{Image, fetch_each};
 use crate::image::{self, document};
-use crate::inline::chain;
 use crate::stored::has_file;
 use crate::{FetchContext, Item};
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::{Value, parse};
 use osbuild_wasm_manifest::model::Source;
 
@@ -35,7 +35,7 @@ async fn index(
     let scratch = context
         .store
         .scratch("container")
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| with_causes(&error))?;
     let copy = scratch.path().join("index");
     image
         .copy(context, module, &["--multi-arch=index-only"], &copy)
@@ -44,8 +44,8 @@ async fn index(
     let manifest =
         document(&file).map_err(|problem| format!("skopeo has copied no manifest: {problem}"))?;
     let found = image::digest(&manifest);
-    let manifest =
-        parse(&manifest).map_err(|error| format!("the manifest is not JSON: {}", chain(&error)))?;
+    let manifest = parse(&manifest)
+        .map_err(|error| format!("the manifest is not JSON: {}", with_causes(&error)))?;
     if !is_list(&manifest) {
         return Err(format!("{}@{digest} is not a manifest-list", image.name));
     }
@@ -58,7 +58,7 @@ async fn index(
     context
         .store
         .put_source(FILES, key, &file)
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| with_causes(&error))?;
     Ok(false)
 }
 

@@ -1,7 +1,7 @@
 //! What the store has. Its content was verified when it came; it is looked at again whenever it is used.
 
 use crate::checksum::{Checksum, FILES};
-use crate::inline::chain;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_store::{Store, StoreError};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -16,17 +16,17 @@ pub(crate) fn has_file(store: &Store, checksum: &Checksum) -> Result<bool, Strin
     let key = checksum.to_string();
     let failed = |problem: &dyn std::fmt::Display| format!("cannot look for {key}: {problem}");
     let there = store.has_source(FILES, &key);
-    if !there.map_err(|error| failed(&chain(&error)))? {
+    if !there.map_err(|error| failed(&with_causes(&error)))? {
         return Ok(false);
     }
     let directory = store.sources(FILES);
     let path = directory
-        .map_err(|error| failed(&chain(&error)))?
+        .map_err(|error| failed(&with_causes(&error)))?
         .join(&key);
     let has = check(store, FILES, &key, &path, || has_content(&path, checksum));
     let has = has.map_err(|problem| failed(&problem))?;
     if !has {
-        osbuild_wasm_files::remove_tree(&path).map_err(|error| failed(&chain(&error)))?;
+        osbuild_wasm_files::remove_tree(&path).map_err(|error| failed(&with_causes(&error)))?;
     }
     Ok(has)
 }
@@ -39,7 +39,7 @@ pub(crate) fn check(
     at: &Path,
     verify: impl FnOnce() -> Result<bool, String>,
 ) -> Result<bool, String> {
-    let text = |error: StoreError| chain(&error);
+    let text = |error: StoreError| with_causes(&error);
     if store.is_as_noted(content_type, key, at).map_err(text)? {
         return Ok(true);
     }

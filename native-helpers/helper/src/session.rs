@@ -6,7 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use osbuild_wasm_protocol::{
-    Connection, ErrorCode, Failure, FrameError, Handle, Interface, Ran, Reply, Request,
+    BootImage, Connection, Detach, ErrorCode, Failure, FrameError, Handle, Interface, Ran, Reply,
+    Request, Unmount,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -106,9 +107,9 @@ impl Session {
             (Crypt, Request::OpenCrypt(open)) => value(crypt::open(self, &open)),
             (Lvm, Request::ActivateVolume(activate)) => value(lvm::activate(self, &activate)),
             (Ddi, Request::MountImage(image)) => value(ddi::mount(self, &image)),
-            (Loopback | Crypt | Lvm, Request::Detach(handle))
-            | (Mount | Ddi, Request::Unmount(handle)) => value(self.release(handle)),
-            (Mount, Request::Bind(bind)) => value(mount::bind(self, &bind)),
+            (Loopback | Crypt | Lvm, Request::Detach(Detach(handle)))
+            | (Mount | Ddi, Request::Unmount(Unmount(handle))) => value(self.release(handle)),
+            (Mount, Request::BindMount(bind)) => value(mount::bind(self, &bind)),
             (Mount, Request::Deployment(deployment)) => value(mount::deployment(self, &deployment)),
             (Mount, Request::Mount(mount)) => value(mount::mount(self, &mount)),
             (Mount, Request::MountDirectory(mount)) => {
@@ -119,11 +120,13 @@ impl Session {
             (Rpm, Request::Install(install)) => value(rpm::install(self, &install, files)),
             (Rpm, Request::Query(query)) => value(rpm::query(self, &query)),
             (Grub, Request::CoreImage(core)) => value(grub::core_image(self, &core)),
-            (Grub, Request::BootImage(platform)) => value(grub::boot_image(self, &platform)),
+            (Grub, Request::BootImage(BootImage(platform))) => {
+                value(grub::boot_image(self, &platform))
+            }
             (Grub, Request::EnvironmentBlock(block)) => {
                 value(grub::environment_block(&block.variables))
             }
-            (QemuImg, Request::Convert(conversion)) => {
+            (QemuImg, Request::Conversion(conversion)) => {
                 value(of(files).and_then(|files| qemu_img::convert(self, &conversion, files)))
             }
             (QemuImg, Request::Create(create)) => {
@@ -136,7 +139,7 @@ impl Session {
             (Command, Request::Shell(shell)) => {
                 value(of(files).and_then(|streams| shell::run(self, &shell, streams)))
             }
-            (Tree, Request::SetXattr(attribute)) => {
+            (Tree, Request::XattrValue(attribute)) => {
                 value(of(files).and_then(|object| tree::set(&self.access, &attribute, object)))
             }
             (Machine, Request::Boot(boot)) => {

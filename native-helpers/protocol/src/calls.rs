@@ -3,69 +3,113 @@
 //! A file that a call is about comes with it as a descriptor: the object that the runtime asked rights for, or opened. Its path is told
 //! for messages only, and nothing is opened by it again.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Boot;
 use crate::message::{Bytes, Handle};
 use crate::storage::{
-    ActivateVolume, Attach, BindMount, Deployment, Mount, MountDirectory, MountImage, OpenCrypt,
+    ActivateVolume, Attach, Attached, BindMount, Deployment, Mapped, Mount, MountDirectory,
+    MountImage, Mounted, OpenCrypt, Volume,
 };
 
-/// One call. A helper refuses what does not belong to its interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Request {
-    /// `loopback`: comes with the file; answered with [`Attached`](crate::Attached).
-    Attach(Attach),
-    /// `loopback`, `crypt` and `lvm`: answered when all data is where it belongs and the device is gone.
-    Detach(Handle),
-    /// `mount`: answered with [`Mounted`](crate::Mounted).
-    Mount(Mount),
-    /// `mount`: comes with the directory; answered with [`Mounted`](crate::Mounted).
-    MountDirectory(MountDirectory),
-    /// `mount`: answered with [`Mounted`](crate::Mounted).
-    Bind(BindMount),
-    /// `mount`: answered with [`Mounted`](crate::Mounted).
-    Deployment(Deployment),
-    /// `ddi`: answered with [`Mounted`](crate::Mounted).
-    MountImage(MountImage),
-    /// `mount` and `ddi`: answered when all data is written and the file systems are gone.
-    Unmount(Handle),
-    /// `crypt`: answered with [`Mapped`](crate::Mapped).
-    OpenCrypt(OpenCrypt),
-    /// `lvm`: answered with [`Volume`](crate::Volume).
-    ActivateVolume(ActivateVolume),
-    /// `rpm`.
-    ImportKey(ImportKey),
-    /// `rpm`: comes with directories of packages.
-    Verify(Verify),
-    /// `rpm`: comes with directories of packages.
-    Install(Install),
-    /// `rpm`: answered with a list of [`Package`].
-    Query(Query),
-    /// `grub`: answered with [`Bytes`].
-    CoreImage(CoreImage),
-    /// `grub`: a platform; answered with [`Bytes`].
-    BootImage(String),
-    /// `grub`: answered with [`Bytes`].
-    EnvironmentBlock(EnvironmentBlock),
-    /// `qemu-img`: comes with the source, the target, and the directory of the target.
-    Convert(Conversion),
-    /// `qemu-img`: comes with the target and its directory.
-    Create(Create),
-    /// `qemu-img`: comes with the image; answered with [`ImageInfo`].
-    Info(Info),
-    /// `command`: comes with the files of its input and output, in this order; answered with [`Outcome`].
-    Run(Run),
-    /// `command`: comes with the shell's three standard streams as descriptors; answered with [`Outcome`].
-    Shell(Shell),
-    /// `tree`: comes with the object.
-    SetXattr(XattrValue),
-    /// `machine`: comes with a descriptor for what the machine says; answered with [`Outcome`].
-    Boot(Boot),
-    /// Any interface: releases everything, answers, and closes the session.
-    End,
+/// A call: what is sent for it, and what answers it.
+pub trait Call: Into<Request> {
+    /// The answer.
+    type Reply: DeserializeOwned;
 }
+
+/// The one list of calls: the type that is sent and the type of the answer.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident -> $reply:ty,)*) => {
+        /// One call. A helper refuses what does not belong to its interface.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub enum Request {
+            $($(#[$doc])* $name($name),)*
+            /// Any interface: releases everything, answers, and closes the session.
+            End,
+        }
+
+        $(
+            impl From<$name> for Request {
+                fn from(call: $name) -> Self {
+                    Self::$name(call)
+                }
+            }
+
+            impl Call for $name {
+                type Reply = $reply;
+            }
+        )*
+    };
+}
+
+calls! {
+    /// `loopback`: comes with the file.
+    Attach -> Attached,
+    /// `loopback`, `crypt` and `lvm`: answered when all data is where it belongs and the device is gone.
+    Detach -> (),
+    /// `mount`.
+    Mount -> Mounted,
+    /// `mount`: comes with the directory. Ending the session says whether the file system could be made.
+    MountDirectory -> Mounted,
+    /// `mount`.
+    #[serde(rename = "bind")]
+    BindMount -> Mounted,
+    /// `mount`: `not-found` when there is no such deployment or its directories are not complete.
+    Deployment -> Mounted,
+    /// `ddi`.
+    MountImage -> Mounted,
+    /// `mount` and `ddi`: answered when all data is written and the file systems are gone.
+    Unmount -> (),
+    /// `crypt`: `unsupported` without device mapper.
+    OpenCrypt -> Mapped,
+    /// `lvm`: `unsupported` without device mapper.
+    ActivateVolume -> Volume,
+    /// `rpm`.
+    ImportKey -> (),
+    /// `rpm`: comes with directories of packages; fails when a signature or digest does not fit.
+    Verify -> (),
+    /// `rpm`: comes with directories of packages.
+    Install -> (),
+    /// `rpm`.
+    Query -> Vec<Package>,
+    /// `grub`.
+    CoreImage -> Bytes,
+    /// `grub`.
+    BootImage -> Bytes,
+    /// `grub`: `no-space` when the variables do not fit.
+    EnvironmentBlock -> Bytes,
+    /// `qemu-img`: comes with the source, the target, and the directory of the target.
+    #[serde(rename = "convert")]
+    Conversion -> (),
+    /// `qemu-img`: comes with the target and its directory.
+    Create -> (),
+    /// `qemu-img`: comes with the image.
+    Info -> ImageInfo,
+    /// `command`: comes with the files of its input and output, in this order; a status other than 0 is no failure.
+    Run -> Outcome,
+    /// `command`: comes with the shell's three standard streams; `denied` when the grant does not name its program.
+    Shell -> Outcome,
+    /// `tree`: comes with the object.
+    #[serde(rename = "set-xattr")]
+    XattrValue -> (),
+    /// `machine`: comes with a descriptor for what the machine says; answered when it is off.
+    Boot -> Outcome,
+}
+
+/// Releases a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detach(pub Handle);
+
+/// Unmounts a file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmount(pub Handle);
+
+/// Reads the boot image of a GRUB platform, e.g. `i386-pc`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootImage(pub String);
 
 /// Which RPM database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

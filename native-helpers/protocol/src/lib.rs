@@ -22,9 +22,9 @@ mod session;
 mod storage;
 
 pub use calls::{
-    Bind, Conversion, CoreImage, Create, Database, EnvironmentBlock, ImageFormat, ImageInfo,
-    ImportKey, Info, Input, Install, Outcome, Output, Package, PackageFile, Query, Request, Root,
-    Run, Shell, Verify, XattrValue,
+    Bind, BootImage, Call, Conversion, CoreImage, Create, Database, Detach, EnvironmentBlock,
+    ImageFormat, ImageInfo, ImportKey, Info, Input, Install, Outcome, Output, Package, PackageFile,
+    Query, Request, Root, Run, Shell, Unmount, Verify, XattrValue,
 };
 pub use charter::{Charter, Offer};
 pub use client::Client;

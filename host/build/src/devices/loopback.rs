@@ -22,7 +22,7 @@ pub(super) fn open(device: &Device, session: &Session, sandbox: &mut Sandbox) ->
     };
     let file = open_image(sandbox, &attach).map_err(wrong)?;
     let attached = session
-        .attach(attach, file.as_fd())
+        .call(attach, &[file.as_fd()])
         .map_err(refused(&place(device)))?;
     let path = attached.device;
     sandbox.grant_device(&path, Path::new(&path));

@@ -12,9 +12,7 @@ use std::path::Path;
 pub(super) fn open(device: &Device, session: &Session, sandbox: &mut Sandbox) -> Result<Value> {
     let call = activation(device, parent(device, sandbox)?)?;
     let name = call.volume.clone();
-    let volume = session
-        .activate_volume(call)
-        .map_err(refused(&place(device)))?;
+    let volume = session.call(call, &[]).map_err(refused(&place(device)))?;
     let path = format!("/dev/{}/{name}", volume.group);
     for contract in [&path, &volume.mapper] {
         sandbox.grant_device(contract, Path::new(&volume.mapper));

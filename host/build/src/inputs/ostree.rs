@@ -81,7 +81,7 @@ impl<'a> Ostree<'a> {
             output: Output::Capture,
             binds: Vec::new(),
         };
-        let outcome = session.run(run, &[]).map_err(refused(&self.place))?;
+        let outcome = session.call(run, &[]).map_err(refused(&self.place))?;
         if outcome.status == 0 {
             return Ok(String::from_utf8_lossy(&outcome.output.0).into_owned());
         }

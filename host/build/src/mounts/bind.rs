@@ -9,7 +9,10 @@ use osbuild_wasm_protocol::{BindMount, Session};
 /// Binds it.
 pub(super) fn mount(mount: &Mount, session: &Session) -> Result<()> {
     let bind = bind(mount)?;
-    session.bind(bind).map(drop).map_err(refused(&place(mount)))
+    session
+        .call(bind, &[])
+        .map(drop)
+        .map_err(refused(&place(mount)))
 }
 
 /// Everything behind the scheme is the path, whether or not it begins with a slash.

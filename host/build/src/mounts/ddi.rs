@@ -9,7 +9,7 @@ use osbuild_wasm_protocol::{MountImage, Session};
 /// Mounts it and returns where.
 pub(super) fn mount(mount: &Mount, session: &Session, sandbox: &Sandbox) -> Result<String> {
     let image = image(mount, device_path(mount, sandbox)?)?;
-    let mounted = session.mount_image(image).map_err(refused(&place(mount)))?;
+    let mounted = session.call(image, &[]).map_err(refused(&place(mount)))?;
     Ok(mounted.path)
 }
 

@@ -33,7 +33,7 @@ pub(super) fn mount(
         }),
     };
     let root = root.to_owned();
-    let mounted = session.deployment(Deployment { root, name });
+    let mounted = session.call(Deployment { root, name }, &[]);
     mounted.map(drop).map_err(refused(&place(mount)))
 }
 

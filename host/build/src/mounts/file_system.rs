@@ -52,7 +52,7 @@ pub(super) fn mount(
     ) {
         return mount_directory(mount, *part, call, session, sandbox);
     }
-    let mounted = session.mount(call).map_err(refused(&place(mount)))?;
+    let mounted = session.call(call, &[]).map_err(refused(&place(mount)))?;
     Ok(mounted.path)
 }
 
@@ -76,7 +76,7 @@ fn mount_directory(
         read_only: call.read_only,
     };
     let directory = Once::new(directory).open()?;
-    let mounted = session.mount_directory(call, directory.as_fd());
+    let mounted = session.call(call, &[directory.as_fd()]);
     Ok(mounted.map_err(refused(&place(mount)))?.path)
 }
 

@@ -101,7 +101,7 @@ fn run_machine(
     let ended = std::thread::scope(|scope| {
         let (session, boot) = (&session, files.boot(accelerated));
         // The machine has the only other end of the pipe when the call has begun, and no process has when it is over.
-        let machine = scope.spawn(move || session.boot(boot, writer.as_fd()));
+        let machine = scope.spawn(move || session.call(boot, &[writer.as_fd()]));
         let first = FIRST_WORD[usize::from(!accelerated)];
         heard.listen(context, pipeline, reader, session, first);
         machine.join()

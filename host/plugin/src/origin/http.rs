@@ -1,6 +1,7 @@
 //! Files of web servers.
 use super::failed;
 use crate::error::Result;
+use osbuild_wasm_files::with_causes;
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Response, StatusCode};
 use std::future::Future;
@@ -12,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The content of a file of up to `largest` bytes; none when the server has no such file.
 pub(super) fn get(url: &str, largest: u64) -> Result<Option<Vec<u8>>> {
     block_on(async {
-        let error = |error: reqwest::Error| failed(url, chain(&error));
+        let error = |error: reqwest::Error| failed(url, with_causes(&error));
         let answer = client()?.get(url).send().await.map_err(error)?;
         if [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&answer.status()) {
             return Ok(None);
@@ -27,7 +28,7 @@ pub(super) fn get(url: &str, largest: u64) -> Result<Option<Vec<u8>>> {
 /// What a server answers, up to `largest` bytes.
 pub(super) async fn body(url: &str, mut answer: Response, largest: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let error = |error: reqwest::Error| failed(url, chain(&error));
+    let error = |error: reqwest::Error| failed(url, with_causes(&error));
     while let Some(chunk) = answer.chunk().await.map_err(error)? {
         if bytes.len() as u64 + chunk.len() as u64 > largest {
             return Err(failed(url, format!("it is larger than {largest} bytes")));
@@ -60,7 +61,7 @@ pub(super) fn client() -> Result<Client> {
     builder()
         .build()
         .or_else(|_| builder().tls_certs_only([]).build())
-        .map_err(|error| failed("network", chain(&error)))
+        .map_err(|error| failed("network", with_causes(&error)))
 }
 
 /// Never from a secured connection to one that is not.
@@ -76,18 +77,4 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     } else {
         attempt.follow()
     }
-}
-
-/// The error with its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let more = next.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = next.source();
-    }
-    text
 }

@@ -1,9 +1,10 @@
 //! Reading from a container registry (OCI distribution specification), with the tokens of the Docker registry's protocol. Everything that a
 //! registry sends is bounded, and a login goes only to where it belongs.
-use super::http::{body, chain, client};
+use super::http::{body, client};
 use super::{failed, is_loopback};
 use crate::error::Result;
 use oci_client::Reference;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_registry::{Access, Login, Scope};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap};
@@ -69,7 +70,7 @@ impl Pull {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let error = |error: reqwest::Error| failed(&self.name, chain(&error));
+        let error = |error: reqwest::Error| failed(&self.name, with_causes(&error));
         request.send().await.map_err(error)
     }
 

@@ -1,5 +1,5 @@
 //! Container registries: a plugin is an artifact whose layers are the component and, where there is one, its signature.
-use super::http::{block_on, chain};
+use super::http::block_on;
 use super::pull::{Pull, WHO, registry_of};
 use super::{Fetched, LARGEST, failed, is_loopback};
 use crate::error::{PluginError, Result};
@@ -11,6 +11,7 @@ use oci_client::manifest::{
 };
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_registry::{Access, Login, Scope, access, login};
 use std::collections::BTreeMap;
 
@@ -184,7 +185,7 @@ fn registry_error(reference: &str, error: &OciDistributionError) -> PluginError 
         OciDistributionError::UnauthorizedError { .. }
         | OciDistributionError::ServerError { code: 401, .. }
         | OciDistributionError::AuthenticationFailure(_) => WHO.into(),
-        error => chain(error),
+        error => with_causes(error),
     };
     failed(oci(reference), cause)
 }

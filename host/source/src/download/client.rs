@@ -1,8 +1,8 @@
 //! HTTP clients: one for each way in which connections must be secured, shared by all transfers.
 
-use crate::inline::chain;
 use crate::proxies::{Proxies, Proxy};
 use crate::secrets::ClientCertificate;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::Location;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder};
@@ -91,7 +91,7 @@ impl Clients {
         // A machine without any certificate authority: what needs none shall work there.
         let trusted = authorities(&way.0)?;
         let built = self.builder(way)?.tls_certs_only(trusted).build();
-        built.map_err(|error| format!("cannot set up TLS: {}", chain(&error)))
+        built.map_err(|error| format!("cannot set up TLS: {}", with_causes(&error)))
     }
 
     fn builder(
@@ -139,7 +139,7 @@ fn identity(files: &ClientCertificate) -> Result<reqwest::Identity, String> {
         let (key, certificate) = (files.key.display(), files.certificate.display());
         format!(
             "{key} and {certificate} are not a key and a certificate in PEM format: {}",
-            chain(&error)
+            with_causes(&error)
         )
     })
 }
@@ -157,7 +157,7 @@ fn authorities(security: &Security) -> Result<Vec<Certificate>, String> {
         format!(
             "{} holds no certificates in PEM format: {}",
             path.display(),
-            chain(&error)
+            with_causes(&error)
         )
     })
 }

@@ -4,9 +4,9 @@
 //! says so ([`Unsynced`]).
 
 use crate::checksum::{Checksum, FILES};
-use crate::inline::chain;
 use crate::items::Item;
 use crate::stored::has_file;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_store::{Store, Unsynced};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -79,11 +79,14 @@ impl<'a> Committer<'a> {
 
     /// The directory that files go into, and the mark that they may not be on the disk.
     async fn prepare(&self) -> Result<(PathBuf, Unsynced), String> {
-        let target = self.store.sources(FILES).map_err(|error| chain(&error))?;
+        let target = self
+            .store
+            .sources(FILES)
+            .map_err(|error| with_causes(&error))?;
         let store = self.store.path().to_owned();
         let unsynced = spawn_blocking(move || Unsynced::begin(&store)).await;
         let unsynced = unsynced.map_err(|error| error.to_string())?;
-        Ok((target, unsynced.map_err(|error| chain(&error))?))
+        Ok((target, unsynced.map_err(|error| with_causes(&error))?))
     }
 
     async fn commit(&self, files: Vec<Verified>, target: Result<&PathBuf, &String>) {
@@ -114,7 +117,7 @@ impl<'a> Committer<'a> {
         let renamed = files.iter().zip(ended).filter(|(_, ended)| ended.is_ok());
         let keys: Vec<_> = renamed.map(|(file, _)| file.key.as_str()).collect();
         let noted = self.store.note(FILES, &keys);
-        noted.map_err(|error| chain(&error))
+        noted.map_err(|error| with_causes(&error))
     }
 
     /// What became of a file: it was not there before.

@@ -18,7 +18,6 @@ pub(crate) use failure::{Failure, refused};
 
 use crate::FetchContext;
 use crate::checksum::Checksum;
-use crate::inline::chain;
 use crate::items::{Item, Progress};
 use crate::proxies::Proxies;
 use crate::work::{self, unless_cancelled};
@@ -27,6 +26,7 @@ use client::Clients;
 use commit::{Committer, Verified};
 use futures_util::future::{FutureExt, join, join_all};
 use line::Line;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_store::Scratch;
 use places::Places;
@@ -115,7 +115,7 @@ impl<'a> Engine<'a> {
             limits,
             clients: Clients::new(proxies, limits.connect),
             budget: Budget::new(context.allowance.bytes),
-            scratch: scratch.map_err(|error| chain(&error))?,
+            scratch: scratch.map_err(|error| with_causes(&error))?,
         })
     }
 
@@ -188,7 +188,7 @@ impl<'a> Engine<'a> {
             .context
             .store
             .scratch("document")
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| with_causes(&error))?;
         let path = directory.path().join("document");
         let places = Places::One(location.clone());
         let target = Target::Document {

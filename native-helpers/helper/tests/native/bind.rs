@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use osbuild_wasm_protocol::{
-    BindMount, Deployment, DeploymentName, ErrorCode, FileSystem, Interface,
+    BindMount, Deployment, DeploymentName, ErrorCode, FileSystem, Interface, Unmount,
 };
 
 use crate::mount::{Sessions, mount, with_sessions};
@@ -38,8 +38,8 @@ fn whole_paths_are_bound_and_released() {
     fs::write(bench.tree().join("x/file"), "below").unwrap();
     let client = bench.client(Interface::Mount);
     let session = bench.begin(&client);
-    let bound = session.bind(bind("/a/b", "/x/y")).unwrap();
-    let file = session.bind(bind("/a/b/file", "/x/file")).unwrap();
+    let bound = session.call(bind("/a/b", "/x/y"), &[]).unwrap();
+    let file = session.call(bind("/a/b/file", "/x/file"), &[]).unwrap();
     assert_eq!(
         fs::read_to_string(bench.tree().join("x/y/file")).unwrap(),
         "content"
@@ -48,14 +48,14 @@ fn whole_paths_are_bound_and_released() {
         fs::read_to_string(bench.tree().join("x/file")).unwrap(),
         "content"
     );
-    session.unmount(file.handle).unwrap();
-    session.unmount(bound.handle).unwrap();
+    session.call(Unmount(file.handle), &[]).unwrap();
+    session.call(Unmount(bound.handle), &[]).unwrap();
     assert!(!bench.tree().join("x/y/file").exists());
     assert_eq!(
         fs::read_to_string(bench.tree().join("x/file")).unwrap(),
         "below"
     );
-    let code = |bind| session.bind(bind).unwrap_err().code;
+    let code = |bind| session.call(bind, &[]).unwrap_err().code;
     assert_eq!(code(bind("/a", "/missing")), ErrorCode::NotFound);
     assert_eq!(code(bind("/missing", "/x")), ErrorCode::NotFound);
     let outside = BindMount {
@@ -78,9 +78,9 @@ fn what_is_mounted_below_is_bound_too() {
         let attached = devices.attach(attach(&path)).unwrap();
         host("/usr/bin/env", &["mkfs.ext4", "-q", &attached.device]);
         mounts
-            .mount(mount(&attached.device, FileSystem::Ext4))
+            .call(mount(&attached.device, FileSystem::Ext4), &[])
             .unwrap();
-        mounts.bind(bind("", "/mnt")).unwrap();
+        mounts.call(bind("", "/mnt"), &[]).unwrap();
         assert!(bench.tree().join("mnt/root/lost+found").exists());
         // The end of the session takes both away, in reverse order.
     });
@@ -122,7 +122,7 @@ fn a_deployment_becomes_the_root_and_everything_is_undone() {
                 root: contract.into(),
                 name,
             };
-            let mounted = session.deployment(call).unwrap();
+            let mounted = session.call(call, &[]).unwrap();
             for path in [
                 "etc",
                 "var/lib",
@@ -135,7 +135,7 @@ fn a_deployment_becomes_the_root_and_everything_is_undone() {
             assert!(!root.join("ostree").exists());
             fs::write(root.join("etc/file"), "1").unwrap();
             fs::write(root.join("var/lib/file"), "2").unwrap();
-            session.unmount(mounted.handle).unwrap();
+            session.call(Unmount(mounted.handle), &[]).unwrap();
             assert!(!is_mounted(&root));
             let read =
                 |path: &str| fs::read_to_string(root.join("ostree/deploy/os").join(path)).unwrap();
@@ -167,7 +167,7 @@ fn a_deployment_that_is_not_complete_leaves_no_mount() {
         }),
     };
     for commit in ["abc", "missing"] {
-        let failure = session.deployment(call(commit)).unwrap_err();
+        let failure = session.call(call(commit), &[]).unwrap_err();
         assert_eq!(failure.code, ErrorCode::NotFound, "{failure}");
         assert!(!is_mounted(&bench.tree()));
     }
@@ -176,7 +176,7 @@ fn a_deployment_that_is_not_complete_leaves_no_mount() {
         name: None,
     };
     assert_eq!(
-        session.deployment(elsewhere).unwrap_err().code,
+        session.call(elsewhere, &[]).unwrap_err().code,
         ErrorCode::Denied
     );
     session.end().unwrap();

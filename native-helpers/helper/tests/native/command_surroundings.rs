@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use osbuild_wasm_protocol::{Bind, ErrorCode, Interface, Run};
+use osbuild_wasm_protocol::{Bind, ErrorCode, Interface, Run, Unmount};
 
 use crate::command::{script, shell};
 use crate::support::{Bench, TREE, attach, can_attach, can_run, run};
@@ -117,7 +117,7 @@ fn what_a_session_mounts_is_seen_by_its_tools() {
         read_only: false,
         options: Vec::new(),
     };
-    let mounted = mounts.mount(mount).unwrap();
+    let mounted = mounts.call(mount, &[]).unwrap();
     assert_eq!(
         script(
             &session,
@@ -125,7 +125,7 @@ fn what_a_session_mounts_is_seen_by_its_tools() {
         ),
         (0, "lost+found".into())
     );
-    mounts.unmount(mounted.handle).unwrap();
+    mounts.call(Unmount(mounted.handle), &[]).unwrap();
     assert_eq!(
         script(&session, "ls /run/osbuild/mounts"),
         (0, String::new())

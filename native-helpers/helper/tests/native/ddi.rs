@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
-use osbuild_wasm_protocol::{Attach, ErrorCode, Interface, MountImage};
+use osbuild_wasm_protocol::{Attach, ErrorCode, Interface, MountImage, Unmount};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::support::{Bench, MOUNTS, attach, can_attach, host};
@@ -77,7 +77,7 @@ fn a_superblock_of_a_disk_image_does_not_decide_what_happens_on_errors() {
     );
     let devices = bench.begin(&loopback);
     let device = devices.attach(scanned(&path)).unwrap().device;
-    let refused = bench.begin(&ddi).mount_image(image(&device)).unwrap_err();
+    let refused = bench.begin(&ddi).call(image(&device), &[]).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Denied, "{refused}");
 }
 
@@ -96,7 +96,7 @@ fn a_disk_image_is_mounted_from_a_sandbox_without_devices_and_set_id_programs() 
     let device = devices.attach(scanned(&path)).unwrap().device;
     let session = bench.begin(&ddi);
     let mounted = session
-        .mount_image(image(&device))
+        .call(image(&device), &[])
         .unwrap_or_else(|failure| panic!("{failure}: {}", bench.log()));
     let top = bench.top().join("mounts/image");
     assert!(top.join("usr/lib/os-release").exists());
@@ -113,7 +113,7 @@ fn a_disk_image_is_mounted_from_a_sandbox_without_devices_and_set_id_programs() 
         assert!(flags.contains(limits), "{place:?}: {flags:?}");
     }
     fs::write(top.join("home/new"), "written").unwrap();
-    session.unmount(mounted.handle).unwrap();
+    session.call(Unmount(mounted.handle), &[]).unwrap();
     assert!(!top.join("usr").exists());
     session.end().unwrap();
     devices.end().unwrap();

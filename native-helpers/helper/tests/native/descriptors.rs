@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use osbuild_wasm_protocol::{
-    Bytes, Conversion, Create, Database, ErrorCode, Failure, FileSystem, ImageFormat, Input,
+    Bytes, Conversion, Create, Database, ErrorCode, Failure, FileSystem, ImageFormat, Info, Input,
     Install, Interface, MountDirectory, Output, PackageFile, Place, XattrValue,
 };
 use osbuild_wasm_sys::namespace::private_mounts;
@@ -23,7 +23,7 @@ fn set_xattr(session: &Calls, object: BorrowedFd<'_>) -> ErrorCode {
         name: "trusted.x".into(),
         value: Bytes(b"x".to_vec()),
     };
-    code(session.set_xattr(value, object))
+    code(session.call(value, &[object]))
 }
 
 /// What each call answers that gets this file, and this directory.
@@ -77,7 +77,7 @@ fn answers(bench: &Bench, file: &OwnedFd, directory: &OwnedFd) -> Vec<ErrorCode>
     reads.input = Input::File(format!("{TREE}/file"));
     let mut writes = run("echo", &["x"]);
     writes.output = Output::File(format!("{TREE}/file"));
-    let call = |files: [BorrowedFd<'_>; 3]| code((*images).convert(conversion(), files));
+    let call = |files: [BorrowedFd<'_>; 3]| code((*images).call(conversion(), &files));
     let mount = MountDirectory {
         device: "/dev/image0".into(),
         target: format!("{MOUNTS}/root"),
@@ -87,16 +87,21 @@ fn answers(bench: &Bench, file: &OwnedFd, directory: &OwnedFd) -> Vec<ErrorCode>
     };
     vec![
         set_xattr(&trees, file),
-        code((*loops).attach(attach(&format!("{TREE}/file")), file)),
+        code((*loops).call(attach(&format!("{TREE}/file")), &[file])),
         call([file, own.as_fd(), tree.as_fd()]),
         call([own.as_fd(), file, tree.as_fd()]),
         call([own.as_fd(), own.as_fd(), directory]),
-        code((*images).create(create, [file, tree.as_fd()])),
-        code((*images).info(format!("{TREE}/file"), file)),
-        code((*commands).run(reads, &[file])),
-        code((*commands).run(writes, &[file])),
-        code(packages.install(install, &[directory])),
-        code(mounts.mount_directory(mount, directory)),
+        code((*images).call(create, &[file, tree.as_fd()])),
+        code((*images).call(
+            Info {
+                path: format!("{TREE}/file"),
+            },
+            &[file],
+        )),
+        code((*commands).call(reads, &[file])),
+        code((*commands).call(writes, &[file])),
+        code(packages.call(install, &[directory])),
+        code(mounts.call(mount, &[directory])),
     ]
 }
 
@@ -248,9 +253,7 @@ fn what_a_mount_takes_away_is_taken_from_what_is_mounted_of_it() {
         read_only: true,
         make: ["mkfs.ext4", "/dev/image0"].map(str::to_owned).into(),
     };
-    session
-        .mount_directory(call, handle(&files).as_fd())
-        .unwrap();
+    session.call(call, &[handle(&files).as_fd()]).unwrap();
     let mounted = bench.top().join("mounts/root");
     assert!(mounted.join("own").exists());
     assert!(fs::read(mounted.join("link")).is_err());
@@ -282,12 +285,14 @@ fn calls_work_on_what_was_opened_whatever_has_its_name_by_then() {
 
     let mut reads = run("cat", &[]);
     reads.input = Input::File(spot());
-    let outcome = (*commands).run(reads, &[swapped(&bench).as_fd()]).unwrap();
+    let outcome = (*commands).call(reads, &[swapped(&bench).as_fd()]).unwrap();
     assert_eq!(outcome.output.0, b"checked");
 
     let mut writes = run("echo", &["written"]);
     writes.output = Output::File(spot());
-    (*commands).run(writes, &[swapped(&bench).as_fd()]).unwrap();
+    (*commands)
+        .call(writes, &[swapped(&bench).as_fd()])
+        .unwrap();
     assert_eq!(moved(), b"written\n"[..].to_vec());
 
     let opened = swapped(&bench);
@@ -302,7 +307,7 @@ fn calls_work_on_what_was_opened_whatever_has_its_name_by_then() {
     };
     let files = [own.as_fd(), opened.as_fd(), tree.as_fd()];
     // It may also be refused: the name in the directory is no file any more.
-    if (*images).convert(conversion, files).is_ok() {
+    if (*images).call(conversion, &files).is_ok() {
         assert!(moved().starts_with(b"QFI"));
     }
     assert!(is_kept(&bench.tree()));
@@ -313,7 +318,7 @@ fn calls_work_on_what_was_opened_whatever_has_its_name_by_then() {
         value: Bytes(b"x".to_vec()),
     };
     // Only root of the machine sets it.
-    if trees.set_xattr(value, swapped(&bench).as_fd()).is_ok() {
+    if trees.call(value, &[swapped(&bench).as_fd()]).is_ok() {
         let read = |name: &str| {
             let mut value = [0; 8];
             rustix::fs::getxattr(bench.tree().join(name), "trusted.x", &mut value[..])

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use osbuild_wasm_protocol::{Attach, ErrorCode, Failure, FileSystem, Mount};
+use osbuild_wasm_protocol::{Attach, ErrorCode, Failure, FileSystem, Mount, Unmount};
 
 use crate::mount::{Sessions, mount, with_sessions};
 use crate::support::{Bench, TREE, attach, can_attach, host};
@@ -57,9 +57,9 @@ impl Fat {
                 options: options.iter().map(ToString::to_string).collect(),
                 ..mount(&attached.device, FileSystem::Vfat)
             };
-            let mounted = mounts.mount(call).unwrap();
+            let mounted = mounts.call(call, &[]).unwrap();
             work();
-            result = mounts.unmount(mounted.handle);
+            result = mounts.call(Unmount(mounted.handle), &[]);
             assert!(!self.root().exists() || fs::read_dir(self.root()).unwrap().next().is_none());
         });
         result
@@ -294,11 +294,11 @@ fn a_partition_is_mounted_as_well() {
                 partition: Some(2),
                 ..mount(&attached.device, FileSystem::Vfat)
             };
-            let mounted = mounts.mount(call).unwrap();
+            let mounted = mounts.call(call, &[]).unwrap();
             let file = bench.top().join("mounts/root/file");
             assert_eq!(fs::read_to_string(&file).ok().as_deref(), expected);
             fs::write(&file, "content").unwrap();
-            mounts.unmount(mounted.handle).unwrap();
+            mounts.call(Unmount(mounted.handle), &[]).unwrap();
         }
     });
     let output = Command::new("mtype")

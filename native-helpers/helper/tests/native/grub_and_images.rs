@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::fd::AsFd;
 
-use osbuild_wasm_protocol::{Conversion, CoreImage, Create, ErrorCode, ImageFormat, Interface};
+use osbuild_wasm_protocol::{
+    BootImage, Conversion, CoreImage, Create, ErrorCode, ImageFormat, Interface,
+};
 use rustix::fs::OFlags;
 
 use crate::support::{Bench, TREE, can_run, handle};
@@ -25,15 +27,25 @@ fn core_and_boot_image_come_from_the_build_root() {
         prefix: "(,gpt2)/boot/grub2".into(),
         modules: vec!["part_gpt".into(), "ext2".into(), "biosdisk".into()],
     };
-    let image = session.core_image(core.clone()).unwrap();
-    assert!(image.len() > 20_000, "{}", bench.log());
+    let image = session.call(core.clone(), &[]).unwrap();
+    assert!(image.0.len() > 20_000, "{}", bench.log());
     assert!(
         bench.log().contains("part_gpt"),
         "the tool's output is in the log"
     );
-    assert_eq!(session.boot_image("i386-pc".into()).unwrap().len(), 512);
     assert_eq!(
-        session.boot_image("../x".into()).unwrap_err().code,
+        session
+            .call(BootImage("i386-pc".into()), &[])
+            .unwrap()
+            .0
+            .len(),
+        512
+    );
+    assert_eq!(
+        session
+            .call(BootImage("../x".into()), &[])
+            .unwrap_err()
+            .code,
         ErrorCode::Invalid
     );
     let other = CoreImage {
@@ -41,7 +53,7 @@ fn core_and_boot_image_come_from_the_build_root() {
         ..core
     };
     assert_eq!(
-        session.core_image(other).unwrap_err().code,
+        session.call(other, &[]).unwrap_err().code,
         ErrorCode::Denied
     );
 }
@@ -95,7 +107,7 @@ fn images_are_made_converted_and_described() {
     let outside = fs::File::create_new(bench.top().join("outside")).unwrap();
     let directory = handle(bench.top());
     let files = [source.as_fd(), outside.as_fd(), directory.as_fd()];
-    let refused = (*session).convert(conversion, files).unwrap_err();
+    let refused = (*session).call(conversion, &files).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Denied);
     assert_eq!(outside.metadata().unwrap().len(), 0);
     let create = Create {

@@ -39,14 +39,17 @@ fn a_dropped_session_releases_what_it_holds() {
         let options = Vec::new();
         let kind = FileSystem::Ext4;
         mounts
-            .mount(Mount {
-                device: device.clone(),
-                partition: None,
-                target,
-                kind,
-                read_only: false,
-                options,
-            })
+            .call(
+                Mount {
+                    device: device.clone(),
+                    partition: None,
+                    target,
+                    kind,
+                    read_only: false,
+                    options,
+                },
+                &[],
+            )
             .unwrap();
     }
     assert!(mounted(&bench));
@@ -162,14 +165,17 @@ fn mounts_end_with_the_run_even_when_all_is_killed() {
             let target = format!("{MOUNTS}/a");
             let kind = FileSystem::Ext4;
             mounts
-                .mount(Mount {
-                    device,
-                    partition: None,
-                    target,
-                    kind,
-                    read_only: false,
-                    options: Vec::new(),
-                })
+                .call(
+                    Mount {
+                        device,
+                        partition: None,
+                        target,
+                        kind,
+                        read_only: false,
+                        options: Vec::new(),
+                    },
+                    &[],
+                )
                 .unwrap();
             for interface in [Interface::Mount, Interface::Loopback] {
                 rustix::process::kill_process(

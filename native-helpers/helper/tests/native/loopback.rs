@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use osbuild_wasm_protocol::{Attach, ErrorCode, Interface};
+use osbuild_wasm_protocol::{Attach, Detach, ErrorCode, Interface};
 
 use crate::support::{Bench, Shown, TREE, attach, can_attach, eventually, host, loops_below};
 
@@ -34,12 +34,12 @@ fn what_is_written_to_the_device_is_in_the_file_after_detach() {
     device.seek(SeekFrom::Start(512)).unwrap();
     device.write_all(&[7; 512]).unwrap();
     drop(device);
-    session.detach(attached.handle).unwrap();
+    session.call(Detach(attached.handle), &[]).unwrap();
     assert!(loops_below(bench.top()).is_empty());
     let bytes = fs::read(bench.tree().join("disk.img")).unwrap();
     assert_eq!(&bytes[(1 << 20) + 512..(1 << 20) + 1024], &[7; 512]);
     assert_eq!(
-        session.detach(attached.handle).unwrap_err().code,
+        session.call(Detach(attached.handle), &[]).unwrap_err().code,
         ErrorCode::Invalid
     );
     session.end().unwrap();
@@ -66,7 +66,7 @@ fn partitions_are_there_when_the_call_returns_and_gone_after_detach() {
             empty.device
         );
         host("/bin/sh", &["-c", &script]);
-        session.detach(empty.handle).unwrap();
+        session.call(Detach(empty.handle), &[]).unwrap();
         let request = Attach {
             partition_scan: true,
             sector_size,
@@ -86,7 +86,7 @@ fn partitions_are_there_when_the_call_returns_and_gone_after_detach() {
             .read_to_end(&mut bytes)
             .unwrap();
         assert_eq!(bytes.len(), 4 << 20);
-        session.detach(attached.handle).unwrap();
+        session.call(Detach(attached.handle), &[]).unwrap();
         assert!(loops_below(bench.top()).is_empty());
         // Another test may have the device by now, but not for long.
         eventually("the end of the partitions", || !Path::new(&second).exists());

@@ -23,12 +23,8 @@ fn a_kernel_without_device_mapper_is_told_in_one_sentence() {
         volume: "root".into(),
     };
     let failures = [
-        bench.begin(&crypt).open_crypt(open).map(drop).unwrap_err(),
-        bench
-            .begin(&lvm)
-            .activate_volume(activate)
-            .map(drop)
-            .unwrap_err(),
+        bench.begin(&crypt).call(open, &[]).map(drop).unwrap_err(),
+        bench.begin(&lvm).call(activate, &[]).map(drop).unwrap_err(),
     ];
     for failure in failures {
         assert_eq!(failure.code, ErrorCode::Unsupported);
@@ -65,12 +61,12 @@ fn only_granted_devices_are_mounted_as_images() {
         filter: None,
     };
     let target = format!("{MOUNTS}/image");
-    let code = |image| session.mount_image(image).unwrap_err().code;
+    let code = |image| session.call(image, &[]).unwrap_err().code;
     assert_eq!(code(image("/dev/null", &target)), ErrorCode::Denied);
     let device = devices.attach(attach(&path)).unwrap().device;
     assert_eq!(code(image(&device, "/etc")), ErrorCode::Denied);
     // An empty file is no disk image; a machine may also lack the program.
-    let failure = session.mount_image(image(&device, &target)).unwrap_err();
+    let failure = session.call(image(&device, &target), &[]).unwrap_err();
     let expected = failure.code == ErrorCode::MissingTool
         || failure.detail.starts_with("cannot mount the disk image: ");
     assert!(expected, "{failure}");

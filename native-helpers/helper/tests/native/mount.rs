@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use osbuild_wasm_protocol::{Attach, ErrorCode, Failure, FileSystem, Interface, Mount};
+use osbuild_wasm_protocol::{Attach, ErrorCode, Failure, FileSystem, Interface, Mount, Unmount};
 
 use crate::support::{Bench, Calls, MOUNTS, TREE, attach, can_attach, host, loops_below};
 
@@ -53,21 +53,24 @@ fn file_systems_are_made_mounted_written_and_unmounted() {
         with_sessions(&bench, |Sessions { mounts, devices }| {
             let attached = devices.attach(attach(&path)).unwrap();
             host("/usr/bin/env", &[make, &[&attached.device]].concat());
-            let mounted = mounts.mount(mount(&attached.device, kind)).unwrap();
+            let mounted = mounts.call(mount(&attached.device, kind), &[]).unwrap();
             assert_eq!(mounted.path, format!("{MOUNTS}/root"));
             let file = bench.top().join("mounts/root/file");
             fs::write(&file, "content").unwrap();
-            mounts.unmount(mounted.handle).unwrap();
+            mounts.call(Unmount(mounted.handle), &[]).unwrap();
             assert!(!file.exists());
             let again = mounts
-                .mount(Mount {
-                    read_only: true,
-                    ..mount(&attached.device, kind)
-                })
+                .call(
+                    Mount {
+                        read_only: true,
+                        ..mount(&attached.device, kind)
+                    },
+                    &[],
+                )
                 .unwrap();
             assert_eq!(fs::read_to_string(&file).unwrap(), "content");
             assert!(fs::write(&file, "other").is_err());
-            mounts.unmount(again.handle).unwrap();
+            mounts.call(Unmount(again.handle), &[]).unwrap();
         });
     }
 }
@@ -105,20 +108,23 @@ fn a_partition_is_mounted_by_its_number() {
             partition: Some(3),
             ..mount(&attached.device, FileSystem::Ext4)
         };
-        assert_eq!(mounts.mount(missing).unwrap_err().code, ErrorCode::NotFound);
+        assert_eq!(
+            mounts.call(missing, &[]).unwrap_err().code,
+            ErrorCode::NotFound
+        );
         let second = Mount {
             partition: Some(2),
             target: MOUNTS.into(),
             ..mount(&attached.device, FileSystem::Ext4)
         };
-        mounts.mount(second).unwrap();
+        mounts.call(second, &[]).unwrap();
         assert!(bench.top().join("mounts/lost+found").exists());
         let inner = Mount {
             partition: Some(2),
             target: format!("{TREE}/mnt/x"),
             ..mount(&attached.device, FileSystem::Ext4)
         };
-        mounts.mount(inner).unwrap();
+        mounts.call(inner, &[]).unwrap();
         assert!(bench.tree().join("mnt/x/lost+found").exists());
     });
 }
@@ -132,7 +138,7 @@ fn what_cannot_be_mounted_says_why() {
     let path = bench.disk("disk.img", 16);
     with_sessions(&bench, |Sessions { mounts, devices }| {
         let device = devices.attach(attach(&path)).unwrap().device;
-        let fail = |mount: Mount| -> Failure { mounts.mount(mount).unwrap_err() };
+        let fail = |mount: Mount| -> Failure { mounts.call(mount, &[]).unwrap_err() };
         let xfs = fail(mount(&device, FileSystem::Xfs));
         assert!(
             xfs.code == ErrorCode::Invalid && xfs.detail.starts_with("cannot mount xfs: "),
@@ -182,7 +188,7 @@ fn devices_of_other_files_are_denied() {
     with_sessions(&bench, |Sessions { mounts, .. }| {
         assert_eq!(
             mounts
-                .mount(mount(&foreign, FileSystem::Ext4))
+                .call(mount(&foreign, FileSystem::Ext4), &[])
                 .unwrap_err()
                 .code,
             ErrorCode::Denied
@@ -214,7 +220,9 @@ fn a_shared_mount_namespace_is_refused() {
     with_sessions(&bench, |Sessions { mounts, devices }| {
         let device = devices.attach(attach(&path)).unwrap().device;
         host("/usr/bin/env", &["mkfs.ext4", "-q", &device]);
-        let failure = mounts.mount(mount(&device, FileSystem::Ext4)).unwrap_err();
+        let failure = mounts
+            .call(mount(&device, FileSystem::Ext4), &[])
+            .unwrap_err();
         assert_eq!(failure.code, ErrorCode::NotPermitted, "{failure}");
         assert!(failure.detail.contains("not private"), "{failure}");
     });
@@ -250,11 +258,11 @@ fn images_of_files_are_mounted_read_only() {
                 read_only: true,
                 ..mount(&attached.device, kind)
             };
-            let mounted = mounts.mount(call).unwrap();
+            let mounted = mounts.call(call, &[]).unwrap();
             let file = bench.top().join("mounts/root/etc/file");
             assert_eq!(fs::read_to_string(&file).unwrap(), "content", "{program}");
             assert!(fs::write(&file, "other").is_err());
-            mounts.unmount(mounted.handle).unwrap();
+            mounts.call(Unmount(mounted.handle), &[]).unwrap();
             assert!(!file.exists());
         });
         fs::remove_file(image).unwrap();
@@ -275,18 +283,18 @@ fn a_superblock_does_not_decide_how_it_is_mounted() {
     with_sessions(&bench, |Sessions { mounts, devices }| {
         let attached = devices.attach(attach(&path)).unwrap();
         let ext4 = mount(&attached.device, FileSystem::Ext4);
-        let mounted = mounts.mount(ext4.clone()).unwrap();
+        let mounted = mounts.call(ext4.clone(), &[]).unwrap();
         let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
         let line = table.lines().find(|line| line.contains("/mounts/root"));
         // The kernel shows what differs from the superblock.
         assert!(line.unwrap().contains("errors=remount-ro"), "{table}");
-        mounts.unmount(mounted.handle).unwrap();
+        mounts.call(Unmount(mounted.handle), &[]).unwrap();
         for change in [
             &["tune2fs", "-E", "mount_opts=errors=panic"][..],
             &["debugfs", "-w", "-R", "set_super_value journal_dev 7"],
         ] {
             host("/usr/bin/env", &[change, &[&attached.device]].concat());
-            let refused = mounts.mount(ext4.clone()).unwrap_err();
+            let refused = mounts.call(ext4.clone(), &[]).unwrap_err();
             assert_eq!(refused.code, ErrorCode::Denied, "{refused}");
             host(
                 "/usr/bin/env",

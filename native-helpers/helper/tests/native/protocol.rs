@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use osbuild_wasm_protocol::{
-    Begin, Charter, Connection, Grant, Handle, Hello, Interface, ProgramPlace, Reply, Request,
-    VERSION, XattrValue,
+    Begin, BootImage, Charter, Connection, Detach, Grant, Handle, Hello, Interface, ProgramPlace,
+    Reply, Request, VERSION, XattrValue,
 };
 use serde_json::Value;
 
@@ -111,13 +111,13 @@ fn mutate(document: &mut Value, numbers: &mut Numbers) {
 fn requests() -> Vec<Value> {
     let requests = [
         Request::Run(run("true", &["a"])),
-        Request::SetXattr(XattrValue {
+        Request::XattrValue(XattrValue {
             path: "/run/osbuild/tree/file".into(),
             name: "security.x".into(),
             value: osbuild_wasm_protocol::Bytes(vec![1]),
         }),
-        Request::Detach(Handle(7)),
-        Request::BootImage("i386-pc".into()),
+        Request::Detach(Detach(Handle(7))),
+        Request::BootImage(BootImage("i386-pc".into())),
         Request::End,
     ];
     let json = |request: &Request| serde_json::to_value(request).unwrap();

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::fd::AsFd;
 
-use osbuild_wasm_protocol::{Database, ErrorCode, Install, Interface, PackageFile, Verify};
+use osbuild_wasm_protocol::{
+    Bytes, Database, ErrorCode, ImportKey, Install, Interface, PackageFile, Query, Verify,
+};
 use rustix::fs::OFlags;
 
 use crate::support::{Bench, Shown, TREE, can_run, host};
@@ -92,7 +94,7 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
         environment: vec![("BOOT_ROOT".into(), "/boot".into())],
     };
     session
-        .install(install, &[packages.as_fd()])
+        .call(install, &[packages.as_fd()])
         .unwrap_or_else(|failure| panic!("{failure}\n{}", bench.log()));
     let read = |name: &str| {
         fs::read_to_string(bench.tree().join(name))
@@ -113,7 +115,14 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
         "devices are in the sandbox only"
     );
     let directory = packages;
-    let packages = session.query(database()).unwrap();
+    let packages = session
+        .call(
+            Query {
+                database: database(),
+            },
+            &[],
+        )
+        .unwrap();
     let [sample] = packages.as_slice() else {
         panic!("{packages:?}")
     };
@@ -135,14 +144,20 @@ fn a_package_is_installed_with_its_scriptlet_and_listed() {
     );
     assert_eq!(sample.sha256header.as_deref().map(str::len), Some(64));
     let failure = session
-        .verify(verification(&package), &[directory.as_fd()])
+        .call(verification(&package), &[directory.as_fd()])
         .unwrap_err();
     assert!(
         failure.code == ErrorCode::Io && failure.detail.contains("signature"),
         "an unsigned package fails: {failure}"
     );
     let failure = session
-        .import_key(database(), b"no key".to_vec())
+        .call(
+            ImportKey {
+                database: database(),
+                key: Bytes(b"no key".to_vec()),
+            },
+            &[],
+        )
         .unwrap_err();
     assert_eq!(failure.code, ErrorCode::Io, "{failure}");
 }
@@ -207,7 +222,7 @@ fn a_package_is_verified_against_imported_keys_only() {
     let directory = session.open(NOARCH, OFlags::PATH);
     let verify = || {
         session
-            .verify(verification(&package), &[directory.as_fd()])
+            .call(verification(&package), &[directory.as_fd()])
             .map_err(|failure| failure.detail)
     };
     let unsigned = verify().unwrap_err();
@@ -215,7 +230,13 @@ fn a_package_is_verified_against_imported_keys_only() {
     let key = sign(&bench);
     assert!(verify().is_err(), "signed by a key that is not imported");
     session
-        .import_key(database(), key)
+        .call(
+            ImportKey {
+                database: database(),
+                key: Bytes(key),
+            },
+            &[],
+        )
         .unwrap_or_else(|failure| panic!("{failure} {}", bench.log()));
     verify().unwrap();
     let file = bench.top().join("packages/noarch/sample-1-2.noarch.rpm");
@@ -243,12 +264,20 @@ fn a_database_whose_path_rpm_would_expand_is_refused_and_so_is_rpm_without_grant
             path: Some(path.into()),
             ..database()
         };
-        let failure = session.query(database).unwrap_err();
+        let failure = session.call(Query { database: database }, &[]).unwrap_err();
         assert_eq!(failure.code, ErrorCode::Invalid, "{path}");
     }
     assert!(!bench.tree().join("evil").exists());
     bench.grant.programs.clear();
-    let failure = bench.begin(&client).query(database()).unwrap_err();
+    let failure = bench
+        .begin(&client)
+        .call(
+            Query {
+                database: database(),
+            },
+            &[],
+        )
+        .unwrap_err();
     assert_eq!(
         (failure.code, failure.path.as_str()),
         (ErrorCode::Denied, "rpm")

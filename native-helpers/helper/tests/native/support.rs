@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{
     Attach, Attached, BuildRoot, Charter, Client, Conversion, Create, Device, Directory, Failure,
-    Grant, Granted, ImageInfo, Input, Interface, Outcome, Output, Place, Proxy, Root, Run,
+    Grant, Granted, ImageInfo, Info, Input, Interface, Outcome, Output, Place, Proxy, Root, Run,
     RunnerCache, Session,
 };
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
@@ -241,7 +241,7 @@ impl Calls {
 
     pub fn attach(&self, attach: Attach) -> Result<Attached, Failure> {
         let file = self.open(&attach.path, OFlags::PATH);
-        self.session.attach(attach, file.as_fd())
+        self.session.call(attach, &[file.as_fd()])
     }
 
     pub fn run(&self, run: Run) -> Result<Outcome, Failure> {
@@ -254,7 +254,7 @@ impl Calls {
             files.push(self.open(path, flags));
         }
         let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-        self.session.run(run, &files)
+        self.session.call(run, &files)
     }
 
     /// A file that is written, and its directory.
@@ -268,18 +268,18 @@ impl Calls {
         let source = self.open(&conversion.source, OFlags::PATH);
         let [to, directory] = self.target(&conversion.to);
         let files = [source.as_fd(), to.as_fd(), directory.as_fd()];
-        self.session.convert(conversion, files)
+        self.session.call(conversion, &files)
     }
 
     pub fn create(&self, create: Create) -> Result<(), Failure> {
         let files = self.target(&create.path);
         self.session
-            .create(create, files.each_ref().map(AsFd::as_fd))
+            .call(create, &files.each_ref().map(AsFd::as_fd))
     }
 
     pub fn info(&self, path: String) -> Result<ImageInfo, Failure> {
         let image = self.open(&path, OFlags::PATH);
-        self.session.info(path, image.as_fd())
+        self.session.call(Info { path: path }, &[image.as_fd()])
     }
 }
 

@@ -30,7 +30,7 @@ fn security_and_trusted_attributes_are_set_and_no_others() {
             name: attribute.into(),
             value: Bytes(value.into()),
         };
-        session.set_xattr(value, object.as_fd())
+        session.call(value, &[object.as_fd()])
     };
     set("link", true, "trusted.of-file", "one").unwrap();
     set("link", false, "trusted.of-link", "two").unwrap();
