@@ -25,6 +25,7 @@ mod whole;
 
 pub use carried::{Carried, SET_ID};
 pub use changed::changed_files;
+pub use copy::packed::{pack_tree, unpack_tree};
 pub use copy::{
     CopyOptions, CopyReport, Overseer, Property, SetXattr, Through, XattrLoss, copy_metadata,
     copy_object, copy_part, copy_tree,

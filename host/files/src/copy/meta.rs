@@ -31,10 +31,26 @@ impl Copy<'_> {
         stat: &Stat,
         made: bool,
     ) -> Result<(), FilesError> {
+        let source = self.source();
+        self.give(to, stat, made, |copy| {
+            each_attribute(&proc_path(from), &source, &mut |name, value| {
+                copy.xattr(to, name, value)
+            })
+        })
+    }
+
+    /// Gives the entry behind `to` what the stat says, and the attributes that `attributes` sets.
+    pub(super) fn give(
+        &mut self,
+        to: BorrowedFd<'_>,
+        stat: &Stat,
+        made: bool,
+        attributes: impl FnOnce(&mut Self) -> Result<(), FilesError>,
+    ) -> Result<(), FilesError> {
         let found = rustix::fs::fstat(to).at("examine", &self.target())?;
         self.set_owner(to, stat, &found)?;
         self.set_mode(to, stat, &found, made)?;
-        self.xattrs(&proc_path(from), to)?;
+        attributes(self)?;
         rustix::fs::utimensat(to, c"", &times(stat), AtFlags::EMPTY_PATH)
             .at("set the times of", &self.target())
     }
@@ -84,27 +100,12 @@ impl Copy<'_> {
         rustix::fs::chmod(proc_path(to), mode).at("change the mode of", &self.target())
     }
 
-    fn xattrs(&mut self, from: &Path, to: BorrowedFd<'_>) -> Result<(), FilesError> {
-        let Some(list) = read_xattr(|buffer| rustix::fs::listxattr(from, buffer))
-            .at("list the attributes of", from)?
-        else {
-            return Ok(());
-        };
-        for name in list
-            .split(|byte| *byte == 0)
-            .filter(|name| !name.is_empty())
-            .map(OsStr::from_bytes)
-        {
-            let value = read_xattr(|buffer| rustix::fs::getxattr(from, name, buffer));
-            match value.at("read an attribute of", &self.source())? {
-                Some(value) => self.xattr(to, name, &value)?,
-                None => continue, // Gone since it was listed.
-            }
-        }
-        Ok(())
-    }
-
-    fn xattr(&mut self, to: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> Result<(), FilesError> {
+    pub(super) fn xattr(
+        &mut self,
+        to: BorrowedFd<'_>,
+        name: &OsStr,
+        value: &[u8],
+    ) -> Result<(), FilesError> {
         if is_set(name.as_bytes()) {
             self.new_property(Property::Attribute)?;
         }
@@ -136,6 +137,29 @@ impl Copy<'_> {
         }
         result.at("set an attribute of", &self.target())
     }
+}
+
+/// Calls `each` with every extended attribute of what the path leads to, which messages call `shown`.
+pub(super) fn each_attribute(
+    object: &Path,
+    shown: &Path,
+    each: &mut dyn FnMut(&OsStr, &[u8]) -> Result<(), FilesError>,
+) -> Result<(), FilesError> {
+    let list = read_xattr(|buffer| rustix::fs::listxattr(object, buffer));
+    let list = list
+        .at("list the attributes of", shown)?
+        .unwrap_or_default();
+    let names = list
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    for name in names.map(OsStr::from_bytes) {
+        let value = read_xattr(|buffer| rustix::fs::getxattr(object, name, buffer));
+        // Otherwise gone since it was listed.
+        if let Some(value) = value.at("read an attribute of", shown)? {
+            each(name, &value)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the kernel has no such attribute here or reserves it for more privileged processes.

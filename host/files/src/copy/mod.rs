@@ -3,6 +3,7 @@
 
 mod content;
 mod meta;
+pub(crate) mod packed;
 mod through;
 pub(crate) use meta::read_xattr;
 

@@ -2,6 +2,7 @@
 
 mod copy;
 mod digest;
+mod packed;
 mod remove;
 mod resolve;
 
