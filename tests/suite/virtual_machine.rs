@@ -1,6 +1,6 @@
 //! What is refused before a virtual machine boots; `image` boots some.
 use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a machine takes beside a kernel.
 const TOOLS: [&str; 3] = ["qemu-system-x86_64", "mkfs.ext4", "modprobe"];
@@ -39,12 +39,11 @@ fn a_kernel_of_somebody_else_is_not_booted() {
     run.arg(&file).run().expect(1).says("4242");
 }
 
-#[test]
-fn what_does_not_reach_into_a_virtual_machine_is_refused_with_it() {
-    if !machine::offers(&TOOLS) {
-        return;
-    }
-    let scratch = Scratch::new();
+/// Digest of no image.
+const IMAGE: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// A root directory with something that looks like a kernel.
+fn kernel(scratch: &Scratch) {
     let modules = scratch.directory("root/lib/modules/6.1");
     std::fs::write(modules.join("vmlinuz"), "").unwrap();
     std::fs::write(modules.join("modules.dep"), "").unwrap();
@@ -58,16 +57,126 @@ fn what_does_not_reach_into_a_virtual_machine_is_refused_with_it() {
     ];
     let builtin = names.map(|name| format!("kernel/{name}.ko\n")).concat();
     std::fs::write(modules.join("modules.builtin"), builtin).unwrap();
-    let file = scratch.json("m", &manifest::tree(json!([manifest::hostname("vm")])));
-    for option in ["--record", "--learn"] {
-        let record = scratch.path("record");
-        let ended = run(&scratch, "").option(option, record).arg(&file).run();
-        ended.expect(2).says(&format!("{option} does not reach"));
+}
+
+/// A stage that reaches the network.
+fn dnf() -> Value {
+    let repository = json!({ "baseurl": "http://127.0.0.1:9/" });
+    let options = json!({ "releasever": "1", "basearch": "x86_64", "repos": [repository], "packages": ["bash"] });
+    manifest::stage("org.osbuild.dnf", options)
+}
+
+/// A stage that reads this machine's container storage.
+fn skopeo() -> Value {
+    json!({
+        "type": "org.osbuild.skopeo",
+        "options": { "destination": { "type": "containers-storage" } },
+        "inputs": { "images": {
+            "type": "org.osbuild.containers-storage",
+            "origin": "org.osbuild.source",
+            "references": { (IMAGE): { "name": "x" } },
+        } },
+    })
+}
+
+#[test]
+fn what_does_not_reach_into_a_virtual_machine_is_refused_with_it() {
+    if !machine::offers(&TOOLS) {
+        return;
     }
-    let dnf = json!([{ "type": "org.osbuild.dnf", "options": { "releasever": "1", "basearch": "x86_64", "repos": [{ "baseurl": "http://127.0.0.1:9/" }], "packages": ["bash"] } }]);
-    let file = scratch.json("dnf", &manifest::tree(dnf));
-    let ended = run(&scratch, "").arg(&file).run().expect(1);
-    ended.says("it reaches the network, and no virtual machine does");
+    let scratch = Scratch::new();
+    kernel(&scratch);
+    let file = scratch.json("m", &manifest::tree(json!([manifest::hostname("vm")])));
+    let ended = run(&scratch, "--break=*").arg(&file).run();
+    ended.expect(2).says("--break does not reach");
+    for (stage, what) in [
+        (dnf(), "it reaches the network"),
+        (skopeo(), "it reads this machine's container storage"),
+    ] {
+        let mut document = manifest::tree(json!([manifest::hostname("vm"), stage]));
+        let image =
+            json!({ "name": "x", "digest": IMAGE, "containers-transport": "containers-storage" });
+        let items = json!({ (IMAGE): { "image": image } });
+        document["sources"] = json!({ "org.osbuild.skopeo": { "items": items } });
+        let file = scratch.json("m", &document);
+        let ended = run(&scratch, "").arg(&file).run().expect(1);
+        ended
+            .says(&format!("{what}, and no virtual machine does"))
+            .never_says("org.osbuild.hostname");
+        let planned = plan(&scratch, "--format json").arg(&file).run();
+        let lacks = &planned.expect(1).json()["pipelines"][0]["stages"][1]["lacks"];
+        assert!(lacks.to_string().contains(what), "{lacks}");
+    }
+}
+
+fn plan(scratch: &Scratch, options: &str) -> Program {
+    Program::new(&format!("plan --in-vm tree {options}"))
+        .env("OSBUILD_WASM_KERNEL", scratch.directory("root"))
+}
+
+#[test]
+fn a_plan_says_what_runs_in_a_virtual_machine_with_which_kernel_and_memory() {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let document = manifest::of(json!([
+        { "name": "build", "stages": [manifest::hostname("build")] },
+        { "name": "tree", "build": "name:build", "stages": [manifest::hostname("vm")] },
+    ]));
+    let file = scratch.json("m", &document);
+    // Nothing is there yet: no run would get so far.
+    let without = plan(&scratch, "").arg(&file).run().expect(1);
+    without.says("refused: there is no kernel for a virtual machine");
+    kernel(&scratch);
+    let named = plan(&scratch, "").arg(&file).run().expect(0);
+    named
+        .says("in virtual machines: tree")
+        .says("runs in a virtual machine with 3 GiB of memory")
+        .says("6.1 of /")
+        .says("OSBUILD_WASM_KERNEL names");
+    // A build root may bring its own.
+    let of_build = plan(&scratch, "--devices=none").env("OSBUILD_WASM_KERNEL", "");
+    let of_build = of_build.arg(&file).run().expect(0);
+    of_build.says("kernel: that of pipeline build");
+    let json = plan(&scratch, "--format json").arg(&file).run().json();
+    assert_eq!(json["pipelines"][0]["virtual_machine"], Value::Null);
+    assert_eq!(
+        json["pipelines"][1]["virtual_machine"]["memory"],
+        3_u64 << 30
+    );
+}
+
+#[test]
+fn a_plan_that_leaves_its_virtual_machine_has_grown() {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    kernel(&scratch);
+    let file = scratch.json("m", &manifest::tree(json!([manifest::hostname("vm")])));
+    let inside = plan(&scratch, "--format json").arg(&file).run().expect(0);
+    let outside = Program::new("plan --format json")
+        .arg(&file)
+        .run()
+        .expect(0);
+    let inside = scratch.write("inside", inside.all());
+    let outside = scratch.write("outside", outside.all());
+    let diff = |old, new| Program::new("audit diff").arg(old).arg(new).run();
+    let grown = diff(&inside, &outside).expect(1);
+    grown.says("programs of this machine");
+}
+
+#[test]
+fn a_plan_knows_no_virtual_machine_of_a_pipeline_that_is_not_there() {
+    let file = paths::sample("tar.json");
+    let ended = Program::new("plan --in-vm archiv")
+        .arg(file)
+        .run()
+        .expect(2);
+    ended
+        .says("--in-vm archiv: the manifest has no such pipeline")
+        .says("archive");
 }
 
 #[test]

@@ -49,8 +49,25 @@ pub struct PlannedPipeline {
     pub runner_programs: Vec<String>,
     /// What its stages see as the time, in seconds since 1970.
     pub source_epoch: Option<i64>,
+    /// Where its stages run when that is not this machine itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_machine: Option<VirtualMachine>,
     /// Its stages.
     pub stages: Vec<Planned>,
+}
+
+/// A virtual machine that is booted for one pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualMachine {
+    /// Which kernel it boots, in words; a build root that is not built yet may bring its own.
+    pub kernel: String,
+    /// Which initial RAM disk, in words.
+    pub initrd: String,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Why it cannot be booted here.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lacks: String,
 }
 
 /// A stage, assembler or source with what it asks for and what it gets.
@@ -232,7 +249,10 @@ impl Plan {
 
     /// Whether nothing is known that keeps a stage from running on this machine.
     pub fn is_possible(&self) -> bool {
-        self.all().all(|planned| planned.lacks.is_empty())
+        let machines = self.pipelines.iter();
+        let mut machines = machines.filter_map(|pipeline| pipeline.virtual_machine.as_ref());
+        machines.all(|machine| machine.lacks.is_empty())
+            && self.all().all(|planned| planned.lacks.is_empty())
     }
 
     /// Whether everything may run.

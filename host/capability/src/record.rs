@@ -93,8 +93,15 @@ pub struct PipelineRecord {
     pub id: Option<String>,
     /// The store had it, so nothing ran.
     pub cached: bool,
+    /// Its stages ran in a virtual machine, which is also who says what they did.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_virtual_machine: bool,
     /// The stages that ran now, in order.
     pub stages: Vec<StageRecord>,
+}
+
+fn is_false(is: &bool) -> bool {
+    !is
 }
 
 /// One stage or assembler.

@@ -1,4 +1,6 @@
 //! Pipelines that are built in a virtual machine: what the kernels of test machines often lack. One boot does for all of it.
+mod trees;
+
 use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths, user};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;

@@ -12,6 +12,7 @@ use crate::failure::{BuildError, Denied, Result};
 use crate::helpers::{needed_by, needed_by_stage};
 use crate::inputs::{self, storage};
 use crate::machine::Machine;
+use crate::vm;
 use crate::without_devices::Devices;
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_capability::plan::{Ask, Plan as Document, Planned, PlannedPipeline};
@@ -127,15 +128,33 @@ impl<'a> Plan<'a> {
         Lock::of(&self.document, self.profiles.all().cloned())
     }
 
-    /// Says in the document how disks come to be, and which stages cannot run so; trees would be in `directory`.
+    /// Says in the document that the pipelines of these names are built in virtual machines, what these boot, and what keeps them from that.
+    pub fn use_virtual_machines(&mut self, names: &[String]) {
+        let of_pipeline = |stages: &mut dyn Iterator<Item = (&Stage, &Module, &Planned)>| {
+            let refused = stages.map(|(stage, module, _)| vm::refuses(stage, module));
+            refused.collect::<Vec<_>>()
+        };
+        let refused: Vec<_> = self.stages().map(|mut of| of_pipeline(&mut of)).collect();
+        let pipelines = self.document.pipelines.iter_mut().zip(refused);
+        for (pipeline, refused) in pipelines.filter(|(of, _)| names.contains(&of.name)) {
+            pipeline.virtual_machine = Some(vm::foresee(pipeline.build.as_deref()));
+            for (planned, reason) in pipeline.stages.iter_mut().zip(refused) {
+                planned.lacks = reason.unwrap_or_default();
+            }
+        }
+    }
+
+    /// Says in the document how disks come to be, and which stages cannot run so; trees would be in `directory`. Virtual machines have all
+    /// of it.
     pub fn look_ahead(&mut self, devices: Devices, directory: &Path) {
         let machine = Machine::here(devices, directory);
         let of_pipeline = |stages| machine.prospects(stages);
         let prospects: Vec<Vec<_>> = self.stages().map(of_pipeline).collect();
         self.document.devices = Some(devices.name().to_owned());
-        let shown = self.document.pipelines.iter_mut();
-        let shown = shown.flat_map(|pipeline| &mut pipeline.stages);
-        for (planned, prospect) in shown.zip(prospects.into_iter().flatten()) {
+        let shown = self.document.pipelines.iter_mut().zip(prospects);
+        let shown = shown.filter(|(pipeline, _)| pipeline.virtual_machine.is_none());
+        let shown = shown.flat_map(|(pipeline, of)| pipeline.stages.iter_mut().zip(of));
+        for (planned, prospect) in shown {
             planned.lacks = prospect.lacks.unwrap_or_default();
             let parts = planned.ask.devices.iter_mut().zip(prospect.devices);
             let parts = parts.chain(planned.ask.mounts.iter_mut().zip(prospect.mounts));
@@ -363,6 +382,7 @@ fn plan_pipeline(
             .map(|steps| steps.programs().into_iter().map(str::to_owned).collect())
             .unwrap_or_default(),
         source_epoch: pipeline.source_epoch,
+        virtual_machine: None,
         stages: shown,
     };
     Ok((Scheduled { index, stages }, planned))

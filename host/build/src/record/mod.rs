@@ -13,12 +13,12 @@ use osbuild_wasm_capability::record::{
     UnusedRecord, WrittenRecord, ran,
 };
 use osbuild_wasm_capability::{Access, Grant, Interface, MountNames, Root, Verb, shown};
-use osbuild_wasm_component::{Origin, Outcome, Recorder, Stopped};
+use osbuild_wasm_component::{Module, Origin, Outcome, Recorder, Stopped};
 use osbuild_wasm_events::StageOutcome;
 use osbuild_wasm_protocol::Ran;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use written::Writers;
 
 /// Collects the records of all stages of a run.
@@ -46,6 +46,17 @@ impl Records {
         std::mem::take(&mut *lock(&self.stages))
     }
 
+    /// Adds what somebody else recorded of a stage who began so long after the run.
+    pub(crate) fn add(&self, pipeline: &str, mut stage: StageRecord, later: Duration) {
+        stage.started += later.as_secs_f64();
+        lock(&self.stages).push((pipeline.to_owned(), stage));
+    }
+
+    /// How long the run has been going on.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Notes that a source asks a host.
     pub(crate) fn ask(&self, source: &str, host: &str) {
         let mut asked = lock(&self.asked);
@@ -61,6 +72,17 @@ impl Records {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Which component that is.
+pub(crate) fn component(module: &Module) -> ComponentRecord {
+    ComponentRecord {
+        sha256: module.digest.clone(),
+        origin: match &module.origin {
+            Origin::Builtin => "built in".into(),
+            Origin::File(path) => path.display().to_string(),
+        },
+    }
 }
 
 /// Notes what one stage does. Equal accesses are counted, so that the notes stay small.
@@ -116,13 +138,7 @@ impl Journal {
         } = plan;
         let mut notes = lock(&self.notes);
         notes.mounts = grant.rights.mounts().clone();
-        notes.component = Some(ComponentRecord {
-            sha256: module.digest.clone(),
-            origin: match &module.origin {
-                Origin::Builtin => "built in".into(),
-                Origin::File(path) => path.display().to_string(),
-            },
-        });
+        notes.component = Some(component(module));
         let layers = grant.rights.origins().zip(grant.rights.layers());
         let layer = |(origin, rights): (&str, _)| LayerRecord {
             origin: origin.to_owned(),

@@ -1,10 +1,10 @@
 //! The directories of a machine, in the scratch directory of its pipeline.
-use super::VirtualMachines;
 use super::guest::WORD;
 use super::job::{
     COMPILED, COMPONENTS, CONFIGURATION, DISK, FILE, HELPER, JOB, MODULES, MachineJob, OUT,
     PROGRAM, STORE, SharedTree,
 };
+use super::{MEMORY, VirtualMachines};
 use crate::failure::{BuildError, Result};
 use crate::helpers::helper_program;
 use crate::pipeline::UnfinishedTree;
@@ -40,8 +40,7 @@ const OF_MACHINE: [&str; 6] = [
 const CONSOLE: &str = "files/console";
 const EMULATOR_LOG: &str = "emulator-log";
 
-/// Memory in MiB, as osbuild gives its machines; processors at most.
-const MEMORY: u64 = 3072;
+/// Processors at most.
 const PROCESSORS: usize = 4;
 
 /// The largest disk of a machine; what is not written takes no place.
@@ -90,7 +89,9 @@ impl Files {
             BuildRoot::Directory(root) => Some(root.to_path_buf()),
             BuildRoot::Host => None,
         };
-        let (place, root, kernel) = machines.kernel(build_root.as_deref())?;
+        let chosen = machines.kernels.choose(build_root.as_deref());
+        let (place, root, kernel) =
+            chosen.map_err(|reason| BuildError::manifest("virtual machine", reason))?;
         if place != Path::new("/") {
             files.modules = Some(place.join(kernel.modules()));
         }
@@ -107,7 +108,7 @@ impl Files {
         self.directory.join("job").join(name)
     }
 
-    /// A tree that came out.
+    /// A tree that came out, packed.
     pub(super) fn out(&self, position: usize) -> PathBuf {
         self.at("out").join(position.to_string())
     }
@@ -196,6 +197,7 @@ impl Files {
             done: unfinished.done,
             created: unfinished.details.created,
             checkpoints: settings.checkpoints.clone(),
+            recorded: settings.records.is_some(),
             stage_timeout: settings.stage_timeout,
         };
         let path = self.job(FILE);

@@ -6,14 +6,15 @@ use crate::failure::{BuildError, Result};
 use crate::interrupt::Interrupt;
 use crate::pipeline::{self, UnfinishedTree};
 use crate::plan::AuthorizedPlan;
+use crate::record::Records;
 use crate::run::{RunContext, Settings};
 use crate::trees::{Tree, Trees};
 use crate::without_devices::Devices;
 use osbuild_wasm_component::{Engine, Module, Origin, Registry};
 use osbuild_wasm_events::{Event, Observer};
-use osbuild_wasm_files::{CopyOptions, copy_tree};
+use osbuild_wasm_files::pack_tree;
 use osbuild_wasm_protocol::Interface;
-use osbuild_wasm_store::{Details, Store, refuse_losses};
+use osbuild_wasm_store::{Details, Store};
 use serde_json::{Map, Value};
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -106,7 +107,8 @@ impl Guest {
         helpers.insert(Interface::Tree, "attributes of the tree".into());
         let confined = isolated.start_helpers(helpers, charter)?.confine()?;
         let trees = self.trees(&store)?;
-        let settings = self.settings(engine);
+        let records = self.0.recorded.then(Arc::<Records>::default);
+        let settings = self.settings(engine, records);
         let context = RunContext {
             settings: &settings,
             helpers: &confined.helpers,
@@ -149,10 +151,10 @@ impl Guest {
         Ok(())
     }
 
-    fn settings(&self, engine: Engine) -> Settings {
+    fn settings(&self, engine: Engine, records: Option<Arc<Records>>) -> Settings {
         Settings {
             engine,
-            observer: Arc::new(Speaker),
+            observer: Arc::new(Speaker(records.clone())),
             jobs: 1,
             stage_timeout: self.0.stage_timeout,
             checkpoints: self.0.checkpoints.clone(),
@@ -161,7 +163,7 @@ impl Guest {
             devices: Devices::Loop,
             virtual_machines: None,
             interrupt: Interrupt::default(),
-            records: None,
+            records,
         }
     }
 
@@ -181,9 +183,7 @@ impl Guest {
 
 /// Copies the tree after a stage out of the machine.
 fn deliver(position: usize, unfinished: &UnfinishedTree) -> Result<()> {
-    let to = Path::new(OUT).join(position.to_string());
-    let report = copy_tree(&unfinished.tree, &to, CopyOptions::default())?;
-    refuse_losses(&unfinished.tree, report)?;
+    pack_tree(&unfinished.tree, &Path::new(OUT).join(position.to_string()))?;
     say(&Message::Tree(position));
     Ok(())
 }
@@ -204,11 +204,18 @@ impl Guest {
     }
 }
 
-/// Passes events on.
-struct Speaker;
+/// Passes events on, and what was recorded of a stage when that ends.
+struct Speaker(Option<Arc<Records>>);
 
 impl Observer for Speaker {
     fn event(&self, event: &Event) {
+        if let (Event::StageFinished(_), Some(records)) = (event, &self.0) {
+            for (_, mut stage) in records.take() {
+                let tried = std::mem::take(&mut stage.tried);
+                let stage = Box::new(stage);
+                say(&Message::Record { stage, tried });
+            }
+        }
         let message = match event {
             Event::StageStarted { id, .. } => Message::Started(id.clone()),
             Event::StageLog { id, text, .. } => Message::Log {

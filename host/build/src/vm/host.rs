@@ -2,18 +2,26 @@
 use super::VirtualMachines;
 use super::files::Files;
 use super::message::{Finished, Message};
+use crate::attributes::Attributes;
 use crate::failure::{BuildError, Result};
 use crate::leases::refused;
 use crate::pipeline::UnfinishedTree;
+use crate::record::component;
 use crate::run::RunContext;
+use crate::user_namespace::is_root_of_machine;
+use osbuild_wasm_capability::record::StageRecord;
 use osbuild_wasm_events::{Event, StageOutcome};
+use osbuild_wasm_files::{CopyOptions, FilesError, unpack_tree};
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
 use osbuild_wasm_protocol::{Failure, Interface, Outcome, Session};
+use osbuild_wasm_store::refuse_losses;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{PipeReader, Read};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a machine may take to say its first word: by the processor's own means, and emulated on a machine with much to do.
@@ -53,7 +61,13 @@ pub(crate) fn run_stages(
         return Err(ended_early(context, pipeline, &files, heard));
     }
     files.remove()?;
-    take(pipeline, &files, heard, (unfinished, outcomes), keep)
+    take(
+        context,
+        (pipeline, &files),
+        heard,
+        (unfinished, outcomes),
+        keep,
+    )
 }
 
 /// Whether the processor can run machines by its own means, and the kernel lets it.
@@ -77,6 +91,8 @@ struct Heard {
     /// Why it gave up.
     failure: Option<String>,
     outcomes: Vec<StageOutcome>,
+    /// How long after the run its inner side began.
+    began: Duration,
     /// Places of the stages whose trees came out.
     trees: BTreeSet<usize>,
     /// Bytes of a line whose end has not arrived.
@@ -170,7 +186,11 @@ impl Heard {
                 self.failure = Some("what it says is no message of its inner side".into());
                 return false;
             }
-            self.spoke = true;
+            if !self.spoke {
+                let records = context.settings.records.as_ref();
+                self.began = records.map(|records| records.elapsed()).unwrap_or_default();
+                self.spoke = true;
+            }
         }
         if self.line.len() > LINE {
             self.failure = Some("it says more in one line than is read".into());
@@ -206,6 +226,10 @@ impl Heard {
                 origin,
                 text,
             }),
+            Message::Record { stage, tried } => {
+                let record = StageRecord { tried, ..*stage };
+                self.record(context, pipeline, record)?;
+            }
             Message::Finished(finished) => self.finish(context, pipeline, finished)?,
             Message::Tree(position) => {
                 pipeline.stages.get(position)?;
@@ -214,6 +238,26 @@ impl Heard {
             Message::Done => self.done = true,
             Message::Failed(reason) => self.failure = Some(reason),
         }
+        Some(())
+    }
+
+    /// Keeps what a stage did; which component that was, this side knows.
+    fn record(
+        &self,
+        context: &RunContext<'_>,
+        pipeline: &Pipeline,
+        mut record: StageRecord,
+    ) -> Option<()> {
+        let position = pipeline
+            .stages
+            .iter()
+            .position(|stage| stage.id == record.id)?;
+        let index = context.manifest().find_id(pipeline.id.as_deref()?)?;
+        let ran = context.plan.stage(index, position).ok()?.module;
+        record.module = stage(pipeline, &record.id)?.requested_module().to_owned();
+        record.component = record.component.map(|_| component(ran));
+        let records = context.settings.records.as_ref()?;
+        records.add(&pipeline.name, record, self.began);
         Some(())
     }
 
@@ -255,8 +299,8 @@ fn ended_early(
 
 /// Keeps the trees that came out, each with what the stages up to it reported. The machine is off: they do not change any more.
 fn take(
-    pipeline: &Pipeline,
-    files: &Files,
+    context: &RunContext<'_>,
+    (pipeline, files): (&Pipeline, &Files),
     heard: Heard,
     (unfinished, outcomes): (&mut UnfinishedTree, &mut Vec<StageOutcome>),
     keep: &Keep<'_>,
@@ -271,18 +315,43 @@ fn take(
         if !heard.trees.contains(&position) {
             continue;
         }
-        let tree = files.out(position);
-        let there = std::fs::symlink_metadata(&tree).map_err(BuildError::io(&tree))?;
-        if !there.is_dir() {
-            let reason = "the machine has put something else into the place of its tree";
-            return Err(BuildError::manifest(&pipeline.name, reason));
-        }
         osbuild_wasm_files::remove_tree(&unfinished.tree)?;
-        std::fs::rename(&tree, &unfinished.tree).map_err(BuildError::io(&tree))?;
+        unpack(context, &files.out(position), &unfinished.tree).map_err(|error| {
+            let place = format!("virtual machine of pipeline {}", pipeline.name);
+            BuildError::manifest(place, error.to_string() + hint(&error))
+        })?;
         if position != last {
             keep(position, unfinished)?;
         }
     }
     outcomes.extend(heard.outcomes);
     Ok(success)
+}
+
+/// Makes a tree that came out what it was inside.
+fn unpack(context: &RunContext<'_>, from: &Path, to: &Path) -> Result<()> {
+    let attributes = Attributes::new(context);
+    let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
+    let options = CopyOptions {
+        set_xattr: Some(&set),
+        ..CopyOptions::default()
+    };
+    let report = unpack_tree(from, to, options)?;
+    refuse_losses(to, report)?;
+    osbuild_wasm_files::remove_tree(from)?;
+    Ok(())
+}
+
+/// What helps when this process may not make what the machine could.
+fn hint(error: &BuildError) -> &'static str {
+    let refused = |error: &FilesError| {
+        let cause = error.io().map(std::io::Error::kind);
+        cause == Some(std::io::ErrorKind::PermissionDenied)
+    };
+    match error {
+        BuildError::Files(error) if refused(error) && !is_root_of_machine() => {
+            ": only root of this machine can have it outside: build it as root, or in a file system of an image"
+        }
+        _ => "",
+    }
 }

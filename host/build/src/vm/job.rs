@@ -44,6 +44,8 @@ pub(super) struct MachineJob {
     pub(super) created: i64,
     /// Ids of the stages whose result goes out, beside that of the last one.
     pub(super) checkpoints: BTreeSet<String>,
+    /// What its stages do is recorded.
+    pub(super) recorded: bool,
     /// Time limit of each stage.
     pub(super) stage_timeout: Option<Duration>,
 }

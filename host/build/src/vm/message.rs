@@ -1,4 +1,5 @@
 //! What the inner side of a virtual machine says: lines of JSON.
+use osbuild_wasm_capability::record::{AccessRecord, StageRecord};
 use osbuild_wasm_events::{StageError, StageOutcome};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -15,6 +16,11 @@ pub(super) enum Message {
     Log { id: String, text: String },
     /// The host side of an input, device or mount says something.
     HostLog { origin: String, text: String },
+    /// What a stage did, before it is told how it ended; what it tried without effect is no part of the document.
+    Record {
+        stage: Box<StageRecord>,
+        tried: Vec<AccessRecord>,
+    },
     /// A stage is done or has failed.
     Finished(Finished),
     /// The tree after a stage, by its place in the pipeline, is outside.

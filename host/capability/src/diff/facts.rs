@@ -3,7 +3,7 @@ use super::beyond::{bounds_beyond, rights_beyond};
 use crate::audit::{Audit, Audited};
 use crate::lock::{Lock, LockedStage};
 use crate::places::Places;
-use crate::plan::{Bounds, Part, Plan, Planned};
+use crate::plan::{Bounds, Part, Plan, Planned, VirtualMachine};
 use crate::profile::{Profile, Standing, standing};
 use crate::rights::Right;
 use crate::told::{self, Told};
@@ -156,6 +156,20 @@ fn of_build_root(build: Option<&str>, runner: &str, source_epoch: Option<i64>) -
     }
 }
 
+impl Facts {
+    /// Programs that run in a virtual machine run there only: outside of it is more.
+    fn in_machine(&mut self, machine: Option<&VirtualMachine>) {
+        if let Some(machine) = machine {
+            let words = std::mem::take(&mut self.words).into_iter();
+            self.words = words
+                .map(|word| format!("{word}, in a virtual machine"))
+                .collect();
+            let kernel = ("kernel".to_owned(), machine.kernel.clone());
+            self.identity.extend([kernel]);
+        }
+    }
+}
+
 fn of_locked_stage(stage: &LockedStage) -> Facts {
     let mut facts = Facts {
         rights: vec![stage.rights.clone()],
@@ -181,6 +195,7 @@ pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Subject, Facts> {
     for pipeline in &plan.pipelines {
         let build = pipeline.build.as_deref();
         let mut facts = of_build_root(build, &pipeline.runner, pipeline.source_epoch);
+        facts.in_machine(pipeline.virtual_machine.as_ref());
         let stages = pipeline.stages.iter();
         let stages = stages.map(|planned| subject(&planned.ask.module));
         facts.told.insert(ORDER.to_owned(), stages.collect());

@@ -27,6 +27,9 @@ Examples:
   # Can this user build it on this machine, and how do its disks come to be? The exit status is 1 when a run would be refused
   osbuild-wasm plan --devices=auto manifest.json
 
+  # What would a virtual machine boot, and is there all that it takes? The exit status is 1 when a run would be refused
+  osbuild-wasm plan --in-vm image manifest.json
+
   # Has the build more rights than last week? The exit status is 1 when it has
   osbuild-wasm plan --format json manifest.json > new.json
   osbuild-wasm audit diff old.json new.json
@@ -56,6 +59,10 @@ pub(crate) struct PlanArguments {
     /// Say how disks come to be on this machine for this user (see `run --devices`), and which stages cannot run so
     #[arg(long, value_name = "WAY", value_enum)]
     devices: Option<DevicesOption>,
+    /// Say what the pipeline NAME would have when `run` builds it in a virtual machine, and what keeps it from that; may be given
+    /// several times
+    #[arg(long, value_name = "NAME")]
+    in_vm: Vec<String>,
     /// Directory with plugins (`*.wasm`)
     #[arg(short, long, value_name = "DIR")]
     libdir: Option<PathBuf>,
@@ -68,7 +75,7 @@ impl Command for PlanArguments {
         let document = document::read(&self.manifest)?;
         let catalogue = catalogue(&registry, self.libdir.as_deref());
         let manifest = document::manifest(&document, &catalogue)?;
-        self.check_exports(&manifest)?;
+        self.check_names(&manifest)?;
         let request = PlanRequest {
             registry: &registry,
             manifest: &manifest,
@@ -79,6 +86,7 @@ impl Command for PlanArguments {
                 .map(|file| (file.name.as_str(), &file.policy)),
         };
         let mut plan = Plan::new(&request)?;
+        plan.use_virtual_machines(&self.in_vm);
         if let Some(devices) = self.devices {
             plan.look_ahead(devices.choose(), Path::new("."));
         }
@@ -94,14 +102,16 @@ impl Command for PlanArguments {
 }
 
 impl PlanArguments {
-    fn check_exports(&self, manifest: &Manifest) -> Result<()> {
-        let mut exports = self.export.iter();
-        let Some(name) = exports.find(|name| manifest.find(name).is_none()) else {
+    fn check_names(&self, manifest: &Manifest) -> Result<()> {
+        let exports = self.export.iter().map(|name| ("--export", name));
+        let machines = self.in_vm.iter().map(|name| ("--in-vm", name));
+        let mut all = exports.chain(machines);
+        let Some((option, name)) = all.find(|(_, name)| manifest.find(name).is_none()) else {
             return Ok(());
         };
         let names = manifest.pipelines.iter().map(|pipeline| &pipeline.name);
         let diagnostic = Diagnostic::new(format!(
-            "--export {name}: the manifest has no such pipeline"
+            "{option} {name}: the manifest has no such pipeline"
         ));
         let hint = nearest(name, names).map(|near| format!("did you mean {near}?"));
         let diagnostic = hint.into_iter().fold(diagnostic, Diagnostic::hint);

@@ -139,11 +139,14 @@ impl Copy<'_> {
     }
 }
 
+/// Gets an attribute by name, with its value.
+type EachAttribute<'a> = dyn FnMut(&OsStr, &[u8]) -> Result<(), FilesError> + 'a;
+
 /// Calls `each` with every extended attribute of what the path leads to, which messages call `shown`.
 pub(super) fn each_attribute(
     object: &Path,
     shown: &Path,
-    each: &mut dyn FnMut(&OsStr, &[u8]) -> Result<(), FilesError>,
+    each: &mut EachAttribute<'_>,
 ) -> Result<(), FilesError> {
     let list = read_xattr(|buffer| rustix::fs::listxattr(object, buffer));
     let list = list

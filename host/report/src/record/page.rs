@@ -83,6 +83,7 @@ fn bars(record: &Record, pipeline: &PipelineRecord, number: &mut usize) -> Marku
             th colspan="3" {
                 (shown(&pipeline.name))
                 @if pipeline.cached { span.faint { " from the store" } }
+                @if pipeline.in_virtual_machine { span.faint { " by a virtual machine's own account" } }
             }
         }
         @for stage in &pipeline.stages {

@@ -1,10 +1,11 @@
 //! A plan as tables: one for the sources, one for each pipeline.
 use super::words::{
-    bounds, bounds_of_source, component, interfaces, list, refused_wasi, rights, unbounded_programs,
+    bounds, bounds_of_source, component, interfaces, list, refused_wasi, rights, size,
+    unbounded_programs,
 };
 use super::{Cell, Part, Severity, Table};
 use crate::text::{self, count};
-use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline, VirtualMachine};
 use osbuild_wasm_capability::policy::{CONTAINER_STORAGE, Decision};
 
 /// The tables of a plan.
@@ -32,7 +33,7 @@ pub fn plan_table(plan: &Plan) -> Table {
             },
         ),
     ];
-    facts.extend(devices(plan));
+    facts.extend(of_machine(plan));
     let limits = plan
         .pipelines
         .iter()
@@ -65,24 +66,50 @@ pub fn plan_table(plan: &Plan) -> Table {
     }
 }
 
-/// How disks come to be, and what cannot.
-fn devices(plan: &Plan) -> Vec<(String, String)> {
-    let Some(way) = plan.devices.as_deref() else {
-        return Vec::new();
-    };
-    let way = match way {
+/// How disks come to be, what runs in virtual machines, and what cannot.
+fn of_machine(plan: &Plan) -> Vec<(String, String)> {
+    let way = plan.devices.as_deref().map(|way| match way {
         "loop" => "loop: loop devices and mounts of the kernel",
         _ => "none: files stand for loop devices, directories for mounted file systems",
+    });
+    let mut facts: Vec<_> = way
+        .map(|way| ("devices".to_owned(), way.to_owned()))
+        .into_iter()
+        .collect();
+    let machines = plan.pipelines.iter();
+    let machines = machines.filter(|pipeline| pipeline.virtual_machine.is_some());
+    let names: Vec<_> = machines.map(|pipeline| &*pipeline.name).collect();
+    if !names.is_empty() {
+        facts.push(("in virtual machines".to_owned(), names.join(", ")));
+    }
+    if !facts.is_empty() {
+        let lacking = plan.all().filter(|planned| !planned.lacks.is_empty());
+        let machine = match lacking.count() {
+            0 if plan.is_possible() => "nothing is known to be missing".to_owned(),
+            0 => "refused: a virtual machine cannot be booted here".to_owned(),
+            count => format!("refused: {} cannot run here", text::count(count, "module")),
+        };
+        facts.push(("this machine".to_owned(), machine));
+    }
+    facts
+}
+
+/// What a pipeline's machine boots, ready to be appended to a sentence.
+fn machine(machine: &VirtualMachine) -> String {
+    let VirtualMachine {
+        kernel,
+        initrd,
+        memory,
+        lacks,
+    } = machine;
+    let refused = match lacks.as_str() {
+        "" => String::new(),
+        lacks => format!("; refused: {lacks}"),
     };
-    let lacking = plan.all().filter(|planned| !planned.lacks.is_empty());
-    let machine = match lacking.count() {
-        0 => "nothing is known to be missing".to_owned(),
-        count => format!("refused: {} cannot run here", text::count(count, "module")),
-    };
-    vec![
-        ("devices".to_owned(), way.to_owned()),
-        ("this machine".to_owned(), machine),
-    ]
+    format!(
+        "; runs in a virtual machine with {} of memory; kernel: {kernel}; initial RAM disk: {initrd}{refused}",
+        size(*memory)
+    )
 }
 
 fn shown(manifest: &str) -> &str {
@@ -124,10 +151,15 @@ fn pipeline(pipeline: &PlannedPipeline, with_policy: bool) -> Part {
     Part {
         title: format!("Pipeline {}", pipeline.name),
         note: format!(
-            "{programs}, prepared by {}{}{}",
+            "{programs}, prepared by {}{}{}{}",
             pipeline.runner,
             prepared_by(&pipeline.runner_programs),
-            epoch.unwrap_or_default()
+            epoch.unwrap_or_default(),
+            pipeline
+                .virtual_machine
+                .as_ref()
+                .map(machine)
+                .unwrap_or_default()
         ),
         header: vec![
             "Stage",

@@ -217,7 +217,8 @@ impl RunCommand {
             exports: Some(exports),
             policy: policy.map(|file| (file.name.as_str(), &file.policy)),
         };
-        let plan = Plan::new(&request)?;
+        let mut plan = Plan::new(&request)?;
+        plan.use_virtual_machines(&self.in_vm);
         plan.authorize().map_err(|error| match (error, policy) {
             (BuildError::Denied(Denied(plan)), Some(file)) => file.denied(&plan),
             (error, _) => error.into(),
@@ -245,19 +246,12 @@ impl RunCommand {
     ) -> Result<Option<VirtualMachines>> {
         let policy = policy.map(|file| (file.name.clone(), file.text.clone()));
         let text = serde_json::Value::from(document).to_string();
-        let machines = VirtualMachines::new(plan, &self.in_vm, text, policy);
-        let machines = machines?;
-        let others = [
-            ("--record", self.record.is_some()),
-            ("--learn", self.learn.is_some()),
-            ("--break", self.args.break_at.is_some()),
-        ];
-        let other = others.iter().find(|(_, given)| *given);
-        match (&machines, other) {
-            (Some(_), Some((option, _))) => Err(CommandError::invalid(Diagnostic::new(format!(
-                "{option} does not reach into virtual machines: leave it or --in-vm out"
-            )))),
-            _ => Ok(machines),
+        let machines = VirtualMachines::new(plan, text, policy)?;
+        match machines.is_some() && self.args.break_at.is_some() {
+            true => Err(CommandError::invalid(Diagnostic::new(
+                "--break does not reach into virtual machines: leave it or --in-vm out",
+            ))),
+            false => Ok(machines),
         }
     }
 

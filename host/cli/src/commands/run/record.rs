@@ -72,7 +72,7 @@ impl Recording {
             success: outcome.is_some_and(|outcome| outcome.success),
             error,
             sources: sources.iter().map(|of| source(plan, of)).collect(),
-            pipelines: pipelines(manifest, outcome, stages),
+            pipelines: pipelines(plan, outcome, stages),
         };
         let mut file = BufWriter::new(self.file);
         serde_json::to_writer_pretty(&mut file, &record).map_err(|error| failed(error.into()))?;
@@ -86,12 +86,16 @@ impl Recording {
 
 /// The pipelines that were built or found in the store, in the order of the manifest.
 fn pipelines(
-    manifest: &Manifest,
+    plan: &AuthorizedPlan<'_>,
     outcome: Option<&RunOutcome>,
     mut stages: Vec<(String, StageRecord)>,
 ) -> Vec<PipelineRecord> {
     let mut pipelines = Vec::new();
-    for pipeline in &manifest.pipelines {
+    let in_machine = |name: &str| {
+        let mut planned = plan.document().pipelines.iter();
+        planned.any(|planned| planned.name == name && planned.virtual_machine.is_some())
+    };
+    for pipeline in &plan.manifest().pipelines {
         let of_it: Vec<_> = stages
             .extract_if(.., |(name, _)| *name == pipeline.name)
             .map(|(_, stage)| stage)
@@ -103,6 +107,7 @@ fn pipelines(
                 name: pipeline.name.clone(),
                 id: pipeline.id.clone(),
                 cached: built.is_some_and(|built| built.cached),
+                in_virtual_machine: !of_it.is_empty() && in_machine(&pipeline.name),
                 stages: of_it,
             });
         }
