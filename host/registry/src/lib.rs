@@ -12,7 +12,9 @@ mod login;
 mod token;
 
 pub use login::{Login, login};
-pub use token::{Access, Scope, access, answer};
+pub use token::{
+    Access, Demand, LARGEST_ANSWER, Scope, access, answer, certificates, demand, token,
+};
 
 #[cfg(test)]
 mod tests;

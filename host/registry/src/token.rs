@@ -14,7 +14,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The most bytes of an answer with a token.
-const LARGEST_ANSWER: usize = 64 << 10;
+pub const LARGEST_ANSWER: usize = 64 << 10;
 
 /// The servers of docker.io.
 const DOCKER_HUB: [&str; 2] = ["index.docker.io:443", "registry-1.docker.io:443"];
@@ -94,22 +94,60 @@ pub async fn answer(
     scope: Scope,
     login: Login,
 ) -> Result<Access, String> {
-    match (challenge(headers), login) {
-        (Some(Challenge::Basic), Login::Password { user, password }) => {
-            Ok(Access::Login { user, password })
-        }
-        (Some(Challenge::Bearer { realm, service }), login) => {
-            let realm = trusted(registry, &realm, &login)?;
-            let scope = format!("repository:{repository}:{}", scope.actions());
-            let mut realm = realm.with_query(&[("scope", &scope)]);
-            if let Some(service) = service {
-                realm = realm.with_query(&[("service", &service)]);
-            }
+    match (demand(headers, registry, repository, scope, &login)?, login) {
+        (Demand::Login, Login::Password { user, password }) => Ok(Access::Login { user, password }),
+        (Demand::Token(realm), login) => {
             let client = client(&realm)?;
-            token(&client, &realm, &login).await.map(Access::Token)
+            fetch_token(&client, &realm, &login)
+                .await
+                .map(Access::Token)
         }
         _ => Ok(Access::Anonymous),
     }
+}
+
+/// What a registry wants to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing.
+    Nothing,
+    /// The login itself.
+    Login,
+    /// A token that is had there, with the login where there is one; no redirect is followed.
+    Token(Location),
+}
+
+/// What a registry that has answered with these headers wants, where the login may be told.
+///
+/// # Errors
+/// As [`access`].
+pub fn demand(
+    headers: &HeaderMap,
+    registry: &Location,
+    repository: &str,
+    scope: Scope,
+    login: &Login,
+) -> Result<Demand, String> {
+    let (realm, service) = match challenge(headers) {
+        None => return Ok(Demand::Nothing),
+        Some(Challenge::Basic) => return Ok(Demand::Login),
+        Some(Challenge::Bearer { realm, service }) => (realm, service),
+    };
+    let realm = trusted(registry, &realm, login)?;
+    let scope = format!("repository:{repository}:{}", scope.actions());
+    let realm = realm.with_query(&[("scope", &scope)]);
+    let service = service.map(|service| realm.with_query(&[("service", &service)]));
+    Ok(Demand::Token(service.unwrap_or(realm)))
+}
+
+/// The token in an answer of at most [`LARGEST_ANSWER`] bytes.
+///
+/// # Errors
+/// One line: it is no answer with a token.
+pub fn token(answer: &[u8]) -> Result<String, String> {
+    let answer: Answer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let token = answer.token.or(answer.access_token);
+    token.ok_or_else(|| "there is none in its answer".to_owned())
 }
 
 enum Challenge {
@@ -172,7 +210,7 @@ struct Answer {
     access_token: Option<String>,
 }
 
-async fn token(client: &Client, realm: &Location, login: &Login) -> Result<String, String> {
+async fn fetch_token(client: &Client, realm: &Location, login: &Login) -> Result<String, String> {
     let mut answer = ask(client, realm, login).await?;
     let wrong = |problem: &str| format!("{} gives no token: {problem}", realm.shown());
     if !answer.status().is_success() {
@@ -189,10 +227,7 @@ async fn token(client: &Client, realm: &Location, login: &Login) -> Result<Strin
             return Err(wrong(&format!("it is larger than {LARGEST_ANSWER} bytes")));
         }
     }
-    let answer: Answer =
-        serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
-    let token = answer.token.or(answer.access_token);
-    token.ok_or_else(|| wrong("there is none in its answer"))
+    token(&text).map_err(|problem| wrong(&problem))
 }
 
 /// A redirect is an answer like others: a login goes where it was sent, and nowhere else.
@@ -216,7 +251,8 @@ fn client(registry: &Location) -> Result<Client, String> {
         .map_err(|error| format!("cannot set up TLS: {error}"))
 }
 
-fn authorities(registry: &Location) -> Vec<Certificate> {
+/// The files of this machine by which a registry is known (`.crt`), and those by which it knows the user (`.cert`, `.key`).
+pub fn certificates(registry: &Location) -> Vec<PathBuf> {
     let host = registry.host().unwrap_or_default();
     let names = [host.strip_suffix(":443").unwrap_or(&host).to_owned(), host];
     let directories = AUTHORITIES.iter().flat_map(|directory| {
@@ -224,11 +260,19 @@ fn authorities(registry: &Location) -> Vec<Certificate> {
             .iter()
             .map(move |name| PathBuf::from(directory).join(name))
     });
-    let files = directories
-        .filter_map(|directory| std::fs::read_dir(directory).ok())
-        .flat_map(|entries| entries.flatten())
+    let entries = directories.filter_map(|directory| std::fs::read_dir(directory).ok());
+    let mut files: Vec<_> = entries
+        .flatten()
+        .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "crt"));
+        .collect();
+    files.sort();
+    files
+}
+
+fn authorities(registry: &Location) -> Vec<Certificate> {
+    let files = certificates(registry).into_iter();
+    let files = files.filter(|path| path.extension().is_some_and(|end| end == "crt"));
     let texts = files.filter_map(|file| std::fs::read(file).ok());
     texts
         .filter_map(|text| Certificate::from_pem_bundle(&text).ok())

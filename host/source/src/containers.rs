@@ -1,12 +1,14 @@
 //! What both kinds of container sources have in common: copying with `skopeo`, several at a time, again if need be.
 
-use crate::credentials::{Credentials, Registry};
+use crate::download::{Engine, Limits};
+use crate::gateway::registry::Gateway;
 use crate::image;
 use crate::items::{Progress, entries};
 use crate::program::{Failed, Program};
-use crate::registries::options;
+use crate::registries::{REGISTRIES_CONF, options, registries_files};
+use crate::registry::Registry;
 use crate::work::{self, unless_cancelled};
-use crate::{FetchContext, Item};
+use crate::{Allowance, FetchContext, Item};
 use futures_util::future::join_all;
 use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::Value;
@@ -59,7 +61,15 @@ pub(crate) struct Image {
     /// `docker://NAME@DIGEST` or `containers-storage:[overlay@LOCATION]NAME@DIGEST`.
     location: String,
     registry: Option<Registry>,
-    verify_tls: bool,
+}
+
+/// A run of `skopeo` on an image.
+struct Call<'a> {
+    command: &'a [&'a str],
+    /// What the options of the connection begin with.
+    prefix: &'a str,
+    /// Where it writes to, if it does.
+    to: Option<&'a Path>,
 }
 
 impl Image {
@@ -83,8 +93,9 @@ impl Image {
         let mut registry = None;
         let location = match &origin {
             ImageOrigin::Registry { host, name } => {
-                let found = Registry::new(host, name)?;
-                context.allowance.check(&found.server)?;
+                let verify_tls = image.get("tls-verify").and_then(Value::as_bool) != Some(false);
+                let found = Registry::new(host, name, verify_tls)?;
+                context.allowance.check(&found.named)?;
                 registry = Some(found);
                 format!("docker://{name}@{digest}")
             }
@@ -96,12 +107,10 @@ impl Image {
                 )
             }
         };
-        let verify_tls = image.get("tls-verify").and_then(Value::as_bool) != Some(false);
         let image = Self {
             name: origin.name().to_owned(),
             location,
             registry,
-            verify_tls,
         };
         Ok((image, digest.to_owned()))
     }
@@ -119,38 +128,13 @@ impl Image {
         if image::digest(&manifest) == digest {
             return Ok(manifest);
         }
-        let credentials = self.credentials(context, module).await?;
-        let mut arguments = Vec::from(options(context.environment));
-        arguments.extend(["inspect", "--raw"].map(str::to_owned));
-        arguments.extend(self.connection("", credentials.as_ref()));
-        arguments.push(self.location.clone());
-        let inspected = SKOPEO.run(context, &arguments, b"").await;
+        let call = Call {
+            command: &["inspect", "--raw"],
+            prefix: "",
+            to: None,
+        };
+        let inspected = self.run(context, module, &call).await;
         inspected.map_err(|failed| format!("unable to inspect image: {}", failed.problem))
-    }
-
-    /// The options of the connection to a registry; `source` begins their names.
-    fn connection(&self, source: &str, credentials: Option<&Credentials>) -> Vec<String> {
-        let mut options = Vec::new();
-        if !self.verify_tls {
-            options.push(format!("--{source}tls-verify=false"));
-        }
-        options.extend(self.registry.iter().map(|_| match credentials {
-            Some(credentials) => format!("--{source}authfile={}", credentials.file().display()),
-            None => format!("--{source}no-creds"),
-        }));
-        options
-    }
-
-    /// The login of the user for the registry, if it may be told.
-    async fn credentials(
-        &self,
-        context: &FetchContext<'_>,
-        module: &str,
-    ) -> Result<Option<Credentials>, String> {
-        match &self.registry {
-            Some(registry) => registry.credentials(self.verify_tls, context, module).await,
-            None => Ok(None),
-        }
     }
 
     /// Copies it to a directory in skopeo's own layout, in which nothing is changed.
@@ -161,17 +145,14 @@ impl Image {
         more: &[&str],
         to: &Path,
     ) -> Result<(), String> {
-        let credentials = self.credentials(context, module).await?;
-        let mut arguments = Vec::from(options(context.environment));
-        arguments.push("copy".to_owned());
-        arguments.extend(more.iter().map(ToString::to_string));
-        arguments.extend(self.connection("src-", credentials.as_ref()));
-        let target = format!("dir:{}", to.display());
-        arguments.extend([self.location.clone(), target]);
+        let call = Call {
+            command: &[&["copy"], more].concat(),
+            prefix: "src-",
+            to: Some(to),
+        };
         let mut pause = PAUSE;
         for attempt in 1.. {
-            let copied = SKOPEO.run_watched(context, &arguments, to).await;
-            let Err(Failed { problem }) = copied else {
+            let Err(Failed { problem }) = self.run(context, module, &call).await else {
                 break;
             };
             if attempt == ATTEMPTS || !PASSING.iter().any(|sign| problem.contains(sign)) {
@@ -190,6 +171,88 @@ impl Image {
             osbuild_wasm_files::remove_tree(to).map_err(|error| with_causes(&error))?;
         }
         Ok(())
+    }
+
+    /// Runs `skopeo`, whose only server for a registry is this program.
+    async fn run(
+        &self,
+        context: &FetchContext<'_>,
+        module: &str,
+        call: &Call<'_>,
+    ) -> Result<Vec<u8>, Failed> {
+        let failed = |problem| Failed { problem };
+        let Some(registry) = &self.registry else {
+            return self
+                .call(context, options(context.environment), &[], call)
+                .await;
+        };
+        let host = |host: &str| registry.may_be_asked(host, context.allowance.host);
+        let allowance = Allowance {
+            host: &host,
+            ..context.allowance
+        };
+        let judged = FetchContext {
+            allowance,
+            ..*context
+        };
+        let limits = Limits::default();
+        let engine = Engine::new(module, &judged, &limits).map_err(failed)?;
+        let gateway = Gateway::open(&engine, registry, &judged, module).await;
+        let gateway = gateway.map_err(failed)?;
+        let environment = context
+            .environment
+            .with_proxy(&gateway.proxy().map_err(failed)?);
+        let programs = FetchContext {
+            environment: &environment,
+            ..*context
+        };
+        let work = async {
+            // Files of this machine that lead elsewhere are in the plan, and are what `skopeo` goes by.
+            if registries_files(context.environment).is_empty() {
+                let settings = gateway.settings().display().to_string();
+                let none = format!("--{}no-creds", call.prefix);
+                return self
+                    .call(
+                        &programs,
+                        [REGISTRIES_CONF.to_owned(), settings],
+                        &[none],
+                        call,
+                    )
+                    .await;
+            }
+            let credentials = registry
+                .credentials(context, module)
+                .await
+                .map_err(failed)?;
+            let connection = registry.connection(call.prefix, credentials.as_ref());
+            self.call(&programs, options(context.environment), &connection, call)
+                .await
+        };
+        let ran = tokio::select! {
+            ran = work => ran,
+            () = gateway.serve() => Ok(Vec::new()),
+        };
+        ran.map_err(|Failed { problem }| failed(gateway.told(&problem)))
+    }
+
+    async fn call(
+        &self,
+        context: &FetchContext<'_>,
+        settings: [String; 2],
+        connection: &[String],
+        call: &Call<'_>,
+    ) -> Result<Vec<u8>, Failed> {
+        let mut arguments = Vec::from(settings);
+        arguments.extend(call.command.iter().map(ToString::to_string));
+        arguments.extend_from_slice(connection);
+        arguments.push(self.location.clone());
+        match call.to {
+            Some(to) => {
+                arguments.push(format!("dir:{}", to.display()));
+                SKOPEO.run_watched(context, &arguments, to).await
+            }
+            None => SKOPEO.run(context, &arguments, b"").await,
+        }
     }
 }
 

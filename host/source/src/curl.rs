@@ -76,6 +76,7 @@ fn prepare(
         security: Security {
             insecure,
             identity: certificate.map(|files| Identity::new(files, &location)),
+            ..Security::default()
         },
         places: Places::One(location),
     }))

@@ -22,7 +22,7 @@ impl Environment {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The same without proxies, for programs whose only server is on this machine.
+    /// The same without proxies, for programs whose only server is this one.
     pub(crate) fn without_proxies(&self) -> Self {
         let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
         let others = self.0.iter().filter(|(name, _)| !is_proxy(name));
@@ -31,6 +31,15 @@ impl Environment {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
         )
+    }
+
+    /// The same with one proxy for everything.
+    pub(crate) fn with_proxy(&self, url: &str) -> Self {
+        let mut all = self.without_proxies();
+        let names = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
+        let named = names.map(|name| (name.to_owned(), url.to_owned()));
+        all.0.extend(named);
+        all
     }
 
     /// The value of a variable; one that is set but empty counts as not set.

@@ -171,6 +171,7 @@ fn read_mirror(
         security: Security {
             insecure: flag("insecure"),
             identity: certificate.map(|files| Identity::new(files, &remote.location)),
+            ..Security::default()
         },
         remote,
     })

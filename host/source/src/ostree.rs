@@ -7,7 +7,7 @@
 
 use crate::containers::each;
 use crate::download::{Engine, Identity, Limits, Security};
-use crate::gateway::Gateway;
+use crate::gateway::repository::Gateway;
 use crate::lists;
 use crate::program::Program;
 use crate::secrets::{ClientCertificate, mtls, provider};
@@ -107,6 +107,7 @@ impl<'a> Origin<'a> {
             security: Security {
                 insecure: insecure.is_some_and(is_yes),
                 identity: certificate.map(|files| Identity::new(files, &metadata.location)),
+                ..Security::default()
             },
             contents,
             metadata,

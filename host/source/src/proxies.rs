@@ -1,12 +1,16 @@
 //! The proxies that the caller's environment names. Through which one a server is asked is decided here, for plans and for downloads.
 
 use crate::Environment;
+use crate::gateway::read_head;
 use hyper_util::client::proxy::matcher::Matcher;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::origin::{ANY_HOST, Reach};
 use reqwest::Url;
 use std::collections::BTreeSet;
+use std::io::{self, Error};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 /// The variables that name a proxy for one kind of source, by module; they rule over the usual ones.
 const OWN: [(&str, &str); 3] = [
@@ -14,6 +18,9 @@ const OWN: [(&str, &str); 3] = [
     ("org.osbuild.librepo", "OSBUILD_SOURCES_CURL_PROXY"),
     ("org.osbuild.ostree", "OSBUILD_SOURCES_OSTREE_PROXY"),
 ];
+
+/// What stands for any server, or any proxy, where only whether there is one counts.
+const ANY: &str = "http://any/";
 
 /// How proxies are talked to, with their usual ports: HTTP (RFC 9110, 3.7), SOCKS (RFC 1928).
 const SCHEMES: [(&str, u16); 6] = [
@@ -32,6 +39,39 @@ pub(crate) struct Proxy {
     pub(crate) url: Url,
     /// `HOST:PORT`, as policies judge it.
     pub(crate) host: String,
+}
+
+impl Proxy {
+    /// A connection to `HOST:PORT` (RFC 9110, 9.3.6).
+    pub(crate) async fn connect(&self, host: &str) -> io::Result<TcpStream> {
+        if self.url.scheme() != "http" {
+            let problem = format!(
+                "no connection is asked of the proxy {} in its way",
+                self.host
+            );
+            return Err(Error::other(problem));
+        }
+        let mut stream = TcpStream::connect(&self.host).await?;
+        let mut request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n").into_bytes();
+        let own = Matcher::builder().all(self.url.as_str()).build();
+        if let Some(shown) = own.intercept(&ANY.parse().map_err(Error::other)?)
+            && let Some(login) = shown.basic_auth()
+        {
+            request.extend_from_slice(b"Proxy-Authorization: ");
+            request.extend_from_slice(login.as_bytes());
+            request.extend_from_slice(b"\r\n");
+        }
+        request.extend_from_slice(b"\r\n");
+        stream.write_all(&request).await?;
+        let answer = read_head(&mut stream).await?;
+        match answer.split(|byte| *byte == b' ').nth(1) {
+            Some(b"200") => Ok(stream),
+            _ => Err(Error::other(format!(
+                "the proxy {} makes no connection to it",
+                self.host
+            ))),
+        }
+    }
 }
 
 /// The proxies for servers of both kinds.
@@ -69,8 +109,7 @@ impl Proxies {
         Ok(Self {
             http: either(http),
             https: either(https),
-            // Only whether there is one counts.
-            exempt: Matcher::builder().all("http://any").no(exempt).build(),
+            exempt: Matcher::builder().all(ANY).no(exempt).build(),
         })
     }
 

@@ -16,10 +16,13 @@ const NONE: &str = "/dev/null";
 const OF_MACHINE: &str = "/etc/containers/registries.conf.d";
 const OF_USER: &str = ".config/containers/registries.conf.d";
 
+/// The option of `skopeo` that names a configuration, before its command.
+pub(crate) const REGISTRIES_CONF: &str = "--registries-conf";
+
 /// The options of `skopeo`, before its command.
 pub(crate) fn options(environment: &Environment) -> [String; 2] {
     let named = environment.get(VARIABLE).unwrap_or(NONE);
-    ["--registries-conf".to_owned(), named.to_owned()]
+    [REGISTRIES_CONF.to_owned(), named.to_owned()]
 }
 
 /// The files that decide which servers `skopeo` asks for an image: the one that the user names, and those that always count.

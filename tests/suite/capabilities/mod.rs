@@ -6,6 +6,7 @@ mod mounts;
 mod plan;
 mod policy;
 mod proxies;
+mod registries;
 mod sources;
 
 use osbuild_wasm_capability::embed;

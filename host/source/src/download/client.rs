@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How a connection is secured.
@@ -18,6 +18,8 @@ pub(crate) struct Security {
     pub(crate) insecure: bool,
     /// Show a certificate to the servers of one origin.
     pub(crate) identity: Option<Identity>,
+    /// Files with certificate authorities of one origin, which is the first member.
+    pub(crate) authorities: Option<(String, Vec<PathBuf>)>,
 }
 
 /// A client certificate, and the server that it is for: another server that leads to, or is led to, does not see it.
@@ -40,12 +42,14 @@ impl Identity {
 impl Security {
     /// What of it the server of a location gets to see.
     fn towards(&self, location: &Location) -> Self {
-        let identity = self.identity.as_ref();
+        let (identity, origin) = (self.identity.as_ref(), location.origin());
+        let authorities = self.authorities.as_ref();
         Self {
             insecure: self.insecure,
             identity: identity
-                .filter(|identity| identity.origin == location.origin())
+                .filter(|identity| identity.origin == origin)
                 .cloned(),
+            authorities: authorities.filter(|(of, _)| *of == origin).cloned(),
         }
     }
 }
@@ -113,10 +117,10 @@ impl Clients {
         }
         if let Some(Identity { certificate, .. }) = &security.identity {
             builder = builder.identity(identity(certificate)?);
-            let authorities = authorities(security)?;
-            if !authorities.is_empty() {
-                builder = builder.tls_certs_merge(authorities);
-            }
+        }
+        let authorities = authorities(security)?;
+        if !authorities.is_empty() {
+            builder = builder.tls_certs_merge(authorities);
         }
         Ok(builder)
     }
@@ -145,21 +149,21 @@ fn identity(files: &ClientCertificate) -> Result<reqwest::Identity, String> {
 }
 
 fn authorities(security: &Security) -> Result<Vec<Certificate>, String> {
-    let Some(path) = security
-        .identity
-        .as_ref()
-        .and_then(|identity| identity.certificate.authority.as_ref())
-    else {
-        return Ok(Vec::new());
-    };
-    let parsed = Certificate::from_pem_bundle(&read(path)?);
-    parsed.map_err(|error| {
-        format!(
-            "{} holds no certificates in PEM format: {}",
-            path.display(),
-            with_causes(&error)
-        )
-    })
+    let identity = security.identity.iter();
+    let of_identity = identity.filter_map(|identity| identity.certificate.authority.as_ref());
+    let of_origin = security.authorities.iter().flat_map(|(_, files)| files);
+    let mut all = Vec::new();
+    for path in of_identity.chain(of_origin) {
+        let parsed = Certificate::from_pem_bundle(&read(path)?);
+        all.extend(parsed.map_err(|error| {
+            format!(
+                "{} holds no certificates in PEM format: {}",
+                path.display(),
+                with_causes(&error)
+            )
+        })?);
+    }
+    Ok(all)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

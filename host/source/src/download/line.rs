@@ -5,9 +5,11 @@ use super::budget::Budget;
 use super::client::{Clients, Security};
 use super::failure::Failure;
 use crate::Allowance;
+use crate::proxies::Proxy;
 use osbuild_wasm_manifest::location::Location;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Response};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// As many redirects as curl follows.
@@ -25,26 +27,53 @@ pub(crate) struct Line<'a> {
 
 impl Line<'_> {
     /// The client for the server of a location, if that and the proxy before it may be asked at all.
-    pub(super) fn client(&self, location: &Location) -> Result<Client, String> {
+    pub(crate) fn client(&self, location: &Location) -> Result<Client, String> {
+        let proxy = self.way(location)?;
+        self.clients.get(self.security, location, proxy)
+    }
+
+    /// The proxy before the server of a location, if both may be asked.
+    fn way(&self, location: &Location) -> Result<Option<&Proxy>, String> {
         self.allowance.check(location)?;
         let proxy = self.clients.proxies.toward(location);
         if let Some(proxy) = proxy {
             self.allowance.check_proxy(&proxy.host, location)?;
         }
-        self.clients.get(self.security, location, proxy)
+        Ok(proxy)
+    }
+
+    /// A connection to the server of a location for somebody who secures it.
+    pub(crate) async fn dial(&self, location: &Location) -> Result<TcpStream, Failure> {
+        let proxy = self.way(location).map_err(Failure::Lasting)?;
+        let host = location.host().unwrap_or_default();
+        let connect = async {
+            match proxy {
+                None => TcpStream::connect(&host).await,
+                Some(proxy) => proxy.connect(&host).await,
+            }
+        };
+        let late = |_| Failure::passing("the server did not answer in time");
+        let connected = timeout(self.limits.connect, connect).await.map_err(late)?;
+        connected.map_err(|error| Failure::Unreachable(error.to_string()))
     }
 
     /// Asks for a location and wherever its server leads to; each server on the way is one that may be asked.
     pub(crate) async fn get(
         &self,
         location: &Location,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
     ) -> Result<Response, Failure> {
         let mut location = location.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = self.ask(&location, headers.clone()).await?;
             match redirect(&location, &response)? {
-                Some(next) => location = next,
+                Some(next) => {
+                    // Who the user is to one server is nothing to others.
+                    if next.origin() != location.origin() {
+                        headers.remove(header::AUTHORIZATION);
+                    }
+                    location = next;
+                }
                 None => return Ok(response),
             }
         }
@@ -53,7 +82,12 @@ impl Line<'_> {
         ))
     }
 
-    async fn ask(&self, location: &Location, headers: HeaderMap) -> Result<Response, Failure> {
+    /// Asks for a location alone; an answer that leads elsewhere is the answer.
+    pub(crate) async fn ask(
+        &self,
+        location: &Location,
+        headers: HeaderMap,
+    ) -> Result<Response, Failure> {
         let client = self.client(location).map_err(Failure::Lasting)?;
         let request = client.get(location.url().clone()).headers(headers);
         let patience = self.limits.connect + self.limits.low_speed_time;

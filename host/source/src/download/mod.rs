@@ -236,7 +236,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn log(&self, text: String) {
+    pub(crate) fn log(&self, text: String) {
         self.context.log(self.module, text);
     }
 }
