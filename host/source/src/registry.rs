@@ -2,10 +2,10 @@
 
 use crate::FetchContext;
 use crate::download::{Identity, Security};
-use osbuild_wasm_files::with_causes;
 use crate::secrets::ClientCertificate;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_registry::{Access, Login, Scope, access, certificates, login};
 use osbuild_wasm_store::Scratch;

@@ -51,7 +51,10 @@ pub(crate) fn foresee(build: Option<&str>) -> VirtualMachine {
     };
     let missing = PROGRAMS.iter().find(missing).map(|program| {
         let package = package_of(program).map(|package| format!(": install {package}"));
-        format!("this machine has no {program}{}", package.unwrap_or_default())
+        format!(
+            "this machine has no {program}{}",
+            package.unwrap_or_default()
+        )
     });
     let (kernel, without_kernel) = match Kernels::here().foresee(build) {
         Ok(kernel) => (kernel, None),

@@ -4,10 +4,10 @@
 use super::{Door, Request, pass_on, say};
 use crate::FetchContext;
 use crate::download::{Engine, Failure, Security};
-use osbuild_wasm_files::with_causes;
 use crate::registry::Registry;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::{Location, authority};
 use osbuild_wasm_registry::{Access, Demand, LARGEST_ANSWER, Login, Scope, demand, token};
 use osbuild_wasm_store::Scratch;
