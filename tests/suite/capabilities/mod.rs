@@ -1,6 +1,7 @@
 //! What stages can do: plans before a run, audits of components, policies, lock files.
 mod audit;
 mod learn;
+mod links;
 mod lock;
 mod mounts;
 mod plan;

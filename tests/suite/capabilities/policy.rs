@@ -50,7 +50,7 @@ fn the_strict_policy_allows_the_disk_and_denies_other_programs() {
     };
     let disk = plan(&manifest::disk()).expect(0).json();
     let rule = &disk["pipelines"][1]["stages"][1]["decision"]["rule"];
-    assert_eq!(rule, "rule \"partitions and file systems\" (line 39)");
+    assert_eq!(rule, "rule \"partitions and file systems\" (line 40)");
     let other = manifest::stage("org.osbuild.authselect", json!({ "profile": "sssd" }));
     let denied = plan(&manifest::tree(json!([other]))).expect(1);
     denied.says("program authselect");

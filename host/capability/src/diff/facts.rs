@@ -4,6 +4,7 @@ use crate::audit::{Audit, Audited};
 use crate::lock::{Lock, LockedStage};
 use crate::places::Places;
 use crate::plan::{Bounds, Part, Plan, Planned, VirtualMachine};
+use crate::policy::Links;
 use crate::profile::{Profile, Standing, standing};
 use crate::rights::Right;
 use crate::told::{self, Told};
@@ -40,6 +41,8 @@ pub(super) struct Facts {
     pub(super) told: Told,
     /// Whether it is of a manifest, which does something else without it.
     pub(super) has_effect: bool,
+    /// No path leads through a link.
+    refuses_links: bool,
 }
 
 pub(super) fn of_audit(audit: &Audit) -> BTreeMap<Subject, Facts> {
@@ -317,6 +320,7 @@ fn of_planned(planned: &Planned) -> Facts {
         },
         places: (!decision.programs.is_empty()).then(|| planned.places_of_programs()),
         bounds: Some(decision.limits),
+        refuses_links: decision.links == Links::Refuse,
         identity: identity(&ask.module),
         told: ask.told.clone(),
         has_effect: true,
@@ -451,6 +455,8 @@ impl Facts {
             more.extend(rights_beyond(layer.as_deref(), others.as_deref()));
         }
         more.extend(self.places_beyond(other));
+        let follows = other.refuses_links && !self.refuses_links;
+        more.extend(follows.then(|| "paths that lead through links".to_owned()));
         if let (Some(own), Some(theirs)) = (&self.bounds, &other.bounds) {
             more.extend(bounds_beyond(own, theirs));
         }

@@ -1,6 +1,6 @@
 //! What a policy decides about one use of a module.
 use super::Policy;
-use super::document::{Beyond, Rule, Tier};
+use super::document::{Beyond, Links, Rule, Tier};
 use super::value::{HostPattern, NamePattern};
 use crate::grant::Limits;
 use crate::interface::Interface;
@@ -49,6 +49,9 @@ pub struct Decision {
     /// Verbs on paths that the policy allows, beside the module's own limits; none: it does not narrow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rights: Option<Vec<Right>>,
+    /// What becomes of links on the way to a path.
+    #[serde(skip_serializing_if = "Decision::follows")]
+    pub links: Links,
     /// Bounds.
     pub limits: Bounds,
     /// What was asked for and is refused when it is used.
@@ -88,6 +91,7 @@ impl Policy {
             ask,
             decision: Decision {
                 rule: Some(rule.label()),
+                links: rule.links,
                 limits: Bounds::from(&limits),
                 ..Decision::default()
             },
@@ -174,8 +178,16 @@ impl Decision {
         patterns.iter().any(matches)
     }
 
+    fn follows(links: &Links) -> bool {
+        *links == Links::Follow
+    }
+
     /// The rights with those of the policy as one more layer.
     pub fn narrow(&self, rights: Rights) -> Result<Rights, crate::PatternError> {
+        let rights = match self.links {
+            Links::Follow => rights,
+            Links::Refuse => rights.refusing_links(),
+        };
         match &self.rights {
             // References were filled in when this was decided.
             Some(own) => {
@@ -326,8 +338,9 @@ impl Review<'_> {
         let is_narrow = asked.is_some() || self.rule.programs_touch.is_some();
         self.decision.programs_touch = is_narrow.then_some(kept);
         for (word, place) in beyond {
+            // It would be missing there, and no use of it refused, so it is never withheld.
             let capability = format!("programs that {word} {place}");
-            self.beyond(capability, "does not have it in `programs-touch`");
+            self.deny(capability, "does not have it in `programs-touch`");
         }
     }
 

@@ -83,6 +83,17 @@ pub enum Beyond {
     Withhold,
 }
 
+/// What becomes of links on the way to a path of a stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Links {
+    /// They are part of the tree; rights are about where they lead.
+    #[default]
+    Follow,
+    /// A path that leads through one is refused.
+    Refuse,
+}
+
 /// Bounds that a policy sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -190,6 +201,9 @@ pub struct Rule {
     /// Whether the granted directories are there through `wasi:filesystem` too.
     #[serde(default = "yes")]
     pub wasi_filesystem: bool,
+    /// What becomes of links on the way to a path.
+    #[serde(default)]
+    pub links: Links,
     /// What becomes of requests that are not granted; none: an error, but interfaces of WASI are withheld.
     #[serde(default)]
     pub asked_not_granted: Option<Beyond>,
@@ -229,6 +243,7 @@ impl Rule {
             digests: None,
             signers: None,
             wasi_filesystem: true,
+            links: Links::Follow,
             asked_not_granted: None,
             limits: RuleLimits::default(),
             line: 0,

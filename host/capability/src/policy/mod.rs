@@ -9,7 +9,7 @@ mod remedy;
 mod value;
 
 pub use decision::{Decision, Denial};
-pub use document::{Beyond, Rule, RuleLimits, SOURCES, Tier};
+pub use document::{Beyond, Links, Rule, RuleLimits, SOURCES, Tier};
 pub use learn::learn;
 pub use remedy::Remedy;
 pub use value::{Bytes, CONTAINER_STORAGE, FilePattern, HostPattern, NamePattern, Sha256, Time};

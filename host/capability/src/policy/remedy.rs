@@ -1,6 +1,6 @@
 //! The rule that would allow what a policy denies.
 use super::Policy;
-use super::document::{Beyond, Rule, Tier};
+use super::document::{Beyond, Links, Rule, Tier};
 use super::value::{FilePattern, HostPattern, NamePattern, Sha256};
 use crate::interface::Interface;
 use crate::plan::Ask;
@@ -206,6 +206,9 @@ impl Rule {
         }
         if !self.wasi_filesystem {
             line("wasi-filesystem", false.into());
+        }
+        if self.links == Links::Refuse {
+            line("links", "refuse".into());
         }
         match self.asked_not_granted {
             Some(Beyond::Error) => line("asked-not-granted", "error".into()),

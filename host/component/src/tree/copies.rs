@@ -71,7 +71,7 @@ impl Roots {
     /// An existing directory takes a copy under the source's name, or the content; otherwise `to` is the new name.
     fn copy_target<'a>(&'a self, name: &'a str, to: &'a str, contents: bool) -> Result<Slot<'a>> {
         let located = self.locate(to)?;
-        match located.path_fd(true).ok().filter(is_directory) {
+        match located.existing_directory()? {
             Some(parent) => Ok(Slot {
                 parent,
                 name: if contents { "." } else { name },
@@ -84,7 +84,7 @@ impl Roots {
 
     /// The same as a contract path.
     fn destination(&self, source: &str, to: &str, contents: bool) -> Result<String> {
-        let existing = self.locate(to)?.path_fd(true).ok().filter(is_directory);
+        let existing = self.locate(to)?.existing_directory()?;
         let name = source
             .trim_end_matches('/')
             .rsplit('/')

@@ -95,6 +95,11 @@ impl Gate {
         self.rights.is_everything() && self.recorder.is_none()
     }
 
+    /// Whether a path that leads through a link is refused.
+    pub(super) fn refuses_links(&self) -> bool {
+        self.rights.refuses_links()
+    }
+
     pub(super) fn permit(
         &self,
         asked: &str,

@@ -11,6 +11,7 @@ use osbuild_wasm_files::{
 };
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, readlinkat};
+use rustix::io::Errno;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -212,6 +213,10 @@ impl Overseer for Overseen<'_> {
     ) -> io::Result<Option<Through>> {
         if !self.through_links {
             return Ok(None);
+        }
+        if self.gate.refuses_links() {
+            let error = from_errno(&text_of(&Path::new(self.asked).join(path)), Errno::LOOP);
+            return Err(io::Error::other(error));
         }
         let text = readlinkat(directory, name, Vec::new())?;
         self.follow(path, directory, &name_to_text(text.as_bytes()))

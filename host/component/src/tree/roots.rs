@@ -2,6 +2,7 @@
 use super::Result;
 use super::errors::{denied, from_errno, invalid};
 use super::gate::Gate;
+use super::names::is_directory;
 use crate::ErrorCode;
 use crate::bindings::types::Error;
 use crate::failure::ComponentError;
@@ -23,6 +24,9 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 
 /// Paths of WASI: nothing leads out of the directory that they start from, and an absolute link does.
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+
+/// Why a path is refused where no link is followed.
+const LINK: &str = "leads through a symbolic link, which `links = \"refuse\"` of the policy forbids: name the place itself";
 
 /// Links at the end of a path that are followed one after the other (MAXSYMLINKS of the kernel).
 pub(super) const LINKS: u32 = 40;
@@ -153,6 +157,10 @@ impl Roots {
 
     /// Tells of a refusal.
     pub(crate) fn record_result<T>(&self, outcome: Result<T>) -> Result<T> {
+        let outcome = outcome.map_err(|error| match error.code {
+            ErrorCode::Loop if self.gate.refuses_links() => denied(&error.path, LINK),
+            _ => error,
+        });
         if let (Some(recorder), Err(error)) = (&self.gate.recorder, &outcome)
             && error.code == ErrorCode::Denied
         {
@@ -197,7 +205,7 @@ impl Roots {
                     rest: if rest.is_empty() { "." } else { rest },
                     access: root.access,
                     is_directory: root.is_directory,
-                    resolve: INSIDE,
+                    resolve: self.resolved(INSIDE),
                     path,
                     asked: Some(path),
                     gate: &self.gate,
@@ -207,6 +215,14 @@ impl Roots {
             }
         }
         Err(denied(path, "outside of what this stage was granted"))
+    }
+
+    /// How paths are resolved under the rights of this run.
+    fn resolved(&self, how: ResolveFlags) -> ResolveFlags {
+        match self.gate.refuses_links() {
+            true => how | ResolveFlags::NO_SYMLINKS,
+            false => how,
+        }
     }
 
     /// Whether a path is in a granted directory.
@@ -232,7 +248,7 @@ impl Roots {
             rest: path,
             access,
             is_directory: true,
-            resolve: BENEATH,
+            resolve: self.resolved(BENEATH),
             path,
             asked: None,
             gate: &self.gate,
@@ -364,6 +380,16 @@ impl<'a> Located<'a> {
             OFlags::NOFOLLOW
         };
         self.open_inside(self.rest, OFlags::PATH | last, Mode::empty())
+    }
+
+    /// The directory that has the name; none: something else has it, or nothing.
+    pub(super) fn existing_directory(&self) -> Result<Option<OwnedFd>> {
+        match self.path_fd(true) {
+            Err(Errno::LOOP) if self.gate.refuses_links() => {
+                Err(from_errno(self.path, Errno::LOOP))
+            }
+            found => Ok(found.ok().filter(is_directory)),
+        }
     }
 
     pub(super) fn open_inside(

@@ -4,6 +4,7 @@ use super::materials;
 use crate::findings::Findings;
 use jiff::Timestamp;
 use osbuild_wasm_capability::plan::{Bounds, Part, Plan, Planned, PlannedPipeline};
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_capability::{Places, Right};
 use osbuild_wasm_events::ExportDigest;
 use osbuild_wasm_manifest::model::Manifest;
@@ -107,6 +108,9 @@ pub struct Grant {
     /// Verbs on paths that the policy limits it to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_rights: Option<Vec<Right>>,
+    /// `refuse`: no path that leads through a link; none: links are followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
     /// Paths of the build root that may be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<String>,
@@ -209,6 +213,7 @@ impl Grant {
                 .collect(),
             rights: ask.module.rights.clone(),
             policy_rights: decision.rights.clone(),
+            links: (decision.links == Links::Refuse).then_some(decision.links),
             reads: decision.reads.clone(),
             programs: decision.programs.clone(),
             programs_touch: decision.programs_touch.clone(),

@@ -6,7 +6,7 @@ use super::words::{
 use super::{Cell, Part, Severity, Table};
 use crate::text::{self, count};
 use osbuild_wasm_capability::plan::{Ask, Plan, Planned, PlannedPipeline, VirtualMachine};
-use osbuild_wasm_capability::policy::{CONTAINER_STORAGE, Decision};
+use osbuild_wasm_capability::policy::{CONTAINER_STORAGE, Decision, Links};
 
 /// The tables of a plan.
 pub fn plan_table(plan: &Plan) -> Table {
@@ -188,6 +188,9 @@ fn stage(index: usize, planned: &Planned, with_policy: bool) -> Vec<Cell> {
         .filter(|path| !granted.reads.contains(path));
     touch.extend(refused.map(|path| format!("refused: read build://{path}")));
     touch.extend(planned.touched_by_programs());
+    if granted.links == Links::Refuse {
+        touch.push("policy: no path that leads through a link".into());
+    }
     if let Some(policy) = &granted.rights {
         touch.extend(
             rights(Some(policy))
