@@ -2,6 +2,7 @@
 //!
 //! What bounds them are mounts, so a place is a whole directory or one file, and reading or writing, no finer.
 use crate::mounts::MountNames;
+use crate::pattern::name::literal;
 use crate::pattern::{Expansion, Pattern, PatternError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -74,6 +75,19 @@ impl Places {
     /// All texts.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &String> {
         self.read.iter().chain(&self.write)
+    }
+
+    /// Adds those of another module or stage.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        let lists = [
+            (&mut self.read, &other.read),
+            (&mut self.write, &other.write),
+        ];
+        for (own, others) in lists {
+            let new = others.iter().filter(|text| !own.contains(text));
+            let new: Vec<_> = new.cloned().collect();
+            own.extend(new);
+        }
     }
 
     /// The places with references into `options` filled in, by the names of these mounts.
@@ -185,14 +199,12 @@ fn check(list: &str, text: &str) -> Result<(), String> {
     let outside_of_references = text
         .split("${")
         .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
-    match outside_of_references
-        .collect::<String>()
-        .contains(['*', '?', '['])
-    {
-        true => Err(format!(
+    // As learned policies write them, names may have such characters.
+    match literal(&outside_of_references.collect::<String>()) {
+        None => Err(format!(
             "{text:?}: a place stands for all below it and has no wildcards"
         )),
-        false => Ok(()),
+        Some(_) => Ok(()),
     }
 }
 

@@ -1,5 +1,5 @@
 //! `run --learn`: the policy of a run allows the same run and nothing that it did not need.
-use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths};
+use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest, paths};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -193,5 +193,52 @@ fn the_policy_of_each_sample_allows_the_same_run_and_nothing_more() {
                 .expect(1)
                 .says("org.osbuild.keymap");
         }
+    }
+}
+
+#[test]
+fn a_learned_policy_holds_programs_to_their_places() {
+    if !machine::offers(&[]) {
+        return;
+    }
+    let place = "/srv/[a]*$";
+    let touch = json!({ "program": "touch", "arguments": ["/run/osbuild/tree/srv/[a]*$/new"] });
+    let options = json!({ "where": place, "runs": [touch] });
+    let document = manifest::tree(json!([
+        manifest::stage(
+            "org.osbuild.mkdir",
+            json!({ "paths": [{ "path": place, "parents": true }] })
+        ),
+        manifest::stage("test.narrow", options),
+    ]));
+    let scratch = Scratch::new();
+    let policy = scratch.path("learned.toml");
+    let run = |name: &str, places: Value| {
+        let members = json!({ "programs": ["touch"], "rights": [], "programs-touch": places });
+        run(&scratch, &document, "tree", name).option(
+            "--libdir",
+            hostile::with_document(&scratch, "programs", &members),
+        )
+    };
+    let narrow = json!({ "read": ["/"], "write": ["${/where}"] });
+    run("first", narrow.clone())
+        .option("--learn", &policy)
+        .run()
+        .expect(0);
+    let with = |name: &str, places: Value| run(name, places).option("--policy", &policy).run();
+    with("second", narrow).expect(0);
+    for (name, wider, beyond) in [
+        (
+            "third",
+            json!({ "read": ["/"], "write": ["/srv"] }),
+            "programs that write /srv",
+        ),
+        (
+            "fourth",
+            json!({ "read": ["/", "input://"], "write": ["${/where}"] }),
+            "programs that read input://",
+        ),
+    ] {
+        with(name, wider).expect(1).says(beyond);
     }
 }

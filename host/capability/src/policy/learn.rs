@@ -3,6 +3,7 @@ use super::document::{Beyond, Rule, Tier};
 use super::value::NamePattern;
 use crate::interface::Interface;
 use crate::pattern::{Pattern, exactly};
+use crate::places::Places;
 use crate::plan::{Ask, Plan};
 use crate::reads::ReadPattern;
 use crate::record::{AccessRecord, StageRecord};
@@ -44,6 +45,7 @@ fn rule(module: &str, asks: &[&Ask], stages: &[StageRecord]) -> (Rule, bool) {
         let records: Vec<_> = stages.iter().filter(|record| record.id == ask.id).collect();
         if is_source || records.is_empty() {
             rule.widen(ask);
+            used.add_places(ask, !ask.module.programs.is_empty());
             unknown |= !is_source;
             continue;
         }
@@ -51,6 +53,7 @@ fn rule(module: &str, asks: &[&Ask], stages: &[StageRecord]) -> (Rule, bool) {
             used.add(ask, record);
         }
     }
+    rule.programs_touch = used.places();
     if !unknown && asks.iter().any(|ask| ask.module.kind != "source") {
         used.narrow(&mut rule);
     }
@@ -64,6 +67,10 @@ struct Used {
     programs: BTreeSet<String>,
     linux_capabilities: BTreeSet<String>,
     privileged_programs: BTreeSet<String>,
+    /// Where programs that ran read and write, as far as documents say so.
+    places: Places,
+    /// A document that says nothing about it had programs that ran.
+    anywhere: bool,
     devices: BTreeSet<String>,
     mounts: BTreeSet<String>,
     hosts: BTreeSet<String>,
@@ -82,6 +89,7 @@ impl Used {
             .extend(granted.filter_map(|name| Interface::from_name(name)));
         let programs = ask.module.programs.iter();
         let ran: Vec<_> = programs.filter(|program| record.ran(program)).collect();
+        self.add_places(ask, !ran.is_empty());
         if !ran.is_empty() {
             self.linux_capabilities
                 .extend(ask.module.linux_capabilities.iter().cloned());
@@ -115,6 +123,20 @@ impl Used {
                     .insert(*verb);
             }
         }
+    }
+
+    fn add_places(&mut self, ask: &Ask, has_programs: bool) {
+        match &ask.module.programs_touch {
+            _ if !has_programs => {}
+            None => self.anywhere = true,
+            Some(places) => self.places.extend(places),
+        }
+    }
+
+    /// Programs keep to the places that their documents say now; none: a document leaves that to the policy, or there are none.
+    fn places(&self) -> Option<Places> {
+        let has_some = self.places != Places::default();
+        (has_some && !self.anywhere).then(|| self.places.clone())
     }
 
     fn narrow(mut self, rule: &mut Rule) {
