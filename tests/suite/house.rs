@@ -75,7 +75,6 @@ const DIRECTIONS: [(&str, &[&str]); 23] = [
             "host/capability",
             "host/files",
             "host/store",
-            "host/source",
             "host/component",
             "host/report",
             "host/build",
