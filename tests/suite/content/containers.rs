@@ -13,7 +13,8 @@ struct Image {
     _registry: Server,
 }
 
-fn registry(scratch: &Scratch) -> Server {
+/// An empty registry.
+pub(super) fn registry(scratch: &Scratch) -> Server {
     Server::start(|port| {
         let config = scratch.path("registry.yml");
         let storage = scratch.path("registry");

@@ -2,6 +2,7 @@
 mod containers;
 mod lines;
 mod ostree;
+mod podman;
 mod readers;
 
 use osbuild_wasm_tests::{Program, Scratch, program::Ended};

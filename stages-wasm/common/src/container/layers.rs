@@ -60,7 +60,7 @@ fn apply(image: &Tree, name: &str, tree: &Tree) -> Result<()> {
         .removed
         .iter()
         .try_for_each(|path| tree.remove_all(path))?;
-    tar::extract(decompress::any(image.open(name)?)?, tree)?;
+    tar::extract_layer(decompress::any(image.open(name)?)?, tree)?;
     for path in &notes.removed {
         tree.remove_if_exists(&marker(path))?;
     }

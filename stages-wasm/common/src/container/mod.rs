@@ -1,11 +1,13 @@
 //! Container images of inputs, as programs are shown them.
 
 mod layers;
+mod overlay;
 
 use osbuild_stage::{Command, Error, Input, Result, bail};
 use serde_json::Value;
 
 pub use layers::unpack;
+pub use overlay::spell_out_opaque;
 
 /// Where a program sees the image: its own path may contain characters that references give a meaning.
 const PLACE: &str = "/tmp/osbuild-image";

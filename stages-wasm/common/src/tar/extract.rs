@@ -18,9 +18,20 @@ const PAGE: usize = 4096;
 /// Leading slashes of names are dropped; a name with `..` is refused. What is in the way is replaced, directories are kept. Symbolic
 /// links that could lead out of the directory are made last, so that no member is written through them.
 pub fn extract(archive: impl Read, tree: &Tree) -> Result<()> {
+    unpack(archive, tree, false)
+}
+
+/// As [`extract`], over what layers below have: where one of the two is no directory nothing of the lower one is left, and a directory
+/// has the attributes of the upper one only (image specification of OCI, "Applying Changesets").
+pub fn extract_layer(archive: impl Read, tree: &Tree) -> Result<()> {
+    unpack(archive, tree, true)
+}
+
+fn unpack(archive: impl Read, tree: &Tree, is_layer: bool) -> Result<()> {
     let mut archive = tar::Archive::new(archive);
     let mut work = Extraction {
         tree,
+        is_layer,
         directories: Vec::new(),
         links: Vec::new(),
     };
@@ -135,6 +146,7 @@ fn time(text: &str) -> Option<Timestamp> {
 
 struct Extraction<'a> {
     tree: &'a Tree,
+    is_layer: bool,
     /// Directories get their times when nothing is added to them any more.
     directories: Vec<(String, Timestamp)>,
     /// Links that are made last, with the inode of the empty file that keeps their place.
@@ -159,7 +171,7 @@ impl Extraction<'_> {
                 let holes = kind == EntryType::GNUSparse;
                 write(self.tree, member, content, holes)?;
             }
-            EntryType::Link => return self.tree.hard_link(&member.link, &member.path),
+            EntryType::Link => return self.hard_link(member),
             EntryType::Symlink if leads_away(&member.link) => return self.delay(member),
             EntryType::Symlink => self.tree.symlink(&member.link, &member.path)?,
             EntryType::Fifo => self.node(member, FileType::Fifo)?,
@@ -180,9 +192,30 @@ impl Extraction<'_> {
             self.make_way(&member.path)?;
             self.tree.create_dir(&member.path)?;
         }
+        if there && self.is_layer {
+            for name in self.tree.xattrs(&member.path)? {
+                self.tree.remove_xattr(&member.path, &name)?;
+            }
+        }
         self.directories
             .push((member.path.clone(), member.modified));
         attributes(self.tree, member, false)
+    }
+
+    /// Another name of a member; of a link that waits, a link that waits too.
+    fn hard_link(&mut self, member: &Member) -> Result<()> {
+        let mut waiting = self.links.iter();
+        match waiting.find(|(link, _)| link.path == member.link) {
+            Some((link, _)) => {
+                let another = Member {
+                    path: member.path.clone(),
+                    link: link.link.clone(),
+                    ..*link
+                };
+                self.delay(&another)
+            }
+            None => self.tree.hard_link(&member.link, &member.path),
+        }
     }
 
     fn are_one(&self, one: &str, other: &str) -> Result<bool> {
@@ -193,10 +226,13 @@ impl Extraction<'_> {
         Ok((one.device, one.inode) == (other.device, other.inode))
     }
 
-    /// Makes the parents, and removes what has the name; a directory only when it is empty.
+    /// Makes the parents, and removes what has the name; a directory only when it is empty or of a layer below.
     fn make_way(&self, path: &str) -> Result<()> {
         self.tree.create_dir_all(path::parent(path))?;
-        self.tree.remove_if_exists(path).map(drop)
+        match self.is_layer {
+            true => self.tree.remove_all(path),
+            false => self.tree.remove_if_exists(path).map(drop),
+        }
     }
 
     fn node(&self, member: &Member, kind: FileType) -> Result<()> {

@@ -9,7 +9,7 @@ mod sparse;
 mod transform;
 
 pub use archive::{Options, create, create_through};
-pub use extract::extract;
+pub use extract::{extract, extract_layer};
 pub use header::Format;
 pub use transform::Transform;
 

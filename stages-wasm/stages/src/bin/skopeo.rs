@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use std::process::ExitCode;
 
 const MANIFEST: &str = "manifest.json";
+/// Tells skopeo that it is in a user namespace, where attributes of the class `trusted` cannot be set.
+const IN_USER_NAMESPACE: (&str, &str) = ("_CONTAINERS_USERNS_CONFIGURED", "done");
 
 #[derive(Deserialize)]
 struct Options {
@@ -61,7 +63,8 @@ fn copy(arguments: &Arguments<Options>, image: &Image, list: Option<&List>) -> R
     let command = Command::new("skopeo")
         .arg("copy")
         .flag("--remove-signatures", options.remove_signatures)
-        .args([image.source()?, options.destination.of(tree, &image.name)?]);
+        .args([image.source()?, options.destination.of(tree, &image.name)?])
+        .env(IN_USER_NAMESPACE.0, IN_USER_NAMESPACE.1);
     image.show(command).run()
 }
 
@@ -92,14 +95,16 @@ impl Destination {
         .unwrap_or("/var/lib/containers/storage")
     }
 
-    /// The overlay driver leaves a device node that means nothing elsewhere.
+    /// Storage with the overlay driver becomes what it is outside of the sandbox.
     fn tidy(&self, tree: &Tree) -> Result<()> {
         match self {
             Self::ContainersStorage { driver, .. }
                 if driver.as_deref().unwrap_or("overlay") == "overlay" =>
             {
+                // A device node that means nothing elsewhere.
                 let node = format!("{}/overlay/backingFsBlockDev", self.storage());
-                tree.remove_if_exists(&node).map(drop)
+                tree.remove_if_exists(&node)?;
+                container::spell_out_opaque(tree, self.storage())
             }
             _ => Ok(()),
         }
