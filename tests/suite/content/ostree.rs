@@ -1,12 +1,13 @@
 //! A commit of an OSTree repository, pulled, checked out and deployed.
 use super::{Server, build, tool};
-use osbuild_wasm_tests::{Scratch, machine};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use osbuild_wasm_tests::{Program, Scratch, machine};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
 /// A repository over HTTP with one bootable commit on branch `main`.
-fn upstream(scratch: &Scratch) -> (Server, String) {
+pub(super) fn upstream(scratch: &Scratch) -> (Server, String) {
     let top = scratch.path("upstream");
     let tree = top.join("tree");
     for (path, content) in [
@@ -166,4 +167,42 @@ fn a_commit_is_pulled_checked_out_and_deployed() {
     assert_eq!(read(deployed), "deployed\n");
     drop(server);
     machine::assert_nothing_left(scratch.root());
+}
+
+/// A key in DER: what RFC 8410 has before the 32 bytes of an Ed25519 key.
+fn der(before: &str, key: &[u8]) -> Vec<u8> {
+    [hex::decode(before).unwrap(), key.to_vec()].concat()
+}
+
+#[test]
+fn what_one_half_of_a_key_pair_for_commits_signs_the_other_half_verifies() {
+    if !machine::offers(&["openssl"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let options = json!({ "publickey": "/public", "secretkey": "/secret" });
+    let stage = json!({ "type": "org.osbuild.ostree.genkey", "options": options });
+    let document = json!({ "version": "2", "pipelines": [{ "name": "keys", "stages": [stage] }] });
+    build(&scratch, &document, "keys");
+    let key = |name: &str| {
+        STANDARD
+            .decode(scratch.read(&format!("out/keys/{name}")))
+            .unwrap()
+    };
+    let (public, secret) = (key("public"), key("secret"));
+    // As libsodium keeps it, the secret half has the public one behind its seed.
+    let (seed, same) = secret.split_at(32);
+    assert_eq!(same, public);
+    scratch.write("seed.der", der("302e020100300506032b657004220420", seed));
+    scratch.write("public.der", der("302a300506032b6570032100", &public));
+    scratch.write("message", "a commit");
+    let openssl = |arguments: &str| {
+        let program = Program::of(
+            "openssl",
+            &format!("pkeyutl -rawin -keyform DER -in message {arguments}"),
+        );
+        program.directory(scratch.root()).run().expect(0)
+    };
+    openssl("-sign -inkey seed.der -out signature");
+    openssl("-verify -pubin -inkey public.der -sigfile signature").says("Verified");
 }

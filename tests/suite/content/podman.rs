@@ -1,6 +1,7 @@
 //! Images and storage as podman finds them: it loads, inspects and runs what the stages make, and what it makes itself is deployed.
-use super::build;
 use super::containers::registry;
+use super::ostree::upstream;
+use super::{Server, build};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use osbuild_stage_test::tree::Snapshot;
 use osbuild_wasm_tests::{Program, Scratch, machine};
@@ -10,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 const PROGRAMS: [&str; 7] = [
     "podman",
@@ -42,18 +44,22 @@ impl Podman {
         }
     }
 
-    /// A script of sh in which `$podman` is the program. Its mounts go with its end, and crun sees no control groups that it would refuse.
-    fn script(&self, script: &str) -> Program {
-        let script =
-            format!("mount -t tmpfs none /sys/fs/cgroup; podman=\"podman $OPTIONS\"; {script}");
-        let options = format!(
-            "--root {} --runroot {} --storage-driver {} --cgroup-manager cgroupfs --events-backend none --runtime crun",
+    /// The words of a script of sh in which `$podman` is the program, for `unshare`. Its mounts and processes go with its end, and crun
+    /// sees no control groups that it would refuse.
+    fn words(&self, script: &str) -> Vec<String> {
+        let podman = format!(
+            "podman --root {} --runroot {} --storage-driver {} --cgroup-manager cgroupfs --events-backend none --runtime crun",
             self.storage.display(),
             self.state.display(),
             self.driver
         );
-        let program = Program::of("unshare", "--mount sh -ec").arg(script);
-        program.env("OPTIONS", options)
+        let words = "--mount --pid --fork --kill-child --mount-proc sh -ec".split(' ');
+        let script = format!("mount -t tmpfs none /sys/fs/cgroup; podman=\"{podman}\"; {script}");
+        words.map(String::from).chain([script]).collect()
+    }
+
+    fn script(&self, script: &str) -> Program {
+        Program::of("unshare", "").args(self.words(script))
     }
 
     fn says(&self, words: &str) -> String {
@@ -287,5 +293,66 @@ fn an_image_of_podman_is_deployed_as_podman_mounts_it_and_copied_to_where_podman
         );
     }
     drop(registry);
+    machine::assert_nothing_left(scratch.root());
+}
+
+#[test]
+fn a_commit_is_pulled_from_the_container_that_serves_it() {
+    if !machine::offers(&[&PROGRAMS[..], &["ostree", "python3"]].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (upstream, commit) = upstream(&scratch);
+    let (base, mut sources) = userland();
+    let source = |url: String| json!({ "items": { &commit: { "remote": { "url": url } } } });
+    sources["org.osbuild.ostree"] = source(format!("http://127.0.0.1:{}/repo", upstream.port));
+    let mut pull = stage("ostree.pull", json!({ "repo": "/www/repo" }));
+    pull["inputs"] = json!({ "commits": {
+        "type": "org.osbuild.ostree", "origin": "org.osbuild.source", "references": { &commit: { "ref": "main" } },
+    }});
+    let config = json!({ "Entrypoint": ["/bin/busybox", "httpd", "-f", "-h", "/www", "-p"] });
+    let annotations = json!({
+        "org.osbuild.ostree.layer": "layer.1", "org.osbuild.ostree.repo": "/www/repo", "org.osbuild.ostree.ref": "main",
+    });
+    let options = json!({ "architecture": "amd64", "filename": "image.tar", "config": config, "annotations": annotations });
+    let document = json!({
+        "version": "2",
+        "sources": sources,
+        "pipelines": [
+            { "name": "base", "stages": base },
+            { "name": "www", "stages": [stage("ostree.init", json!({ "path": "/www/repo" })), pull] },
+            { "name": "image", "stages": [with_trees(stage("oci-archive", options), &[("base", "base"), ("layer.1", "www")])] },
+        ],
+    });
+    build(&scratch, &document, "image");
+    drop(upstream);
+    let podman = Podman::new(&scratch, "podman", "state", "overlay");
+    let archive = scratch.path("out/image/image.tar");
+    podman.says(&format!("load --quiet --input {}", archive.display()));
+    let id = podman.says("images --quiet --no-trunc");
+    assert_eq!(podman.inspect(&id)["Annotations"], annotations);
+    let run = RUN.replace("--network none", "--network host");
+    let server = Server::start(|port| {
+        let mut command = Command::new("unshare");
+        command.args(podman.words(&format!("$podman {run} {id} 127.0.0.1:{port}")));
+        command
+    });
+    let mut copy = stage(
+        "copy",
+        json!({ "paths": [{ "from": format!("input://tree/{commit}/usr/bin"), "to": "tree:///bin" }] }),
+    );
+    copy["inputs"] = json!({ "tree": {
+        "type": "org.osbuild.ostree.checkout", "origin": "org.osbuild.source", "references": [commit],
+    }});
+    let document = json!({
+        "version": "2",
+        "sources": { "org.osbuild.ostree": source(format!("http://127.0.0.1:{}/repo", server.port)) },
+        "pipelines": [{ "name": "checkout", "stages": [copy] }],
+    });
+    // What the store has of the commit would do without the server.
+    fs::remove_dir_all(scratch.path("store")).unwrap();
+    build(&scratch, &document, "checkout");
+    assert_eq!(scratch.read("out/checkout/bin/program"), "program\n");
+    drop(server);
     machine::assert_nothing_left(scratch.root());
 }
