@@ -4,5 +4,6 @@
 
 mod boot;
 mod earliest;
+mod ostree;
 mod repository;
 mod virtual_machine;
