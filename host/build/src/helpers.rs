@@ -5,7 +5,9 @@ use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::interrupt::Cancellations;
 use crate::programs;
 use crate::record::Journal;
-use crate::translation::{call_error, database, descriptors, files_of, image_format, program};
+use crate::translation::{
+    attachment, call_error, database, descriptors, files_of, image_format, program,
+};
 use osbuild_wasm_capability::Interface as Named;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{
@@ -211,17 +213,7 @@ impl StageHelpers {
 
 impl Helpers for StageHelpers {
     fn attach(&mut self, file: &Passed, options: loopback::Options) -> Call<Attachment> {
-        let whole = options.offset == 0 && options.size.is_none();
-        let attach = protocol::Attach {
-            path: file.path.clone(),
-            offset: options.offset,
-            size: options.size,
-            sector_size: options.sector_size,
-            read_only: options.read_only,
-            // Of what is still written there is no table yet, and its parts are attached by themselves.
-            partition_scan: whole && options.read_only,
-            lock: false,
-        };
+        let attach = attachment(&file.path, options);
         if let Some(attached) = &mut self.attached {
             let opened = attached
                 .attach(&attach, &file.file, &self.granted)

@@ -1,5 +1,5 @@
 //! Calls and errors of the contract in the words of the helpers' protocol, and back.
-use osbuild_wasm_component::bindings::{command, qemu_img, rpm};
+use osbuild_wasm_component::bindings::{command, loopback, qemu_img, rpm};
 use osbuild_wasm_component::{CallError, ErrorCode, Packages};
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::Failure;
@@ -11,6 +11,20 @@ pub(crate) fn call_error(failure: Failure) -> CallError {
         code: error_code(code),
         path,
         detail,
+    }
+}
+
+/// How the helper attaches a file. Of what is still written there is no table of partitions yet, and its parts are attached by themselves.
+pub(crate) fn attachment(path: &str, options: loopback::Options) -> protocol::Attach {
+    let whole = options.offset == 0 && options.size.is_none();
+    protocol::Attach {
+        path: path.to_owned(),
+        offset: options.offset,
+        size: options.size,
+        sector_size: options.sector_size,
+        read_only: options.read_only,
+        partition_scan: whole && options.read_only,
+        lock: false,
     }
 }
 
