@@ -7,10 +7,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Builds use both processors anyway; boots run side by side.
-static BUILDING: Mutex<()> = Mutex::new(());
+pub(crate) static BUILDING: Mutex<()> = Mutex::new(());
 
 /// One store for both, kept from run to run: what has changed is built, the rest is there.
-fn store() -> &'static Path {
+pub(crate) fn store() -> &'static Path {
     static STORE: OnceLock<PathBuf> = OnceLock::new();
     STORE.get_or_init(|| paths::kept("image-store"))
 }

@@ -4,6 +4,7 @@
 
 mod boot;
 mod earliest;
+mod media;
 mod ostree;
 mod repository;
 mod virtual_machine;
