@@ -1,4 +1,5 @@
 //! Pipelines that are built in a virtual machine: what the kernels of test machines often lack. One boot does for all of it.
+mod esp;
 mod trees;
 
 use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths, user};
@@ -12,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What a machine takes, and what is built in this one.
-const TOOLS: [&str; 11] = [
+const TOOLS: [&str; 12] = [
     "apt-get",
     "dpkg-deb",
     "depmod",
@@ -20,6 +21,7 @@ const TOOLS: [&str; 11] = [
     "qemu-system-x86_64",
     "mkfs.ext4",
     "mkfs.fat",
+    "mcopy",
     "cryptsetup",
     "lvcreate",
     "veritysetup",
@@ -134,6 +136,8 @@ fn document() -> Value {
     let pipelines = document["pipelines"].as_array_mut().expect("pipelines");
     let image = pipelines[1]["stages"].as_array_mut().expect("stages");
     image.extend(more());
+    image.extend(esp::stages());
+    pipelines.insert(0, esp::content());
     pipelines.push(json!({ "name": "outside", "stages": [{
         "type": "org.osbuild.copy",
         "options": { "paths": [{ "from": "input://image/from-plain", "to": "tree:///taken" }] },
@@ -174,10 +178,11 @@ fn an_ordinary_user_builds_volumes_and_containers_in_a_virtual_machine() {
     // The result document has the stages as any other.
     let result = ended.json();
     let log = result["log"]["image"].as_array().expect("stages").len();
-    assert_eq!(log, 8 + more().len());
+    assert_eq!(log, 8 + more().len() + esp::stages().len());
     // The tree after a stage in the middle is in the store: two stages have that type.
     let objects = std::fs::read_dir(scratch.path("store/objects")).expect("objects");
     assert_eq!(objects.count(), 2);
+    esp::is_as_without_kernel(&scratch, "out/image");
 }
 
 #[test]
