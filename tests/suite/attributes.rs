@@ -138,3 +138,84 @@ fn a_store_on_a_file_system_without_attributes_fails_the_stage_that_sets_one() {
         .says("not supported by this file system");
     assert!(fs::read_dir(scratch.path("out")).is_err());
 }
+
+const OPAQUE: &str = "trusted.overlay.opaque";
+
+fn make_opaque(path: &Path) {
+    setxattr(path, OPAQUE, b"y", XattrFlags::empty()).unwrap();
+}
+
+#[test]
+fn copies_and_archives_have_the_opaque_marks_of_overlays() {
+    if !machine::offers(&["unshare"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    labelled(&scratch);
+    make_opaque(&scratch.path("in/d"));
+    make_opaque(&scratch.path("in/d/c"));
+    copy(&scratch, "true").run().expect(0).never_says("lost");
+    for file in ["tree/d", "tree/d/c"] {
+        assert!(has(&scratch.path(file), OPAQUE), "{file}");
+    }
+    assert!(!has(&scratch.path("tree/d/b"), OPAQUE));
+    let arguments = json!({
+        "inputs": { "tree": { "path": scratch.path("in") } },
+        "options": { "filename": "out.tar" },
+    });
+    Program::new("stage run org.osbuild.tar")
+        .option("--tree", scratch.directory("archive"))
+        .option("--args", scratch.json("tar.json", &arguments))
+        .run()
+        .expect(0);
+    let archive = fs::read(scratch.path("archive/out.tar")).unwrap();
+    let record = format!("SCHILY.xattr.{OPAQUE}=y\n");
+    let found = archive.windows(record.len());
+    assert_eq!(found.filter(|part| *part == record.as_bytes()).count(), 2);
+}
+
+#[test]
+fn opaque_marks_of_overlays_stay_in_the_store_and_an_export_keeps_them_or_says_so_once() {
+    if !machine::offers(&["unshare"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let run = |stages: &[Value], keep: bool, out: &str| {
+        let run = Program::new("run --export tree")
+            .arg(scratch.json("manifest.json", &manifest::tree(json!(stages))))
+            .option("--store", scratch.path("store"))
+            .option("--output-directory", scratch.path(out));
+        let run = if keep {
+            run.arg("--checkpoint").arg("*")
+        } else {
+            run
+        };
+        run.run().expect(0)
+    };
+    let paths = ["/srv/a", "/srv/b"].map(|path| json!({ "path": path, "parents": true }));
+    let made = manifest::stage("org.osbuild.mkdir", json!({ "paths": paths }));
+    run(std::slice::from_ref(&made), true, "first").never_says("lost");
+    let objects: Vec<_> = fs::read_dir(scratch.path("store/objects"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("tree"))
+        .filter(|tree| tree.is_dir())
+        .collect();
+    let [object] = &objects[..] else {
+        panic!("{objects:?}")
+    };
+    for directory in ["srv/a", "srv/b"] {
+        make_opaque(&object.join(directory));
+    }
+    // Copied within the store, where the next stages begin with it, and then out of it.
+    let both = [made, manifest::hostname("h")];
+    for (keep, out) in [(false, "copied"), (true, "kept"), (true, "again")] {
+        let ended = run(&both, keep, out);
+        let ended = ended.says("attributes in trusted.* are lost: trusted.overlay.opaque of srv/");
+        assert_eq!(
+            ended.all().matches("are lost").count(),
+            1,
+            "{}",
+            ended.all()
+        );
+    }
+}

@@ -2,7 +2,7 @@
 //! isolated, helpers started, confined. Only the last one runs.
 use crate::export;
 use crate::failure::Result;
-use crate::helpers::{HelperProcesses, helper_program};
+use crate::helper_processes::{HelperProcesses, helper_program};
 use crate::isolation::{Isolation, isolate};
 use crate::machine;
 use crate::plan::AuthorizedPlan;

@@ -1,4 +1,5 @@
 //! What leaves the store: the trees of the exported pipelines, and what is told about them.
+use crate::attributes::{self, Attributes};
 use crate::failure::{BuildError, Result};
 use crate::inventory;
 use crate::run::{Export, Request, RunContext};
@@ -78,7 +79,7 @@ pub(crate) fn export_all(context: &RunContext<'_>, request: &Request<'_>) -> Res
             context.tell(&Event::HostLog {
                 pipeline: name.clone(),
                 origin: "export".into(),
-                text: format!("{lost}; where it was exported to does not take them\n"),
+                text: format!("{lost}\n"),
             });
         }
         context.tell(&Event::Exported {
@@ -142,7 +143,12 @@ fn export(
         ..CopyOptions::default()
     };
     let report = copy_tree(&tree, &proc_path(&export), options)?;
-    Ok(report.losses())
+    // What is out of the store is out of the helper's reach.
+    let trusted = attributes::told(&Attributes::new(context).trusted(&tree)?);
+    let lost = report.losses();
+    let lost = lost.map(|lost| format!("{lost}; where it was exported to does not take them"));
+    let lost: Vec<_> = lost.into_iter().chain(trusted).collect();
+    Ok((!lost.is_empty()).then(|| lost.join("; ")))
 }
 
 fn move_out(

@@ -1,119 +1,25 @@
-//! Helper processes, and the sessions that one stage has with them.
+//! The sessions that one stage has with helper processes.
 use crate::attached::Attached;
-use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, FileSystems, Key};
+use crate::helper_processes::HelperProcesses;
 use crate::interrupt::Cancellations;
 use crate::programs;
 use crate::record::Journal;
 use crate::translation::{
     attachment, call_error, database, descriptors, files_of, image_format, program,
 };
-use osbuild_wasm_capability::Interface as Named;
+use crate::user_namespace::is_root_of_machine;
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{
-    Attachment, CallError, Helpers, MountPoint, Packages, Passed, Target,
+    Attachment, CallError, Helpers, MountPoint, Packages, Passed, Target, Trusted,
 };
-use osbuild_wasm_manifest::model::Stage;
 use osbuild_wasm_protocol as protocol;
-use osbuild_wasm_protocol::{Charter, Client, Failure, Granted, Handle, Interface, Session};
+use osbuild_wasm_protocol::{Failure, Granted, Handle, Interface, Session};
 use rustix::fd::{AsFd, OwnedFd};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 type Call<T> = std::result::Result<T, CallError>;
-
-/// The helper processes of a run: one for each interface in use.
-#[derive(Debug, Default)]
-pub struct HelperProcesses {
-    clients: BTreeMap<Interface, Client>,
-}
-
-/// Where the helper's program is: beside this program, or as installed in `../libexec/osbuild-wasm`. What is found first holds: in
-/// another mount namespace the kernel may tell another path of this program.
-pub fn helper_program() -> PathBuf {
-    static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(find_helper).clone()
-}
-
-fn find_helper() -> PathBuf {
-    const NAME: &str = "osbuild-wasm-helper";
-    let program = std::env::current_exe().unwrap_or_default();
-    let directory = program.parent().unwrap_or(Path::new("/usr/bin"));
-    let beside = directory.join(NAME);
-    if beside.is_file() {
-        return beside;
-    }
-    let prefix = directory.parent().unwrap_or(Path::new("/usr"));
-    prefix.join("libexec/osbuild-wasm").join(NAME)
-}
-
-/// The helper interfaces that carry out these interfaces of the contract.
-pub fn needed_by(interfaces: &BTreeSet<Named>) -> impl Iterator<Item = Interface> + '_ {
-    interfaces.iter().filter_map(|interface| match interface {
-        Named::Loopback => Some(Interface::Loopback),
-        Named::Mount => Some(Interface::Mount),
-        Named::Rpm => Some(Interface::Rpm),
-        Named::Grub => Some(Interface::Grub),
-        Named::QemuImg => Some(Interface::QemuImg),
-        Named::Command => Some(Interface::Command),
-        Named::Types | Named::Tree | Named::Report => None,
-    })
-}
-
-/// The helper interfaces that a stage's inputs, devices and mounts need, beside those of its component.
-pub(crate) fn needed_by_stage(stage: &Stage) -> BTreeSet<Interface> {
-    let inputs = stage.inputs.iter().map(|input| &input.module);
-    let mounts = stage.mounts.iter().map(|mount| &mount.module);
-    let devices = stage.devices.iter().map(|device| &device.module);
-    inputs
-        .flat_map(|module| crate::inputs::interfaces(module))
-        .chain(mounts.flat_map(|module| crate::mounts::interfaces(module)))
-        .copied()
-        .chain(devices.filter_map(|module| crate::devices::interface(module)))
-        .collect()
-}
-
-impl HelperProcesses {
-    /// Starts one process for each interface, which comes with the first stage that needs it; no session gets more than the charter has. Must
-    /// come before privileges are given up.
-    pub fn start(
-        interfaces: impl IntoIterator<Item = (Interface, String)>,
-        charter: &Charter,
-    ) -> Result<Self> {
-        let program = helper_program();
-        let mut clients = BTreeMap::new();
-        for (interface, asker) in interfaces {
-            let client = Client::spawn(&program, interface, charter).map_err(|failure| {
-                BuildError::Helper {
-                    place: format!("{asker}: interface {interface}"),
-                    failure,
-                }
-            })?;
-            clients.insert(interface, client);
-        }
-        Ok(Self { clients })
-    }
-
-    pub(crate) fn begin(
-        &self,
-        interface: Interface,
-        granted: &Granted,
-        log: OwnedFd,
-    ) -> std::result::Result<Session, Failure> {
-        let missing = || {
-            Failure::new(
-                protocol::ErrorCode::Denied,
-                "",
-                format!("interface {interface} was not granted to this run"),
-            )
-        };
-        self.clients
-            .get(&interface)
-            .ok_or_else(missing)?
-            .begin(granted, log)
-    }
-}
 
 /// Carries out a stage's privileged calls: a session with each helper from its first use to the stage's end.
 pub(crate) struct StageHelpers {
@@ -311,6 +217,23 @@ impl Helpers for StageHelpers {
         };
         self.session(Interface::Tree)?
             .call(value, &[object.file.as_fd()])
+            .map_err(call_error)
+    }
+
+    fn trusted(&mut self, object: &Passed) -> Call<Vec<Trusted>> {
+        if !is_root_of_machine() || !self.processes.has(Interface::Tree) {
+            // To anybody else the kernel shows none, and lets them make none.
+            return Ok(Vec::new());
+        }
+        let path = object.path.clone();
+        let session = self.session(Interface::Tree)?;
+        let told = session.call(protocol::Trusted { path }, &[object.file.as_fd()]);
+        let value = |value: protocol::TrustedValue| Trusted {
+            below: value.below.0,
+            name: value.name,
+            value: value.value.0,
+        };
+        told.map(|told| told.into_iter().map(value).collect())
             .map_err(call_error)
     }
 

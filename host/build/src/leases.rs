@@ -2,7 +2,7 @@
 use crate::devices::Part;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
-use crate::helpers::HelperProcesses;
+use crate::helper_processes::HelperProcesses;
 use crate::record::Journal;
 use crate::run::Settings;
 use osbuild_wasm_protocol::{Failure, Granted, Interface, Session};

@@ -137,7 +137,8 @@ pub(crate) fn copy_into_store(context: &RunContext<'_>, from: &Path, to: &Path) 
         ..CopyOptions::default()
     };
     let report = copy_tree(from, to, options)?;
-    Ok(refuse_losses(from, report)?)
+    refuse_losses(from, report)?;
+    attributes.carry(from, to)
 }
 
 /// Keeps the tree after a stage in the middle.
@@ -152,7 +153,11 @@ fn keep(
         set_xattr: Some(&set),
         ..CopyOptions::default()
     };
-    let from = CommitFrom::Copy(&unfinished.tree, options);
+    let complete = |copy: &Path| {
+        let carried = attributes.carry(&unfinished.tree, copy);
+        carried.map_err(|error| std::io::Error::other(error.to_string()))
+    };
+    let from = CommitFrom::Copy(&unfinished.tree, options, &complete);
     commit(context, place, from, unfinished.details.clone()).map(drop)
 }
 

@@ -2,7 +2,7 @@
 use crate::confinement::Confined;
 use crate::export::{export_all, targets};
 use crate::failure::{BuildError, Result};
-use crate::helpers::HelperProcesses;
+use crate::helper_processes::HelperProcesses;
 use crate::interrupt::Interrupt;
 use crate::isolation::Isolation;
 use crate::pipeline;

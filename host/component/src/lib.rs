@@ -39,4 +39,4 @@ pub use record::Recorder;
 pub use registry::{Builtin, Kind, Registry};
 pub use run::{Cancel, Outcome, Run};
 pub use stdio::LogSink;
-pub use tree::{Packages, Passed, Target};
+pub use tree::{Packages, Passed, Target, Trusted};

@@ -8,7 +8,7 @@ use crate::bindings::rpm::{self, Database, InstalledPackage, Transaction};
 use crate::bindings::tree::OpenMode;
 use crate::bindings::types::Error;
 use crate::run::State;
-use crate::tree::{Packages, Passed, Roots, Target, denied, failed};
+use crate::tree::{Packages, Passed, Roots, Target, Trusted, denied, failed};
 use osbuild_wasm_capability::{Interface, Verb};
 use rustix::fd::OwnedFd;
 use std::borrow::Cow;
@@ -65,6 +65,10 @@ pub trait Helpers: Send {
     /// `tree.set-xattr` where the kernel asks for a privilege that the host gave up.
     fn set_xattr(&mut self, object: &Passed, _: &str, _: &[u8]) -> Result<()> {
         Err(no_helper(Interface::Tree, &object.path))
+    }
+    /// What an object and all below it has in `trusted.*`: only who has the machine's privileges sees that.
+    fn trusted(&mut self, _: &Passed) -> Result<Vec<Trusted>> {
+        Ok(Vec::new())
     }
     /// `rpm.import-key`.
     fn import_key(&mut self, database: Database, _: Vec<u8>) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::privileged::Helpers;
 use crate::quota::StageQuota;
 use crate::record::Recorder;
 use crate::stdio::{Log, LogSink};
-use crate::tree::{Gate, Roots};
+use crate::tree::{Gate, Known, Roots};
 use osbuild_wasm_capability::{Access, Grant, Interface, Refusal};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -149,6 +149,7 @@ pub(crate) struct State {
     metadata: Option<String>,
     failure: Option<(String, String, String)>,
     memory: MemoryLimit,
+    pub(crate) trusted: Known,
 }
 
 impl WasiView for State {
@@ -392,6 +393,7 @@ fn state(
         metadata: None,
         failure: None,
         memory,
+        trusted: Known::new(),
     })
 }
 

@@ -34,12 +34,17 @@ pub struct Details {
 }
 
 /// Where the tree of a new object comes from.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "a function has none")]
 pub enum CommitFrom<'a> {
     /// A directory of the store's file system, usually a scratch directory; it is renamed and is gone after the commit.
     Move(PathBuf),
-    /// A directory that stays as it is and is copied; extended attributes that cannot be copied are an error.
-    Copy(&'a Path, CopyOptions<'a>),
+    /// A directory that stays as it is and is copied; extended attributes that cannot be copied are an error. The function is called
+    /// with the copy before anybody else sees it.
+    Copy(
+        &'a Path,
+        CopyOptions<'a>,
+        &'a dyn Fn(&Path) -> std::io::Result<()>,
+    ),
 }
 
 /// An object in use. While this value lives, the object is neither evicted nor replaced, by any process.
@@ -217,7 +222,10 @@ impl Store {
 fn fill(tree: &Path, from: CommitFrom<'_>) -> Result<(), StoreError> {
     match from {
         CommitFrom::Move(path) => std::fs::rename(&path, tree).at("move into the store", &path),
-        CommitFrom::Copy(path, options) => refuse_losses(path, copy_tree(path, tree, options)?),
+        CommitFrom::Copy(path, options, complete) => {
+            refuse_losses(path, copy_tree(path, tree, options)?)?;
+            complete(tree).at("complete the copy in", tree)
+        }
     }
 }
 

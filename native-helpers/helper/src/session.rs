@@ -142,6 +142,9 @@ impl Session {
             (Tree, Request::XattrValue(attribute)) => {
                 value(of(files).and_then(|object| tree::set(&self.access, &attribute, object)))
             }
+            (Tree, Request::Trusted(call)) => {
+                value(of(files).and_then(|object| tree::trusted(&self.access, &call, object)))
+            }
             (Machine, Request::Boot(boot)) => {
                 value(of(files).and_then(|output| machine::boot(self, &boot, output)))
             }

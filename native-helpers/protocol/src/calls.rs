@@ -95,6 +95,8 @@ calls! {
     /// `tree`: comes with the object.
     #[serde(rename = "set-xattr")]
     XattrValue -> (),
+    /// `tree`: comes with the object.
+    Trusted -> Vec<TrustedValue>,
     /// `machine`: comes with a descriptor for what the machine says; answered when it is off.
     Boot -> Outcome,
 }
@@ -399,6 +401,26 @@ pub struct Outcome {
     pub status: i32,
     /// Captured output.
     pub output: Bytes,
+}
+
+/// Tells the extended attributes in `trusted.*` of an object and of all below it on the same file system, which only who has
+/// CAP_SYS_ADMIN on the machine sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trusted {
+    /// The object, for messages.
+    pub path: String,
+}
+
+/// One attribute in `trusted.*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustedValue {
+    /// Path below the object that was asked about; empty for itself.
+    pub below: Bytes,
+    /// Name with its class.
+    pub name: String,
+    /// Value.
+    pub value: Bytes,
 }
 
 /// One extended attribute and its value.

@@ -24,7 +24,7 @@ mod storage;
 pub use calls::{
     Bind, BootImage, Call, Conversion, CoreImage, Create, Database, Detach, EnvironmentBlock,
     ImageFormat, ImageInfo, ImportKey, Info, Input, Install, Outcome, Output, Package, PackageFile,
-    Query, Request, Root, Run, Shell, Unmount, Verify, XattrValue,
+    Query, Request, Root, Run, Shell, Trusted, TrustedValue, Unmount, Verify, XattrValue,
 };
 pub use charter::{Charter, Offer};
 pub use client::Client;

@@ -9,7 +9,7 @@ mod told;
 
 use crate::charter::grant_of;
 use crate::failure::{BuildError, Denied, Result};
-use crate::helpers::{needed_by, needed_by_stage};
+use crate::helper_processes::{needed_by, needed_by_stage};
 use crate::inputs::{self, storage};
 use crate::machine::Machine;
 use crate::vm;

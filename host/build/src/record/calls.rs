@@ -7,6 +7,7 @@ use osbuild_wasm_capability::{Access, Interface, Root};
 use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
 use osbuild_wasm_component::{
     Attachment, CallError, ErrorCode, Helpers, MountPoint, Packages, Passed, Recorder, Target,
+    Trusted,
 };
 use rustix::fd::OwnedFd;
 use serde_json::{Value, json};
@@ -174,6 +175,11 @@ impl Helpers for RecordedHelpers {
         self.call((Interface::Tree, "set-xattr"), arguments, &[], |helpers| {
             helpers.set_xattr(object, name, value)
         })
+    }
+
+    /// What the component did not call is no call of it.
+    fn trusted(&mut self, object: &Passed) -> Call<Vec<Trusted>> {
+        self.helpers.trusted(object)
     }
 
     fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {

@@ -2,7 +2,8 @@
 use crate::attached::Attached;
 use crate::charter::grant_of;
 use crate::failure::{BuildError, Result};
-use crate::helpers::{HelperProcesses, StageHelpers};
+use crate::helper_processes::HelperProcesses;
+use crate::helpers::StageHelpers;
 use crate::interrupt::Cancellations;
 use crate::log::StageLog;
 use crate::plan::StagePlan;

@@ -6,7 +6,7 @@ use super::job::{
 };
 use super::{MEMORY, VirtualMachines};
 use crate::failure::{BuildError, Result};
-use crate::helpers::helper_program;
+use crate::helper_processes::helper_program;
 use crate::pipeline::UnfinishedTree;
 use crate::run::{RunContext, needed_by};
 use crate::sandbox::Once;

@@ -82,6 +82,13 @@ impl Roots {
         }
     }
 
+    /// Where a copy will be.
+    pub(super) fn destination_of(&self, source: &str, to: &str) -> Result<String> {
+        let from = self.locate(source)?;
+        let contents = source.ends_with("/.") || source.ends_with('/') || from.rest == ".";
+        self.destination(source, to, contents)
+    }
+
     /// The same as a contract path.
     fn destination(&self, source: &str, to: &str, contents: bool) -> Result<String> {
         let existing = self.locate(to)?.existing_directory()?;

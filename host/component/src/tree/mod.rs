@@ -12,6 +12,7 @@ mod open;
 mod overseer;
 mod passed;
 mod roots;
+mod trusted;
 
 pub use bytes::OpenFile;
 pub(crate) use bytes::resize;
@@ -20,6 +21,8 @@ pub(crate) use gate::Gate;
 pub use passed::{Packages, Passed, Target};
 pub use roots::Roots;
 pub(crate) use roots::{Located, link_of};
+pub(crate) use trusted::Known;
+pub use trusted::Trusted;
 
 use crate::bindings::tree::{
     CopyOptions, Entry, FileType, Host, HostFile, Metadata, OpenMode, Timestamp,
@@ -116,13 +119,18 @@ impl Host for State {
     }
 
     fn list_xattrs(&mut self, path: String, follow: bool) -> Result<Vec<String>> {
-        self.roots
-            .record_result(self.roots.list_xattrs(&path, follow))
+        let names = self.roots.list_xattrs(&path, follow);
+        let mut names = self.roots.record_result(names)?;
+        names.extend(self.trusted_names(&path)?);
+        Ok(names)
     }
 
     fn get_xattr(&mut self, path: String, name: String, follow: bool) -> Result<Option<Vec<u8>>> {
-        self.roots
-            .record_result(self.roots.get_xattr(&path, &name, follow))
+        let value = self.roots.get_xattr(&path, &name, follow);
+        match self.roots.record_result(value)? {
+            None => self.trusted_value(&path, &name),
+            value => Ok(value),
+        }
     }
 
     fn set_xattr(
@@ -164,9 +172,15 @@ impl Host for State {
     }
 
     fn copy(&mut self, source: String, to: String, options: CopyOptions) -> Result<()> {
+        let trusted = self.trusted_below(&source, options.follow)?;
+        let made = match trusted.is_empty() {
+            true => to.clone(),
+            false => self.roots.destination_of(&source, &to)?,
+        };
         self.roots
             .record_result(self.roots.copy(&source, &to, options))?;
-        self.set_unset(&to)
+        self.set_unset(&to)?;
+        self.give_trusted(&made, trusted)
     }
 }
 

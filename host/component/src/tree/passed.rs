@@ -59,6 +59,16 @@ impl Roots {
         Ok(Passed { path, file })
     }
 
+    /// Finds an object of which only the helper's word is wanted.
+    pub(super) fn examined(&self, path: &str, follow: bool) -> Result<Passed> {
+        let contents = path.ends_with('/') || path.ends_with("/.");
+        let located = self.locate(path)?;
+        let handle = located.path_fd(follow || contents);
+        let file = handle.map_err(|errno| from_errno(path, errno))?;
+        let path = located.place(&file)?;
+        Ok(Passed { path, file })
+    }
+
     /// Finds what was just made, be it a link.
     pub(super) fn itself(&self, path: &str) -> Result<Passed> {
         let handle = self.locate(path)?.path_fd(false);

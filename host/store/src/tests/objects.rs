@@ -58,7 +58,7 @@ fn a_copied_tree_stays_where_it_was() {
     let tree = dir.path().join("mine");
     fs::create_dir(&tree).unwrap();
     fs::write(tree.join("file"), "hello").unwrap();
-    let from = CommitFrom::Copy(&tree, CopyOptions::default());
+    let from = CommitFrom::Copy(&tree, CopyOptions::default(), &|_| Ok(()));
     let object = store.commit("a1", "k", from, Details::default()).unwrap();
     assert_eq!(text(&object), "hello");
     assert!(tree.join("file").exists());
@@ -112,7 +112,11 @@ fn a_damaged_object_is_a_miss_and_is_replaced() {
 #[test]
 fn a_failed_commit_leaves_nothing() {
     let (_dir, store) = store();
-    let from = CommitFrom::Copy(Path::new("/does/not/exist"), CopyOptions::default());
+    let from = CommitFrom::Copy(
+        Path::new("/does/not/exist"),
+        CopyOptions::default(),
+        &|_| Ok(()),
+    );
     assert!(store.commit("a1", "k", from, Details::default()).is_err());
     assert_eq!(list(&store.path().join("objects")), [""; 0]);
     assert_eq!(left_in_scratch(&store), [""; 0]);

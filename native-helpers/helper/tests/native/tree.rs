@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 
-use osbuild_wasm_protocol::{Bytes, ErrorCode, Interface, XattrValue};
+use osbuild_wasm_protocol::{Bytes, ErrorCode, Interface, Trusted, XattrValue};
 use rustix::fs::OFlags;
 
 use crate::support::{Bench, TREE, can_attach};
@@ -52,6 +52,24 @@ fn security_and_trusted_attributes_are_set_and_no_others() {
     ];
     assert_eq!(attributes("file"), of_file);
     assert_eq!(attributes("link"), ["trusted.of-link=\"two\""]);
+    let all = session.call(
+        Trusted { path: TREE.into() },
+        &[session.open(TREE, OFlags::PATH).as_fd()],
+    );
+    let mut all: Vec<_> = all
+        .unwrap()
+        .into_iter()
+        .map(|value| (value.below.0, value.name, value.value.0))
+        .collect();
+    all.sort();
+    let told = |below: &str, name: &str, value: &str| {
+        (below.into(), name.to_owned(), value.as_bytes().to_vec())
+    };
+    let of_both = [
+        told("file", "trusted.of-file", "one"),
+        told("link", "trusted.of-link", "two"),
+    ];
+    assert_eq!(all, of_both);
     let failure = set("file", true, "user.x", "").unwrap_err();
     assert_eq!(failure.code, ErrorCode::Denied);
 }

@@ -12,6 +12,7 @@ use osbuild_wasm_build::{
 use osbuild_wasm_component::{Cache, Installed};
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_files::resolve::{make_working_directory, path_of};
+use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, printable_log};
 use osbuild_wasm_store::Store;
 use std::io::Write;
@@ -74,6 +75,8 @@ impl Command for RunArguments {
         let scratch = store.scratch("stage")?;
         let scopes = SingleStage::scopes(&document, &tree, scratch.path());
         let helpers = needed_by(&module.request.interfaces);
+        // As in a run: it sets and sees attributes that this process cannot.
+        let helpers = helpers.chain(isolated.is_private().then_some(Interface::Tree));
         let helpers = helpers.map(|interface| (interface, self.name.clone()));
         let options = document.get("options").cloned().unwrap_or_default();
         let charter = charter_of_module(&module, [options], scopes);
