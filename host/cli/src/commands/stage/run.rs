@@ -11,12 +11,15 @@ use osbuild_wasm_build::{
 };
 use osbuild_wasm_component::{Cache, Installed};
 use osbuild_wasm_events::{Event, Observer};
-use osbuild_wasm_files::resolve::{make_working_directory, path_of};
+use osbuild_wasm_files::holds_privileges;
+use osbuild_wasm_files::resolve::{ExportDirectory, make_working_directory, path_of};
 use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, printable_log};
 use osbuild_wasm_store::Store;
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +102,8 @@ impl Command for RunArguments {
             interrupt: interrupt.clone(),
             records: None,
         };
+        let above = Above::of(&tree);
+        above.close(&self.tree);
         let single = SingleStage {
             module: &module,
             tree,
@@ -106,7 +111,9 @@ impl Command for RunArguments {
             runner: runner_of_host().exec,
             scratch: scratch.path().to_owned(),
         };
-        let outcome = match confined.run_single(&settings, &single) {
+        let ended = confined.run_single(&settings, &single);
+        above.close(&self.tree);
+        let outcome = match ended {
             _ if interrupt.fired() => return Ok(Exit::Interrupted),
             Err(BuildError::Interrupted) => return Ok(Exit::Interrupted),
             outcome => outcome?,
@@ -119,5 +126,40 @@ impl Command for RunArguments {
         } else {
             Exit::Failed
         })
+    }
+}
+
+/// Permissions of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// The directory above a tree. As with exports, others must not reach set-uid programs and device nodes.
+struct Above(PathBuf);
+
+impl Above {
+    fn of(tree: &Path) -> Self {
+        Self(tree.to_owned())
+    }
+
+    /// Closes it if the tree has such; says so where that cannot be. The tree is there already, whatever comes of it.
+    fn close(&self, named: &Path) {
+        let (Some(above), Some(name)) = (self.0.parent(), self.0.file_name()) else {
+            return;
+        };
+        let mode = std::fs::metadata(&self.0).map(|tree| tree.permissions().mode());
+        if mode.is_ok_and(|mode| mode & OTHERS == 0) {
+            return;
+        }
+        let closed = match holds_privileges(&self.0) {
+            Ok(false) => return,
+            Ok(true) => ExportDirectory::make(above)
+                .and_then(|above| above.close(&BTreeSet::from([name.to_owned()]))),
+            Err(error) => Err(std::io::Error::other(error.to_string())),
+        };
+        if let Err(error) = closed {
+            errln!(
+                "warning: others may reach set-uid programs or device nodes in --tree {}: {error}",
+                named.display()
+            );
+        }
     }
 }
