@@ -1,6 +1,6 @@
 //! Limits of a policy hold for a stage as a whole: its component, what the host does for it, what it runs, and compiling it.
 use osbuild_wasm_capability::embed;
-use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest};
+use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest, user};
 use serde_json::{Value, json};
 
 /// The limits of the tests.
@@ -285,4 +285,54 @@ fn components_that_cost_more_than_they_say_end_at_their_limits() {
         );
         assert!(ended.stderr.contains(said), "{what}: {}", ended.all());
     }
+}
+
+/// What a program of an ordinary user without control groups comes to.
+fn of_user(memory: &str, code: &str) -> Ended {
+    let scratch = Scratch::new();
+    let libraries = "import ctypes, mmap, os, socket, time\nlibc = ctypes.CDLL(None)";
+    let types = "libc.mmap.restype = libc.shmat.restype = ctypes.c_void_p";
+    let kept = "(ours, theirs), kept = socket.socketpair(), []";
+    let python = format!("{libraries}\n{types}\n{kept}\n{code}\ntime.sleep(4)");
+    let run = json!({ "program": "python3", "arguments": ["-c", python] });
+    let stage = manifest::stage("test.narrow", json!({ "runs": [run] }));
+    let members = json!({ "programs": ["python3"], "rights": [] });
+    let library = hostile::with_document(&scratch, "programs", &members);
+    let rule = "[[rule]]\nmodules = ['*']\ntier = 'elevated'\nprograms = ['*']\n";
+    let policy = format!("version = 1\n[limits]\nmemory = '{memory}'\n{rule}");
+    user::machine(&scratch)
+        .before("mount -t tmpfs none /sys/fs/cgroup")
+        .run("run --export tree")
+        .arg(scratch.json("manifest.json", &manifest::tree(json!([stage]))))
+        .option("--libdir", library)
+        .option("--policy", scratch.write("policy.toml", policy))
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .run()
+}
+
+/// Memory that is in no process's own count: of files of which hardly anything is mapped, that are mapped and not open, or on their
+/// way; and of none.
+const OUT_OF_SIGHT: [&str; 4] = [
+    "place = libc.mmap(None, size, 3, 0x21, -1, 0); ctypes.memset(place, 1, size); libc.munmap(ctypes.c_void_p(place + 4096), size - 4096)",
+    "file = os.memfd_create('x'); os.write(file, bytes(size)); kept.append(mmap.mmap(file, 4096)); os.close(file)",
+    "file = os.memfd_create('x'); os.write(file, bytes(size)); socket.send_fds(ours, [b'x'], [file]); os.close(file)",
+    // There are no more than two of these.
+    "block = libc.shmget(0, size, 0o600); place = libc.shmat(block, None, 0) if block >= 0 else kept.append(b'x' * size); place and (ctypes.memset(place, 1, size), libc.shmdt(ctypes.c_void_p(place)))",
+];
+
+#[test]
+fn an_ordinary_users_programs_have_no_memory_out_of_sight() {
+    if !machine::offers(&[&user::PROGRAMS[..], &["python3"]].concat()) {
+        return;
+    }
+    for code in OUT_OF_SIGHT {
+        let hide = format!("size = 40 << 20\nfor _ in range(4): {code}");
+        of_user("100 MiB", &hide)
+            .expect(1)
+            .says("its limit of 104857600 bytes");
+    }
+    let [unmapped, closed, ..] = OUT_OF_SIGHT;
+    let little = format!("size = 1 << 20\nfor _ in range(4):\n  {unmapped}\n  {closed}");
+    of_user("4 GiB", &little).expect(0);
 }
