@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "how long a boot took is worth a line")]
 
 mod boot;
+mod console;
 mod earliest;
 mod media;
 mod ostree;

@@ -1,8 +1,10 @@
-//! Pipelines that are built in a virtual machine: what the kernels of test machines often lack. One boot does for all of it.
+//! Pipelines that are built in a virtual machine: what the kernels of test machines often lack.
 mod esp;
+mod storage;
+mod system;
 mod trees;
 
-use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths, user};
+use osbuild_wasm_tests::{Program, Scratch, machine, paths, user};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What a machine takes, and what is built in this one.
-const TOOLS: [&str; 12] = [
+const TOOLS: [&str; 15] = [
     "apt-get",
     "dpkg-deb",
     "depmod",
@@ -26,6 +28,9 @@ const TOOLS: [&str; 12] = [
     "lvcreate",
     "veritysetup",
     "sfdisk",
+    "mkfs.btrfs",
+    "mkfs.xfs",
+    "grub-mkimage",
 ];
 
 /// Emulated, and with other tests at the same time.
@@ -76,113 +81,6 @@ fn read_back(from: &str, to: &str, module: &str, devices: &Value) -> Value {
         "devices": devices,
         "mounts": [{ "name": "it", "type": module, "source": "it", "target": "/" }],
     })
-}
-
-/// Stages behind those of the sample: its file systems are read back; then volumes on the bare disk, a container whose second key is
-/// the only one left, and hashes of a disk.
-fn more() -> Vec<Value> {
-    let truncate = |file: &str, size: &str| json!({ "type": "org.osbuild.truncate", "options": { "filename": file, "size": size } });
-    let part = json!({ "type": "org.osbuild.loopback", "options": { "filename": "disk.img", "start": 22528, "size": 196_608 } });
-    let efi = json!({ "type": "org.osbuild.loopback", "options": { "filename": "disk.img", "start": 2048, "size": 20480 } });
-    let sealed = json!({ "disk": part, "sealed": luks("disk"), "it": volume("sealed", "root") });
-    let plain = json!({ "disk": loopback("plain.img"), "it": volume("disk", "data-a") });
-    let plain_device = json!({ "disk": loopback("plain.img"), "device": volume("disk", "data-a") });
-    let on_plain = json!({ "device": loopback("plain.img") });
-    vec![
-        read_back("etc/hostname", "from-volume", "org.osbuild.ext4", &sealed),
-        read_back(
-            "HOSTNAME",
-            "from-fat",
-            "org.osbuild.fat",
-            &json!({ "it": efi }),
-        ),
-        // Large enough for blocks that fs-verity takes.
-        truncate("plain.img", "640M"),
-        json!({ "type": "org.osbuild.lvm2.create", "options": { "volumes": [{ "name": "data-a", "extents": "100%FREE" }] }, "devices": on_plain }),
-        json!({ "type": "org.osbuild.lvm2.metadata", "options": { "vg_name": "plain-vg" }, "devices": on_plain }),
-        json!({ "type": "org.osbuild.mkfs.ext4", "options": { "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3561", "verity": true }, "devices": plain_device }),
-        json!({
-            "type": "org.osbuild.copy",
-            "options": { "paths": [{ "from": "tree:///from-volume", "to": "mount://it/again" }] },
-            "devices": plain,
-            "mounts": [{ "name": "it", "type": "org.osbuild.ext4", "source": "it", "target": "/" }],
-        }),
-        read_back("again", "from-plain", "org.osbuild.ext4", &plain),
-        json!({
-            "type": "org.osbuild.copy",
-            "options": { "paths": [
-                { "from": format!("input://fetched/{}", manifest::HELLO), "to": "tree:///from-source" },
-                { "from": "input://built/etc/hostname", "to": "tree:///from-pipeline" },
-            ] },
-            "inputs": {
-                "fetched": { "type": "org.osbuild.files", "origin": "org.osbuild.source", "references": [manifest::HELLO] },
-                "built": { "type": "org.osbuild.files", "origin": "org.osbuild.pipeline", "references": { "name:tree": { "file": "etc/hostname" } } },
-            },
-        }),
-        truncate("data.img", "1M"),
-        truncate("hashes.img", "1M"),
-        json!({
-            "type": "org.osbuild.dmverity",
-            "options": { "root_hash_file": "root-hash" },
-            "devices": { "data_device": loopback("data.img"), "hash_device": loopback("hashes.img") },
-        }),
-    ]
-}
-
-/// The sample, with more stages and a pipeline that is built outside from what was built inside.
-fn document() -> Value {
-    let text = std::fs::read_to_string(paths::sample("encrypted-volumes.json")).expect("a sample");
-    let mut document: Value = serde_json::from_str(&text).expect("JSON");
-    let pipelines = document["pipelines"].as_array_mut().expect("pipelines");
-    let image = pipelines[1]["stages"].as_array_mut().expect("stages");
-    image.extend(more());
-    image.extend(esp::stages());
-    pipelines.insert(0, esp::content());
-    pipelines.push(json!({ "name": "outside", "stages": [{
-        "type": "org.osbuild.copy",
-        "options": { "paths": [{ "from": "input://image/from-plain", "to": "tree:///taken" }] },
-        "inputs": { "image": { "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": ["name:image"] } },
-    }] }));
-    document["sources"] = manifest::hello_source();
-    document
-}
-
-#[test]
-fn an_ordinary_user_builds_volumes_and_containers_in_a_virtual_machine() {
-    if !can_run() {
-        return;
-    }
-    let scratch = Scratch::new();
-    let file = scratch.json("manifest.json", &document());
-    let build = user::machine(&scratch).build(
-        "--json --in-vm image --export image --export outside --checkpoint org.osbuild.lvm2.metadata",
-    );
-    let ended = build
-        .env("OSBUILD_WASM_KERNEL", kernel())
-        .arg(&file)
-        .limit(LIMIT)
-        .run()
-        .expect(0);
-    machine::assert_nothing_left(scratch.root());
-    for name in [
-        "image/from-volume",
-        "image/from-fat",
-        "image/from-plain",
-        "outside/taken",
-    ] {
-        assert_eq!(scratch.read(&format!("out/{name}")), "sealed\n", "{name}");
-    }
-    assert_eq!(scratch.read("out/image/from-source"), "hello\n");
-    assert_eq!(scratch.read("out/image/from-pipeline"), "sealed\n");
-    assert!(scratch.read("out/image/root-hash").trim().len() >= 64);
-    // The result document has the stages as any other.
-    let result = ended.json();
-    let log = result["log"]["image"].as_array().expect("stages").len();
-    assert_eq!(log, 8 + more().len() + esp::stages().len());
-    // The tree after a stage in the middle is in the store: two stages have that type.
-    let objects = std::fs::read_dir(scratch.path("store/objects")).expect("objects");
-    assert_eq!(objects.count(), 2);
-    esp::is_as_without_kernel(&scratch, "out/image");
 }
 
 #[test]
