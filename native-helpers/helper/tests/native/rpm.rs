@@ -264,7 +264,7 @@ fn a_database_whose_path_rpm_would_expand_is_refused_and_so_is_rpm_without_grant
             path: Some(path.into()),
             ..database()
         };
-        let failure = session.call(Query { database: database }, &[]).unwrap_err();
+        let failure = session.call(Query { database }, &[]).unwrap_err();
         assert_eq!(failure.code, ErrorCode::Invalid, "{path}");
     }
     assert!(!bench.tree().join("evil").exists());

@@ -279,13 +279,13 @@ impl Calls {
 
     pub fn info(&self, path: String) -> Result<ImageInfo, Failure> {
         let image = self.open(&path, OFlags::PATH);
-        self.session.call(Info { path: path }, &[image.as_fd()])
+        self.session.call(Info { path }, &[image.as_fd()])
     }
 }
 
 pub fn attach(path: &str) -> Attach {
     Attach {
-        path: path.into(),
+        path.into(),
         offset: 0,
         size: None,
         sector_size: 512,
