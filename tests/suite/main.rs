@@ -11,6 +11,7 @@ mod cache;
 mod callers;
 mod capabilities;
 mod content;
+mod deployed_programs;
 mod disks;
 mod help;
 mod house;

@@ -31,7 +31,7 @@ pub fn run(session: &mut Session, run: &Run, files: Vec<OwnedFd>) -> Result<Outc
         directory: working_directory(run.directory.as_deref())?,
         input: input(access, &run.input, &mut files)?,
         output: output(access, &run.output, &mut files)?,
-        shown: all_shown(access, run.root, &run.binds)?,
+        shown: shown(access, run.root, &run.binds)?,
         ..Tool::new(&run.program, &run.arguments)
     };
     let finished = session.run(tool)?;
@@ -86,54 +86,65 @@ fn stream(access: &Access, files: &mut Files, path: &str, need: Need) -> Result<
     }
 }
 
-/// What the binds show. A /dev for programs that chroot has the devices that programs see.
-fn all_shown(access: &Access, root: Root, binds: &[Bind]) -> Result<Vec<Shown>, Failure> {
+fn shown(access: &Access, root: Root, binds: &[Bind]) -> Result<Vec<Shown>, Failure> {
     let mut all = Vec::new();
     for bind in binds {
-        let shown = shown(access, root, bind)?;
-        let devices = match &shown {
-            Shown::Dev(target) => devices_in(access, target)?,
-            _ => Vec::new(),
-        };
-        all.push(shown);
-        all.extend(devices);
+        match root {
+            Root::BuildRoot => all.extend(in_build_root(access, bind)?),
+            Root::Tree => all.push(in_tree_root(access, bind)?),
+        }
     }
     Ok(all)
 }
 
-fn devices_in(access: &Access, dev: &Path) -> Result<Vec<Shown>, Failure> {
-    let devices = device::of_programs(access)?.into_iter();
-    let inside = devices.filter_map(|(node, contract)| {
-        let target = dev.join(contract.strip_prefix("/dev").ok()?);
-        Some(Shown::Device { node, target })
-    });
-    Ok(inside.collect())
-}
-
-fn shown(access: &Access, root: Root, bind: &Bind) -> Result<Shown, Failure> {
-    match root {
-        Root::BuildRoot => in_build_root(access, bind),
-        Root::Tree => in_tree_root(access, bind),
-    }
-}
-
-/// Both paths are contract paths; /dev, /proc and /sys as source are those of the sandbox, for programs that chroot.
-fn in_build_root(access: &Access, bind: &Bind) -> Result<Shown, Failure> {
+/// Both paths are contract paths; as source, what the sandbox has at its top is there for programs that chroot.
+fn in_build_root(access: &Access, bind: &Bind) -> Result<Vec<Shown>, Failure> {
     let target = match access.locate(&bind.target) {
         Ok(_) => access.sandbox_path(&bind.target, Need::Read)?,
         Err(_) => sandbox::private_target(&bind.target)?,
     };
-    match bind.source.as_str() {
-        "/dev" if !bind.read_only => Ok(Shown::Dev(target)),
-        "/proc" if !bind.read_only => Ok(Shown::Proc(target)),
-        "/sys" if bind.read_only => Ok(Shown::Sys(target)),
-        "/dev" | "/proc" => Err(invalid(
+    match (bind.source.as_str(), bind.read_only) {
+        ("/dev", false) => dev(access, target),
+        ("/proc", false) => Ok(vec![Shown::Proc(target)]),
+        ("/run", false) => run_directory(access, target),
+        ("/sys", true) => Ok(vec![Shown::Sys(target)]),
+        ("/tmp", false) => Ok(vec![Shown::Memory(target, 0o1777)]),
+        ("/var", false) => Ok(vec![Shown::Var(target)]),
+        ("/dev" | "/proc" | "/run" | "/tmp" | "/var", true) => Err(invalid(
             &bind.source,
             "this can be shown as it is only, not read-only",
         )),
-        "/sys" => Err(invalid(&bind.source, "this can be shown read-only only")),
-        source => host_path(access, source, bind, target),
+        ("/sys", false) => Err(invalid(&bind.source, "this can be shown read-only only")),
+        (source, _) => Ok(vec![host_path(access, source, bind, target)?]),
     }
+}
+
+/// A /dev with the devices that programs see.
+fn dev(access: &Access, target: PathBuf) -> Result<Vec<Shown>, Failure> {
+    let devices = device::of_programs(access)?.into_iter();
+    let inside: Vec<_> = devices
+        .filter_map(|(node, contract)| {
+            let target = target.join(contract.strip_prefix("/dev").ok()?);
+            Some(Shown::Device { node, target })
+        })
+        .collect();
+    Ok([Shown::Dev(target)].into_iter().chain(inside).collect())
+}
+
+/// A /run with what programs see of the grant.
+fn run_directory(access: &Access, target: PathBuf) -> Result<Vec<Shown>, Failure> {
+    let parts = access.parts()?.into_iter();
+    let inside: Vec<_> = parts
+        .filter_map(|part| {
+            Some(Shown::File {
+                target: target.join(part.target.strip_prefix("/run").ok()?),
+                file: part.file,
+                read_only: !part.writable,
+            })
+        })
+        .collect();
+    let run = Shown::Memory(target, 0o755);
+    Ok([run].into_iter().chain(inside).collect())
 }
 
 /// Both paths are paths inside the tree.

@@ -33,6 +33,17 @@ impl Access {
         self.place_around(contract) == Some(true)
     }
 
+    /// What programs see of all granted directories, the outer ones first.
+    pub fn parts(&self) -> Result<Vec<Part>, Failure> {
+        let mut directories: Vec<_> = self.grant.directories.iter().collect();
+        directories.sort_by_key(|directory| directory.contract.len());
+        let mut parts = Vec::new();
+        for directory in directories {
+            parts.extend(self.parts_of(directory)?);
+        }
+        Ok(parts)
+    }
+
     /// What programs see of a granted directory: all of it or places in it, the outer ones first. A place that is not there
     /// is left out, and so is one that a link leads away from.
     pub fn parts_of(&self, directory: &Directory) -> Result<Vec<Part>, Failure> {

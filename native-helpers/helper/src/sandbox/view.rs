@@ -74,6 +74,10 @@ pub enum Shown {
     Proc(PathBuf),
     /// Its /sys, read only.
     Sys(PathBuf),
+    /// Its /var.
+    Var(PathBuf),
+    /// An empty directory in memory, with this mode.
+    Memory(PathBuf, u32),
 }
 
 impl Shown {
@@ -105,11 +109,7 @@ impl View {
         if access.grant.places.is_some() {
             view.put(GIVEN, What::Frame);
         }
-        let mut directories: Vec<_> = access.grant.directories.iter().collect();
-        directories.sort_by_key(|directory| directory.contract.len());
-        for directory in directories {
-            view.parts(access.parts_of(directory)?);
-        }
+        view.parts(access.parts()?);
         Ok(view)
     }
 
@@ -214,6 +214,8 @@ impl View {
                 self.put(target, What::Proc { cmdline });
             }
             Shown::Sys(target) => self.put(target, What::Sys),
+            Shown::Var(target) => self.file(open_own(&scratch.var())?, target, How::Write),
+            Shown::Memory(target, mode) => self.put(target, What::Memory(mode)),
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             .flag("--with-static-configs", options.static_configs)
             .arg(mounts.root());
         for directory in HOST_DIRECTORIES {
-            command = command.bind(directory, path::join(&root, directory), false);
+            command = command.bind(directory, path::join(&root, directory), directory == "/sys");
         }
         command.run()
     })
