@@ -1,7 +1,7 @@
 //! Live media of CoreOS, made of a small system: `coreos-installer`, which Debian does not have, is a script that looks at what the real
 //! one looks at.
 use base64::prelude::{BASE64_STANDARD, Engine};
-use osbuild_wasm_tests::{Scratch, machine, program::through_shell_in_namespace};
+use osbuild_wasm_tests::{Program, Scratch, machine, program::through_shell_in_namespace};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -415,4 +415,24 @@ fn the_root_of_a_live_medium_is_erofs_where_its_image_says_so() {
     assert_eq!(first, "root.erofs\n");
     let archive = std::fs::read(scratch.path("out/live/rootfs.img")).expect("the archive");
     assert_eq!(archive[1148..1152], 0xe0f5_e1e2_u32.to_le_bytes());
+}
+
+#[test]
+fn a_plan_says_that_a_live_medium_takes_block_devices() {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    write_deployed(&scratch, "{}");
+    write_installed(&scratch);
+    let file = scratch.json("manifest.json", &document(&scratch));
+    let plan = |devices: &str| {
+        Program::new("plan --format json")
+            .arg(devices)
+            .arg(&file)
+            .run()
+    };
+    plan("--devices=loop").expect(0);
+    let refused = plan("--devices=none").expect(1);
+    refused.says("it needs block devices for coreos-installer");
 }

@@ -226,8 +226,12 @@ fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<S
     Some(format!("a block device for {program}"))
 }
 
-/// What an assembler needs that attaches devices itself: zipl alone works on the disk while its file systems are mounted.
+/// What a module needs that attaches devices itself: coreos-installer mounts the partitions of disk images, and zipl works on the disk
+/// while its file systems are mounted.
 fn attaches(stage: &Stage) -> Option<String> {
+    if stage.module == "org.osbuild.coreos.live-artifacts.mono" {
+        return Some("it needs block devices for coreos-installer".into());
+    }
     let loader = stage.options.get("bootloader")?.get("type")?.as_str()?;
     let needs = stage.module == "org.osbuild.qemu" && loader == "zipl";
     needs.then(|| "it needs a block device for zipl".into())
