@@ -167,7 +167,7 @@ fn is_directory(object: BorrowedFd<'_>) -> bool {
 }
 
 fn values(object: BorrowedFd<'_>) -> rustix::io::Result<Vec<(String, Vec<u8>)>> {
-    let path = descriptor_path(&object);
+    let path = descriptor_path(object);
     let mut buffer = vec![0; 512];
     let names = match listxattr(&path, &mut buffer[..]) {
         Err(Errno::RANGE) => {
