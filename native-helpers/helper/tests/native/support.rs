@@ -285,7 +285,7 @@ impl Calls {
 
 pub fn attach(path: &str) -> Attach {
     Attach {
-        path.into(),
+        path: path.into(),
         offset: 0,
         size: None,
         sector_size: 512,
