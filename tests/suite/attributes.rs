@@ -219,3 +219,25 @@ fn opaque_marks_of_overlays_stay_in_the_store_and_an_export_keeps_them_or_says_s
         );
     }
 }
+
+#[test]
+fn what_is_in_the_build_root_is_copied_without_the_helper_that_sees_trusted_attributes() {
+    if !machine::offers(&["unshare", "grub-mkimage"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let options = json!({
+        "product": { "name": "p", "version": "1" },
+        "kernel": { "dir": "/images/pxeboot", "opts": [] },
+        "isolabel": "L",
+    });
+    let stage = manifest::stage("org.osbuild.grub2.iso.legacy", options);
+    Program::new("run --export tree")
+        .arg(scratch.json("manifest.json", &manifest::tree(json!([stage]))))
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .run()
+        .expect(0);
+    let modules = scratch.path("out/tree/boot/grub2/i386-pc");
+    assert!(modules.join("normal.mod").is_file());
+}

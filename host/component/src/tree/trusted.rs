@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// The class.
 const CLASS: &str = "trusted.";
 
+/// Where the directories of a run are. What else is granted is the build root's, which the helper does not have.
+const OF_RUN: &str = "/run/osbuild/";
+
 /// One attribute of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trusted {
@@ -27,7 +30,7 @@ impl State {
     /// The attributes of an object in a directory that is granted for reading only, which stay as they are.
     fn trusted_of(&mut self, path: &str) -> Result<Vec<(String, Vec<u8>)>> {
         let located = self.roots.locate(path)?;
-        if located.access != Access::Read {
+        if located.access != Access::Read || !located.contract.starts_with(OF_RUN) {
             return Ok(Vec::new());
         }
         let root = located.contract.into_owned();
@@ -63,11 +66,13 @@ impl State {
 
     /// What a copy of `source` takes along.
     pub(super) fn trusted_below(&mut self, source: &str, follow: bool) -> Result<Vec<Trusted>> {
-        let Ok(object) = self.roots.examined(source, follow) else {
+        let located = self.roots.locate(source);
+        let is_of_run = located.is_ok_and(|located| located.contract.starts_with(OF_RUN));
+        match self.roots.examined(source, follow) {
+            Ok(object) if is_of_run => self.helpers.trusted(&object),
             // The copy says why.
-            return Ok(Vec::new());
-        };
-        self.helpers.trusted(&object)
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Gives it to the copy, which is at `to`, as far as the rights allow.
