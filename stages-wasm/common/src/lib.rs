@@ -23,6 +23,7 @@ pub mod kickstart;
 pub mod lines;
 pub mod live;
 pub mod lorax;
+pub mod losses;
 pub mod luks;
 pub mod lvm;
 pub mod mkfs;

@@ -3,6 +3,7 @@
     clippy::print_stderr,
     reason = "standard error of a component is its log"
 )]
+use crate::losses::Losses;
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 use osbuild_stage::name::{from_bytes, to_bytes};
@@ -44,10 +45,13 @@ fn write(
         keep(to.open(name)?, members, &mut writer)
             .with_context(|| format!("{name} exists and is no zip archive"))?;
     }
+    let mut losses = Losses::default();
     for (member, metadata) in members {
+        losses.note_all(tree, member.trim_end_matches('/'))?;
         add(tree, member, metadata, level, &mut writer)
             .with_context(|| format!("cannot archive {member}"))?;
     }
+    losses.log();
     Ok(writer.finish().map_err(zip_error)?.flush()?)
 }
 

@@ -4,6 +4,7 @@
     reason = "standard error of a component is its log"
 )]
 use super::header::{Format, Member, TRAILER};
+use crate::losses::Losses;
 use crate::tar::header::{self as tar, Member as TarMember};
 use crate::tar::output::Output;
 use crate::tar::pax::Records;
@@ -49,6 +50,7 @@ pub fn create(tree: &Tree, to: &Tree, name: &str, options: Options) -> Result<()
         inodes: 0,
         numbers: HashMap::new(),
         waiting: HashMap::new(),
+        losses: Losses::default(),
     };
     if options.append {
         let (end, inodes) = end_of(&to.open(name)?, options.format)
@@ -117,6 +119,7 @@ struct Writer<'a> {
     numbers: HashMap<(u64, u64), u64>,
     /// Members whose content follows with the last name of their inode.
     waiting: HashMap<(u64, u64), Vec<(String, Member)>>,
+    losses: Losses,
 }
 
 impl Writer<'_> {
@@ -149,6 +152,7 @@ impl Writer<'_> {
             return Ok(());
         };
         eprintln!("{path}");
+        self.losses.note_all(self.tree, path)?;
         if matches!(self.options.format, Format::Tar | Format::Ustar) {
             return self.add_tar(path, &metadata);
         }
@@ -301,6 +305,7 @@ impl Writer<'_> {
             Format::Tar | Format::Ustar => self.output.put(&[0; 2 * tar::BLOCK])?,
             format => self.output.put(&Member::trailer().bytes(format)?)?,
         }
+        self.losses.log();
         self.output.end(BLOCK)
     }
 }

@@ -3,8 +3,10 @@
     clippy::print_stderr,
     reason = "standard error of a component is its log"
 )]
+use crate::losses::Losses;
 use osbuild_stage::name::from_bytes;
 use osbuild_stage::{Context, Error, FileType, Result, Timestamp, Tree, bail, path};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use tar::EntryType;
 
@@ -12,23 +14,24 @@ use tar::EntryType;
 const BUFFER: usize = 1 << 20;
 const PAGE: usize = 4096;
 
-/// Unpacks what `archive` yields (decompressed) into `tree`, as tar(1) does for root: owners by number, modes and times as stored, no
-/// extended attributes.
+/// Unpacks what `archive` yields (decompressed) into `tree`, as tar(1) does for root: owners by number, modes and times as stored. Says
+/// which extended attributes there are: none are restored.
 ///
 /// Leading slashes of names are dropped; a name with `..` is refused. What is in the way is replaced, directories are kept. Symbolic
 /// links that could lead out of the directory are made last, so that no member is written through them.
-pub fn extract(archive: impl Read, tree: &Tree) -> Result<()> {
+pub fn extract(archive: impl Read, tree: &Tree) -> Result<Losses> {
     unpack(archive, tree, false)
 }
 
 /// As [`extract`], over what layers below have: where one of the two is no directory nothing of the lower one is left, and a directory
 /// has the attributes of the upper one only (image specification of OCI, "Applying Changesets").
-pub fn extract_layer(archive: impl Read, tree: &Tree) -> Result<()> {
+pub fn extract_layer(archive: impl Read, tree: &Tree) -> Result<Losses> {
     unpack(archive, tree, true)
 }
 
-fn unpack(archive: impl Read, tree: &Tree, is_layer: bool) -> Result<()> {
+fn unpack(archive: impl Read, tree: &Tree, is_layer: bool) -> Result<Losses> {
     let mut archive = tar::Archive::new(archive);
+    let mut losses = Losses::default();
     let mut work = Extraction {
         tree,
         is_layer,
@@ -41,13 +44,25 @@ fn unpack(archive: impl Read, tree: &Tree, is_layer: bool) -> Result<()> {
         let (Some(member), kind) = (member, entry.header().entry_type()) else {
             continue;
         };
+        let attributes = member.attributes.iter();
+        attributes.for_each(|name| losses.note(name, shown(&member.path)));
         work.add(&member, kind, &mut entry)
             .with_context(|| format!("cannot extract `{}`", member.path))?;
     }
-    work.finish()
+    work.finish()?;
+    Ok(losses)
+}
+
+/// The directory itself has a name, too.
+fn shown(path: &str) -> &str {
+    match path {
+        "" => ".",
+        path => path,
+    }
 }
 
 /// What the headers say of one member.
+#[derive(Clone)]
 struct Member {
     path: String,
     link: String,
@@ -58,6 +73,8 @@ struct Member {
     node: (u32, u32),
     /// Size with its holes, for the sparse format of POSIX archives.
     sparse_size: Option<u64>,
+    /// Names of its extended attributes.
+    attributes: BTreeSet<String>,
 }
 
 impl Member {
@@ -73,6 +90,7 @@ impl Member {
             nanoseconds: 0,
         };
         let mut sparse_size = None;
+        let mut attributes = BTreeSet::new();
         for record in entry.pax_extensions()?.into_iter().flatten() {
             let record = record?;
             match record.key_bytes() {
@@ -84,7 +102,7 @@ impl Member {
                         "`{name}` is stored in the sparse format 0.0 or 0.1: only 1.0 is supported"
                     )
                 }
-                _ => {}
+                key => attributes.extend(attribute(key)),
             }
         }
         let header = entry.header();
@@ -104,7 +122,18 @@ impl Member {
                 header.device_minor().ok().flatten().unwrap_or(0),
             ),
             sparse_size,
+            attributes,
         }))
+    }
+}
+
+/// The extended attribute that a record of this key has.
+fn attribute(key: &[u8]) -> Option<String> {
+    match key {
+        b"RHT.security.selinux" => Some("security.selinux".into()),
+        b"SCHILY.acl.access" => Some("system.posix_acl_access".into()),
+        b"SCHILY.acl.default" => Some("system.posix_acl_default".into()),
+        key => key.strip_prefix(b"SCHILY.xattr.").map(from_bytes),
     }
 }
 
@@ -209,8 +238,7 @@ impl Extraction<'_> {
             Some((link, _)) => {
                 let another = Member {
                     path: member.path.clone(),
-                    link: link.link.clone(),
-                    ..*link
+                    ..link.clone()
                 };
                 self.delay(&another)
             }
@@ -244,14 +272,7 @@ impl Extraction<'_> {
     fn delay(&mut self, member: &Member) -> Result<()> {
         self.tree.write_new(&member.path, "")?;
         let inode = self.tree.lstat(&member.path)?.inode;
-        self.links.push((
-            Member {
-                path: member.path.clone(),
-                link: member.link.clone(),
-                ..*member
-            },
-            inode,
-        ));
+        self.links.push((member.clone(), inode));
         Ok(())
     }
 

@@ -19,7 +19,9 @@ fn main() -> ExitCode {
             bail!("{prefix}: the tree has no such directory to extract into");
         }
         let archive = decompress::any(Tree::contract().open(&source)?)?;
-        tar::extract(archive, &arguments.tree.below(prefix))
-            .with_context(|| format!("archive {source}"))
+        let losses = tar::extract(archive, &arguments.tree.below(prefix))
+            .with_context(|| format!("archive {source}"))?;
+        losses.log();
+        Ok(())
     })
 }
