@@ -22,7 +22,8 @@ fn main() -> ExitCode {
             .args([
                 "copy",
                 &format!("dir:{}", image.path),
-                &format!("oci:{copy}"),
+                // flatpak takes an image of a layout only by its name there.
+                &format!("oci:{copy}:latest"),
             ])
             .run()?;
         Command::new("flatpak")
