@@ -1,7 +1,11 @@
-//! Where a missing tool comes from.
+//! What to do about a program that is missing or does not start.
+
+use std::io;
+use std::path::Path;
 
 use osbuild_wasm_packages::package_of;
 use osbuild_wasm_protocol::{ErrorCode, Failure};
+use rustix::io::Errno;
 
 /// The failure for a program that is not in `place`.
 pub fn missing_tool(program: &str, place: &str) -> Failure {
@@ -12,4 +16,18 @@ pub fn missing_tool(program: &str, place: &str) -> Failure {
         program,
         format!("{place} has no such program: install {package} there"),
     )
+}
+
+/// The failure for a program that is there and that the kernel does not start.
+pub fn not_started(program: &Path, error: &io::Error) -> Failure {
+    let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
+    let name = program.to_string_lossy();
+    let mut failure = Failure::system(errno, name, "cannot start this program");
+    if errno == Errno::NOEXEC {
+        failure.detail += &format!(
+            ": it is not for this machine ({}); programs for others need an emulator (qemu-user-static) in binfmt_misc, with flag F",
+            std::env::consts::ARCH
+        );
+    }
+    failure
 }

@@ -19,7 +19,7 @@ use super::assemble;
 use super::spec::{Bounds, Position, Spec};
 use crate::failure::{About, invalid};
 use crate::seccomp::{Measured, Requests};
-use crate::{privilege, seccomp};
+use crate::{hint, privilege, seccomp};
 
 /// Word of the command line that stands for all this.
 pub const COMMAND: &str = "sandbox";
@@ -109,7 +109,8 @@ fn start(spec: &Spec, files: &[OwnedFd]) -> Result<Pid, Failure> {
         terminal: program.terminal,
     };
     confine(&mut command, confinement);
-    let child = command.spawn().about(&path, "start this program")?;
+    let started = command.spawn();
+    let child = started.map_err(|error| hint::not_started(Path::new(&path), &error))?;
     i32::try_from(child.id())
         .ok()
         .and_then(Pid::from_raw)
