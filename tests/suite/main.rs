@@ -24,6 +24,7 @@ mod outputs;
 mod pages;
 mod plugins;
 mod privileges;
+mod real;
 mod record;
 mod record_of_mounts;
 mod report;
