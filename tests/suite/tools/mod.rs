@@ -9,6 +9,7 @@
 mod accounts;
 mod archives;
 mod files;
+mod layers;
 mod ostree;
 mod random;
 mod systemd;

@@ -1,7 +1,7 @@
 //! The file system of an image in the layout `dir`: its layers on top of each other.
 use crate::{decompress, tar};
 use osbuild_stage::name::from_bytes;
-use osbuild_stage::{Context, Result, Tree, bail, path};
+use osbuild_stage::{Context, FileType, Result, Tree, bail, path};
 use serde::Deserialize;
 use std::io::Read;
 
@@ -47,19 +47,18 @@ struct Notes {
 
 fn apply(image: &Tree, name: &str, tree: &Tree) -> Result<()> {
     let notes = Notes::read(decompress::any(image.open(name)?)?)?;
-    for directory in notes
-        .opaque
-        .iter()
-        .filter(|directory| tree.is_dir(directory).unwrap_or(false))
-    {
-        for entry in tree.list(directory)? {
-            tree.remove_all(&path::join(directory, &entry.name))?;
+    for directory in &notes.opaque {
+        if is_directory(tree, directory)? {
+            for entry in tree.list(directory)? {
+                tree.remove_all(&path::join(directory, &entry.name))?;
+            }
         }
     }
-    notes
-        .removed
-        .iter()
-        .try_for_each(|path| tree.remove_all(path))?;
+    for path in &notes.removed {
+        if is_directory(tree, path::parent(path))? {
+            tree.remove_all(path)?;
+        }
+    }
     tar::extract_layer(decompress::any(image.open(name)?)?, tree)?;
     for path in &notes.removed {
         tree.remove_if_exists(&marker(path))?;
@@ -69,6 +68,18 @@ fn apply(image: &Tree, name: &str, tree: &Tree) -> Result<()> {
     }
     let mut xattrs = notes.xattrs.iter();
     xattrs.try_for_each(|(path, name, value)| tree.set_xattr(path, name, value))
+}
+
+/// Whether the layers below have this directory. A link to one is none: the upper layer's directory takes its place.
+fn is_directory(tree: &Tree, path: &str) -> Result<bool> {
+    let mut place = String::new();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        place = path::join(&place, part);
+        if !tree.exists_itself(&place)? || tree.lstat(&place)?.kind != FileType::Directory {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The file by which a layer says that `path` is removed.

@@ -19,7 +19,8 @@ pub fn spell_out_opaque(tree: &Tree, storage: &str) -> Result<()> {
             continue;
         }
         let lower = lower(&overlay, &layer.name)?;
-        let mut opaque = Vec::new();
+        let of_root = overlay.xattr(&upper, OPAQUE)?.map(|_| upper.clone());
+        let mut opaque: Vec<_> = of_root.into_iter().collect();
         overlay.walk(&upper, &mut |path, metadata| {
             let is_directory = metadata.kind == FileType::Directory;
             if is_directory && overlay.xattr(path, OPAQUE)?.is_some() {
@@ -29,11 +30,7 @@ pub fn spell_out_opaque(tree: &Tree, storage: &str) -> Result<()> {
         })?;
         for directory in opaque {
             let inner = directory.strip_prefix(&upper).unwrap_or_default();
-            for lower in &lower {
-                if leads_to_directory(&overlay, lower, inner)? {
-                    hide(&overlay, &path::join(lower, inner), &directory)?;
-                }
-            }
+            spell_out(&overlay, &upper, inner, &lower)?;
             overlay.remove_xattr(&directory, OPAQUE)?;
         }
     }
@@ -63,30 +60,51 @@ fn lower(overlay: &Tree, layer: &str) -> Result<Vec<String>> {
     links.map(place).collect()
 }
 
-/// Whether a layer has this directory, by no link.
-fn leads_to_directory(overlay: &Tree, layer: &str, inner: &str) -> Result<bool> {
-    let mut place = layer.to_owned();
-    for part in inner.split('/').filter(|part| !part.is_empty()) {
-        place = path::join(&place, part);
-        if !is_directory(overlay, &place)? {
-            return Ok(false);
+/// Makes whiteouts in a directory of the layer `upper`, and in those below it, for what would be seen of the layers below.
+fn spell_out(overlay: &Tree, upper: &str, inner: &str, lower: &[String]) -> Result<()> {
+    let seen = seen_through(overlay, inner, lower)?;
+    let directory = path::join(upper, inner);
+    for lower in &seen {
+        for entry in overlay.list(lower)? {
+            let above = path::join(&directory, &entry.name);
+            if !overlay.exists_itself(&above)? {
+                overlay.create_node(&above, FileType::CharacterDevice, 0, 0, 0)?;
+            }
         }
     }
-    Ok(true)
-}
-
-/// Makes whiteouts in `upper` for what `lower` has and it has not.
-fn hide(overlay: &Tree, lower: &str, upper: &str) -> Result<()> {
-    for entry in overlay.list(lower)? {
-        let (below, above) = (
-            path::join(lower, &entry.name),
-            path::join(upper, &entry.name),
-        );
-        if !overlay.exists_itself(&above)? {
-            overlay.create_node(&above, FileType::CharacterDevice, 0, 0, 0)?;
-        } else if entry.kind == FileType::Directory && is_directory(overlay, &above)? {
-            hide(overlay, &below, &above)?;
-        }
+    // Without anything below, a whiteout would be seen itself.
+    if seen.is_empty() {
+        return Ok(());
+    }
+    for entry in directories(overlay, &directory)? {
+        spell_out(overlay, upper, &path::join(inner, &entry.name), lower)?;
     }
     Ok(())
+}
+
+/// The directories of lower layers that one of an upper layer is merged with: those down to the first layer that has something else
+/// in the place, or hides what is below it.
+fn seen_through(overlay: &Tree, inner: &str, lower: &[String]) -> Result<Vec<String>> {
+    let mut seen = Vec::new();
+    for layer in lower {
+        let (mut place, mut opaque, mut there) = (layer.clone(), false, true);
+        for part in inner.split('/').filter(|part| !part.is_empty()) {
+            place = path::join(&place, part);
+            there = overlay.exists_itself(&place)?;
+            if !there {
+                break;
+            }
+            if overlay.lstat(&place)?.kind != FileType::Directory {
+                return Ok(seen);
+            }
+            opaque |= overlay.xattr(&place, OPAQUE)?.is_some();
+        }
+        if there {
+            seen.push(place);
+        }
+        if opaque {
+            break;
+        }
+    }
+    Ok(seen)
 }
