@@ -4,7 +4,7 @@ use super::ostree::upstream;
 use super::{Server, build};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use osbuild_stage_test::tree::Snapshot;
-use osbuild_wasm_tests::{Program, Scratch, machine};
+use osbuild_wasm_tests::{Program, Scratch, machine, user};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -199,8 +199,11 @@ const CHANGES: [&str; 3] = [
     "rm -r /d/e; echo again >/d/gone; touch -d 2001-02-03 /d/gone; chown 56:78 /d; mv /keep/link /keep/moved; echo 8 >>/keep/hard",
 ];
 
-/// Makes an image of several layers with podman and puts it into a registry; gives its id and the digest of its manifest.
-fn layered(scratch: &Scratch, podman: &Podman, registry: &str) -> (String, String) {
+/// The image that podman makes of the layers.
+const LAYERED: &str = "localhost/l:3";
+
+/// Makes [`LAYERED`].
+fn layered(scratch: &Scratch, podman: &Podman) {
     let base = "mkdir -p root/usr/bin; cp $(command -v busybox) root/usr/bin/; busybox --install -s root/usr/bin; \
                 tar -C root -cf root.tar .; $podman import --quiet root.tar localhost/l:0";
     let base = podman.script(base).directory(scratch.root());
@@ -215,13 +218,17 @@ fn layered(scratch: &Scratch, podman: &Podman, registry: &str) -> (String, Strin
         let program = podman.script(&script).env("CHANGE", change);
         program.run().expect(0);
     }
-    let last = format!("localhost/l:{}", CHANGES.len());
+}
+
+/// Puts [`LAYERED`] into a registry; gives its id and the digest of its manifest.
+fn pushed(scratch: &Scratch, podman: &Podman, registry: &str) -> (String, String) {
+    layered(scratch, podman);
     let digest = scratch.path("digest");
     podman.says(&format!(
-        "push --quiet --tls-verify=false --digestfile {} {last} docker://{registry}/layered:1",
+        "push --quiet --tls-verify=false --digestfile {} {LAYERED} docker://{registry}/layered:1",
         digest.display()
     ));
-    let id = podman.inspect(&last)["Id"].as_str().unwrap().to_owned();
+    let id = podman.inspect(LAYERED)["Id"].as_str().unwrap().to_owned();
     (format!("sha256:{id}"), fs::read_to_string(digest).unwrap())
 }
 
@@ -234,7 +241,7 @@ fn an_image_of_podman_is_deployed_as_podman_mounts_it_and_copied_to_where_podman
     let registry = registry(&scratch);
     let host = format!("localhost:{}", registry.port);
     let podman = Podman::new(&scratch, "podman", "state", "overlay");
-    let (id, digest) = layered(&scratch, &podman, &host);
+    let (id, digest) = pushed(&scratch, &podman, &host);
     let inputs = json!({ "images": {
         "type": "org.osbuild.containers", "origin": "org.osbuild.source", "references": { &id: { "name": "localhost/copied:1" } },
     }});
@@ -293,6 +300,49 @@ fn an_image_of_podman_is_deployed_as_podman_mounts_it_and_copied_to_where_podman
         );
     }
     drop(registry);
+    machine::assert_nothing_left(scratch.root());
+}
+
+#[test]
+fn what_layers_hide_stays_hidden_in_the_storage_of_an_ordinary_user() {
+    if !machine::offers(&[&PROGRAMS[..], &user::PROGRAMS].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let podman = Podman::new(&scratch, "podman", "state", "overlay");
+    layered(&scratch, &podman);
+    let archive = scratch.path("image.tar");
+    podman.says(&format!(
+        "save --quiet --format oci-archive --output {} {LAYERED}",
+        archive.display()
+    ));
+    let digest = format!(
+        "sha256:{}",
+        hex::encode(Sha256::digest(fs::read(&archive).unwrap()))
+    );
+    let mut copy = stage(
+        "copy",
+        json!({ "paths": [{ "from": format!("input://file/{digest}"), "to": "tree:///image.tar" }] }),
+    );
+    copy["inputs"] = json!({ "file": { "type": "org.osbuild.files", "origin": "org.osbuild.source", "references": [digest] } });
+    let mut store = stage(
+        "skopeo",
+        json!({ "destination": { "type": "containers-storage", "storage-path": "/storage" } }),
+    );
+    store["inputs"] = json!({ "images": {
+        "type": "org.osbuild.containers", "origin": "org.osbuild.pipeline", "references": { "name:archive": { "name": "localhost/copied:1" } },
+    }});
+    let document = json!({
+        "version": "2",
+        "sources": { "org.osbuild.curl": { "items": { &digest: format!("file://{}", archive.display()) } } },
+        "pipelines": [{ "name": "archive", "stages": [copy] }, { "name": "storage", "stages": [store] }],
+    });
+    let user = user::machine(&scratch);
+    let build = user.build("--quiet --export storage");
+    build.arg(scratch.json("m.json", &document)).run().expect(0);
+    let podman = Podman::new(&scratch, "out/storage/storage", "user", "overlay");
+    let said = podman.says(&format!("{RUN} localhost/copied:1 find /d /o"));
+    assert_eq!(said, "/d\n/d/gone\n/o\n/o/new");
     machine::assert_nothing_left(scratch.root());
 }
 
