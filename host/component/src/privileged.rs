@@ -160,6 +160,27 @@ impl State {
         outcome
     }
 
+    /// Paths that a helper opens itself lead through no link either where none may.
+    fn refuse_links<'a>(
+        &self,
+        root: Root,
+        paths: impl IntoIterator<Item = &'a String>,
+    ) -> Result<()> {
+        for path in paths {
+            let path = self.seen(root, path);
+            self.pass(|roots| roots.refuse_link(&path))?;
+        }
+        Ok(())
+    }
+
+    /// The contract path for one of a program, which may be inside of the tree where that is its root.
+    fn seen<'a>(&self, root: Root, path: &'a str) -> Cow<'a, str> {
+        match root == Root::Tree && !self.roots.has(path) {
+            true => format!("{TREE}{path}").into(),
+            false => path.into(),
+        }
+    }
+
     /// What a helper works on: it does not do to an object what the component may not do itself.
     fn pass<T>(&self, find: impl FnOnce(&Roots) -> Result<T>) -> Result<T> {
         self.roots.record_result(find(&self.roots))
@@ -167,10 +188,7 @@ impl State {
 
     /// Opens a file that a program reads or writes; one that runs in the tree may be given a path inside of that.
     fn stream(&self, root: Root, path: &str, how: OpenMode) -> Result<OwnedFd> {
-        let path: Cow<'_, str> = match root == Root::Tree && !self.roots.has(path) {
-            true => format!("{TREE}{path}").into(),
-            false => path.into(),
-        };
+        let path = self.seen(root, path);
         self.pass(|roots| roots.stream(&path, how))
     }
 }
@@ -283,6 +301,8 @@ impl State {
 impl rpm::Host for State {
     fn import_key(&mut self, database: Database, key: Vec<u8>) -> Result<()> {
         let root = database.root.clone();
+        self.allow(Interface::Rpm, &root)?;
+        self.refuse_links(Root::BuildRoot, [&root])?;
         self.by_programs(Interface::Rpm, &root, |helpers| {
             helpers.import_key(database, key)
         })
@@ -290,6 +310,7 @@ impl rpm::Host for State {
 
     fn verify(&mut self, database: Database, package: String) -> Result<()> {
         self.allow(Interface::Rpm, &package)?;
+        self.refuse_links(Root::BuildRoot, [&database.root])?;
         let file = self.pass(|roots| roots.packages(std::slice::from_ref(&package)))?;
         self.helpers.verify(database, &package, &file)
     }
@@ -297,6 +318,7 @@ impl rpm::Host for State {
     fn install(&mut self, database: Database, transaction: Transaction) -> Result<()> {
         let root = database.root.clone();
         self.allow(Interface::Rpm, &root)?;
+        self.refuse_links(Root::BuildRoot, [&root])?;
         let packages = self.pass(|roots| roots.packages(&transaction.packages))?;
         self.by_programs(Interface::Rpm, &root, |helpers| {
             helpers.install(database, transaction, &packages)
@@ -304,7 +326,9 @@ impl rpm::Host for State {
     }
 
     fn query(&mut self, database: Database) -> Result<Vec<InstalledPackage>> {
-        self.allow(Interface::Rpm, &database.root)?.query(database)
+        self.allow(Interface::Rpm, &database.root)?;
+        self.refuse_links(Root::BuildRoot, [&database.root])?;
+        self.helpers.query(database)
     }
 }
 
@@ -359,6 +383,9 @@ impl command::Host for State {
     fn run(&mut self, request: Request) -> Result<Outcome> {
         let (root, program) = (request.root, request.program.clone());
         self.allow(Interface::Command, &program)?;
+        let binds = request.binds.iter();
+        let binds = binds.flat_map(|bind| [&bind.source, &bind.target]);
+        self.refuse_links(root, binds.chain(&request.directory))?;
         let mut streams = Vec::new();
         if let Input::File(path) = &request.input {
             streams.push(self.stream(root, path, OpenMode::Read)?);

@@ -1,6 +1,6 @@
 //! `links = "refuse"` of a policy: no path leads through a link.
 use super::{assert_fits, shown};
-use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, manifest};
+use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest};
 use serde_json::{Value, json};
 
 /// A tree with directories /usr/etc and /srv, where /etc and /www lead, and links to files and to nothing.
@@ -130,6 +130,26 @@ fn no_call_of_a_component_leads_through_a_link_where_links_are_refused() {
         let ok = format!("{}: ok", told(step));
         assert!(said.contains(&ok), "{step}\n{said}");
     }
+}
+
+#[test]
+fn no_bind_of_a_program_leads_through_a_link_where_links_are_refused() {
+    if !machine::offers(&["cat"]) {
+        return;
+    }
+    let shown = |directory: &str| {
+        let bind = [
+            format!("/run/osbuild/tree/{directory}"),
+            "/run/shown".into(),
+        ];
+        let run = json!({ "program": "cat", "arguments": ["/run/shown/there"], "bind": bind });
+        manifest::stage("test.programs", json!({ "runs": [run] }))
+    };
+    let programs = "programs = ['cat']\nasked-not-granted = 'withhold'\n";
+    let refuse = format!("{programs}links = 'refuse'");
+    run(shown("www"), programs).expect(0);
+    run(shown("srv"), &refuse).expect(0);
+    run(shown("www"), &refuse).expect(1).says(REFUSED);
 }
 
 #[test]

@@ -217,6 +217,18 @@ impl Roots {
         Err(denied(path, "outside of what this stage was granted"))
     }
 
+    /// Refuses a path that a helper will open, where it leads through a link and none may.
+    pub(crate) fn refuse_link(&self, path: &str) -> Result<()> {
+        if !self.gate.refuses_links() {
+            return Ok(());
+        }
+        match self.locate(path).map(|located| located.path_fd(true)) {
+            Ok(Err(Errno::LOOP)) => Err(from_errno(path, Errno::LOOP)),
+            // What is not granted, or not there, the helper refuses.
+            _ => Ok(()),
+        }
+    }
+
     /// How paths are resolved under the rights of this run.
     fn resolved(&self, how: ResolveFlags) -> ResolveFlags {
         match self.gate.refuses_links() {
