@@ -293,7 +293,7 @@ fn of_user(memory: &str, code: &str) -> Ended {
     let libraries = "import ctypes, mmap, os, socket, time\nlibc = ctypes.CDLL(None)";
     let types = "libc.mmap.restype = libc.shmat.restype = ctypes.c_void_p";
     let kept = "(ours, theirs), kept = socket.socketpair(), []";
-    let python = format!("{libraries}\n{types}\n{kept}\n{code}\ntime.sleep(4)");
+    let python = format!("{libraries}\n{types}\n{kept}\n{code}");
     let run = json!({ "program": "python3", "arguments": ["-c", python] });
     let stage = manifest::stage("test.narrow", json!({ "runs": [run] }));
     let members = json!({ "programs": ["python3"], "rights": [] });
@@ -327,12 +327,13 @@ fn an_ordinary_users_programs_have_no_memory_out_of_sight() {
         return;
     }
     for code in OUT_OF_SIGHT {
-        let hide = format!("size = 40 << 20\nfor _ in range(4): {code}");
+        let hide = format!("size = 40 << 20\nfor _ in range(4): {code}\ntime.sleep(600)");
         of_user("100 MiB", &hide)
             .expect(1)
             .says("its limit of 104857600 bytes");
     }
     let [unmapped, closed, ..] = OUT_OF_SIGHT;
-    let little = format!("size = 1 << 20\nfor _ in range(4):\n  {unmapped}\n  {closed}");
+    let little =
+        format!("size = 1 << 20\nfor _ in range(4):\n  {unmapped}\n  {closed}\ntime.sleep(4)");
     of_user("4 GiB", &little).expect(0);
 }

@@ -147,7 +147,7 @@ for number in range(8):
     if number % 2:
         os.unlink(path)
     {keep}
-time.sleep(20)
+time.sleep(600)
 "#
     )
 }
@@ -191,7 +191,7 @@ fn without_control_groups(test: impl FnOnce()) {
 fn python(code: &str) -> String {
     let libraries = "import ctypes, fcntl, mmap, os, select, socket, struct, time";
     let system = "libc = ctypes.CDLL(None, use_errno=True)";
-    format!("exec python3 -c '{libraries}\n{system}\n{code}\ntime.sleep(20)'")
+    format!("exec python3 -c '{libraries}\n{system}\n{code}\ntime.sleep(600)'")
 }
 
 /// Attributes of files in memory.
@@ -251,10 +251,10 @@ fn memory_is_limited_for_all_processes_together_without_control_groups_too() {
     };
     without_control_groups(|| {
         for code in [
-            "for i in 1 2 3; do (head -c 40M /dev/zero; sleep 20) | tail & done; wait",
-            "head -c 40M /dev/zero >/tmp/a; head -c 40M /dev/zero >/dev/shm/a; sleep 20",
-            "python3 -c 'import socket, time; kept = [socket.socketpair() for _ in range(400)]; time.sleep(20)'",
-            "cd /dev/shm; touch $(seq 90000 | head -40000); touch $(seq 180000 | tail -40000); sleep 20",
+            "for i in 1 2 3; do (head -c 40M /dev/zero; sleep 600) | tail & done; wait",
+            "head -c 40M /dev/zero >/tmp/a; head -c 40M /dev/zero >/dev/shm/a; sleep 600",
+            "python3 -c 'import socket, time; kept = [socket.socketpair() for _ in range(400)]; time.sleep(600)'",
+            "cd /dev/shm; touch $(seq 90000 | head -40000); touch $(seq 180000 | tail -40000); sleep 600",
             &python(ATTRIBUTES),
             &python(WATCHES),
             &python(PIPES),
