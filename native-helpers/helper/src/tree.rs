@@ -96,51 +96,57 @@ pub fn trusted(
         });
     }
     while let Some(directory) = pending.pop() {
-        for entry in entries(&directory).about(&call.path, "look through it")? {
-            let Some((object, entry)) = entry else {
-                continue;
+        let Some(opened) = directory.open().about(&call.path, "look through it")? else {
+            continue;
+        };
+        for name in names(&opened).about(&call.path, "look through it")? {
+            // One at a time: there may be more than descriptors.
+            let object = open(&opened, &name, OFlags::PATH | OFlags::NOFOLLOW);
+            let object = match object {
+                // It is gone by now, or lies on another file system.
+                Err(Errno::NOENT | Errno::XDEV) => continue,
+                object => object.about(&call.path, "look through it")?,
             };
-            look(object.as_fd(), &entry.below)?;
+            let below = directory.below.join(&name);
+            look(object.as_fd(), &below)?;
             if is_directory(object.as_fd()) {
-                pending.push(entry);
+                pending.push(directory.inside(&opened, &name, below));
             }
         }
     }
     Ok(found)
 }
 
-/// The objects of a directory; none in place of one that is gone by now, or lies on another file system.
-fn entries(directory: &Pending) -> rustix::io::Result<Vec<Option<(OwnedFd, Pending)>>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    let opened = match open(&directory.base, &directory.name, flags) {
-        Err(Errno::NOENT) => return Ok(Vec::new()),
-        opened => opened?,
-    };
-    let names = Dir::read_from(&opened)?;
-    let opened = Rc::new(opened);
-    let is_long = directory.name.as_os_str().len() > STEP;
-    let entry = |name: &OsStr| {
-        let object = match open(&opened, Path::new(name), OFlags::PATH | OFlags::NOFOLLOW) {
-            Err(Errno::NOENT | Errno::XDEV) => return Ok(None),
-            object => object?,
+impl Pending {
+    /// None: it is gone by now.
+    fn open(&self) -> rustix::io::Result<Option<Rc<OwnedFd>>> {
+        match open(&self.base, &self.name, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Err(Errno::NOENT) => Ok(None),
+            opened => opened.map(|opened| Some(Rc::new(opened))),
+        }
+    }
+
+    /// A directory in it, which is open as `opened`.
+    fn inside(&self, opened: &Rc<OwnedFd>, name: &Path, below: PathBuf) -> Self {
+        let (base, name) = match self.name.as_os_str().len() > STEP {
+            true => (opened, name.to_owned()),
+            false => (&self.base, self.name.join(name)),
         };
-        let (base, name_there) = match is_long {
-            true => (Rc::clone(&opened), PathBuf::from(name)),
-            false => (Rc::clone(&directory.base), directory.name.join(name)),
-        };
-        let pending = Pending {
-            base,
-            name: name_there,
-            below: directory.below.join(name),
-        };
-        Ok(Some((object, pending)))
-    };
+        Self {
+            base: Rc::clone(base),
+            name,
+            below,
+        }
+    }
+}
+
+fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
-    for found in names {
+    for found in Dir::read_from(directory)? {
         let found = found?;
         let name = found.file_name().to_bytes();
         if !matches!(name, b"." | b"..") {
-            all.push(entry(OsStr::from_bytes(name))?);
+            all.push(PathBuf::from(OsStr::from_bytes(name)));
         }
     }
     Ok(all)

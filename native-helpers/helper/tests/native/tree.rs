@@ -1,10 +1,11 @@
 //! Extended attributes with privilege.
 
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 
 use osbuild_wasm_protocol::{Bytes, ErrorCode, Interface, Trusted, XattrValue};
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags, XattrFlags};
 
 use crate::support::{Bench, TREE, can_attach};
 
@@ -72,4 +73,37 @@ fn security_and_trusted_attributes_are_set_and_no_others() {
     assert_eq!(all, of_both);
     let failure = set("file", true, "user.x", "").unwrap_err();
     assert_eq!(failure.code, ErrorCode::Denied);
+}
+
+#[test]
+fn trusted_attributes_are_found_in_large_and_deep_directories() {
+    if !can_attach(&["getfattr"]) {
+        return;
+    }
+    let bench = Bench::new();
+    for number in 0..3000 {
+        std::fs::write(bench.tree().join(number.to_string()), "").unwrap();
+    }
+    // Deeper than the kernel takes a path.
+    let mut directory: OwnedFd = File::open(bench.tree()).unwrap().into();
+    let name = "d".repeat(200);
+    for _ in 0..40 {
+        rustix::fs::mkdirat(&directory, &name, 0o755.into()).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        directory = rustix::fs::openat(&directory, &name, flags, Mode::empty()).unwrap();
+    }
+    rustix::fs::fsetxattr(&directory, "trusted.deep", b"1", XattrFlags::empty()).unwrap();
+    let client = bench.client(Interface::Tree);
+    let session = bench.begin(&client);
+    let all = session.call(
+        Trusted { path: TREE.into() },
+        &[session.open(TREE, OFlags::PATH).as_fd()],
+    );
+    let [deep] = &all.unwrap()[..] else {
+        panic!("one attribute")
+    };
+    assert_eq!(
+        (deep.below.0.len(), &*deep.name),
+        (40 * 201 - 1, "trusted.deep")
+    );
 }
