@@ -172,22 +172,31 @@ const OF_OTHER_MOUNTS: u64 = libc::MS_REMOUNT
     | libc::MS_SLAVE
     | libc::MS_UNBINDABLE;
 
-/// A filter for which this kernel does not offer what cannot be measured: space without writing, which takes no time and would be gone
-/// before the next look, and rules that the kernel keeps in a descriptor.
-fn not_measured(measured: Measured) -> Result<Option<Vec<Instruction>>, Failure> {
-    let mut calls = Refused::new();
+/// Filters for which this kernel does not offer what cannot be measured: space without writing, which takes no time and would be gone
+/// before the next look; rules that the kernel keeps in a descriptor; and pages that stay in a pipe or a socket when nobody has them
+/// any more, each with all that it is a part of.
+fn not_measured(measured: Measured) -> Result<Vec<Vec<Instruction>>, Failure> {
+    let (mut unsupported, mut invalid) = (Refused::new(), Refused::new());
     if measured.written {
         let punch = u64::from(libc::FALLOC_FL_PUNCH_HOLE.unsigned_abs());
         let rules = vec![rule(1, SeccompCmpOp::MaskedEq(punch), 0)?];
-        calls.insert(libc::SYS_fallocate, rules);
+        unsupported.insert(libc::SYS_fallocate, rules);
     }
     if measured.memory {
-        calls.insert(libc::SYS_landlock_create_ruleset, Vec::new());
+        unsupported.insert(libc::SYS_landlock_create_ruleset, Vec::new());
+        // Programs read and write then, as with descriptors that cannot do this.
+        invalid = all_of(&[&[
+            libc::SYS_sendfile,
+            libc::SYS_splice,
+            libc::SYS_tee,
+            libc::SYS_vmsplice,
+        ]]);
     }
-    if calls.is_empty() {
-        return Ok(None);
-    }
-    compile(calls, libc::EOPNOTSUPP).map(|program| Some(instructions(&program)))
+    let filters = [(unsupported, libc::EOPNOTSUPP), (invalid, libc::EINVAL)].into_iter();
+    filters
+        .filter(|(calls, _)| !calls.is_empty())
+        .map(|(calls, errno)| compile(calls, errno).map(|program| instructions(&program)))
+        .collect()
 }
 
 /// Calls whose first argument has any of these flags.

@@ -285,10 +285,16 @@ def pipe():
     fcntl.fcntl(os.pipe()[0], 1031, 1 << 20)
 def call(function, *arguments):
     if function(*arguments) < 0: raise OSError(ctypes.get_errno(), "")
+def vmsplice():
+    class Part(ctypes.Structure): _fields_ = [("base", ctypes.c_char_p), ("length", ctypes.c_size_t)]
+    call(libc.vmsplice, os.pipe()[1], ctypes.byref(Part(b"x" * 4096, 4096)), 1, 0)
 os.mkdir("/tmp/here")
 for name, attempt in [
     ("attributes", attributes),
     ("pipe", pipe),
+    ("vmsplice", vmsplice),
+    ("splice", lambda: os.splice(os.open("/etc/passwd", 0), os.pipe()[1], 10)),
+    ("sendfile", lambda: os.sendfile(os.open("/tmp/copy", os.O_CREAT | os.O_WRONLY), os.open("/etc/passwd", 0), 0, 10)),
     ("ipc", lambda: call(libc.unshare, 0x08000000)),
     ("net", lambda: call(libc.unshare, 0x40000000)),
     ("tmpfs", lambda: call(libc.mount, b"x", b"/tmp/here", b"tmpfs", 0, None)),
@@ -322,7 +328,10 @@ fn programs_have_no_memory_elsewhere_than_where_it_is_measured() {
         };
         assert_eq!(works_with(Some(200 << 20)), "bind mounts");
         let all = works_with(None);
-        assert!(all.contains("ipc net tmpfs ramfs"), "{all}");
+        assert!(
+            all.contains("vmsplice splice sendfile ipc net tmpfs ramfs"),
+            "{all}"
+        );
     });
 }
 
