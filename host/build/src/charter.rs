@@ -2,7 +2,7 @@
 use crate::plan::{SinglePlan, StagePlan};
 use osbuild_wasm_capability as capability;
 use osbuild_wasm_component::Module;
-use osbuild_wasm_protocol::{Charter, Grant, Offer};
+use osbuild_wasm_protocol::{Charter, Grant, Limits, Offer};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -50,6 +50,43 @@ pub(crate) fn grant_of(plan: StagePlan<'_>) -> Grant {
         privileged: decision.privileged_programs.clone(),
         environment: plan.module.metadata.environment.clone(),
         places: decision.programs_touch.as_ref().map(places),
+        limits: limits_of_programs(&decision.limits.programs),
         ..Grant::default()
+    }
+}
+
+fn limits_of_programs(limits: &capability::ProgramLimits) -> Limits {
+    Limits {
+        memory: limits.memory,
+        written_bytes: limits.written_bytes,
+        created_inodes: limits.created_inodes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use osbuild_wasm_capability::plan::Ask;
+    use osbuild_wasm_capability::{Limits, Policy};
+
+    fn of_programs(rules: &str) -> Option<osbuild_wasm_protocol::Limits> {
+        let policy = Policy::parse(&format!("version = 1\n{rules}")).ok()?;
+        let mut ask = Ask::default();
+        ask.module.name = "org.osbuild.x".into();
+        Some(limits_of_programs(&policy.decide(&ask).limits.programs))
+    }
+
+    #[test]
+    fn limits_of_a_policy_hold_for_programs_even_where_they_are_the_usual_ones() {
+        let usual = Limits::default();
+        let rules = "[limits]\nmemory = '1 GiB'\nwritten-bytes = '64 GiB'\n[[rule]]\nmodules = ['*']\nlimits = { created-inodes = 4000000 }";
+        let expected = osbuild_wasm_protocol::Limits {
+            memory: Some(usual.memory as u64),
+            written_bytes: Some(usual.written_bytes),
+            created_inodes: Some(usual.created_inodes),
+        };
+        assert_eq!(of_programs(rules), Some(expected));
+        let silent = of_programs("[[rule]]\nmodules = ['*']");
+        assert_eq!(silent, Some(osbuild_wasm_protocol::Limits::default()));
     }
 }

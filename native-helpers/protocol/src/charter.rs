@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-use crate::grant::{Grant, ProgramPlace};
+use crate::grant::{Grant, Limits, ProgramPlace};
 use crate::message::{ErrorCode, Failure};
 
 /// The bounds of a helper's sessions.
@@ -32,6 +32,8 @@ pub struct Offer {
     pub environment: BTreeSet<String>,
     /// Where the programs read and write, each with all below it; none: wherever directories are granted.
     pub places: Option<BTreeSet<ProgramPlace>>,
+    /// What the programs may use up.
+    pub limits: Limits,
 }
 
 impl Offer {
@@ -72,7 +74,20 @@ impl Offer {
                 return Err(beyond(word, kind));
             }
         }
-        let Some(places) = self.places.as_ref().filter(|_| !grant.programs.is_empty()) else {
+        if grant.programs.is_empty() {
+            return Ok(());
+        }
+        let exceeds = |(asked, allowed): &(Option<u64>, Option<u64>)| {
+            allowed.is_some_and(|allowed| asked.is_none_or(|asked| asked > allowed))
+        };
+        if bounds(grant.limits)
+            .into_iter()
+            .zip(bounds(self.limits))
+            .any(|pair| exceeds(&pair))
+        {
+            return Err(beyond("limits", "use of memory and disks"));
+        }
+        let Some(places) = &self.places else {
             return Ok(());
         };
         let Some(asked) = &grant.places else {
@@ -97,7 +112,9 @@ impl Offer {
             Some(places) => places.iter().map(place).collect(),
             None => vec![(PLACES, EVERYWHERE.into())],
         };
-        lists.into_iter().flatten().chain(places)
+        let limits = LIMITS.into_iter().zip(bounds(self.limits));
+        let limits = limits.filter_map(|(option, limit)| Some((option, limit?.to_string().into())));
+        lists.into_iter().flatten().chain(places).chain(limits)
     }
 }
 
@@ -109,6 +126,13 @@ const READ: &str = "--read";
 const WRITE: &str = "--write";
 const PLACES: &str = "--places";
 const EVERYWHERE: &str = "everywhere";
+
+/// Options of the limits, in the order of [`bounds`].
+const LIMITS: [&str; 3] = ["--memory", "--written-bytes", "--created-inodes"];
+
+fn bounds(limits: Limits) -> [Option<u64>; 3] {
+    [limits.memory, limits.written_bytes, limits.created_inodes]
+}
 
 fn option_of(place: &ProgramPlace) -> &'static str {
     if place.writable { WRITE } else { READ }
@@ -150,6 +174,7 @@ impl Charter {
                 .places
                 .as_ref()
                 .map(|places| places.iter().cloned().collect()),
+            limits: grant.limits,
         });
     }
 
@@ -192,7 +217,7 @@ impl Charter {
         let mut offers: Vec<Offer> = Vec::new();
         while let Some(option) = words.next() {
             let invalid = || {
-                let usage = "usage: osbuild-wasm-helper INTERFACE [--scope DIR]... [--offer N [--program NAME | --privileged NAME | --capability NAME | --variable NAME | --read PLACE | --write PLACE | --places everywhere]...]...";
+                let usage = "usage: osbuild-wasm-helper INTERFACE [--scope DIR]... [--offer N [--program NAME | --privileged NAME | --capability NAME | --variable NAME | --read PLACE | --write PLACE | --places everywhere | --memory BYTES | --written-bytes BYTES | --created-inodes COUNT]...]...";
                 Failure::new(ErrorCode::Invalid, option.to_string_lossy(), usage)
             };
             let word = words.next().ok_or_else(invalid)?;
@@ -227,6 +252,18 @@ impl Offer {
             "--variable" => &mut self.environment,
             PLACES if word == EVERYWHERE => {
                 self.places = None;
+                return Some(());
+            }
+            "--memory" => {
+                self.limits.memory = Some(word.parse().ok()?);
+                return Some(());
+            }
+            "--written-bytes" => {
+                self.limits.written_bytes = Some(word.parse().ok()?);
+                return Some(());
+            }
+            "--created-inodes" => {
+                self.limits.created_inodes = Some(word.parse().ok()?);
                 return Some(());
             }
             option @ (READ | WRITE) => {
@@ -269,6 +306,11 @@ mod tests {
             capabilities: one("CAP_SYS_ADMIN"),
             environment: one("*"),
             places: None,
+            limits: Limits {
+                memory: Some(1 << 20),
+                written_bytes: None,
+                created_inodes: Some(7),
+            },
         };
         let nowhere = Offer {
             programs: one("true"),
@@ -295,12 +337,16 @@ mod tests {
         assert_eq!(charter().check(&grant), Ok(()));
         grant.programs = vec!["sfdisk".into()];
         grant.capabilities = vec!["CAP_SYS_ADMIN".into()];
+        grant.limits.memory = Some(1 << 20);
+        grant.limits.created_inodes = Some(3);
         assert_eq!(charter().check(&grant), Ok(()));
         for change in [
             |grant: &mut Grant| grant.programs.push("sh".into()),
             |grant: &mut Grant| grant.privileged.push("sfdisk".into()),
             |grant: &mut Grant| grant.capabilities.push("CAP_MAC_ADMIN".into()),
             |grant: &mut Grant| grant.environment.push("HOME".into()),
+            |grant: &mut Grant| grant.limits.memory = None,
+            |grant: &mut Grant| grant.limits.created_inodes = Some(8),
             // Each of both is in it, but no stage has them together.
             |grant: &mut Grant| grant.programs.push("mkfs.ext4".into()),
         ] {
@@ -317,6 +363,11 @@ mod tests {
             let grant = Grant {
                 programs: vec![program.into()],
                 places: places.map(<[_]>::to_vec),
+                limits: Limits {
+                    memory: Some(1),
+                    created_inodes: Some(1),
+                    ..Limits::default()
+                },
                 ..Grant::default()
             };
             charter().check(&grant).is_ok()

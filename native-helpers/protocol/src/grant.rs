@@ -54,7 +54,7 @@ pub struct ProgramPlace {
 }
 
 /// What the programs of a session may use up, all of them together; none: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of memory, files in memory included.

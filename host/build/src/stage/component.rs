@@ -14,7 +14,7 @@ use crate::run::Settings;
 use crate::sandbox::{Once, Sandbox};
 use crate::stage::bounds::Bounds;
 use crate::without_devices::Devices;
-use osbuild_wasm_capability::{Grant, Interface, ProgramLimits};
+use osbuild_wasm_capability::{Grant, Interface};
 use osbuild_wasm_component::{Compiled, Outcome, Run};
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::Granted;
@@ -139,21 +139,13 @@ fn helper_grant(plan: StagePlan<'_>, sandbox: &Sandbox, proxy: Option<PathBuf>) 
         programs: own.programs,
         capabilities: own.capabilities,
         privileged: own.privileged,
-        limits: limits_of_programs(&plan.decision.limits.programs),
+        limits: own.limits,
         environment: own.environment,
         places: own.places,
         network,
         ..granted.grant
     };
     Ok(granted)
-}
-
-fn limits_of_programs(limits: &ProgramLimits) -> protocol::Limits {
-    protocol::Limits {
-        memory: limits.memory,
-        written_bytes: limits.written_bytes,
-        created_inodes: limits.created_inodes,
-    }
 }
 
 /// Runs a component and notes what it does.
@@ -207,33 +199,5 @@ impl Timer {
             }
         });
         Self { _done: done }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use osbuild_wasm_capability::plan::Ask;
-    use osbuild_wasm_capability::{Limits, Policy};
-
-    fn of_programs(rules: &str) -> Option<protocol::Limits> {
-        let policy = Policy::parse(&format!("version = 1\n{rules}")).ok()?;
-        let mut ask = Ask::default();
-        ask.module.name = "org.osbuild.x".into();
-        Some(limits_of_programs(&policy.decide(&ask).limits.programs))
-    }
-
-    #[test]
-    fn limits_of_a_policy_hold_for_programs_even_where_they_are_the_usual_ones() {
-        let usual = Limits::default();
-        let rules = "[limits]\nmemory = '1 GiB'\nwritten-bytes = '64 GiB'\n[[rule]]\nmodules = ['*']\nlimits = { created-inodes = 4000000 }";
-        let expected = protocol::Limits {
-            memory: Some(usual.memory as u64),
-            written_bytes: Some(usual.written_bytes),
-            created_inodes: Some(usual.created_inodes),
-        };
-        assert_eq!(of_programs(rules), Some(expected));
-        let silent = of_programs("[[rule]]\nmodules = ['*']");
-        assert_eq!(silent, Some(protocol::Limits::default()));
     }
 }

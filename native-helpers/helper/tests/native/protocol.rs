@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use osbuild_wasm_protocol::{
-    Begin, BootImage, Charter, Connection, Detach, Grant, Handle, Hello, Interface, ProgramPlace,
-    Reply, Request, VERSION, XattrValue,
+    Begin, BootImage, Charter, Connection, Detach, Grant, Handle, Hello, Interface, Limits,
+    ProgramPlace, Reply, Request, VERSION, XattrValue,
 };
 use serde_json::Value;
 
@@ -176,6 +176,7 @@ fn a_session_is_refused_places_that_its_helper_was_not_started_for() {
         Some(vec![ProgramPlace { path, writable }])
     };
     bench.grant.places = places("/run/osbuild/tree/etc", false);
+    bench.grant.limits.memory = Some(1 << 30);
     let helper = Raw::start(&bench.charter(), Interface::Command);
     let begins = |change: &dyn Fn(&mut Grant)| {
         let mut granted = bench.granted();
@@ -193,6 +194,7 @@ fn a_session_is_refused_places_that_its_helper_was_not_started_for() {
     assert!(!asking("/run/osbuild/tree/etc", true) && !asking("/run/osbuild/tree", false));
     assert!(!asking("/run/osbuild/tree/etc/../usr", false));
     assert!(!begins(&|grant| grant.places = None));
+    assert!(!begins(&|grant| grant.limits = Limits::default()));
     helper.end();
 }
 
