@@ -2,6 +2,7 @@
 use super::{build, files, inline, script, tree};
 use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest, user};
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 
 const TOOLS: [&str; 9] = [
@@ -55,7 +56,7 @@ fn disk(kind: &str, size: &str) -> Value {
         manifest::stage("org.osbuild.truncate", json!({ "filename": "disk.img", "size": size })),
         {
             "type": format!("org.osbuild.mkfs.{kind}"),
-            "options": { "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562" },
+            "options": { "uuid": "5e11ab05-3fb9-423f-8ab8-7a0a8e3d3562" },
             "devices": device,
         },
         {
@@ -130,7 +131,8 @@ fn looked(scratch: &Scratch, directory: &str) -> String {
 /// The labels in an image that the kernel mounts.
 fn mounted(scratch: &Scratch, image: &str) -> String {
     let mounts = format!(
-        "{LOOK}\nmkdir -p mounted; mount -o loop,ro \"$1\" mounted && look mounted && umount mounted"
+        "{LOOK}\nmkdir -p mounted\n# Other tests may have mounted an XFS of the same UUID.\n\
+        mount -o loop,ro,nouuid \"$1\" mounted 2>/dev/null || mount -o loop,ro \"$1\" mounted\nlook mounted && umount mounted"
     );
     let inside = r#"exec unshare --mount sh -euc "$1" sh "$2""#;
     script(scratch, inside, &[Path::new(&mounts), &scratch.path(image)]).stdout
@@ -175,6 +177,82 @@ fn labels_are_in_disks_that_are_made_without_loop_devices() {
     ended.expect(0).never_says("lost");
     for image in ["out/ext4/disk.img", "out/xfs/disk.img"] {
         assert_eq!(mounted(&scratch, image), LABELS, "{image}");
+    }
+}
+
+/// As [`disk`], with labels that are given to the mounted file system, by what an input says.
+fn labelled_on_its_mount(kind: &str, size: &str) -> Value {
+    let mut pipeline = disk(kind, size);
+    let stages = pipeline["stages"].as_array_mut().unwrap();
+    let mut stage = stages.last().unwrap().clone();
+    stage["type"] = json!("org.osbuild.selinux");
+    stage["options"] = json!({
+        "target": "mount://root/",
+        "file_contexts": "input://tree/etc/contexts",
+        "exclude_paths": ["/srv/skipped", "/lost+found"],
+        "labels": { "mount://root/etc/hostname": "system_u:object_r:hostname_t:s0" },
+    });
+    stages.push(stage);
+    pipeline
+}
+
+#[test]
+fn labels_are_given_to_a_mounted_file_system() {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let mut document = document(&scratch);
+    let pipelines = document["pipelines"].as_array_mut().unwrap();
+    pipelines.truncate(1);
+    // Nothing has a label before.
+    pipelines[0]["stages"].as_array_mut().unwrap().pop();
+    let disks = [("ext4", "64M"), ("xfs", "330M")];
+    pipelines.extend(disks.map(|(kind, size)| labelled_on_its_mount(kind, size)));
+    for devices in ["--devices=loop", "--devices=none"] {
+        let run = build(&scratch, &document, &["ext4", "xfs"]);
+        let run = run.option("--libdir", hostile::library()).arg(devices);
+        run.run().expect(0);
+        for image in ["out/ext4/disk.img", "out/xfs/disk.img"] {
+            assert_eq!(mounted(&scratch, image), LABELS, "{devices} {image}");
+        }
+        fs::remove_dir_all(scratch.path("out")).unwrap();
+    }
+}
+
+#[test]
+fn labels_are_in_what_assemblers_make() {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let uuid = "5e11ab05-3fb9-423f-8ab8-7a0a8e3d3563";
+    let labels = json!({ "tree:///etc": "system_u:object_r:etc_t:s0", "tree:///etc/hostname": "system_u:object_r:hostname_t:s0" });
+    let stages = json!([
+        { "name": "org.osbuild.mkdir", "options": { "paths": [{ "path": "/etc" }] } },
+        { "name": "org.osbuild.hostname", "options": { "hostname": "labelled" } },
+        { "name": "org.osbuild.selinux", "options": { "labels": labels } },
+    ]);
+    let assemblers = [
+        ("org.osbuild.tar", json!({ "filename": "image" })),
+        (
+            "org.osbuild.rawfs",
+            json!({ "filename": "image", "root_fs_uuid": uuid, "size": 64 << 20 }),
+        ),
+    ];
+    for (name, options) in assemblers {
+        let document = json!({ "pipeline": { "stages": stages, "assembler": { "name": name, "options": options } } });
+        build(&scratch, &document, &["assembler"]).run().expect(0);
+        let found = match name {
+            "org.osbuild.tar" => {
+                let unpack = "mkdir unpacked; tar -C unpacked --xattrs --xattrs-include='*' -xf out/assembler/image";
+                script(&scratch, unpack, &[]);
+                looked(&scratch, "unpacked")
+            }
+            _ => mounted(&scratch, "out/assembler/image"),
+        };
+        assert_eq!(found, "./etc/hostname=hostname_t\n./etc=etc_t\n", "{name}");
+        fs::remove_dir_all(scratch.path("out")).unwrap();
     }
 }
 
