@@ -78,6 +78,7 @@ const KEYRING: &str = r#"root=$1; utilities=$2
     gpg --batch --with-colons --list-keys | awk -F: '/^fpr/ { print $10 ":4:" }' >"$root/usr/share/keyrings/demo-trusted"
     gpgconf --kill all
     cp -a "$utilities/usr/share/makepkg" "$root/usr/share"
+    cp "$utilities/usr/bin/vercmp" "$root/usr/bin"
     printf '[options]\nGPGDir = /etc/pacman.d/gnupg/\n' >"$root/etc/pacman.conf"
     echo root:x:0:0::/root:/bin/bash >"$root/etc/passwd""#;
 
@@ -91,7 +92,6 @@ fn the_keyring_of_pacman_is_made_in_the_tree() {
         "/usr/bin/gpg-connect-agent",
         "/usr/bin/pacman-key",
         "/usr/bin/pacman-conf",
-        "/usr/bin/vercmp",
         "/usr/bin/gettext",
         "/usr/bin/awk",
         "/usr/bin/grep",
