@@ -8,10 +8,11 @@
 )]
 mod accounts;
 mod archives;
+mod copies;
 mod files;
 mod layers;
 mod ostree;
-mod random;
+pub(crate) mod random;
 mod systemd;
 mod trees;
 
@@ -92,7 +93,8 @@ impl Trial {
             let tree = tree.to_str().unwrap();
             let words = command.iter().map(|word| word.replace("TREE", tree));
             let program = if self.inside {
-                let script = "mount --bind /usr \"$0/usr\" && mount -o remount,bind,ro \"$0/usr\" && exec chroot \"$0\" \"$@\"";
+                let script = "mount --bind /usr \"$0/usr\" && mount -o remount,bind,ro \"$0/usr\" &&
+                    { [ ! -d \"$0/proc\" ] || mount -t proc proc \"$0/proc\"; } && exec chroot \"$0\" \"$@\"";
                 Program::of("unshare", "--mount sh -c")
                     .arg(script)
                     .arg(tree)

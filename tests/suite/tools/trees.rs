@@ -19,9 +19,10 @@ pub fn write(tree: &Path, path: &str, content: impl AsRef<[u8]>) {
     fs::write(path, content).unwrap();
 }
 
-/// What a tree needs to be the root of this machine's programs: names through which they are found.
+/// What a tree needs to be the root of this machine's programs: names through which they are found, and a place for /proc.
 pub fn stage_for_programs(tree: &Path) {
     fs::create_dir_all(tree.join("usr")).unwrap();
+    fs::create_dir_all(tree.join("proc")).unwrap();
     for name in ["bin", "sbin", "lib", "lib64"] {
         symlink(format!("usr/{name}"), tree.join(name)).unwrap();
     }

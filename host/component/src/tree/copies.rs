@@ -7,7 +7,7 @@ use super::overseer::Overseen;
 use super::roots::{Located, Roots, Slot, Unset};
 use crate::bindings::tree::{CopyOptions, OpenMode};
 use osbuild_wasm_capability::{Coverage, Verb};
-use osbuild_wasm_files::{copy_metadata, remove_entry, remove_tree};
+use osbuild_wasm_files::copy_metadata;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Stat, fstat, statat};
 use rustix::io::Errno;
@@ -40,9 +40,6 @@ impl Roots {
         let read = from.permit_reaching(Verb::Read, reach)?;
         let place = target.permit_placing(reach)?;
         refuse_same(to, &object.stat, &target)?;
-        if options.remove_destination {
-            clear(&target)?;
-        }
         let overseen = Overseen::new(&target, reach, !options.remove_destination)?;
         overseen.copy(object.handle.as_fd(), &target)?;
         overseen.done();
@@ -154,19 +151,6 @@ impl Roots {
         place.into_iter().for_each(Permit::done);
         Ok(())
     }
-}
-
-/// What has the name now goes. Files are replaced, which the right to put something in their place allows; a whole directory goes only if it may be removed.
-fn clear(target: &Slot<'_>) -> Result<()> {
-    let removed = match target.object() {
-        Err(_) => return Ok(()),
-        Ok(there) if there.is_directory() => {
-            let permit = target.permit_reaching(Verb::Remove, Coverage::Below)?;
-            remove_tree(&target.path()).map(|()| permit.done())
-        }
-        Ok(_) => remove_entry(&target.path()),
-    };
-    removed.map_err(|error| files_error(target.located.path, &error))
 }
 
 /// Refuses to copy an object onto itself, which would begin by emptying it.
