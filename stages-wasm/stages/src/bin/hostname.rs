@@ -1,5 +1,9 @@
 //! Set the static hostname.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    reason = "standard output of a component is its log"
+)]
 use osbuild_stage::{Arguments, Result, bail};
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -20,7 +24,9 @@ fn main() -> ExitCode {
         }
         let tree = &arguments.tree;
         tree.create_dir_all("etc")?;
-        tree.remove_if_exists("etc/hostname")?;
+        if tree.remove_if_exists("etc/hostname")? {
+            println!("removed the /etc/hostname that the tree had");
+        }
         tree.write("etc/hostname", format!("{}\n", name.trim_end_matches('.')))
     })
 }

@@ -46,6 +46,9 @@ fn main() -> ExitCode {
 impl Config {
     fn arguments(&self, tree: &Tree) -> Result<Vec<String>> {
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        if self.new_profile.is_some() {
+            eprintln!("warning: `new_profile` is deprecated, write `tailored_profile_id`");
+        }
         let id = given(&self.tailored_profile_id).or_else(|| given(&self.new_profile));
         let id = id.ok_or_else(|| Error::new("options.config: `tailored_profile_id` is needed"))?;
         let mut arguments = vec!["--new-profile-id".into(), id];
