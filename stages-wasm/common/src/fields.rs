@@ -42,6 +42,19 @@ pub fn word(option: &str, value: &str) -> Result<()> {
     bail!("options.{option}: {value:?}: {reason}")
 }
 
+/// Refuses a value that stands at the end of a line, of which the reader drops blanks at its ends.
+///
+/// # Errors
+/// Where it has such blanks; they name the option.
+pub fn text(option: &str, value: &str) -> Result<()> {
+    match value.trim() == value {
+        true => Ok(()),
+        false => bail!(
+            "options.{option}: {value:?}: blanks at its ends are not a part of what the reader takes"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +74,15 @@ mod tests {
             assert_eq!(super::fstab("path", value).unwrap(), field, "{value:?}");
         }
         assert!(super::fstab("path", "").is_err());
+    }
+
+    #[test]
+    fn a_text_has_blanks_only_inside() {
+        assert!(text("x", "a b").is_ok() && text("x", "").is_ok());
+        for bad in [" a", "a\t", " ", "a\u{2028}"] {
+            let error = text("config.value", bad).unwrap_err().to_string();
+            assert!(error.starts_with("options.config.value: "), "{error}");
+        }
     }
 
     #[test]

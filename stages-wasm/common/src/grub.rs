@@ -1,5 +1,5 @@
 //! What the GRUB stages share: file system references, environment block, defaults, the head of a configuration, copies.
-use crate::quoting::{grub_words, shell_quoted, shell_word};
+use crate::quoting::{grub_word, grub_words, shell_quoted, shell_text, shell_word};
 use osbuild_stage::grub::Core;
 use osbuild_stage::{CopyOptions, Error, Result, Tree, bail, path};
 use serde::Deserialize;
@@ -29,26 +29,24 @@ impl FileSystem {
     }
 
     /// What follows `root=` on a kernel command line.
-    pub fn root(&self) -> Result<String> {
-        self.named("UUID=", "LABEL=")
+    pub fn root(&self, option: &str) -> Result<String> {
+        self.named(option, "UUID=", "LABEL=")
     }
 
     /// The arguments of GRUB's `search`.
-    pub fn search(&self) -> Result<String> {
-        self.named("--fs-uuid ", "--label ")
+    pub fn search(&self, option: &str) -> Result<String> {
+        self.named(option, "--fs-uuid ", "--label ")
     }
 
-    /// The first that is not empty.
-    fn named(&self, uuid: &str, label: &str) -> Result<String> {
+    /// The first that is not empty: one word of GRUB, and of the kernel.
+    fn named(&self, option: &str, uuid: &str, label: &str) -> Result<String> {
         for (tag, value) in [(uuid, &self.uuid), (label, &self.label), ("", &self.device)] {
             if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-                grub_words("a file system", value)?;
+                grub_word(option, value)?;
                 return Ok(format!("{tag}{value}"));
             }
         }
-        Err(Error::new(
-            "a file system needs a uuid, a label or a device",
-        ))
+        bail!("options.{option}: a file system needs a uuid, a label or a device")
     }
 }
 
@@ -57,11 +55,13 @@ pub fn home(has_boot_fs: bool) -> &'static str {
     if has_boot_fs { "/" } else { "/boot/" }
 }
 
-/// An environment block with these lines.
+/// An environment block with these lines, in which a backslash is written twice.
 pub fn environment(lines: &[String]) -> Result<String> {
     let mut text = String::from("# GRUB Environment Block\n");
-    lines.iter().for_each(|line| text += &format!("{line}\n"));
-    let used = text.chars().count();
+    for line in lines {
+        text += &format!("{}\n", line.replace('\\', "\\\\"));
+    }
+    let used = text.len();
     if used > ENVIRONMENT_SIZE {
         bail!(
             "the GRUB environment block takes {ENVIRONMENT_SIZE} bytes, {used} are needed: shorten the kernel options"
@@ -86,24 +86,24 @@ impl Defaults {
     #[must_use]
     pub fn plain(self, name: &str, value: impl std::fmt::Display) -> Self {
         let value = value.to_string();
-        let checked = shell_word(name, &value);
+        let checked = shell_word(&option_of(name), &value);
         self.line(name, &value, checked)
     }
 
-    /// The kernel's command line, in which quotes are the kernel's.
+    /// The kernel's command line, in which quotes are the kernel's and variables GRUB's.
     #[must_use]
     pub fn cmdline(self, value: &str) -> Self {
-        self.quoted("CMDLINE_LINUX", &value.replace('"', "\\\""))
+        const NAME: &str = "CMDLINE_LINUX";
+        self.lines(NAME, shell_text(&option_of(NAME), value))
     }
 
     /// `NAME="value"`.
     #[must_use]
     pub fn quoted(self, name: &str, value: &str) -> Self {
-        let checked = match (name, value) {
-            ("DISTRIBUTOR", DISTRIBUTOR) => Ok(()),
-            _ => shell_quoted(name, value),
-        };
-        self.line(name, &format!("\"{value}\""), checked)
+        match (name, value) {
+            ("DISTRIBUTOR", DISTRIBUTOR) => self.line(name, &format!("\"{value}\""), Ok(())),
+            _ => self.lines(name, shell_quoted(&option_of(name), value)),
+        }
     }
 
     fn line(mut self, name: &str, value: &str, checked: Result<()>) -> Self {
@@ -136,10 +136,18 @@ impl Defaults {
         if value.is_empty() {
             return self;
         }
-        let checked = value
+        let lines = value
             .split('\n')
-            .try_for_each(|line| shell_quoted(name, line));
-        self.line(name, &format!("\"{value}\""), checked)
+            .map(|line| shell_text(&option_of(name), line));
+        let lines: Result<Vec<_>> = lines.collect();
+        self.lines(name, lines.map(|lines| lines.join("\n")))
+    }
+
+    fn lines(self, name: &str, text: Result<String>) -> Self {
+        match text {
+            Ok(text) => self.line(name, &format!("\"{text}\""), Ok(())),
+            Err(problem) => self.line(name, "", Err(problem)),
+        }
     }
 
     /// Writes the file.
@@ -149,6 +157,15 @@ impl Defaults {
         }
         tree.create_dir_all("etc/default")?;
         tree.write("etc/default/grub", self.text)
+    }
+}
+
+/// The option that a variable of GRUB's scripts comes from.
+fn option_of(name: &str) -> String {
+    match name {
+        "CMDLINE_LINUX" => "kernel_opts or config.cmdline".into(),
+        "SERIAL_COMMAND" => "config.serial".into(),
+        name => format!("config.{}", name.to_lowercase()),
     }
 }
 
@@ -170,11 +187,14 @@ impl Terminals {
     /// The commands of a configuration, one after the other on lines of their own. What is not set leaves `${NAME}` standing with
     /// `placeholders`, as the first version of the configuration had it, and otherwise nothing.
     pub fn commands(&self, placeholders: bool) -> Result<String> {
-        let lists = [&self.terminal_input, &self.terminal_output];
-        let serial = self.serial.iter().flat_map(|lines| lines.split('\n'));
-        let values = lists.into_iter().flatten().map(String::as_str);
-        for value in serial.chain(values) {
-            grub_words("a terminal", value)?;
+        for line in self.serial.iter().flat_map(|lines| lines.split('\n')) {
+            grub_words("config.serial", line)?;
+        }
+        for (option, names) in [
+            ("config.terminal_input", &self.terminal_input),
+            ("config.terminal_output", &self.terminal_output),
+        ] {
+            names.iter().try_for_each(|name| grub_word(option, name))?;
         }
         let serial = self.serial.clone().filter(|serial| !serial.is_empty());
         let terminal = |name: &str, values: &[String]| {
@@ -355,7 +375,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_block_has_1024_characters() {
+    fn an_environment_block_has_1024_bytes() {
+        let block = environment(&["a=\\ü".into()]).unwrap();
+        assert!(block.starts_with("# GRUB Environment Block\na=\\\\ü\n###"));
+        assert_eq!(block.len(), 1024);
         let block = environment(&["a=b".into()]).unwrap();
         assert!(block.starts_with("# GRUB Environment Block\na=b\n###"));
         assert_eq!(block.len(), 1024);
@@ -397,13 +420,13 @@ mod tests {
                 .problem
                 .is_none()
         );
-        assert!(several("serial\"\ntouch \"/x").problem.is_some());
+        assert!(several("serial\n`touch /x`").problem.is_some());
         assert!(
             good.text.contains(r#"x=\"a b\" $ignition"#),
             "{}",
             good.text
         );
-        for bad in ["$(touch /x)", "a\"; touch /x; \"b", "`x`"] {
+        for bad in ["$(touch /x)", "`x`"] {
             assert!(
                 Defaults::default()
                     .quoted("DISTRIBUTOR", bad)
@@ -464,9 +487,9 @@ mod tests {
             device: None,
         };
         assert_eq!(
-            (fs.root().unwrap(), fs.search().unwrap()),
+            (fs.root("rootfs").unwrap(), fs.search("rootfs").unwrap()),
             ("LABEL=r".into(), "--label r".into())
         );
-        assert!(FileSystem::default().root().is_err());
+        assert!(FileSystem::default().root("rootfs").is_err());
     }
 }

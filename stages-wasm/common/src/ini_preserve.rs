@@ -114,6 +114,10 @@ impl IniText {
         if ini::has_lone_percent(value) {
             bail!("[{section}] {name}: `%` must be written `%%` in {value:?}");
         }
+        ini::check_setting(section, name, value)?;
+        if value.contains(" ;") || value.contains("\t;") {
+            bail!("[{section}] {name}: a comment begins at the `;` behind a blank in {value:?}");
+        }
         let Some(header) = self.header_of(section) else {
             bail!("there is no section [{section}]");
         };
@@ -202,6 +206,15 @@ impl IniText {
             .collect::<Vec<_>>()
             .join("\n")
     }
+}
+
+/// The text of a file of the tree that should be there; without it, a warning in the log and no text.
+pub fn read(tree: &Tree, path: &str) -> Result<String> {
+    let text = tree.read_if_exists(path)?;
+    if text.is_none() {
+        eprintln!("warning: /{path} is not in the tree, and is made");
+    }
+    Ok(text.unwrap_or_default())
 }
 
 /// Changes a file of the tree, which is made when missing.

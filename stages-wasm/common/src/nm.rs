@@ -1,6 +1,6 @@
 //! Files of NetworkManager.
 use osbuild_stage::ini::{self, Ini, Style};
-use osbuild_stage::{Result, Tree, path};
+use osbuild_stage::{Result, Tree, bail, path};
 use serde_json::Value;
 
 /// Connections may hold secrets, so NetworkManager wants its files for root only.
@@ -19,13 +19,27 @@ pub fn file() -> Ini {
 pub fn add(file: &mut Ini, section: &str, keys: &serde_json::Map<String, Value>) -> Result<()> {
     file.section(section)?;
     keys.iter()
-        .try_for_each(|(key, value)| file.set(section, key, &text(value)?))
+        .try_for_each(|(key, value)| file.set(section, key, &escaped(&text(value)?)))
+}
+
+/// A value as GLib writes it: a backslash begins an escape, and blanks at the ends would be lost.
+fn escaped(value: &str) -> String {
+    let blank = |c: char| c == ' ' || c == '\t';
+    let text = value.trim_matches(blank);
+    let (start, rest) = value.split_at(value.find(text).unwrap_or(0));
+    let end = &rest[text.len()..];
+    let blanks = |blanks: &str| blanks.replace(' ', "\\s").replace('\t', "\\t");
+    let text = text.replace('\\', "\\\\");
+    format!("{}{text}{}", blanks(start), blanks(end))
 }
 
 fn text(value: &Value) -> Result<String> {
     match value {
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(text).collect::<Result<_>>()?;
+            if let Some(item) = items.iter().find(|item| item.contains(',')) {
+                bail!("{item:?} is an element of a list, and has the comma that ends one");
+            }
             Ok(items.join(","))
         }
         Value::Bool(value) => Ok(value.to_string()),
@@ -50,5 +64,8 @@ mod tests {
         let mut file = file();
         add(&mut file, "s", &keys).unwrap();
         assert_eq!(file.render(), "[s]\na=1,b,true\nb=false\nC=x\n\n");
+        for (value, text) in [(" a\\b ", "\\sa\\\\b\\s"), ("\t", "\\t"), ("a b", "a b")] {
+            assert_eq!(escaped(value), text);
+        }
     }
 }

@@ -12,8 +12,8 @@ pub fn write_owned(tree: &Tree, name: &str, text: &str) -> Result<()> {
 }
 
 /// Writes `livesys`, which selects the session of a live system.
-pub fn write_livesys(tree: &Tree, session: &str) -> Result<()> {
-    shell_quoted("session", session)?;
+pub fn write_livesys(tree: &Tree, option: &str, session: &str) -> Result<()> {
+    let session = shell_quoted(option, session)?;
     write_owned(
         tree,
         "livesys",
@@ -38,10 +38,10 @@ pub fn assignments(
             Value::String(text) => text,
             other => bail!("setting `{name}`: {other} is neither a string nor true or false"),
         };
-        match quote {
+        let value = match quote {
             "\"" => shell_quoted(name, value)?,
-            _ => shell_word(name, value)?,
-        }
+            _ => shell_word(name, value).map(|()| value.to_owned())?,
+        };
         text += &format!("{key}={quote}{value}{quote}\n");
     }
     Ok(text)
@@ -65,7 +65,7 @@ mod tests {
             ("", "yes touch /x"),
             ("", "a;b"),
             ("\"", "$(x)"),
-            ("\"", "\";x;\""),
+            ("", "'a'"),
         ] {
             let settings = serde_json::json!({ "a": value });
             let settings = settings.as_object().unwrap();

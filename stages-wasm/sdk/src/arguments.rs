@@ -153,7 +153,8 @@ impl Document {
 }
 
 fn check_lines(place: &str, value: &Value, scripts: &[&str]) -> Result<()> {
-    let ends = |c: char| c.is_control() && c != '\t';
+    // Readers that know Unicode also end a line at its separators.
+    let ends = |c: char| c.is_control() && c != '\t' || matches!(c, '\u{2028}' | '\u{2029}');
     let check = |place: &str, text: &str| match text.contains(ends) {
         true => Err(Error::new(format!(
             "{place}: {text:?} has a control character, and is to be one line"

@@ -14,10 +14,25 @@ pub struct Style {
     pub interpolated: bool,
 }
 
-/// Names of sections and keys are one line.
-fn check_line(name: &str) -> Result<()> {
-    if name.contains(char::is_control) {
-        bail!("{name:?} has a control character, and is to be one line");
+/// Refuses what a reader of sections and settings would take for something else: brackets in the name of a section, a separator in
+/// that of a setting, what begins a comment, and blanks at the ends, which are lost.
+pub fn check_setting(section: &str, key: &str, value: &str) -> Result<()> {
+    for name in [section, key] {
+        if name.contains(char::is_control) {
+            bail!("{name:?} has a control character, and is to be one line");
+        }
+        if name.is_empty() || name.trim() != name {
+            bail!("[{section}] {key}: a name is not empty, and has no blanks at its ends");
+        }
+    }
+    if section.contains(']') {
+        bail!("[{section}] {key}: the name of the section has a bracket");
+    }
+    if key.contains('=') || key.starts_with(['[', '#', ';']) {
+        bail!("[{section}] {key:?}: this is no name of a setting");
+    }
+    if value.trim() != value {
+        bail!("[{section}] {key}: blanks at the ends of {value:?} are no part of what is read");
     }
     Ok(())
 }
@@ -57,8 +72,7 @@ impl Ini {
         if self.style.interpolated && has_lone_percent(value) {
             bail!("[{section}] {key}: `%` must be written `%%` in {value:?}");
         }
-        check_line(section)?;
-        check_line(key)?;
+        check_setting(section, key, value)?;
         // Readers strip blanks, so an indented line can still be a section or a setting.
         let more = value.lines().skip(1).map(str::trim_start);
         if let Some(line) = more
@@ -113,6 +127,10 @@ pub fn unit(config: &Map<String, Value>) -> Result<String> {
         let Value::Object(keys) = keys else {
             bail!("section {section} must be an object");
         };
+        for key in keys.keys() {
+            // systemd drops blanks at the ends of a value, so that they may be there.
+            check_setting(section, key, "")?;
+        }
         let mut lines = IndexSet::new();
         for (key, value) in keys {
             match value {

@@ -1,6 +1,7 @@
 //! Partitions.
 use super::Line;
-use osbuild_stage::Number;
+use super::line::check_element;
+use osbuild_stage::{Number, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -36,6 +37,14 @@ pub struct ClearPart {
 }
 
 impl ClearPart {
+    /// Refuses what lists with commas cannot hold.
+    pub fn check(&self) -> Result<()> {
+        let mut drives = self.drives.iter();
+        drives.try_for_each(|drive| check_element("clearpart.drives", drive))?;
+        let mut list = self.list.iter();
+        list.try_for_each(|name| check_element("clearpart.list", name))
+    }
+
     /// The line.
     pub fn line(&self) -> String {
         Line::new("clearpart")
@@ -56,12 +65,13 @@ pub fn autopart(options: &Map<String, Value>) -> String {
         .filter_map(|name| Some((*name, options.get(*name)?)));
     let mut line = Line::new("autopart");
     for (name, value) in given {
-        line = line.arg(&match value {
-            Value::Bool(_) => format!("--{name}"),
-            Value::String(text) => format!("--{name}={text}"),
-            Value::Number(number) => format!("--{name}={}", Number::from(number)),
-            other => format!("--{name}={other}"),
-        });
+        let flag = format!("--{name}=");
+        line = match value {
+            Value::Bool(_) => line.arg(&format!("--{name}")),
+            Value::String(text) => line.value(&flag, text),
+            Value::Number(number) => line.value(&flag, &Number::from(number).to_string()),
+            other => line.value(&flag, &other.to_string()),
+        };
     }
     line.text()
 }

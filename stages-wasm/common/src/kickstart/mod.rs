@@ -7,7 +7,7 @@ mod post;
 mod user;
 
 use crate::quoting::single_quoted;
-use line::Line;
+use line::{Line, check_words};
 use osbuild_stage::Result;
 use serde::Deserialize;
 use serde_json::Value;
@@ -57,6 +57,18 @@ impl Kickstart {
     pub fn render(&self) -> Result<String> {
         if let Some(bootloader) = &self.bootloader {
             single_quoted("bootloader.append", &bootloader.append)?;
+        }
+        self.accounts.check()?;
+        self.clearpart
+            .as_ref()
+            .map_or(Ok(()), disk::ClearPart::check)?;
+        for (option, words) in [
+            ("lang", &self.lang),
+            ("keyboard", &self.keyboard),
+            ("timezone", &self.timezone),
+            ("display_mode", &self.display_mode),
+        ] {
+            check_words(option, words)?;
         }
         let mut lines = self.payload.lines();
         lines.extend(self.accounts.lines());

@@ -37,7 +37,7 @@ impl Network {
             OnBoot::Word(word) => word.clone(),
             OnBoot::Number(number) => number.to_string(),
         });
-        let mut line = Line::new("network").arg(&format!("--device={}", self.device));
+        let mut line = Line::new("network").value("--device=", &self.device);
         for (name, value) in [
             ("bootproto", &self.bootproto),
             ("onboot", &on_boot),
@@ -51,11 +51,11 @@ impl Network {
             ("wpakey", &self.wpakey),
         ] {
             if let Some(value) = value {
-                line = line.arg(&format!("--{name}={value}"));
+                line = line.value(&format!("--{name}="), value);
             }
         }
         for server in &self.nameservers {
-            line = line.arg(&format!("--nameserver={server}"));
+            line = line.value("--nameserver=", server);
         }
         line.flag("--activate", self.activate == Some(true))
             .flag("--no-activate", self.activate == Some(false))

@@ -51,7 +51,7 @@ impl Payload {
             self.bootc.as_ref().map(Bootc::line),
             self.liveimg
                 .as_ref()
-                .map(|image| format!("liveimg --url {}", image.url)),
+                .map(|image| Line::new("liveimg").value("--url ", &image.url).text()),
         ];
         lines.into_iter().flatten().collect()
     }
@@ -60,9 +60,9 @@ impl Payload {
 impl Ostree {
     fn line(&self) -> String {
         Line::new("ostreesetup")
-            .arg(&format!("--osname={}", self.osname))
-            .arg(&format!("--url={}", self.url))
-            .arg(&format!("--ref={}", self.reference))
+            .value("--osname=", &self.osname)
+            .value("--url=", &self.url)
+            .value("--ref=", &self.reference)
             .option("--remote=", self.remote.as_ref())
             .flag("--nogpg", self.gpg == Some(false))
             .text()
@@ -72,7 +72,7 @@ impl Ostree {
 impl Container {
     fn line(&self) -> String {
         Line::new("ostreecontainer")
-            .arg(&format!("--url={}", self.url))
+            .value("--url=", &self.url)
             .option("--stateroot=", self.stateroot.as_ref())
             .option("--transport=", self.transport.as_ref())
             .option("--remote=", self.remote.as_ref())
@@ -83,7 +83,7 @@ impl Container {
 impl Bootc {
     fn line(&self) -> String {
         Line::new("bootc")
-            .arg(&format!("--source-imgref {}", self.source_imgref))
+            .value("--source-imgref ", &self.source_imgref)
             .option("--target-imgref ", self.target_imgref.as_ref())
             .text()
     }

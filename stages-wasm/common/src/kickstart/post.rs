@@ -1,5 +1,6 @@
 //! Scripts that run after the installation.
 use super::Line;
+use super::line::quoted;
 use osbuild_stage::{Result, bail};
 use serde::Deserialize;
 
@@ -18,10 +19,6 @@ pub struct Script {
 impl Script {
     /// Its head, its commands, its end.
     pub fn text(&self) -> Result<String> {
-        let words = [&self.log, &self.interpreter];
-        if let Some(word) = words.into_iter().flatten().find(|word| word.contains('"')) {
-            bail!("options.%post: {word:?} ends its quotes");
-        }
         if self
             .commands
             .iter()
@@ -30,15 +27,23 @@ impl Script {
         {
             bail!("options.%post: a command cannot begin with %end, which ends the script");
         }
-        let quoted = |text: &Option<String>| {
+        let given = |flag, text: &Option<String>| {
             let text = text.as_deref().filter(|text| !text.is_empty());
-            text.map(|text| format!("\"{text}\""))
+            // Behind a blank, a hyphen would begin another option.
+            let separator = |text: &str| if text.starts_with('-') { '=' } else { ' ' };
+            text.map(|text| format!("{flag}{}{}", separator(text), quoted(text)))
         };
         let head = Line::new("%post")
             .flag("--erroronfail", self.erroronfail)
-            .flag("--nochroot", self.nochroot)
-            .option("--log ", quoted(&self.log))
-            .option("--interpreter ", quoted(&self.interpreter));
+            .flag("--nochroot", self.nochroot);
+        let words = [
+            given("--log", &self.log),
+            given("--interpreter", &self.interpreter),
+        ];
+        let head = words
+            .iter()
+            .flatten()
+            .fold(head, |head, word| head.arg(word));
         Ok(format!(
             "{}\n{}\n%end",
             head.text(),

@@ -1,6 +1,7 @@
 //! Groups, users and the password of root.
 use super::Line;
-use osbuild_stage::{IndexMap, Number, json};
+use super::line::{check_element, quoted};
+use osbuild_stage::{IndexMap, Number, Result, bail, json};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -42,6 +43,17 @@ struct RootPassword {
 }
 
 impl Accounts {
+    /// Refuses what the arguments of the commands cannot hold.
+    pub fn check(&self) -> Result<()> {
+        for user in self.users.values() {
+            let mut groups = user.groups.iter();
+            groups.try_for_each(|group| check_element("users.groups", group))?;
+        }
+        let keys = self.users.values().filter_map(|user| user.key.as_deref());
+        check_argument("users.key", keys)?;
+        check_argument("rootpw.password", self.rootpw.password.as_str())
+    }
+
     /// Groups, users with their keys, root.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self
@@ -52,11 +64,20 @@ impl Accounts {
         for (name, user) in &self.users {
             lines.push(user.line(name));
             if let Some(key) = user.key.as_deref().filter(|key| !key.is_empty()) {
-                lines.push(format!("sshkey --username {name} \"{key}\""));
+                let line = Line::new("sshkey").value("--username ", name);
+                lines.push(line.arg(&quoted(key)).text());
             }
         }
         lines.extend(self.rootpw.line());
         lines
+    }
+}
+
+/// An argument without a flag is not to look like one.
+fn check_argument<'a>(option: &str, values: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    match values.into_iter().find(|value| value.starts_with('-')) {
+        Some(value) => bail!("options.{option}: {value:?} would be an option of its command"),
+        None => Ok(()),
     }
 }
 
@@ -69,7 +90,7 @@ fn given(number: &Option<Number>) -> Option<String> {
 impl Group {
     fn line(&self, name: &str) -> String {
         Line::new("group")
-            .arg(&format!("--name {name}"))
+            .value("--name ", name)
             .option("--gid ", given(&self.gid))
             .text()
     }
@@ -77,14 +98,12 @@ impl Group {
 
 impl User {
     fn line(&self, name: &str) -> String {
-        let password = self.password.as_deref().map(|password| match password {
-            "" => "--password \"\" --iscrypted".to_owned(),
-            password => format!("--password {password} --iscrypted"),
-        });
-        Line::new("user")
-            .arg(&format!("--name {name}"))
-            .option("", password)
-            .option("--shell ", self.shell.as_ref())
+        let line = Line::new("user").value("--name ", name);
+        let line = match self.password.as_deref() {
+            Some(password) => line.value("--password ", password).arg("--iscrypted"),
+            None => line,
+        };
+        line.option("--shell ", self.shell.as_ref())
             .option("--uid ", self.uid.as_ref().map(Number::to_string))
             .option("--gid ", self.gid.as_ref().map(Number::to_string))
             .option("--groups ", Some(self.groups.join(",")))
@@ -108,7 +127,10 @@ impl RootPassword {
         for (value, flag) in parts {
             if json::is_true(value) {
                 any = true;
-                line = line.arg(value.as_str().unwrap_or(flag));
+                line = match value.as_str() {
+                    Some(text) => line.value("", text),
+                    None => line.arg(flag),
+                };
             }
         }
         any.then(|| line.text())

@@ -1,6 +1,7 @@
 //! Write a drop-in for the installer Anaconda.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Error, IndexMap, Result};
+use osbuild_stage::{Arguments, Error, IndexMap, Result, bail};
+use osbuild_stage_common::fields::word;
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -29,7 +30,12 @@ fn list(name: &str, value: &Value) -> Result<String> {
     let invalid = || Error::new(format!("options.{name}: expected a list of texts"));
     let mut text = format!("{}=\n", name.replace('-', "_"));
     for item in value.as_array().ok_or_else(invalid)? {
-        text += &format!("    {}\n", item.as_str().ok_or_else(invalid)?);
+        let item = item.as_str().ok_or_else(invalid)?;
+        word(name, item)?;
+        if item.starts_with(';') {
+            bail!("options.{name}: {item:?} would begin a comment");
+        }
+        text += &format!("    {item}\n");
     }
     Ok(text)
 }

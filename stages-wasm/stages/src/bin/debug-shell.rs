@@ -1,6 +1,7 @@
 //! Enable a root shell on a tty for debugging.
 #![forbid(unsafe_code)]
-use osbuild_stage::Arguments;
+use osbuild_stage::{Arguments, bail};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -14,11 +15,12 @@ struct Options {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
-        let tree = &arguments.tree;
-        tree.write(
-            &format!("{DIRECTORY}/{SERVICE}"),
-            service(&arguments.options.tty),
-        )?;
+        let (tree, tty) = (&arguments.tree, &arguments.options.tty);
+        word("tty", tty)?;
+        if tty.contains(['\\', '%', '"', '\'']) {
+            bail!("options.tty: {tty:?} is no terminal");
+        }
+        tree.write(&format!("{DIRECTORY}/{SERVICE}"), service(tty))?;
         tree.symlink(
             &format!("../{SERVICE}"),
             &format!("{DIRECTORY}/sysinit.target.wants/{SERVICE}"),

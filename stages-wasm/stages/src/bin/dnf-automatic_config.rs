@@ -1,7 +1,7 @@
 //! Set options in dnf's automatic.conf.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Context, IndexMap, Result, ini};
-use osbuild_stage_common::ini_preserve::IniText;
+use osbuild_stage_common::ini_preserve::{self, IniText};
 use serde::Deserialize;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         let Some(config) = &options.config else {
             return Ok(());
         };
-        let before = tree.read_if_exists(FILE)?.unwrap_or_default();
+        let before = ini_preserve::read(tree, FILE)?;
         tree.write(FILE, edited(&before, config).context(FILE)?)
     })
 }

@@ -1,7 +1,8 @@
 //! Append entries to the dnf4 versionlock list.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Result};
+use osbuild_stage::{Arguments, Result, bail};
 use osbuild_stage_common::clock;
+use osbuild_stage_common::fields::text;
 use serde::Deserialize;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +16,12 @@ struct Options {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
+        for lock in &arguments.options.add {
+            text("add", lock)?;
+            if lock.is_empty() || lock.starts_with('#') {
+                bail!("options.add: {lock:?} locks nothing: the plugin skips such a line");
+            }
+        }
         let text = lines(&arguments.options.add, clock::now(&arguments.meta))?;
         arguments.tree.append(FILE, text)
     })

@@ -1,7 +1,8 @@
 //! Set dnf variables and options of dnf.conf.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Context, IndexMap, Result, Tree, ini};
-use osbuild_stage_common::ini_preserve::IniText;
+use osbuild_stage_common::fields::text;
+use osbuild_stage_common::ini_preserve::{self, IniText};
 use serde::Deserialize;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         for Variable { name, value } in &options.variables {
+            text("variables.value", value)?;
             tree.write(&format!("etc/dnf/vars/{name}"), format!("{value}\n"))?;
         }
         if options.config.is_empty() {
@@ -37,11 +39,9 @@ fn main() -> ExitCode {
 }
 
 fn configure(tree: &Tree, config: &Config) -> Result<()> {
-    let before = tree.read_if_exists(FILE)?;
-    if before.is_none() {
-        tree.create_dir_all("etc/dnf")?;
-    }
-    let after = edited(&before.unwrap_or_default(), config).context(FILE)?;
+    let before = ini_preserve::read(tree, FILE)?;
+    tree.create_dir_all("etc/dnf")?;
+    let after = edited(&before, config).context(FILE)?;
     tree.write(FILE, after)?;
     tree.set_mode(FILE, 0o644)
 }

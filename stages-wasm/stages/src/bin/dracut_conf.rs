@@ -1,6 +1,7 @@
 //! Write a drop-in for dracut.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Context, IndexMap, Result, bail};
+use osbuild_stage_common::fields::word;
 use osbuild_stage_common::quoting::shell_quoted;
 use serde::Deserialize;
 use serde_json::Value;
@@ -47,7 +48,7 @@ fn line(name: &str, value: &Value) -> Result<String> {
     Ok(match name {
         "compress" => {
             let text: String = serde_json::from_value(value).with_context(context)?;
-            shell_quoted("config.compress", &text)?;
+            let text = shell_quoted("config.compress", &text)?;
             format!("{name}=\"{text}\"\n")
         }
         "early_microcode" | "reproducible" => {
@@ -57,9 +58,10 @@ fn line(name: &str, value: &Value) -> Result<String> {
         name if LISTS.contains(&name) => {
             let items: Vec<String> = serde_json::from_value(value).with_context(context)?;
             let option = format!("config.{name}");
-            items
-                .iter()
-                .try_for_each(|item| shell_quoted(&option, item))?;
+            // dracut takes the list apart at blanks.
+            items.iter().try_for_each(|item| word(&option, item))?;
+            let items = items.iter().map(|item| shell_quoted(&option, item));
+            let items: Vec<_> = items.collect::<Result<_>>()?;
             format!("{name}+=\" {} \"\n", items.join(" "))
         }
         other => bail!("unsupported configuration option '{other}'"),
@@ -82,7 +84,7 @@ mod tests {
             assert_eq!(line(name, &value).unwrap(), expected);
         }
         // dracut sources the file.
-        for bad in ["\"; touch /x; \"", "$(touch /x)", "`touch /x`", "a\\"] {
+        for bad in ["$(touch /x)", "`touch /x`", "\n"] {
             assert!(line("compress", &json!(bad)).is_err(), "{bad}");
             assert!(line("install_items", &json!(["a", bad])).is_err(), "{bad}");
         }

@@ -1,6 +1,6 @@
 //! Install a one-shot first-boot service.
 #![forbid(unsafe_code)]
-use osbuild_stage::Arguments;
+use osbuild_stage::{Arguments, bail};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -18,7 +18,12 @@ struct Options {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
-        let tree = &arguments.tree;
+        let (tree, commands) = (&arguments.tree, &arguments.options.commands);
+        if let Some(command) = commands.iter().find(|command| command.ends_with('\\')) {
+            bail!(
+                "options.commands: {command:?} ends with a backslash, which takes in the next line"
+            );
+        }
         let wants = format!("{DIRECTORY}/default.target.wants");
         tree.create_dir_all(&wants)?;
         tree.write(

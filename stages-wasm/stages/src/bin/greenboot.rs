@@ -1,6 +1,7 @@
 //! Configure monitored services in etc/greenboot/greenboot.conf.
 #![forbid(unsafe_code)]
-use osbuild_stage::Arguments;
+use osbuild_stage::{Arguments, Result};
+use osbuild_stage_common::fields::word;
 use osbuild_stage_common::lines;
 use osbuild_stage_common::quoting::shell_quoted;
 use serde::Deserialize;
@@ -19,13 +20,17 @@ struct Config {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
-        let services = arguments.options.config.monitor_services.iter().flatten();
-        for service in services {
-            shell_quoted("config.monitor_services", service)?;
-        }
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
+        const OPTION: &str = "config.monitor_services";
+        let quoted = |service: &String| {
+            word(OPTION, service)?;
+            shell_quoted(OPTION, service)
+        };
+        let services = arguments.options.config.monitor_services;
+        let services = services.map(|services| services.iter().map(quoted).collect());
+        let services = services.transpose()?;
         lines::replace(&arguments.tree, "etc/greenboot/greenboot.conf", |text| {
-            changed(text, arguments.options.config.monitor_services)
+            changed(text, services)
         })
     })
 }

@@ -137,7 +137,7 @@ fn environment(options: &Options, root: &FileSystem) -> Result<String> {
     if options.write_cmdline.unwrap_or(true) {
         lines.push(format!(
             "kernelopts=root={} {}",
-            root.root()?,
+            root.root("rootfs")?,
             options.kernel_opts
         ));
     }
@@ -192,7 +192,7 @@ function load_video {{
 blscfg
 ",
         grub::config_head(options.config.timeout),
-        grub_fs.search()?,
+        grub_fs.search("rootfs or bootfs")?,
         features.join("\n"),
         options.config.terminals.commands(placeholders)?,
     ))

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, bail};
 use osbuild_stage_common::grub::{self, Defaults, FileSystem, Terminals};
-use osbuild_stage_common::quoting::{grub_words, single_quoted};
+use osbuild_stage_common::quoting::{grub_word, grub_words, single_quoted};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -184,14 +184,14 @@ fn menu_entry(options: &Options, entry: &Entry, suffix: &str) -> Result<String> 
         .bootfs
         .as_ref()
         .unwrap_or(&options.rootfs)
-        .search()?;
-    let root = options.rootfs.root()?;
+        .search("rootfs or bootfs")?;
+    let root = options.rootfs.root("rootfs")?;
     let cmdline = &options.config.cmdline;
     grub_words("config.cmdline", cmdline)?;
     for text in [&title, kernel, &entry.id] {
         single_quoted("entries", text)?;
     }
-    grub_words("entries", kernel)?;
+    grub_word("entries.kernel", kernel)?;
     Ok(format!(
         "
 menuentry '{title}' --class red --class gnu-linux --class gnu --class os --unrestricted --id 'gnulinux-{kernel}-advanced-{}' {{

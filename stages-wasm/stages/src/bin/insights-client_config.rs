@@ -1,6 +1,7 @@
 //! Set the proxy in the insights client configuration.
 #![forbid(unsafe_code)]
 use osbuild_stage::Arguments;
+use osbuild_stage_common::fields::text;
 use osbuild_stage_common::lines;
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -24,10 +25,14 @@ struct Config {
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, arguments.options);
-        let text = tree.read_if_exists(&options.path)?.unwrap_or_default();
+        text(
+            "config.proxy",
+            options.config.proxy.as_deref().unwrap_or_default(),
+        )?;
+        let before = tree.read_if_exists(&options.path)?.unwrap_or_default();
         tree.write(
             &options.path,
-            changed(&lines::unix(&text), options.config.proxy),
+            changed(&lines::unix(&before), options.config.proxy),
         )
     })
 }

@@ -12,6 +12,10 @@ struct Options {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
-        sysconfig::write_livesys(&arguments.tree, &arguments.options.livesys_session)
+        sysconfig::write_livesys(
+            &arguments.tree,
+            "livesys_session",
+            &arguments.options.livesys_session,
+        )
     })
 }

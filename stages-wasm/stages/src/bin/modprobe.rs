@@ -35,22 +35,24 @@ fn main() -> ExitCode {
     })
 }
 
-/// A command line is one by its meaning; the name of a module is none, and a backslash at the end would take the next line in
-/// (modprobe.d(5)).
+/// A command line is one by its meaning; the name of a module is none. A backslash takes in the character behind it, the end of the
+/// line too (modprobe.d(5)), so it is written twice.
 fn line(command: &Command) -> Result<String> {
     let (Command::Blacklist { modulename } | Command::Install { modulename, .. }) = command;
-    if modulename.contains(|c: char| c.is_whitespace() || "#\\".contains(c)) {
+    if modulename.is_empty()
+        || modulename.contains(|c: char| c.is_whitespace() || "#\\".contains(c))
+    {
         bail!("options.commands: {modulename:?} is no name of a module");
     }
     Ok(match command {
         Command::Blacklist { modulename } => format!("blacklist {modulename}\n"),
-        Command::Install { cmdline, .. } if cmdline.ends_with('\\') => {
-            bail!("options.commands: {cmdline:?} ends with a backslash")
+        Command::Install { cmdline, .. } if cmdline.trim().is_empty() => {
+            bail!("options.commands: the command line of {modulename} is empty")
         }
         Command::Install {
             modulename,
             cmdline,
-        } => format!("install {modulename} {cmdline}\n"),
+        } => format!("install {modulename} {}\n", cmdline.replace('\\', "\\\\")),
     })
 }
 
@@ -67,7 +69,7 @@ mod tests {
             r#"{"command": "install", "modulename": "x /bin/evil; #", "cmdline": "/bin/true"}"#,
             r#"{"command": "blacklist", "modulename": "x\ninstall y /bin/evil"}"#,
             r#"{"command": "blacklist", "modulename": "x\\"}"#,
-            r#"{"command": "install", "modulename": "x", "cmdline": "a \\"}"#,
+            r#"{"command": "install", "modulename": "x", "cmdline": " "}"#,
         ] {
             assert!(line(bad).is_err(), "{bad}");
         }

@@ -1,6 +1,6 @@
 //! Write a minimal nginx configuration.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, bail, path};
+use osbuild_stage::{Arguments, Result, bail, path};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -43,26 +43,25 @@ fn main() -> ExitCode {
         if !target.starts_with(&format!("{}/", tree.root().trim_end_matches('/'))) {
             bail!("path {} not in tree", options.path);
         }
-        for value in [
-            &options.config.listen,
-            &options.config.root,
-            &options.config.pid,
-        ] {
-            if value.contains([';', '{', '}', '#', '"', '\'', '\\']) {
-                bail!("options.config: {value:?} would be more than a value to nginx");
-            }
-        }
-        tree.write(&options.path, text(&options.config))
+        tree.write(&options.path, text(&options.config)?)
     })
 }
 
-fn text(config: &Config) -> String {
+fn text(config: &Config) -> Result<String> {
     let daemon = if config.daemon { "on" } else { "off" };
-    format!(
+    let Config { listen, root, .. } = config;
+    // Words: an address with its parameters.
+    if listen.contains([';', '{', '}', '#', '"', '\'', '\\']) {
+        bail!("options.config.listen: {listen:?} would be more than an address to nginx");
+    }
+    if root.contains('$') {
+        bail!("options.config.root: nginx would take a part of {root:?} for a variable");
+    }
+    Ok(format!(
         "events {{}}
 http {{
   server {{
-    listen {};
+    listen {listen};
     root {};
   }}
 }}
@@ -70,6 +69,16 @@ http {{
 pid {};
 daemon {daemon};
 ",
-        config.listen, config.root, config.pid
-    )
+        value(root),
+        value(&config.pid)
+    ))
+}
+
+/// A value, in quotes where nginx would not take it for one.
+fn value(text: &str) -> String {
+    let special = |c: char| c.is_whitespace() || ";{}#\"'\\".contains(c);
+    match text.is_empty() || text.contains(special) {
+        true => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+        false => text.into(),
+    }
 }

@@ -1,6 +1,7 @@
 //! Write pacman.conf.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, bail};
+use osbuild_stage_common::fields::{text as at_end, word};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -22,21 +23,35 @@ struct Repository {
 
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
-        let repositories = &arguments.options.repositories;
-        if let Some(repository) = repositories
-            .iter()
-            .find(|repository| repository.name.contains(']'))
-        {
-            bail!(
-                "options.repositories: {:?} is no name of a repository",
-                repository.name
-            );
-        }
+        check(&arguments.options)?;
         arguments.tree.create_dir_all("etc")?;
         arguments
             .tree
             .write("etc/pacman.conf", text(&arguments.options))
     })
+}
+
+/// Blanks at the ends of a value are lost, and separate those of a list.
+fn check(options: &Options) -> Result<()> {
+    if let Some(architecture) = &options.architecture {
+        word("architecture", architecture)?;
+    }
+    for repository in &options.repositories {
+        let Repository { name, .. } = repository;
+        at_end("repositories.name", name)?;
+        if name.is_empty() || name == "options" || name.contains(']') {
+            bail!("options.repositories.name: {name:?} is no name of a repository");
+        }
+        let mut levels = repository.siglevels.iter();
+        levels.try_for_each(|level| word("repositories.siglevels", level))?;
+        for (option, value) in [
+            ("repositories.server", &repository.server),
+            ("repositories.include", &repository.include),
+        ] {
+            at_end(option, value.as_deref().unwrap_or_default())?;
+        }
+    }
+    Ok(())
 }
 
 fn text(options: &Options) -> String {

@@ -1,6 +1,6 @@
 //! Write a limits.d drop-in.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Result, ini};
+use osbuild_stage::{Arguments, Result, bail, ini};
 use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use serde_json::Value;
@@ -42,6 +42,9 @@ fn line(limit: &Limit) -> Result<String> {
         ("config.value", &value),
     ] {
         word(option, field)?;
+        if field.contains('#') {
+            bail!("options.{option}: {field:?}: a comment begins at `#` wherever it stands");
+        }
     }
     Ok(format!(
         "{} {} {} {value}\n",

@@ -34,8 +34,11 @@ fn text(macros: &IndexMap<String, Value>) -> Result<String> {
             ("_dbpath", Value::Text(path)) => path.clone(),
             _ => bail!("the macro {name} cannot have this value"),
         };
-        if value.contains(['%', '\\']) {
+        if value.contains(['%', '\\', '{', '}']) {
             bail!("the macro {name} cannot have this value: {value:?} would be expanded by rpm");
+        }
+        if value.is_empty() || value.trim() != value {
+            bail!("the macro {name} cannot have this value: of {value:?} rpm takes something else");
         }
         text += &format!("%{name} {value}\n");
     }

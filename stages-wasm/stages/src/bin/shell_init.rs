@@ -1,7 +1,7 @@
 //! Write profile.d scripts exporting variables.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, IndexMap, Result};
-use osbuild_stage_common::quoting::shell_quoted;
+use osbuild_stage_common::quoting::shell_text;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -37,8 +37,11 @@ fn main() -> ExitCode {
     })
 }
 
-/// Within the quotes the shell expands variables; values are written as they are given, if they run nothing.
+/// Variables in a value are the shell's, all else is the value's.
 fn line(variable: &Variable) -> Result<String> {
-    shell_quoted(&variable.key, &variable.value)?;
-    Ok(format!("export {}=\"{}\"\n", variable.key, variable.value))
+    let value = shell_text(
+        &format!("files.env: value of {}", variable.key),
+        &variable.value,
+    )?;
+    Ok(format!("export {}=\"{value}\"\n", variable.key))
 }

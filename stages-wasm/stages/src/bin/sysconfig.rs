@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         write(tree, "network", &options.network, &NETWORK, "")?;
         interfaces(tree, &options.network_scripts)?;
         if let Some(livesys) = &options.livesys {
-            write_livesys(tree, &livesys.session)?;
+            write_livesys(tree, "livesys.session", &livesys.session)?;
         }
         desktop(tree, &options.desktop)
     })
@@ -96,7 +96,8 @@ fn desktop(tree: &Tree, desktop: &Desktop) -> Result<()> {
         ("DISPLAYMANAGER", &desktop.displaymanager),
     ];
     for (key, value) in &lines {
-        shell_word(key, value.as_deref().unwrap_or_default())?;
+        let option = format!("desktop.{}", key.to_lowercase());
+        shell_word(&option, value.as_deref().unwrap_or_default())?;
     }
     let given = lines.iter();
     let text: String = given

@@ -1,7 +1,7 @@
 //! Write a sysctl drop-in.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Result, bail};
-use osbuild_stage_common::fields::word;
+use osbuild_stage_common::fields::{text, word};
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -36,6 +36,7 @@ fn line(setting: &Setting) -> Result<String> {
     if key.contains('=') || key.starts_with(';') {
         bail!("options.config.key: {key:?} is no name of a parameter");
     }
+    text("config.value", value)?;
     Ok(match value.as_str() {
         "" => format!("{key}\n"),
         value => format!("{key} = {value}\n"),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 const DIRECTORY: &str = "usr/lib/systemd/journald.conf.d";
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<DropIn>| -> Result<()> {
+    osbuild_stage::run_with_lines(&[], |arguments: Arguments<DropIn>| -> Result<()> {
         let (tree, options) = (&arguments.tree, &arguments.options);
         let text = options.text()?;
         tree.create_dir_all(DIRECTORY)?;

@@ -78,6 +78,15 @@ impl Entry {
             return invalid("Name", &self.name, "a range has the name `-`");
         }
         self.check_id()?;
+        for (field, value) in [("Home", &self.home), ("Shell", &self.shell)] {
+            if value.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c)) {
+                return invalid(
+                    field,
+                    value,
+                    "the field ends at a blank, and quotes are no part of it",
+                );
+            }
+        }
         for (field, value) in [
             ("GECOS", &self.gecos),
             ("Home", &self.home),

@@ -1,6 +1,7 @@
 //! Write the 50-osbuild.preset file.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, IndexMap, Result, bail};
+use osbuild_stage_common::fields::word;
 use serde::Deserialize;
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
 fn text(presets: &[Preset]) -> Result<String> {
     let mut states = IndexMap::new();
     for preset in presets {
+        word("presets.name", &preset.name)?;
         if states.insert(&preset.name, preset.state).is_some() {
             bail!("'{}' has multiple defined states", preset.name);
         }

@@ -59,11 +59,40 @@ fn given(column: &Option<String>) -> Option<&str> {
     column.as_deref().filter(|text| !text.is_empty())
 }
 
-/// A column with blanks is quoted, unless it has quotes of its own (tmpfiles.d(5) reads both kinds).
+/// A column that tmpfiles.d(5) would read as another one is quoted; one that is in quotes stays as it is. Bytes that are written by their
+/// number (`\x20`, `\040`) are those bytes.
 fn quoted(column: &str) -> Cow<'_, str> {
-    match column.contains(' ') && !column.contains(['"', '\'']) {
-        true => format!("\"{column}\"").into(),
-        false => column.into(),
+    let is_quoted = |quote: char| {
+        let inner = column
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote));
+        inner.is_some_and(|inner| !inner.contains([quote, '\\']))
+    };
+    let special = |c: char| c.is_whitespace() || "\"'\\".contains(c);
+    if is_quoted('"') || is_quoted('\'') || !column.contains(special) {
+        return column.into();
+    }
+    let mut text = String::from("\"");
+    for (at, character) in column.char_indices() {
+        let escaped = match character {
+            '"' => true,
+            '\\' => !is_number(&column[at + 1..]),
+            _ => false,
+        };
+        text.extend(escaped.then_some('\\'));
+        text.push(character);
+    }
+    (text + "\"").into()
+}
+
+/// Whether this is the rest of a byte that is written by its number.
+fn is_number(rest: &str) -> bool {
+    let digits = |text: Option<&str>, radix| {
+        text.is_some_and(|text| text.chars().all(|c| c.is_digit(radix)))
+    };
+    match rest.strip_prefix('x') {
+        Some(rest) => digits(rest.get(..2), 16),
+        None => digits(rest.get(..3), 8),
     }
 }
 
@@ -86,6 +115,10 @@ mod tests {
             (
                 r#"{"type": "d", "path": "/a b", "user": "\"u v\""}"#,
                 "d \"/a b\" - \"u v\"\n",
+            ),
+            (
+                r#"{"type": "d", "path": "/a\"b\\c\\x20d"}"#,
+                "d \"/a\\\"b\\\\c\\x20d\"\n",
             ),
         ] {
             assert_eq!(line(&serde_json::from_str(json).unwrap()).unwrap(), text);

@@ -1,7 +1,7 @@
 //! Set options in yum.conf and in the configuration of yum's plugins.
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Context, IndexMap, Result, Tree, ini};
-use osbuild_stage_common::ini_preserve::IniText;
+use osbuild_stage_common::ini_preserve::{self, IniText};
 use serde::Deserialize;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 
 /// Sets options of the section main; a missing file is made.
 fn set(tree: &Tree, path: &str, settings: &[(&str, String)]) -> Result<()> {
-    let before = tree.read_if_exists(path)?.unwrap_or_default();
+    let before = ini_preserve::read(tree, path)?;
     tree.write(path, edited(&before, settings).context(path)?)
 }
 
