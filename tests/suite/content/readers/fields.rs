@@ -1,22 +1,15 @@
-//! What the readers of files that stages write take from them: the values that were given.
+//! Files whose lines have fields.
+use super::{WRITER, Writer, check, python};
 use osbuild_wasm_tests::{Program, Scratch};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
 
-/// Runs a stage on a small tree.
 fn stage(scratch: &Scratch, name: &str, options: &Value) {
     for directory in ["etc", "usr/lib/tmpfiles.d", "usr/lib/sysusers.d", "root"] {
         std::fs::create_dir_all(scratch.path("tree").join(directory)).unwrap();
     }
-    Program::new("stage run")
-        .arg(name)
-        .option("--tree", scratch.path("tree"))
-        .option(
-            "--args",
-            scratch.json("a.json", &json!({ "options": options })),
-        )
-        .run()
-        .expect(0);
+    super::stage(scratch, name, options).expect(0);
 }
 
 /// What a program of this machine prints.
@@ -121,5 +114,219 @@ fn a_field_that_its_file_cannot_hold_is_refused_with_its_option() {
             .run()
             .expect(1)
             .says(&format!("options.{option}: "));
+    }
+}
+
+/// What a program prints about the file of a tree.
+fn lines(program: &str, words: &[&str], file: &Path) -> Option<Vec<String>> {
+    let words: Vec<&str> = words.iter().copied().chain([file.to_str()?]).collect();
+    let text = super::printed(program, &words)?;
+    Some(text.split('\n').map(str::to_owned).collect())
+}
+
+fn after(lines: &[String], start: &str) -> Option<String> {
+    let mut found = lines.iter().filter_map(|line| line.strip_prefix(start));
+    found.next().map(str::to_owned)
+}
+
+#[test]
+fn programs_of_the_system_read_the_fields_of_their_files() {
+    check(&[
+        Writer {
+            stage: "org.osbuild.sysctld",
+            option: "value",
+            programs: &["sysctl"],
+            before: &[("usr/lib/sysctl.d/x", "")],
+            options: |value| json!({ "filename": "a.conf", "config": [{ "key": "kernel.hostname", "value": value }] }),
+            read: |tree| {
+                after(
+                    &lines(
+                        "sysctl",
+                        &["--dry-run", "--load"],
+                        &tree.join("usr/lib/sysctl.d/a.conf"),
+                    )?,
+                    "kernel.hostname = ",
+                )
+            },
+            // A key alone: an exception of a pattern.
+            meant: str::is_empty,
+            ..WRITER
+        },
+        Writer {
+            stage: "org.osbuild.modprobe",
+            option: "commands",
+            programs: &["modprobe"],
+            options: |value| json!({ "filename": "a.conf", "commands": [{ "command": "install", "modulename": "m", "cmdline": value }] }),
+            read: |tree| {
+                after(
+                    &lines(
+                        "modprobe",
+                        &["--showconfig", "--config"],
+                        &tree.join("usr/lib/modprobe.d"),
+                    )?,
+                    "install m ",
+                )
+            },
+            ..WRITER
+        },
+        Writer {
+            stage: "org.osbuild.modprobe",
+            option: "commands",
+            programs: &["modprobe"],
+            options: |value| json!({ "filename": "a.conf", "commands": [{ "command": "blacklist", "modulename": value }] }),
+            read: |tree| {
+                after(
+                    &lines(
+                        "modprobe",
+                        &["--showconfig", "--config"],
+                        &tree.join("usr/lib/modprobe.d"),
+                    )?,
+                    "blacklist ",
+                )
+            },
+            // The kernel's name of a module has no hyphens.
+            meant: |value| value.contains('-'),
+            ..WRITER
+        },
+        Writer {
+            stage: "org.osbuild.chrony",
+            option: "hostname",
+            programs: &["chronyd"],
+            before: &[("etc/chrony.conf", "rtcsync\n")],
+            options: |value| json!({ "servers": [{ "hostname": value }] }),
+            read: |tree| {
+                after(
+                    &lines("chronyd", &["-p", "-f"], &tree.join("etc/chrony.conf"))?,
+                    "server ",
+                )?
+                .strip_suffix(" iburst")
+                .map(str::to_owned)
+            },
+            ..WRITER
+        },
+        Writer {
+            stage: "org.osbuild.rpm.macros",
+            option: "_dbpath",
+            programs: &["rpm"],
+            options: |value| json!({ "filename": "/etc/rpm/macros.a", "macros": { "_dbpath": value } }),
+            read: |tree| {
+                let macros = format!("--macros={}", tree.join("etc/rpm/macros.a").display());
+                super::printed("rpm", &[&macros, "--eval", "%_dbpath"])?
+                    .strip_suffix('\n')
+                    .map(str::to_owned)
+            },
+            ..WRITER
+        },
+        Writer {
+            stage: "org.osbuild.dnf4.versionlock",
+            option: "add",
+            before: &[("etc/dnf/plugins/x", "")],
+            options: |value| json!({ "add": [value] }),
+            // As the plugin does.
+            read: |tree| {
+                python(
+                    "lines = [line.strip() for line in open(path, encoding='utf-8')]\nvalue, = [line for line in lines if line and not line.startswith('#')]",
+                    &tree.join("etc/dnf/plugins/versionlock.list"),
+                )
+            },
+            ..WRITER
+        },
+    ]);
+}
+
+/// What nginx says of its configuration, in a directory in which it can test it.
+fn nginx(tree: &Path) -> Option<String> {
+    let file = tree.join("etc/nginx/nginx.conf");
+    let ended = Command::new("nginx")
+        .args(["-t", "-e", "stderr", "-c"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    // It opens the file of its number last, which names the value.
+    let named = said.split("open() \"").nth(1);
+    named
+        .and_then(|rest| rest.split_once("\" failed"))
+        .map(|(path, _)| path.to_owned())
+}
+
+#[test]
+fn nginx_reads_the_values_of_its_configuration() {
+    check(&[
+        Writer {
+            stage: "org.osbuild.nginx.conf",
+            option: "pid",
+            programs: &["nginx"],
+            before: &[("etc/nginx/x", "")],
+            options: |value| json!({ "config": { "pid": format!("/nonexistent/{value}") } }),
+            read: |tree| {
+                nginx(tree)?
+                    .strip_prefix("/nonexistent/")
+                    .map(str::to_owned)
+            },
+            ..WRITER
+        },
+        Writer {
+            stage: "org.osbuild.nginx.conf",
+            option: "root",
+            programs: &["nginx"],
+            before: &[("etc/nginx/x", "")],
+            // The file of its number is opened when all else is right.
+            options: |value| json!({ "config": { "pid": "/nonexistent/p", "root": format!("/srv/{value}") } }),
+            read: |tree| {
+                let text = std::fs::read_to_string(tree.join("etc/nginx/nginx.conf")).ok()?;
+                let root = text.split("root ").nth(1)?.split_once(";\n")?.0.to_owned();
+                let inner = root
+                    .strip_prefix('"')
+                    .and_then(|root| root.strip_suffix('"'));
+                let root = inner
+                    .unwrap_or(&root)
+                    .replace("\\\"", "\"")
+                    .replace("\\\\", "\\");
+                nginx(tree).filter(|path| path == "/nonexistent/p")?;
+                root.strip_prefix("/srv/").map(str::to_owned)
+            },
+            ..WRITER
+        },
+    ]);
+}
+
+#[test]
+fn sshd_reads_the_options_that_were_given() {
+    if !osbuild_wasm_tests::machine::offers(&["sshd", "ssh-keygen"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let key = scratch.path("key");
+    printed(
+        Command::new("ssh-keygen")
+            .args(["-q", "-N", "", "-t", "ed25519", "-f"])
+            .arg(&key),
+    );
+    scratch.write(
+        "tree/etc/ssh/sshd_config",
+        format!(
+            "HostKey {}\n#PermitRootLogin yes\nPasswordAuthentication yes\n",
+            key.display()
+        ),
+    );
+    stage(
+        &scratch,
+        "org.osbuild.sshd.config",
+        &json!({ "config": { "PasswordAuthentication": false, "ClientAliveInterval": 7, "PermitRootLogin": "prohibit-password" } }),
+    );
+    std::fs::create_dir_all("/run/sshd").unwrap();
+    let said = printed(
+        Command::new("/usr/sbin/sshd")
+            .arg("-T")
+            .arg("-f")
+            .arg(scratch.path("tree/etc/ssh/sshd_config")),
+    );
+    for line in [
+        "passwordauthentication no",
+        "clientaliveinterval 7",
+        "permitrootlogin without-password",
+    ] {
+        assert!(said.lines().any(|read| read == line), "{line}: {said}");
     }
 }

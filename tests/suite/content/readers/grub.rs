@@ -1,0 +1,140 @@
+//! GRUB's environment and its configuration.
+use super::{WRITER, Writer, check, printed, python};
+use serde_json::json;
+use std::path::Path;
+
+/// A variable of an environment block.
+fn environment(tree: &Path, start: &str) -> Option<String> {
+    let block = tree.join("boot/grub2/grubenv");
+    let text = printed("grub-editenv", &[block.to_str().unwrap(), "list"])?;
+    let mut lines = text.split_inclusive('\n');
+    let line = lines.find_map(|line| line.strip_prefix(start))?;
+    line.strip_suffix('\n').map(str::to_owned)
+}
+
+/// A word of the first line that begins with `command`, if GRUB can read the file.
+fn word(file: &Path, command: &str, at: usize) -> Option<String> {
+    printed("grub-script-check", &[file.to_str().unwrap()])?;
+    let script = format!(
+        "import shlex
+lines = [line for line in open(path, encoding='utf-8') if line.strip().startswith({command:?})]
+value = shlex.split(lines[0], comments=True)[{at}]"
+    );
+    python(&script, file)
+}
+
+fn menu(value: &str, option: &str) -> serde_json::Value {
+    let mut options = json!({ "rootfs": { "label": "root" }, "bios": { "platform": "x" }, "config": {},
+        "entries": [{ "id": "i", "kernel": "5", "product": { "name": "N", "version": "1" } }] });
+    *options.pointer_mut(option).unwrap() = json!(value);
+    // Without a platform nothing is copied from this machine.
+    options["uefi"] = json!({ "vendor": "v" });
+    options.as_object_mut().unwrap().shift_remove("bios");
+    options
+}
+
+#[test]
+fn grub_editenv_reads_the_variables_of_an_environment_block() {
+    const WRITERS: Writer = Writer {
+        programs: &["grub-editenv"],
+        ..WRITER
+    };
+    check(&[
+        Writer {
+            stage: "org.osbuild.grub2",
+            option: "kernel_opts",
+            options: |value| json!({ "root_fs_uuid": "u", "write_defaults": false, "kernel_opts": value }),
+            read: |tree| environment(tree, "kernelopts=root=UUID=u "),
+            ..WRITERS
+        },
+        Writer {
+            stage: "org.osbuild.grub2",
+            option: "saved_entry",
+            options: |value| json!({ "root_fs_uuid": "u", "write_defaults": false, "saved_entry": value }),
+            read: |tree| environment(tree, "saved_entry="),
+            meant: str::is_empty,
+            ..WRITERS
+        },
+    ]);
+}
+
+#[test]
+fn grub_editenv_changes_an_environment_block_that_a_stage_wrote() {
+    if !osbuild_wasm_tests::machine::offers(&["grub-editenv"]) {
+        return;
+    }
+    let scratch = osbuild_wasm_tests::Scratch::new();
+    scratch.directory("tree");
+    let options = json!({ "root_fs_uuid": "u", "write_defaults": false, "kernel_opts": "ü \\x", "saved_entry": "a" });
+    super::stage(&scratch, "org.osbuild.grub2", &options).expect(0);
+    let block = scratch.path("tree/boot/grub2/grubenv");
+    let name = block.to_str().unwrap();
+    assert_eq!(std::fs::metadata(&block).unwrap().len(), 1024);
+    printed(
+        "grub-editenv",
+        &[name, "set", "saved_entry=b", "boot_success=1"],
+    )
+    .unwrap();
+    printed("grub-editenv", &[name, "unset", "saved_entry"]).unwrap();
+    let read = printed("grub-editenv", &[name, "list"]).unwrap();
+    assert_eq!(read, "kernelopts=root=UUID=u ü \\x\nboot_success=1\n");
+}
+
+#[test]
+fn grub_reads_the_words_of_its_configuration() {
+    const FILE: &str = "boot/efi/EFI/v/grub.cfg";
+    const WRITERS: Writer = Writer {
+        stage: "org.osbuild.grub2.legacy",
+        before: &[("boot/efi/EFI/v/x", "")],
+        programs: &["grub-script-check", "python3"],
+        ..WRITER
+    };
+    check(&[
+        Writer {
+            option: "entries",
+            options: |value| menu(value, "/entries/0/product/name"),
+            read: |tree| {
+                let title = word(&tree.join(FILE), "menuentry", 1)?;
+                title.strip_suffix(" (5) 1").map(str::to_owned)
+            },
+            ..WRITERS
+        },
+        Writer {
+            option: "entries",
+            options: |value| menu(value, "/entries/0/id"),
+            read: |tree| {
+                let id = word(&tree.join(FILE), "menuentry", 12)?;
+                id.strip_prefix("gnulinux-5-advanced-").map(str::to_owned)
+            },
+            ..WRITERS
+        },
+        Writer {
+            option: "entries",
+            options: |value| menu(value, "/entries/0/kernel"),
+            read: |tree| {
+                let path = word(&tree.join(FILE), "linux", 1)?;
+                path.strip_prefix("/boot/vmlinuz-").map(str::to_owned)
+            },
+            ..WRITERS
+        },
+        Writer {
+            option: "rootfs",
+            options: |value| menu(value, "/rootfs/label"),
+            read: |tree| word(&tree.join(FILE), "search", 4),
+            meant: str::is_empty,
+            ..WRITERS
+        },
+        Writer {
+            stage: "org.osbuild.ignition",
+            option: "network",
+            before: &[("boot/x", "")],
+            options: |value| json!({ "network": [value] }),
+            read: |tree| {
+                let set = word(&tree.join("boot/ignition.firstboot"), "set", 1)?;
+                set.strip_prefix("ignition_network_kcmdline=")
+                    .map(str::to_owned)
+            },
+            ..WRITERS
+        },
+    ]);
+}
