@@ -23,4 +23,5 @@ pub mod printable;
 pub mod problem;
 pub mod runner;
 pub mod schema;
+pub mod unbuildable;
 pub mod validate;

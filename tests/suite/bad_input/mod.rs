@@ -2,6 +2,7 @@
 mod builds;
 mod documents;
 mod surroundings;
+mod unbuildable;
 
 use osbuild_wasm_tests::{Ended, Program, Scratch};
 

@@ -8,7 +8,8 @@ use crate::style::{Style, colour};
 use clap::Args;
 use osbuild_wasm_manifest::load::{LoadOptions, load};
 use osbuild_wasm_manifest::model::Manifest;
-use osbuild_wasm_manifest::problem::validation_json;
+use osbuild_wasm_manifest::problem::{render_path, validation_json};
+use osbuild_wasm_manifest::unbuildable::unbuildable;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -51,14 +52,26 @@ impl Command for ValidateArguments {
         let options = LoadOptions {
             host_runner: runner_of_host(),
         };
-        match load(&document.value, &options) {
-            Ok(manifest) if !self.json => say(&valid(&manifest)),
-            Ok(_) => {}
-            // As in osbuild the schemas alone decide; that it cannot be built is still worth knowing.
-            Err(error) => {
-                tell(&document::explain(&document, &[error.into()]), colour());
-                errln!("warning: the document is valid, but cannot be built");
+        let loaded = load(&document.value, &options);
+        if let Ok(manifest) = &loaded
+            && !self.json
+        {
+            say(&valid(manifest));
+        }
+        let problems = match loaded {
+            Ok(manifest) => {
+                for ignored in &manifest.warnings {
+                    let place = render_path(&ignored.path);
+                    errln!("warning: {place}: {}", ignored.message);
+                }
+                unbuildable(&manifest)
             }
+            Err(error) => vec![error.into()],
+        };
+        // As in osbuild the schemas alone decide; that it cannot be built is still worth knowing.
+        if !problems.is_empty() {
+            tell(&document::explain(&document, &problems), colour());
+            errln!("warning: the document is valid, but cannot be built");
         }
         Ok(Exit::Done)
     }
