@@ -127,6 +127,67 @@ fn an_installer_medium_boots_from_a_bios_and_from_efi() {
     boots("medium, EFI", &["--efi", "--cdrom"], &[&medium], &markers);
 }
 
+/// The sample's medium with GRUB for the BIOS too, and the image with it.
+fn with_grub() -> [Value; 2] {
+    let tree = |pipeline: &str| json!({ "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": [format!("name:{pipeline}")] });
+    let content = json!({ "name": "grub-medium", "build": "name:build", "stages": [
+        {
+            "type": "org.osbuild.copy",
+            "options": { "paths": [{ "from": "input://medium/", "to": "tree:///" }] },
+            "inputs": { "medium": tree("medium") },
+        },
+        {
+            "type": "org.osbuild.grub2.iso.legacy",
+            "options": {
+                "product": { "name": "Demo Linux", "version": "1" },
+                "kernel": { "dir": "/images/pxeboot", "opts": ["root=live:CDLABEL=DEMO-1", "console=ttyS0,115200n8", "systemd.show_status=1"] },
+                "isolabel": "DEMO-1",
+                "config": { "timeout": 1 },
+            },
+        },
+        {
+            "type": "org.osbuild.grub2.inst",
+            "options": {
+                "filename": "images/eltorito.img",
+                "platform": "i386-pc",
+                "core": { "type": "mkimage", "partlabel": "gpt", "filesystem": "iso9660" },
+                "prefix": { "path": "/boot/grub2" },
+            },
+        },
+    ] });
+    let image = json!({ "name": "grub-iso", "stages": [{
+        "type": "org.osbuild.xorrisofs",
+        "options": {
+            "filename": "grub.iso",
+            "volid": "DEMO-1",
+            "boot": { "image": "images/eltorito.img", "catalog": "boot.cat" },
+            "efi": "images/efiboot.img",
+            "grub2mbr": "/usr/lib/grub/i386-pc/boot_hybrid.img",
+        },
+        "inputs": { "tree": tree("grub-medium") },
+    }] });
+    [content, image]
+}
+
+#[test]
+fn a_medium_with_grub_starts_as_a_disc_and_as_a_disk() {
+    if !can_run() {
+        return;
+    }
+    let scratch = Scratch::new();
+    build(&scratch, &with_grub(), &["grub-iso"]);
+    let medium = scratch.path("out/grub-iso/grub.iso");
+    // Its initramfs, which looks for the medium then, as that of the other medium does.
+    let markers = ["dracut initqueue hook"];
+    for (name, arguments) in [
+        ("GRUB, BIOS", &["--cdrom"][..]),
+        ("GRUB, EFI", &["--efi", "--cdrom"]),
+        ("GRUB, BIOS, as a disk", &[]),
+    ] {
+        boots(name, arguments, &[&medium], &markers);
+    }
+}
+
 /// An EFI system partition whose boot loader is a unified kernel image.
 fn unified() -> [Value; 2] {
     let file = |pipeline: &str, name: &str| json!({ "type": "org.osbuild.files", "origin": "org.osbuild.pipeline", "references": { format!("name:{pipeline}"): { "file": name } } });
