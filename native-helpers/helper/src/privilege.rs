@@ -74,8 +74,9 @@ fn needed(interface: Interface) -> Vec<Capability> {
     match interface {
         // Its program reads tables of partitions.
         Interface::Loopback => with_sandbox(&[CAP_MKNOD]),
-        // CHOWN for the directory that stands for FAT where the kernel has none, a sandbox for its programs.
-        Interface::Mount => with_sandbox(&[CAP_CHOWN]),
+        // CHOWN for the directory that stands for FAT where the kernel has none, FOWNER for the times of files without their holes, a
+        // sandbox for its programs.
+        Interface::Mount => with_sandbox(&[CAP_CHOWN, CAP_FOWNER]),
         // Their programs make nodes and give them owners, keep keys and themselves from being swapped out, and hurry while a device
         // waits for them.
         Interface::Crypt | Interface::Lvm => with_sandbox(&[

@@ -1,7 +1,9 @@
 //! Disks that are built without loop devices are those that are built with them.
 mod ahead;
 mod assemblers;
+mod kept;
 mod partitions;
+mod random;
 mod refused;
 mod same;
 mod uuids;

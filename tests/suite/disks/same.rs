@@ -3,6 +3,7 @@ use super::{PARTITIONS, by_root, can_run, copy, disk, on_device, xfs_of};
 use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest, user};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -81,18 +82,19 @@ fn a_disk_without_loop_devices_is_the_disk_with_them() {
 /// Fails with the lines that differ.
 #[track_caller]
 pub(super) fn similar_lines(expected: &str, found: &str) {
-    let missing: Vec<_> = expected
-        .lines()
-        .filter(|line| !found.lines().any(|other| other == *line))
-        .collect();
-    let more: Vec<_> = found
-        .lines()
-        .filter(|line| !expected.lines().any(|other| other == *line))
-        .collect();
-    assert!(
-        missing.is_empty() && more.is_empty(),
-        "missing: {missing:#?}\nmore: {more:#?}"
-    );
+    if let Some(differences) = different_lines(expected, found) {
+        panic!("{differences}");
+    }
+}
+
+/// The lines that only one of them has.
+pub(super) fn different_lines(expected: &str, found: &str) -> Option<String> {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (expected, found) = (lines(expected), lines(found));
+    let missing: Vec<_> = expected.difference(&found).collect();
+    let more: Vec<_> = found.difference(&expected).collect();
+    let differ = !(missing.is_empty() && more.is_empty());
+    differ.then(|| format!("missing: {missing:#?}\nmore: {more:#?}"))
 }
 
 #[test]

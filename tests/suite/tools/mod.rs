@@ -14,7 +14,7 @@ mod layers;
 mod ostree;
 pub(crate) mod random;
 mod systemd;
-mod trees;
+pub(crate) mod trees;
 
 use osbuild_wasm_tests::{Program, Scratch, machine};
 use random::Random;

@@ -128,7 +128,7 @@ pub fn copy(tree: &Path, to: &Path) {
 }
 
 /// What is not the same in two trees, one line for each path.
-pub fn differences(theirs: &Path, ours: &Path, family: &Family) -> Vec<String> {
+pub(super) fn differences(theirs: &Path, ours: &Path, family: &Family) -> Vec<String> {
     let (theirs, ours) = (look(theirs, family), look(ours, family));
     let mut paths: Vec<_> = theirs.keys().chain(ours.keys()).collect();
     paths.sort();

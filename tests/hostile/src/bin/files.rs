@@ -93,7 +93,14 @@ fn by_tree(step: &Step) -> Result<String> {
             files.copy(path, to, CopyOptions { follow, ..options })
         }
         "touch" => files.set_modified(path, EPOCH),
-        "set-xattr" => files.set_xattr(path, "user.hostile", CONTENT.as_bytes()),
+        "set-xattr" => match to.split_once('=') {
+            // A name, and how many bytes its value has.
+            Some((name, length)) => {
+                let value = vec![b'v'; length.parse().unwrap_or_default()];
+                files.set_xattr(path, name, &value)
+            }
+            None => files.set_xattr(path, "user.hostile", CONTENT.as_bytes()),
+        },
         "set-capability" => files.set_xattr(path, "security.capability", &CAPABILITY),
         "stat" => return Ok(format!("mode {:o}", files.stat(path)?.mode)),
         "update" => files.open_as(path, OpenMode::Update).map(drop),

@@ -2,7 +2,6 @@
 
 use std::fs::{File, Metadata};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{ErrorCode, Failure};
@@ -62,27 +61,6 @@ impl<'a> Content<'a> {
         self.visit(&mut |path, metadata| match unusual(path, metadata)? {
             Some(what) => Err(self.cannot(path, what)),
             None => Ok(()),
-        })
-    }
-
-    /// Fails with what mkfs.btrfs loses: numbers of devices, and everything about the root directory.
-    pub fn check_for_btrfs(&self) -> Result<(), Failure> {
-        self.visit(&mut |path, metadata| {
-            let kind = metadata.file_type();
-            let root = path == self.top;
-            let plain = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid()) == (0o755, 0, 0);
-            match () {
-                () if kind.is_block_device() || kind.is_char_device() => {
-                    Err(self.cannot(path, "the numbers of device nodes"))
-                }
-                () if root && !plain => {
-                    Err(self.cannot(path, "another owner or mode of its root than 0:0 and 0755"))
-                }
-                () if root && !attributes(path)?.is_empty() => {
-                    Err(self.cannot(path, "attributes of its root"))
-                }
-                () => Ok(()),
-            }
         })
     }
 

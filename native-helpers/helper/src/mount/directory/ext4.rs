@@ -1,6 +1,7 @@
 //! What `mke2fs -d` does not take over from a directory: owner, mode and time of the root, and of all times what is below a second or
 //! behind the year 2038. debugfs(8) sets them in the file system's inodes.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{BufWriter, Write};
@@ -47,8 +48,11 @@ pub fn repair(
 fn write(content: &Content<'_>, path: &Path) -> Result<(), Failure> {
     let file = File::create(path).about(path, "write a temporary file")?;
     let mut out = BufWriter::new(file);
+    let mut names = Names::new();
     content.visit(&mut |path, metadata| {
-        let commands = commands(content.inside(path), metadata);
+        let inside = content.inside(path);
+        let mut commands = names.joined(inside, metadata);
+        commands.extend(self::commands(inside, metadata));
         let fits = |command: &Vec<u8>| command.len() < LONGEST && !command.contains(&b'\n');
         if !commands.iter().all(fits) {
             let detail = "made without a device it cannot have the time of a file with a path as long as this, or with a line end in it";
@@ -64,6 +68,38 @@ fn write(content: &Content<'_>, path: &Path) -> Result<(), Failure> {
             .about(path, "write a temporary file")
     })?;
     out.flush().about(path, "write a temporary file")
+}
+
+/// The names of symbolic links with several, which the program makes a link each: by inode the first name, and how many there were.
+struct Names(HashMap<u64, (Vec<u8>, u64)>);
+
+impl Names {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// The commands that make a further name one of the same link.
+    fn joined(&mut self, path: &Path, metadata: &Metadata) -> Vec<Vec<u8>> {
+        if !metadata.is_symlink() || metadata.nlink() < 2 {
+            return Vec::new();
+        }
+        let name = quoted(path);
+        let Some((first, count)) = self.0.get_mut(&metadata.ino()) else {
+            self.0.insert(metadata.ino(), (name, 1));
+            return Vec::new();
+        };
+        *count += 1;
+        let links = count.to_string().into_bytes();
+        vec![
+            words(&[b"rm", &name]),
+            words(&[b"ln", first, &name]),
+            words(&[b"set_inode_field", first, b"links_count", &links]),
+        ]
+    }
+}
+
+fn words(words: &[&[u8]]) -> Vec<u8> {
+    words.join(&b' ')
 }
 
 /// The commands for one file; `path` is empty for the root.

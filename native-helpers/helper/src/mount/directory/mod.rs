@@ -1,11 +1,13 @@
 //! File systems without block devices: a directory stands for one while it is mounted, and when it is unmounted the file system is
 //! made anew from the directory, by the program and with the arguments that made it first.
 //!
-//! What the program does not take over from the directory is either repaired afterwards (ext4, see [`ext4`]) or refused: an image
+//! What the program does not take over from the directory is either repaired afterwards (see [`ext4`], [`btrfs`] and [`xfs`]) or refused: an image
 //! never differs from the directory in silence.
 
+mod btrfs;
 mod content;
 mod ext4;
+mod fold;
 mod xfs;
 
 use std::ffi::OsString;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use osbuild_wasm_protocol::{ErrorCode, Failure, FileSystem, MountDirectory};
 
 use self::content::Content;
+use self::fold::Folds;
 use super::kernel::kernel_name;
 use super::place::Place;
 use crate::device::Node;
@@ -132,8 +135,15 @@ impl Maker {
         match self.kind {
             FileSystem::Xfs => xfs::make(self, session, &content, image),
             FileSystem::Btrfs => {
-                content.check_for_btrfs()?;
-                self.make_of(session, "--rootdir", directory, image)
+                let size = image.path.metadata();
+                let size = size.about(self.program, "look at the image")?.len();
+                let folds = Folds::of(&content, btrfs::EXTENT, usize::MAX)?;
+                let made = self.make_of(session, "--rootdir", directory, image);
+                folds
+                    .unfold()
+                    .about(self.program, "give files their holes back")?;
+                made?;
+                btrfs::repair(&content, image, (size, &folds))
             }
             _ => {
                 self.make_of(session, "-d", directory, image)?;

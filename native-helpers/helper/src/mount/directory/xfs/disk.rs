@@ -11,7 +11,7 @@ use std::path::Path;
 use super::inode::{CORE, EXTENTS, Extent, Fork, Inode, broken, number, push_extents, short_value};
 
 const INODE_SUM: usize = 100;
-const DIRECTORY_SUM: usize = 4;
+pub(super) const DIRECTORY_SUM: usize = 4;
 const DIRECTORY_HEADER: usize = 64;
 /// Of attributes, remote values and targets of links.
 const SUM: usize = 12;
@@ -27,7 +27,7 @@ const ENTRIES_END: u64 = 1 << 35;
 /// An image.
 pub struct Disk {
     file: File,
-    block: u64,
+    pub(super) block: u64,
     inode: u64,
     inodes_of_block: u32,
     group_bits: u32,
@@ -102,7 +102,7 @@ impl Disk {
         self.root
     }
 
-    fn read(&self, of: Summed) -> io::Result<Vec<u8>> {
+    pub(super) fn read(&self, of: Summed) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; of.length];
         self.file.read_exact_at(&mut bytes, of.at)?;
         Ok(bytes)
@@ -116,12 +116,17 @@ impl Disk {
             let place = bytes.get_mut(field.at..field.at + field.length);
             let place = place.filter(|place| place.len() == value.len());
             place.ok_or_else(broken)?.copy_from_slice(value);
-            bytes[of.sum..of.sum + 4].fill(0);
-            let sum = CRC.checksum(&bytes);
-            bytes[of.sum..of.sum + 4].copy_from_slice(&sum.to_le_bytes());
-            self.file.write_all_at(&bytes, of.at)?;
+            self.write_block(of, bytes)?;
         }
         Ok(())
+    }
+
+    /// Writes all bytes of something, with their checksum.
+    pub(super) fn write_block(&self, of: Summed, mut bytes: Vec<u8>) -> io::Result<()> {
+        bytes[of.sum..of.sum + 4].fill(0);
+        let sum = CRC.checksum(&bytes);
+        bytes[of.sum..of.sum + 4].copy_from_slice(&sum.to_le_bytes());
+        self.file.write_all_at(&bytes, of.at)
     }
 
     /// The byte of a block, by the kernel's number.
@@ -163,7 +168,7 @@ impl Disk {
     }
 
     /// The extents of a fork of an inode: its data or its attributes.
-    fn extents(&self, inode: &Inode, fork: Fork) -> io::Result<Vec<Extent>> {
+    pub(super) fn extents(&self, inode: &Inode, fork: Fork) -> io::Result<Vec<Extent>> {
         let literal = inode.fork(fork);
         let count = inode.extents(fork)?;
         let mut all = Vec::new();

@@ -65,6 +65,14 @@ impl Inode {
         }
     }
 
+    /// Where the number of extents of its data is, and such a number.
+    pub(super) fn count(&self, extents: u64) -> io::Result<(Field, Vec<u8>)> {
+        let is_large = number(&self.bytes, 120, 8)? & 0x10 != 0;
+        let (at, length) = if is_large { (24, 8) } else { (76, 4) };
+        let bytes = extents.to_be_bytes();
+        Ok((self.field(at, length), bytes[8 - length..].to_vec()))
+    }
+
     /// Type and permission bits.
     pub(super) fn mode(&self) -> Field {
         self.field(2, 2)

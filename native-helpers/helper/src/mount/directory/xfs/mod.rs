@@ -3,6 +3,8 @@
 //! Where that leaves indices or counts that do not fit, xfs_repair(8) makes them anew.
 
 mod disk;
+mod holes;
+mod index;
 mod inode;
 mod names;
 mod prototype;
@@ -23,6 +25,7 @@ use self::inode::Inode;
 use self::names::is_word;
 use self::prototype::{First, as_path, entries, is_further, words_of};
 use super::content::{Content, attributes};
+use super::fold::Folds;
 use super::{IMAGE, Maker, Script, files, shown};
 use crate::device::Node;
 use crate::failure::About;
@@ -37,6 +40,11 @@ const BEFORE_1970: i128 = 1 << 31;
 /// Bytes of the largest value of an attribute.
 const VALUE: usize = 64 << 10;
 
+/// Holes are whole units of this many bytes, as large as the largest block, and a file has so many parts between them that its inode has room
+/// for their extents.
+const UNIT: u64 = 64 << 10;
+const PARTS: usize = 10;
+
 /// The namespaces of attributes: how they begin, the option of xfs_db, and the flags of an entry.
 const NAMESPACES: [(&[u8], &str, u64); 2] = [(b"user.", "-u", 0), (b"security.", "-s", 4)];
 
@@ -47,7 +55,12 @@ pub fn make(
     content: &Content<'_>,
     image: &Node,
 ) -> Result<(), Failure> {
-    let first = format(maker, session, content, image)?;
+    let folds = Folds::of(content, UNIT, PARTS)?;
+    let formatted = format(maker, session, content, image);
+    folds
+        .unfold()
+        .about(maker.program, "give files their holes back")?;
+    let first = formatted?;
     let disk = Disk::open(&image.path).about(maker.program, "read what it made")?;
     let disk = disk.ok_or_else(|| content.cannot(&content.top, "another version of XFS than 5"))?;
     let filling = Filling {
@@ -56,6 +69,7 @@ pub fn make(
         first,
     };
     filling.check_times()?;
+    filling.unfold(&folds)?;
     filling.make_attributes(maker, session, image)?;
     if filling.correct()? {
         let arguments = ["-f", IMAGE].map(OsString::from).into();
@@ -183,6 +197,25 @@ impl Filling<'_> {
         }
     }
 
+    /// Gives files the holes that they were read without.
+    fn unfold(&self, folds: &Folds) -> Result<(), Failure> {
+        if folds.is_empty() {
+            return Ok(());
+        }
+        self.visit(true, &mut |found| {
+            let is_further = is_further(&self.first, found.path, found.metadata);
+            let fold = folds.get(found.metadata.ino()).filter(|_| !is_further);
+            let Some(fold) = fold else { return Ok(()) };
+            let unfolded = self.disk.unfold(found.inode, fold);
+            match unfolded.about(found.path, "write this into the image")? {
+                true => Ok(()),
+                false => Err(self
+                    .content
+                    .cannot(found.path, "files with holes in so many extents")),
+            }
+        })
+    }
+
     /// Makes room for the values of attributes.
     fn make_attributes(
         &self,
@@ -259,6 +292,10 @@ impl Filling<'_> {
             let mut value = Vec::with_capacity(VALUE);
             lgetxattr(path, full, rustix::buffer::spare_capacity(&mut value))
                 .about(path, "read an attribute")?;
+            // To xfs_db that means to remove it.
+            if value.is_empty() {
+                return Err(content.cannot(path, "attributes without a value"));
+            }
             Ok(Attribute {
                 option,
                 flags,
@@ -274,6 +311,7 @@ impl Filling<'_> {
         let mut is_changed = false;
         let mut numbers = BTreeMap::new();
         let mut further = Vec::new();
+        let mut blocks = BTreeMap::new();
         self.visit(true, &mut |found| {
             let (path, metadata) = (found.path, found.metadata);
             let file = metadata.ino();
@@ -293,10 +331,15 @@ impl Filling<'_> {
             }
             if let Some(entry) = found.entry.filter(|entry| entry.name != found.name) {
                 is_changed = true;
+                blocks.insert(entry.name_field.of.at, entry.name_field.of);
                 self.write(path, &[(entry.name_field, found.name)])?;
             }
             Ok(())
         })?;
+        for block in blocks.into_values() {
+            let indexed = self.disk.index(block);
+            indexed.about("", "write the index of a directory into the image")?;
+        }
         for further in &further {
             is_changed = true;
             self.join(further, &numbers)?;
