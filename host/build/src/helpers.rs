@@ -5,6 +5,7 @@ use crate::helper_processes::HelperProcesses;
 use crate::interrupt::Cancellations;
 use crate::programs;
 use crate::record::Journal;
+use crate::sectors;
 use crate::translation::{
     attachment, call_error, database, descriptors, files_of, image_format, program,
 };
@@ -28,6 +29,7 @@ pub(crate) struct StageHelpers {
     pub(crate) log: OwnedFd,
     /// What files stand for of images, by the contract path of the device.
     pub(crate) parts: BTreeMap<String, (Key, Beginning)>,
+    pub(crate) sectors: BTreeMap<String, u32>,
     pub(crate) file_systems: Option<Arc<FileSystems>>,
     /// What it attaches itself where there are no loop devices; none: the helper attaches.
     pub(crate) attached: Option<Attached>,
@@ -399,7 +401,8 @@ impl Helpers for StageHelpers {
     }
 
     fn run(&mut self, request: command::Request, streams: &[OwnedFd]) -> Call<command::Outcome> {
-        let run = program(request);
+        let mut run = program(request);
+        sectors::tell(&mut run, &self.sectors);
         let protocol::Outcome { status, output } = self
             .session(Interface::Command)?
             .call(run.clone(), &descriptors(streams))

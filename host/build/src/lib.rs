@@ -38,6 +38,7 @@ mod record;
 mod run;
 mod sandbox;
 mod schedule;
+mod sectors;
 mod shell;
 mod single;
 mod stage;

@@ -153,6 +153,8 @@ pub(crate) struct Sandbox {
     pub(crate) mounts: Map<String, Value>,
     /// What files stand for of images, by the contract path of the device.
     pub(crate) parts: BTreeMap<String, (Key, Beginning)>,
+    /// The size of the sectors of those that have not the usual one.
+    pub(crate) sectors: BTreeMap<String, u32>,
     /// Devices whose partitions may be mounted though files stand for them, by contract path.
     pub(crate) scanned: BTreeMap<String, Attach>,
     /// Those file systems of images for which directories stand.

@@ -1,6 +1,7 @@
 //! What can be built where files stand for loop devices (`--devices=none`), decided before anything is.
 use crate::file_systems::MAKERS;
 use crate::mounts::is_made_from_directory;
+use crate::sectors::{LARGE, PARTITIONERS, USUAL};
 use crate::user_namespace::is_root_of_machine;
 use osbuild_wasm_component::Module;
 use osbuild_wasm_manifest::json::Value;
@@ -212,11 +213,15 @@ fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<S
         return Some(crate::devices::MAPPER.into());
     }
     let option = |name: &str| device.options.get(name);
-    if option("sector-size")
-        .and_then(Value::as_f64)
-        .is_some_and(|size| size != 512.0)
-    {
-        return Some("sectors of another size than 512 bytes".into());
+    let sector = option("sector-size").and_then(Value::as_f64);
+    let sector = sector.unwrap_or(USUAL.into());
+    if ![USUAL, LARGE].map(f64::from).contains(&sector) {
+        return Some("sectors of another size than 512 or 4096 bytes".into());
+    }
+    if sector != f64::from(USUAL) && !has_table_of_numbers(stage) {
+        return Some(
+            "a first sector and a size for each partition of a disk with such sectors".into(),
+        );
     }
     if is_mounted(stage, device) {
         return None;
@@ -224,6 +229,22 @@ fn lacks_device(stage: &Stage, device: &Device, programs: &[String]) -> Option<S
     let of_file = |program: &str| WORK_ON_FILES.contains(&program) || MAKERS.contains(&program);
     let program = programs.iter().find(|program| !of_file(program))?;
     Some(format!("a block device for {program}"))
+}
+
+/// Whether a stage leaves nothing of a partition table to its program, which counts in sectors of 512 bytes.
+fn has_table_of_numbers(stage: &Stage) -> bool {
+    let partitions = stage.options.get("partitions").and_then(Value::as_array);
+    let is_given = |partition: &Value, name: &str| {
+        let number = partition.get(name).and_then(Value::as_f64);
+        number.is_some_and(|number| number > 0.0)
+    };
+    let has_numbers = |partition: &Value| {
+        ["start", "size"]
+            .iter()
+            .all(|name| is_given(partition, name))
+    };
+    !PARTITIONERS.contains(&stage.module.as_str())
+        || partitions.is_none_or(|partitions| partitions.iter().all(has_numbers))
 }
 
 /// What a module needs that attaches devices itself: coreos-installer mounts the partitions of disk images, and zipl works on the disk

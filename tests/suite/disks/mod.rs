@@ -6,6 +6,7 @@ mod partitions;
 mod random;
 mod refused;
 mod same;
+mod sectors;
 mod uuids;
 mod volumes;
 mod xfs;

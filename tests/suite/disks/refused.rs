@@ -22,7 +22,10 @@ pub(super) fn impossible() -> Vec<(Vec<Value>, &'static str)> {
     scanned["devices"]["disk"]["options"]["partscan"] = true.into();
     scanned["mounts"][0]["partition"] = 1.into();
     let mut large = on_device("org.osbuild.noop", json!({}), None);
-    large["devices"]["device"]["options"]["sector-size"] = 4096.into();
+    large["devices"]["device"]["options"]["sector-size"] = 2048.into();
+    let open = json!({ "label": "gpt", "uuid": "d209c89e-ea5e-4fbd-b161-b461cce297e0", "partitions": [{ "start": 256 }] });
+    let mut open = on_device("org.osbuild.sfdisk", open, None);
+    open["devices"]["device"]["options"]["sector-size"] = 4096.into();
     let mut smaller = mounted("org.osbuild.ext4");
     smaller["devices"]["disk"]["options"]["size"] = (PARTITIONS[1].1 / 2).into();
     let mut subvolume = mounted("org.osbuild.btrfs");
@@ -60,6 +63,7 @@ pub(super) fn impossible() -> Vec<(Vec<Value>, &'static str)> {
         (vec![subvolume], "subvolumes"),
         (vec![scanned], "a scan for partitions of a part of a file"),
         (vec![large], "sectors of another size"),
+        (vec![open], "a first sector and a size for each partition"),
         (vec![luks], "a block device for cryptsetup"),
         (
             vec![mapped("org.osbuild.luks2", json!({ "passphrase": "a" }))],

@@ -4,14 +4,16 @@ mod luks2;
 mod lvm2;
 mod part;
 mod partitions;
+mod table;
 
 use crate::failure::{BuildError, Result};
 use crate::leases::{Helpers, Leases};
 use crate::sandbox::Sandbox;
+use crate::sectors::{PARTITIONERS, USUAL};
 use crate::without_devices::Devices;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Device, Mount, Stage};
-use osbuild_wasm_protocol::{Interface, Session};
+use osbuild_wasm_protocol::{Attach, Interface, Session};
 pub(crate) use part::{Part, Use, contract, reopen_image};
 use serde_json::Value as Json;
 
@@ -68,7 +70,7 @@ pub(crate) fn open(
     };
     if interface == Interface::Loopback && helpers.settings.devices == Devices::None {
         let attach = loopback::attachment(device)?;
-        let part = part::open(&attach, use_of(stage, device), sandbox);
+        let part = part::open(&attach, use_of(stage, device, &attach), sandbox);
         let wrong =
             |error| BuildError::manifest(place(device), format!("{}: {error}", attach.path));
         let (part, contract) = part.map_err(wrong)?;
@@ -114,7 +116,10 @@ pub(crate) fn open_partition(
 }
 
 /// What the stage does with a part of an image.
-fn use_of(stage: &Stage, device: &Device) -> Use {
+fn use_of(stage: &Stage, device: &Device, attach: &Attach) -> Use {
+    if attach.sector_size != USUAL && PARTITIONERS.contains(&stage.module.as_str()) {
+        return Use::Table;
+    }
     let mounts = stage.mounts.iter();
     let is_whole = |mount: &&Mount| !mount.partition.as_ref().is_some_and(|n| n.as_f64() != 0.0);
     let mut of_device = mounts

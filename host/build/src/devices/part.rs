@@ -3,9 +3,11 @@
 //! What stages and their programs see is a file of the stage's scratch directory, never a path in the tree, which they could turn into
 //! a link.
 use super::partitions;
+use super::table::Disk;
 use crate::file_systems::{Beginning, FileSystems, Key};
 use crate::inputs::open_in_tree;
 use crate::sandbox::{Sandbox, TREE, link_of};
+use crate::sectors::{LARGE, USUAL};
 use osbuild_wasm_files::copy_part;
 use osbuild_wasm_protocol::Attach;
 use rustix::fd::OwnedFd;
@@ -15,9 +17,6 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-/// The only size of sectors that files have.
-const SECTOR: u32 = 512;
 
 /// The modification time of a copy that was not written: 1970.
 const UNTOUCHED: Timespec = Timespec {
@@ -32,6 +31,8 @@ pub(crate) enum Use {
     Bytes,
     /// Mounts a directory that stands for its file system; a new file system is put in.
     Directory,
+    /// Makes a partition table of large sectors.
+    Table,
 }
 
 /// A part of an image that is in use.
@@ -51,6 +52,8 @@ struct Copy {
     file: File,
     size: u64,
     of: Use,
+    /// The disk that it is a twin of.
+    disk: Option<Disk>,
     read_only: bool,
 }
 
@@ -102,6 +105,10 @@ fn open_as(
     sandbox.grant_device(contract, &host);
     let known = (part.key, part.before);
     sandbox.parts.insert(contract.to_owned(), known);
+    if attach.sector_size != USUAL {
+        let size = attach.sector_size;
+        sandbox.sectors.insert(contract.to_owned(), size);
+    }
     Ok(part)
 }
 
@@ -143,9 +150,17 @@ impl Copy {
             .write(true)
             .create_new(true)
             .open(host)?;
+        let disk = (of == Use::Table).then(|| Disk {
+            at: attach.offset,
+            size,
+            sector: attach.sector_size.into(),
+        });
+        let size = disk.map_or(size, |disk| disk.twin_size());
         file.set_len(size)?;
-        if of == Use::Bytes {
-            copy_part(image, attach.offset, &file, 0, size)?;
+        match (of, disk) {
+            (_, Some(disk)) => disk.begin(image, &file)?,
+            (Use::Bytes, _) => copy_part(image, attach.offset, &file, 0, size)?,
+            _ => {}
         }
         let times = Timestamps {
             last_access: UNTOUCHED,
@@ -156,6 +171,7 @@ impl Copy {
             file,
             size,
             of,
+            disk,
             read_only: attach.read_only,
         })
     }
@@ -166,7 +182,10 @@ impl Copy {
                 "a program has changed the size of the device",
             ));
         }
-        copy_part(&self.file, 0, image, offset, self.size)
+        match self.disk {
+            Some(disk) => disk.write(&self.file, image),
+            None => copy_part(&self.file, 0, image, offset, self.size),
+        }
     }
 
     fn changed(&self) -> io::Result<bool> {
@@ -185,9 +204,9 @@ impl Part {
         (of, made): (Use, &dyn Fn(Key) -> Option<u64>),
         host: &Path,
     ) -> io::Result<Self> {
-        if attach.sector_size != SECTOR {
+        if ![USUAL, LARGE].contains(&attach.sector_size) {
             return Err(io::Error::other(
-                "sectors of another size than 512 bytes need loop devices",
+                "sectors of another size than 512 or 4096 bytes need loop devices",
             ));
         }
         let metadata = image.metadata()?;
@@ -201,7 +220,7 @@ impl Part {
         let whole = attach.offset == 0 && attach.size.is_none() && !attach.read_only;
         let size = attach.size.unwrap_or(length - attach.offset);
         let size = match of {
-            Use::Bytes => size,
+            Use::Bytes | Use::Table => size,
             Use::Directory => made(Key::new(&metadata, attach.offset, size)).unwrap_or(size),
         };
         let copy = match whole && of == Use::Bytes {
@@ -238,7 +257,7 @@ impl Part {
             Some(copy) if !copy.changed()? => return Ok(()),
             Some(copy) => {
                 copy.write_back(&self.image, self.key.offset)?;
-                copy.of == Use::Bytes
+                copy.of != Use::Directory
             }
         };
         let beginning = self.key.beginning(&self.image)?;

@@ -8,17 +8,17 @@ use std::os::unix::fs::FileExt;
 pub(super) type Extent = (u64, u64);
 
 /// Bytes of an entry of a dos table; there are four, behind the code of the boot sector.
-const DOS_ENTRY: usize = 16;
-const DOS_ENTRIES: usize = 446;
-const DOS_SIGNATURE: [u8; 2] = [0x55, 0xaa];
+pub(super) const DOS_ENTRY: usize = 16;
+pub(super) const DOS_ENTRIES: usize = 446;
+pub(super) const DOS_SIGNATURE: [u8; 2] = [0x55, 0xaa];
 /// Types of partitions that hold a chain of logical ones.
-const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
+pub(super) const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
 /// The type that says: this is GPT.
-const PROTECTIVE: u8 = 0xee;
+pub(super) const PROTECTIVE: u8 = 0xee;
 /// A chain is no longer than this, or it is a circle.
-const CHAIN: u32 = 256;
+pub(super) const CHAIN: u32 = 256;
 
-const GPT_SIGNATURE: &[u8; 8] = b"EFI PART";
+pub(super) const GPT_SIGNATURE: &[u8; 8] = b"EFI PART";
 /// Bytes of a GPT entry, at least.
 const GPT_ENTRY: u64 = 128;
 

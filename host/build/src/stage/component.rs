@@ -76,6 +76,7 @@ pub(crate) fn run_component(
         log: pipe,
         cancellations: cancellations.clone(),
         parts: sandbox.parts.clone(),
+        sectors: sandbox.sectors.clone(),
         file_systems: sandbox.file_systems.clone(),
         attached: attached(settings, sandbox),
         journal: component.journal.clone(),
