@@ -4,14 +4,14 @@ use crate::failure::{BuildError, Result};
 use crate::run::RunContext;
 use crate::sandbox::TREE;
 use crate::user_namespace::is_root_of_machine;
-use osbuild_wasm_files::dirs::open_root;
-use osbuild_wasm_files::name_to_text;
+use osbuild_wasm_files::dirs::{open_root, proc_path};
+use osbuild_wasm_files::{attributes_of, name_to_text};
 use osbuild_wasm_protocol::{
     Bytes, Directory, Failure, Grant, Granted, Interface, Place, Session, Trusted, TrustedValue,
     XattrValue,
 };
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, XattrFlags, openat, setxattr};
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
@@ -69,10 +69,28 @@ impl<'a> Attributes<'a> {
 
     /// Gives a copy of a tree what the original has in `trusted.*`.
     pub(crate) fn carry(&self, from: &Path, to: &Path) -> Result<()> {
-        for TrustedValue { below, name, value } in self.trusted(from)? {
+        self.give(to, &self.trusted(from)?)
+    }
+
+    /// What a tree of the store has beside `user.*`: nothing else is seen through the share of a virtual machine.
+    pub(crate) fn unshared(&self, tree: &Path) -> Result<Vec<TrustedValue>> {
+        let others = attributes_of(tree, |name| !name.as_bytes().starts_with(b"user."))?;
+        let others = others.into_iter().map(|attribute| TrustedValue {
+            below: Bytes(attribute.below.as_os_str().as_bytes().to_vec()),
+            name: name_to_text(attribute.name.as_bytes()),
+            value: Bytes(attribute.value),
+        });
+        let seen = others.filter(|of| !of.name.starts_with("trusted."));
+        Ok(seen.chain(self.trusted(tree)?).collect())
+    }
+
+    /// Gives a tree of the store attributes, by the helper those that are kept from this process.
+    pub(crate) fn give(&self, to: &Path, trusted: &[TrustedValue]) -> Result<()> {
+        for TrustedValue { below, name, value } in trusted {
             let below = Path::new(OsStr::from_bytes(&below.0));
             let object = open_beneath(to, below).map_err(BuildError::io(to.join(below)))?;
-            let set = self.set(object.as_fd(), OsStr::new(&name), &value.0);
+            let own = setxattr(proc_path(&object), &**name, &value.0, XattrFlags::empty());
+            let set = own.or_else(|_| self.set(object.as_fd(), OsStr::new(name), &value.0));
             set.map_err(BuildError::io(to.join(below)))?;
         }
         Ok(())

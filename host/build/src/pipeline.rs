@@ -9,6 +9,7 @@ use osbuild_wasm_events::{Event, PipelineOutcome, StageOutcome};
 use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
 use osbuild_wasm_manifest::json::Object as Metadata;
 use osbuild_wasm_manifest::model::Pipeline;
+use osbuild_wasm_protocol::TrustedValue;
 use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, refuse_losses};
 use rustix::fd::BorrowedFd;
 use serde_json::{Map, Value};
@@ -98,7 +99,8 @@ fn begin(context: &RunContext<'_>, index: usize, pipeline: &Pipeline) -> Result<
         let Some(object) = context.store.get(&stage.id, key)? else {
             continue;
         };
-        copy_into_store(context, object.tree(), &tree)?;
+        let trusted = Attributes::new(context).trusted(object.tree())?;
+        copy_into_store(context, (object.tree(), &trusted), &tree)?;
         let details = Details {
             created: object.created(),
             metadata: object.metadata().clone(),
@@ -128,8 +130,12 @@ fn begin(context: &RunContext<'_>, index: usize, pipeline: &Pipeline) -> Result<
     })
 }
 
-/// Copies a tree into the store with all that it has.
-pub(crate) fn copy_into_store(context: &RunContext<'_>, from: &Path, to: &Path) -> Result<()> {
+/// Copies a tree into the store with all that it has, also what it has in `trusted.*`.
+pub(crate) fn copy_into_store(
+    context: &RunContext<'_>,
+    (from, trusted): (&Path, &[TrustedValue]),
+    to: &Path,
+) -> Result<()> {
     let attributes = Attributes::new(context);
     let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
     let options = CopyOptions {
@@ -138,7 +144,7 @@ pub(crate) fn copy_into_store(context: &RunContext<'_>, from: &Path, to: &Path) 
     };
     let report = copy_tree(from, to, options)?;
     refuse_losses(from, report)?;
-    attributes.carry(from, to)
+    attributes.give(to, trusted)
 }
 
 /// Keeps the tree after a stage in the middle.

@@ -15,6 +15,7 @@ mod digest;
 pub mod dirs;
 mod error;
 mod home;
+mod listed;
 mod name;
 mod privileges;
 mod remove;
@@ -33,6 +34,7 @@ pub use copy::{
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError, shown, with_causes};
 pub use home::own_directory;
+pub use listed::{Attribute, attributes_of};
 pub use name::{is_the_text_of_a_name, name_from_text, name_to_text};
 pub use privileges::holds_privileges;
 pub use remove::{remove_entry, remove_tree};

@@ -17,6 +17,12 @@ const CAPABILITY: [u8; 20] = [
     1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
+/// `u::rwx,u:1000:r,g::r,m::r,o::-`, as the kernel keeps it (struct posix_acl_xattr_header of linux/posix_acl_xattr.h).
+const ACL: [u8; 44] = [
+    2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 232, 3, 0, 0, 4, 0, 4, 0, 255, 255,
+    255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
+];
+
 /// A directory with one of each kind that an image may have, below it `plain` with what an ordinary user may make too.
 fn make_odd(odd: &Path) {
     fs::create_dir_all(odd.join("plain")).expect("a file of the test");
@@ -45,6 +51,7 @@ fn make_odd(odd: &Path) {
     };
     set("plain/ping", "security.capability", &CAPABILITY);
     set("closed", "user.note", b"a\0b");
+    set("plain/again", "system.posix_acl_access", &ACL);
     fs::set_permissions(odd.join("closed"), fs::Permissions::from_mode(0o2550))
         .expect("a file of the test");
 }
@@ -153,7 +160,7 @@ pub(super) fn bring(digest: &str, to: &str) -> Value {
     })
 }
 
-/// A build pipeline that has nothing but a kernel, and a tree that is built by it.
+/// A build pipeline that has nothing but a kernel, a tree that is built by it, and one that is a part of that.
 fn document(image: &Path) -> Value {
     let (sources, [image, kernel]) = source([image, &kernel_archive()]);
     let untar = json!({ "type": "org.osbuild.untar", "inputs": input(&kernel) });
@@ -173,6 +180,11 @@ fn document(image: &Path) -> Value {
         "pipelines": [
             { "name": "build", "stages": [untar] },
             { "name": "tree", "build": "name:build", "stages": stages },
+            { "name": "second", "build": "name:build", "stages": [{
+                "type": "org.osbuild.copy",
+                "options": { "paths": [{ "from": "input://tree/odd", "to": "tree:///" }] },
+                "inputs": { "tree": { "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": ["name:tree"] } },
+            }] },
         ],
     })
 }
@@ -188,7 +200,7 @@ fn a_tree_leaves_a_virtual_machine_with_nodes_owners_and_file_capabilities() {
     let file = scratch.json("manifest.json", &document(&image));
     let run = |options: &str, out: &str| {
         let program = Program::new(&format!(
-            "run --in-vm tree --export tree --checkpoint build {options}"
+            "run --in-vm tree --in-vm second --checkpoint build --checkpoint tree {options}"
         ));
         program
             .option("--store", scratch.path("store"))
@@ -200,19 +212,53 @@ fn a_tree_leaves_a_virtual_machine_with_nodes_owners_and_file_capabilities() {
             .run()
             .expect(0)
     };
-    run("--record record.json --learn learned.toml", "out");
+    run(
+        "--export tree --export second --record record.json --learn learned.toml",
+        "out",
+    );
     machine::assert_nothing_left(scratch.root());
-    assert_eq!(facts(&scratch.path("out/tree/odd")), facts(&odd));
+    let made = facts(&odd);
+    for tree in ["out/tree/odd", "out/second/odd"] {
+        assert_eq!(facts(&scratch.path(tree)), made, "{tree}");
+    }
     assert_eq!(scratch.read("out/tree/etc/hostname"), "inside\n");
     assert_recorded(&scratch);
-    run("--policy learned.toml", "again");
-    assert_eq!(facts(&scratch.path("again/tree/odd")), facts(&odd));
+    assert_marks_stay(&scratch, &odd, &|| {
+        run("--export second --checkpoint second", "marked");
+    });
+    run("--export tree --policy learned.toml", "again");
+    assert_eq!(facts(&scratch.path("again/tree/odd")), made);
+}
+
+/// What is in trusted.* neither a share shows nor who packs a tree; it stays in the store.
+fn assert_marks_stay(scratch: &Scratch, odd: &Path, run: &dyn Fn()) {
+    let name = "trusted.overlay.opaque";
+    let mark = |odd: &Path| {
+        setxattr(odd.join("closed"), name, b"y", XattrFlags::empty()).expect("root may");
+    };
+    let marked = objects(scratch);
+    assert_eq!(marked.len(), 1);
+    mark(&marked[0].join("odd"));
+    mark(odd);
+    run();
+    let trees = objects(scratch);
+    assert_eq!(trees.len(), 2);
+    for tree in trees {
+        assert_eq!(facts(&tree.join("odd")), facts(odd), "{}", tree.display());
+    }
+}
+
+/// The trees in the store that have the odd directory.
+fn objects(scratch: &Scratch) -> Vec<PathBuf> {
+    let objects = fs::read_dir(scratch.path("store/objects")).expect("a store");
+    let trees = objects.map(|object| object.expect("an object").path().join("tree"));
+    trees.filter(|tree| tree.join("odd").exists()).collect()
 }
 
 /// What the stages in the machine did is in the record, with the component that this side knows, and times behind the boot.
 fn assert_recorded(scratch: &Scratch) {
     let record: Value = serde_json::from_str(&scratch.read("record.json")).expect("JSON");
-    let [build, tree] = &record["pipelines"].as_array().expect("pipelines")[..] else {
+    let [build, tree, _] = &record["pipelines"].as_array().expect("pipelines")[..] else {
         panic!("{record:#}");
     };
     assert_eq!(build["in_virtual_machine"], Value::Null);

@@ -5,6 +5,7 @@ use super::job::{
     PROGRAM, STORE, SharedTree,
 };
 use super::{MEMORY, VirtualMachines};
+use crate::attributes::Attributes;
 use crate::failure::{BuildError, Result};
 use crate::helper_processes::helper_program;
 use crate::pipeline::UnfinishedTree;
@@ -178,10 +179,16 @@ impl Files {
         pipeline: &Pipeline,
         unfinished: &UnfinishedTree,
     ) -> Result<()> {
+        let attributes = Attributes::new(context);
         let trees = needed_by(pipeline).map(|id| {
             let missing = || BuildError::manifest(format!("pipeline {id}"), "it is not built");
+            let path = context.trees.path(id).ok_or_else(missing)?;
             let tree = SharedTree {
-                path: self.below_store(&context.trees.path(id).ok_or_else(missing)?)?,
+                attributes: match is_input(pipeline, id) {
+                    true => attributes.unshared(&path)?,
+                    false => Vec::new(),
+                },
+                path: self.below_store(&path)?,
                 metadata: context.trees.metadata(id).unwrap_or_default(),
             };
             Ok((id.to_owned(), tree))
@@ -194,6 +201,7 @@ impl Files {
             pipeline: pipeline.id.clone().unwrap_or_default(),
             trees: trees.collect::<Result<_>>()?,
             tree: self.below_store(&unfinished.tree)?,
+            attributes: attributes.unshared(&unfinished.tree)?,
             done: unfinished.done,
             created: unfinished.details.created,
             checkpoints: settings.checkpoints.clone(),
@@ -349,6 +357,13 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// Whether a stage of the pipeline reads that tree; attributes of a build root mean nothing to who runs its programs.
+fn is_input(pipeline: &Pipeline, id: &str) -> bool {
+    let inputs = pipeline.stages.iter().flat_map(|stage| &stage.inputs);
+    let mut references = inputs.flat_map(|input| &input.references);
+    references.any(|reference| reference.id.as_deref() == Some(id))
 }
 
 fn make(path: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The inner side: builds one pipeline in the machine.
 use super::job::{COMPONENTS, DISK, FILE, JOB, MachineJob, OUT, STORE};
-use super::message::Message;
+use super::message::{LeftTree, Message};
+use crate::attributes::Attributes;
 use crate::confinement::Prepared;
 use crate::failure::{BuildError, Result};
 use crate::interrupt::Interrupt;
@@ -106,7 +107,7 @@ impl Guest {
         let mut helpers = plan.helpers();
         helpers.insert(Interface::Tree, "attributes of the tree".into());
         let confined = isolated.start_helpers(helpers, charter)?.confine()?;
-        let trees = self.trees(&store)?;
+        let trees = Trees::new(store.scratch("runners")?);
         let records = self.0.recorded.then(Arc::<Records>::default);
         let settings = self.settings(engine, records);
         let context = RunContext {
@@ -118,6 +119,7 @@ impl Guest {
             trees: &trees,
             stop: &AtomicBool::new(false),
         };
+        self.add_trees(&context)?;
         self.build_pipeline(&context)
     }
 
@@ -129,7 +131,8 @@ impl Guest {
         })?;
         let scratch = context.store.scratch("pipeline")?;
         let tree = scratch.path().join("tree");
-        pipeline::copy_into_store(context, &Path::new(STORE).join(&self.0.tree), &tree)?;
+        let shared = Path::new(STORE).join(&self.0.tree);
+        pipeline::copy_into_store(context, (&shared, &self.0.attributes), &tree)?;
         let details = Details {
             created: self.0.created,
             metadata: Value::Object(Map::new()),
@@ -142,10 +145,10 @@ impl Guest {
             resumed: None,
         };
         let last = context.manifest().pipelines[index].stages.len() - 1;
-        let done =
-            pipeline::run_stages(context, index, &mut unfinished, &mut Vec::new(), &deliver)?;
+        let keep = |position, unfinished: &_| deliver(context, position, unfinished);
+        let done = pipeline::run_stages(context, index, &mut unfinished, &mut Vec::new(), &keep)?;
         if done {
-            deliver(last, &unfinished)?;
+            deliver(context, last, &unfinished)?;
         }
         say(&Message::Done);
         Ok(())
@@ -167,24 +170,35 @@ impl Guest {
         }
     }
 
-    /// The trees of other pipelines, where the outer side has them.
-    fn trees(&self, store: &Store) -> Result<Trees> {
-        let trees = Trees::new(store.scratch("runners")?);
-        for (id, tree) in &self.0.trees {
-            let shared = Tree::Shared {
-                path: Path::new(STORE).join(&tree.path),
-                metadata: tree.metadata.clone(),
+    /// The trees of other pipelines, where the outer side has them; those with what does not come through are copied.
+    fn add_trees(&self, context: &RunContext<'_>) -> Result<()> {
+        for (id, shared) in &self.0.trees {
+            let path = Path::new(STORE).join(&shared.path);
+            let metadata = shared.metadata.clone();
+            let tree = match shared.attributes.is_empty() {
+                true => Tree::Shared { path, metadata },
+                false => {
+                    let scratch = context.store.scratch("tree")?;
+                    let copy = scratch.path().join("tree");
+                    pipeline::copy_into_store(context, (&path, &shared.attributes), &copy)?;
+                    Tree::Floating {
+                        _scratch: scratch,
+                        path: copy,
+                        metadata,
+                    }
+                }
             };
-            trees.insert(id, shared);
+            context.trees.insert(id, tree);
         }
-        Ok(trees)
+        Ok(())
     }
 }
 
-/// Copies the tree after a stage out of the machine.
-fn deliver(position: usize, unfinished: &UnfinishedTree) -> Result<()> {
+/// Packs the tree after a stage where the outer side finds it.
+fn deliver(context: &RunContext<'_>, position: usize, unfinished: &UnfinishedTree) -> Result<()> {
+    let trusted = Attributes::new(context).trusted(&unfinished.tree)?;
     pack_tree(&unfinished.tree, &Path::new(OUT).join(position.to_string()))?;
-    say(&Message::Tree(position));
+    say(&Message::Tree(LeftTree { position, trusted }));
     Ok(())
 }
 

@@ -13,11 +13,11 @@ use osbuild_wasm_capability::record::StageRecord;
 use osbuild_wasm_events::{Event, StageOutcome};
 use osbuild_wasm_files::{CopyOptions, FilesError, unpack_tree};
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
-use osbuild_wasm_protocol::{Failure, Interface, Outcome, Session};
+use osbuild_wasm_protocol::{Failure, Interface, Outcome, Session, TrustedValue};
 use osbuild_wasm_store::refuse_losses;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{PipeReader, Read};
@@ -93,8 +93,8 @@ struct Heard {
     outcomes: Vec<StageOutcome>,
     /// How long after the run its inner side began.
     began: Duration,
-    /// Places of the stages whose trees came out.
-    trees: BTreeSet<usize>,
+    /// What the trees that came out have in `trusted.*`, by the places of their stages.
+    trees: BTreeMap<usize, Vec<TrustedValue>>,
     /// Bytes of a line whose end has not arrived.
     line: Vec<u8>,
 }
@@ -231,9 +231,9 @@ impl Heard {
                 self.record(context, pipeline, record)?;
             }
             Message::Finished(finished) => self.finish(context, pipeline, finished)?,
-            Message::Tree(position) => {
-                pipeline.stages.get(position)?;
-                self.trees.insert(position);
+            Message::Tree(tree) => {
+                pipeline.stages.get(tree.position)?;
+                self.trees.insert(tree.position, tree.trusted);
             }
             Message::Done => self.done = true,
             Message::Failed(reason) => self.failure = Some(reason),
@@ -307,16 +307,16 @@ fn take(
 ) -> Result<bool> {
     let last = pipeline.stages.len().saturating_sub(1);
     let success =
-        heard.trees.contains(&last) && heard.outcomes.iter().all(|outcome| outcome.success);
+        heard.trees.contains_key(&last) && heard.outcomes.iter().all(|outcome| outcome.success);
     for (position, outcome) in (unfinished.done..).zip(&heard.outcomes) {
         if let Some(metadata) = &outcome.metadata {
             unfinished.details.metadata[outcome.id.as_str()] = metadata.into();
         }
-        if !heard.trees.contains(&position) {
+        let Some(trusted) = heard.trees.get(&position) else {
             continue;
-        }
+        };
         osbuild_wasm_files::remove_tree(&unfinished.tree)?;
-        unpack(context, &files.out(position), &unfinished.tree).map_err(|error| {
+        unpack(context, (&files.out(position), trusted), &unfinished.tree).map_err(|error| {
             let place = format!("virtual machine of pipeline {}", pipeline.name);
             BuildError::manifest(place, error.to_string() + hint(&error))
         })?;
@@ -329,7 +329,11 @@ fn take(
 }
 
 /// Makes a tree that came out what it was inside.
-fn unpack(context: &RunContext<'_>, from: &Path, to: &Path) -> Result<()> {
+fn unpack(
+    context: &RunContext<'_>,
+    (from, trusted): (&Path, &[TrustedValue]),
+    to: &Path,
+) -> Result<()> {
     let attributes = Attributes::new(context);
     let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
     let options = CopyOptions {
@@ -338,6 +342,7 @@ fn unpack(context: &RunContext<'_>, from: &Path, to: &Path) -> Result<()> {
     };
     let report = unpack_tree(from, to, options)?;
     refuse_losses(to, report)?;
+    attributes.give(to, trusted)?;
     osbuild_wasm_files::remove_tree(from)?;
     Ok(())
 }

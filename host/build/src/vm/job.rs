@@ -1,4 +1,5 @@
 //! What the inner side of a virtual machine is told, and where things are in the machine.
+use osbuild_wasm_protocol::TrustedValue;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub(super) struct MachineJob {
     pub(super) trees: BTreeMap<String, SharedTree>,
     /// What it goes on from, below the store.
     pub(super) tree: PathBuf,
+    /// Its attributes that do not come through a share.
+    pub(super) attributes: Vec<TrustedValue>,
     /// Number of its stages that are in that.
     pub(super) done: usize,
     /// When the building of it began, in seconds since 1970.
@@ -54,6 +57,8 @@ pub(super) struct MachineJob {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SharedTree {
     pub(super) path: PathBuf,
+    /// Its attributes that do not come through a share, if a stage reads it.
+    pub(super) attributes: Vec<TrustedValue>,
     /// What the stages reported, by stage id.
     pub(super) metadata: serde_json::Value,
 }

@@ -1,6 +1,7 @@
 //! What the inner side of a virtual machine says: lines of JSON.
 use osbuild_wasm_capability::record::{AccessRecord, StageRecord};
 use osbuild_wasm_events::{StageError, StageOutcome};
+use osbuild_wasm_protocol::TrustedValue;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -23,12 +24,21 @@ pub(super) enum Message {
     },
     /// A stage is done or has failed.
     Finished(Finished),
-    /// The tree after a stage, by its place in the pipeline, is outside.
-    Tree(usize),
+    /// The tree after a stage is outside.
+    Tree(LeftTree),
     /// There is no more to do.
     Done,
     /// Something beside a stage went wrong.
     Failed(String),
+}
+
+/// A tree that has been packed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LeftTree {
+    /// Place of its last stage in the pipeline.
+    pub(super) position: usize,
+    /// What it has in `trusted.*`, which whoever packed it does not see.
+    pub(super) trusted: Vec<TrustedValue>,
 }
 
 /// How a stage ended; the outer side knows its pipeline and module.

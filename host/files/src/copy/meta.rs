@@ -140,10 +140,10 @@ impl Copy<'_> {
 }
 
 /// Gets an attribute by name, with its value.
-type EachAttribute<'a> = dyn FnMut(&OsStr, &[u8]) -> Result<(), FilesError> + 'a;
+pub(crate) type EachAttribute<'a> = dyn FnMut(&OsStr, &[u8]) -> Result<(), FilesError> + 'a;
 
 /// Calls `each` with every extended attribute of what the path leads to, which messages call `shown`.
-pub(super) fn each_attribute(
+pub(crate) fn each_attribute(
     object: &Path,
     shown: &Path,
     each: &mut EachAttribute<'_>,

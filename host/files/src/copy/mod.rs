@@ -5,7 +5,7 @@ mod content;
 mod meta;
 pub(crate) mod packed;
 mod through;
-pub(crate) use meta::read_xattr;
+pub(crate) use meta::{each_attribute, read_xattr};
 
 use crate::FilesError;
 use crate::dirs::{MAX_DEPTH, handle, names, open_child, open_root, proc_path};
