@@ -15,8 +15,8 @@ pub(crate) fn store() -> &'static Path {
     STORE.get_or_init(|| paths::kept("image-store"))
 }
 
-/// Builds a sample and boots the disk it makes.
-fn boots(sample: &str, export: &str, disk: &str) {
+/// Builds a sample by loop devices or without, and boots the disk it makes.
+fn boots(sample: &str, export: &str, disk: &str, devices: &str) {
     if !machine::offers(&TOOLS) {
         return;
     }
@@ -24,10 +24,11 @@ fn boots(sample: &str, export: &str, disk: &str) {
     {
         let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         repository();
-        let script = r#""$0" run "$MANIFEST" --store "$STORE" --output-directory "$SCRATCH/out" --checkpoint build --export "$EXPORT""#;
+        let script = r#""$0" run "$MANIFEST" --store "$STORE" --output-directory "$SCRATCH/out" --checkpoint build --devices "$DEVICES" --export "$EXPORT""#;
         let program = with_sample(&scratch, sample, script)
             .env("STORE", store())
-            .env("EXPORT", export);
+            .env("EXPORT", export)
+            .env("DEVICES", devices);
         program.limit(Duration::from_secs(300)).run().expect(0);
     }
     machine::assert_nothing_left(scratch.root());
@@ -49,7 +50,7 @@ fn boot(name: &str, disk: &Path) {
 
 #[test]
 fn disk_image_boots_to_multi_user_and_prints_the_marker_of_its_manifest() {
-    boots("disk-image.json", "qcow2", "out/qcow2/disk.qcow2");
+    boots("disk-image.json", "qcow2", "out/qcow2/disk.qcow2", "auto");
 }
 
 #[test]
@@ -58,7 +59,16 @@ fn disk_image_of_version_1_boots_to_multi_user_and_prints_the_marker_of_its_mani
         "disk-image-v1.json",
         "assembler",
         "out/assembler/disk.qcow2",
+        "auto",
     );
+}
+
+#[test]
+fn the_disks_of_root_without_loop_devices_boot() {
+    let disk = "out/qcow2/disk.qcow2";
+    boots("disk-image.json", "qcow2", disk, "none");
+    let disk = "out/assembler/disk.qcow2";
+    boots("disk-image-v1.json", "assembler", disk, "none");
 }
 
 #[test]
