@@ -150,7 +150,6 @@ fn programs_of_the_system_read_the_fields_of_their_files() {
             },
             // A key alone: an exception of a pattern.
             meant: str::is_empty,
-            ..WRITER
         },
         Writer {
             stage: "org.osbuild.modprobe",
