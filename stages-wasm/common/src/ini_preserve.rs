@@ -2,6 +2,10 @@
 //!
 //! Option names match case-insensitively, section names exactly. A changed line keeps the spelling of its name, its separator and an
 //! inline `; comment`.
+#![allow(
+    clippy::print_stderr,
+    reason = "standard error of a component is its log"
+)]
 use osbuild_stage::{Context, Result, Tree, bail, ini};
 
 /// Continuation lines of new values are indented by this.

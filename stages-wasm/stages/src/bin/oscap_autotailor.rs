@@ -1,4 +1,8 @@
 //! Create an OpenSCAP tailoring file.
+#![allow(
+    clippy::print_stderr,
+    reason = "standard error of a component is its log"
+)]
 #![forbid(unsafe_code)]
 use osbuild_stage::{Arguments, Command, Error, Result, Tree, ini};
 use serde::Deserialize;
