@@ -66,7 +66,8 @@ fn install(tree: &Tree, options: &Options) -> Result<()> {
 
 fn dnf(tree: &Tree, options: &Options) -> Command {
     Command::new("dnf")
-        .args(["--assumeyes", "--installroot", tree.root()])
+        // Plugins would run with the configuration of no system: that of the build root is not theirs, and the tree has none yet.
+        .args(["--assumeyes", "--noplugins", "--installroot", tree.root()])
         .args(["--config", &tree.path(&format!("{PRIVATE}/dnf.conf"))])
         .arg(format!(
             "--setopt=reposdir={}",
