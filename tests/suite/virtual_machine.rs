@@ -168,21 +168,22 @@ fn a_plan_that_leaves_its_virtual_machine_has_grown() {
 }
 
 #[test]
-fn a_plan_knows_no_virtual_machine_of_a_pipeline_that_is_not_there() {
-    let file = paths::sample("tar.json");
-    let ended = Program::new("plan --in-vm archiv")
-        .arg(file)
-        .run()
-        .expect(2);
-    ended
-        .says("--in-vm archiv: the manifest has no such pipeline")
-        .says("archive");
+fn neither_a_plan_nor_a_run_takes_a_virtual_machine_of_a_pipeline_that_is_not_there() {
+    for command in ["plan", "run"] {
+        let ended = Program::new(&format!("{command} --in-vm archiv"))
+            .arg(paths::sample("tar.json"))
+            .run()
+            .expect(2);
+        ended
+            .says("--in-vm archiv: the manifest has no such pipeline")
+            .says("archive");
+    }
 }
 
 #[test]
-fn names_of_no_pipeline_are_no_virtual_machines() {
+fn osbuild_passes_over_virtual_machines_of_pipelines_that_are_not_there() {
     let scratch = Scratch::new();
-    Program::new("run --in-vm other --export archive")
+    Program::new("osbuild --in-vm other --export archive")
         .option("--store", scratch.path("store"))
         .option("--output-directory", scratch.path("out"))
         .arg(paths::sample("tar.json"))

@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::cgroup::Group;
 use crate::failure::About;
 use crate::hint;
-use crate::processes::Processes;
+use crate::processes::{Processes, files_in_memory_of_machine};
 use crate::sandbox::spec::{Bounds, Program, Spec};
 use crate::sandbox::{View, first};
 use crate::watch::Watch;
@@ -151,6 +151,8 @@ struct Sandboxed {
     ended: OwnedFd,
     /// Where its first process says how the program ended.
     control: Connection,
+    /// Bytes of files in memory that the machine had before.
+    files_in_memory: u64,
     capture: Option<PipeReader>,
     output: Vec<u8>,
 }
@@ -209,8 +211,11 @@ impl Sandboxed {
                 format!("cannot tell the sandbox what it is: {error}"),
             )
         };
+        // A program is faster than the first look at it.
+        let files_in_memory = files_in_memory_of_machine();
         control.send(&spec, &files).map_err(broken)?;
         Ok(Self {
+            files_in_memory,
             child,
             ended,
             control,
@@ -233,7 +238,8 @@ impl Sandboxed {
                 stop = stop.or(Some(Stop::Overflow));
             }
             if stop.is_none() {
-                processes = processes.or_else(|| Processes::of(self.child.id()));
+                processes =
+                    processes.or_else(|| Processes::of(self.child.id(), self.files_in_memory));
                 stop = watch.exceeded(processes.as_ref()).map(Stop::Quota);
             }
             if stop.is_some() {

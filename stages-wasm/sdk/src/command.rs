@@ -43,6 +43,25 @@ impl Command {
         self
     }
 
+    /// Adds values of the option `option` of the stage, which the program takes as names, not as options of its own.
+    ///
+    /// # Errors
+    /// A value begins with `-`, which the program would take for one.
+    pub fn operands<'a>(
+        self,
+        option: &str,
+        values: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Self> {
+        values.into_iter().try_fold(self, |command, value| {
+            if value.starts_with('-') {
+                return Err(Error::new(format!(
+                    "options.{option}: {value:?} begins with `-`, as what changes the work of the program does"
+                )));
+            }
+            Ok(command.arg(value))
+        })
+    }
+
     /// Adds `flag` and `value` when there is a value.
     #[must_use]
     pub fn option(self, flag: &str, value: Option<impl Into<String>>) -> Self {

@@ -44,7 +44,7 @@ pub struct Processes {
     proc: OwnedFd,
     /// What they share that belongs to none of them; none where this process may not see it.
     shared: Option<Shared>,
-    /// Bytes of files in memory that the machine had when this began.
+    /// Bytes of files in memory that the machine had before.
     before: u64,
 }
 
@@ -59,8 +59,8 @@ pub enum Memory {
 
 impl Processes {
     /// Those of the sandbox whose first process this is; none as long as it has no /proc of its own. The calling thread gets into their
-    /// namespace of shared memory.
-    pub fn of(first: u32) -> Option<Self> {
+    /// namespace of shared memory. `before` is what [`files_in_memory_of_machine`] said before any of them ran.
+    pub fn of(first: u32, before: u64) -> Option<Self> {
         let root = Path::new("/proc").join(first.to_string()).join("root");
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(root, flags, Mode::empty()).ok()?;
@@ -72,7 +72,6 @@ impl Processes {
             return None;
         }
         let shared = Shared::of(first).ok();
-        let before = files_in_memory_of_machine();
         Some(Self {
             root,
             proc,
@@ -223,7 +222,7 @@ impl Processes {
 const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
 /// Bytes of all files in memory.
-fn files_in_memory_of_machine() -> u64 {
+pub fn files_in_memory_of_machine() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Shmem:"));
     let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());

@@ -240,7 +240,7 @@ impl NewUser {
                 "shell" => value.is_empty() || value.starts_with(['/', '*']),
                 _ => true,
             };
-            if value.contains([':', '\n']) || !absolute {
+            if value.contains([':', '\n', '\0']) || !absolute {
                 bail!("{option} `{value}` is not valid");
             }
         }

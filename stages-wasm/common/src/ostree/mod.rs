@@ -206,8 +206,9 @@ impl Remote {
         Command::new("ostree")
             .args(["remote", "add", "--if-not-exists"])
             .args(self.flags())
-            .args([&self.name, &self.url])
-            .args(&self.branches)
+            .operands("remotes.name", [&self.name])?
+            .operands("remotes.url", [&self.url])?
+            .operands("remotes.branches", &self.branches)?
             .arg(&repository)
             .run()?;
         self.gpgkeys.iter().try_for_each(|key| {

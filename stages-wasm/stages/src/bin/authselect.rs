@@ -17,8 +17,8 @@ fn main() -> ExitCode {
         Command::new("authselect")
             .in_tree()
             .args(["select", "--force", "--nobackup"])
-            .arg(options.profile)
-            .args(options.features)
+            .operands("profile", [&options.profile])?
+            .operands("features", &options.features)?
             .run()
     })
 }

@@ -61,7 +61,11 @@ fn install(tree: &Tree, options: &Options) -> Result<()> {
         .packages
         .iter()
         .map(|package| replaced(package, options));
-    dnf(tree, options).args(["install"]).args(packages).run()
+    let packages: Vec<String> = packages.collect();
+    dnf(tree, options)
+        .arg("install")
+        .operands("packages", &packages)?
+        .run()
 }
 
 fn dnf(tree: &Tree, options: &Options) -> Command {

@@ -33,12 +33,12 @@ fn main() -> ExitCode {
 
 fn mark(tree: &Tree, word: &str, packages: &[Package], mark: &Mark) -> Result<()> {
     let wanted = packages.iter().filter(|package| package.mark == *mark);
-    let names: Vec<&str> = wanted.map(|package| package.name.as_str()).collect();
+    let names: Vec<&String> = wanted.map(|package| &package.name).collect();
     if names.is_empty() {
         return Ok(());
     }
     Command::new("dnf-3")
         .args(["--installroot", tree.root(), "mark", "-y", word])
-        .args(names)
+        .operands("packages.name", names)?
         .run()
 }

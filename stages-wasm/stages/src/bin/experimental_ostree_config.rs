@@ -28,7 +28,8 @@ fn main() -> ExitCode {
             return Ok(());
         };
         Command::new("ostree")
-            .args(["config", "set", "ex-integrity.composefs", value])
+            .args(["config", "set", "ex-integrity.composefs"])
+            .operands("config.ex-integrity.composefs", [value])?
             .arg(format!("--repo={}", arguments.tree.path(&options.repo)))
             .run()
     })

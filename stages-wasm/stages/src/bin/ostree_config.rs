@@ -37,13 +37,9 @@ fn main() -> ExitCode {
             .iter()
             .try_for_each(|(key, value)| {
                 Command::new("ostree")
-                    .args([
-                        "config",
-                        "set",
-                        &format!("sysroot.{key}"),
-                        value,
-                        &repository,
-                    ])
+                    .args(["config", "set", &format!("sysroot.{key}")])
+                    .operands(&format!("config.sysroot.{key}"), [value])?
+                    .arg(&repository)
                     .run()
             })
     })

@@ -13,7 +13,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&["gpgkeys"], |arguments: Arguments<Options>| {
         let options = &arguments.options;
         let mut remotes = options.remotes.iter();
         remotes.try_for_each(|remote| remote.add(&arguments.tree, &options.repo))

@@ -22,6 +22,7 @@ impl Wanted {
                 .iter()
                 .map(|pipeline| pipeline.name.as_str())
         };
+        command.check_in_vm(manifest)?;
         let unknown = |export: &&String| manifest.pipeline(export).is_none();
         let unknown: Vec<_> = command.args.export.iter().filter(unknown).collect();
         let messages = unknown.iter().map(|export| {
@@ -105,6 +106,24 @@ fn checkpoint_names(manifest: &Manifest) -> impl Iterator<Item = &str> {
 }
 
 impl RunCommand {
+    /// A name that no pipeline has would leave the one that was meant outside of its virtual machine. osbuild passes it over.
+    fn check_in_vm(&self, manifest: &Manifest) -> Result<()> {
+        if self.dialect == OutputDialect::Osbuild {
+            return Ok(());
+        }
+        let names = || manifest.pipelines.iter().map(|pipeline| &pipeline.name);
+        let unknown = |name: &&String| !names().any(|known| known == *name);
+        let Some(name) = self.in_vm.iter().find(unknown) else {
+            return Ok(());
+        };
+        let message = format!("--in-vm {name}: the manifest has no such pipeline");
+        let hint = nearest(name, names()).map(|near| format!("did you mean {near}?"));
+        let diagnostic = hint
+            .into_iter()
+            .fold(Diagnostic::new(message), Diagnostic::hint);
+        Err(CommandError::invalid(diagnostic))
+    }
+
     /// Options that do not fit the manifest, each with a name that may be meant. osbuild has its own words, its place for them and its
     /// exit code.
     fn does_not_fit(&self, problems: &[(String, Option<String>)]) -> CommandError {

@@ -12,11 +12,10 @@ use osbuild_wasm_build::{
 use osbuild_wasm_component::{Cache, Installed};
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_files::holds_privileges;
-use osbuild_wasm_files::resolve::{ExportDirectory, make_working_directory, path_of};
+use osbuild_wasm_files::resolve::{make_working_directory, path_of};
 use osbuild_wasm_protocol::Interface;
 use osbuild_wasm_report::{Diagnostic, printable_log};
 use osbuild_wasm_store::Store;
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -102,8 +101,7 @@ impl Command for RunArguments {
             interrupt: interrupt.clone(),
             records: None,
         };
-        let above = Above::of(&tree);
-        above.close(&self.tree);
+        let place = tree.clone();
         let single = SingleStage {
             module: &module,
             tree,
@@ -112,7 +110,7 @@ impl Command for RunArguments {
             scratch: scratch.path().to_owned(),
         };
         let ended = confined.run_single(&settings, &single);
-        above.close(&self.tree);
+        warn_of_privileges(&place, &self.tree);
         let outcome = match ended {
             _ if interrupt.fired() => return Ok(Exit::Interrupted),
             Err(BuildError::Interrupted) => return Ok(Exit::Interrupted),
@@ -129,37 +127,25 @@ impl Command for RunArguments {
     }
 }
 
-/// Permissions of everybody but the owner.
-const OTHERS: u32 = 0o077;
+/// Permission of everybody but the owner to pass through a directory.
+const PASS: u32 = 0o011;
 
-/// The directory above a tree. As with exports, others must not reach set-uid programs and device nodes.
-struct Above(PathBuf);
-
-impl Above {
-    fn of(tree: &Path) -> Self {
-        Self(tree.to_owned())
+/// Says when others reach set-uid programs or device nodes of a tree, which is the user's own directory and stays as it is.
+fn warn_of_privileges(tree: &Path, named: &Path) {
+    let is_closed = |path: &Path| {
+        let mode = std::fs::metadata(path).map(|directory| directory.permissions().mode());
+        mode.is_ok_and(|mode| mode & PASS == 0)
+    };
+    if tree.ancestors().any(is_closed) {
+        return;
     }
-
-    /// Closes it if the tree has such; says so where that cannot be. The tree is there already, whatever comes of it.
-    fn close(&self, named: &Path) {
-        let (Some(above), Some(name)) = (self.0.parent(), self.0.file_name()) else {
-            return;
-        };
-        let mode = std::fs::metadata(&self.0).map(|tree| tree.permissions().mode());
-        if mode.is_ok_and(|mode| mode & OTHERS == 0) {
-            return;
-        }
-        let closed = match holds_privileges(&self.0) {
-            Ok(false) => return,
-            Ok(true) => ExportDirectory::make(above)
-                .and_then(|above| above.close(&BTreeSet::from([name.to_owned()]))),
-            Err(error) => Err(std::io::Error::other(error.to_string())),
-        };
-        if let Err(error) = closed {
-            errln!(
-                "warning: others may reach set-uid programs or device nodes in --tree {}: {error}",
-                named.display()
-            );
-        }
-    }
+    let reason = match holds_privileges(tree) {
+        Ok(false) => return,
+        Ok(true) => "`chmod 0700` it, or the directory above it".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    errln!(
+        "warning: others may reach set-uid programs or device nodes in --tree {}: {reason}",
+        named.display()
+    );
 }
