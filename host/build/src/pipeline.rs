@@ -6,7 +6,7 @@ use crate::run::RunContext;
 use crate::trees::Tree;
 use crate::{stage, vm};
 use osbuild_wasm_events::{Event, PipelineOutcome, StageOutcome};
-use osbuild_wasm_files::{CopyOptions, clamp_times, copy_tree};
+use osbuild_wasm_files::{CopyOptions, CopyReport, FilesError, clamp_times, copy_tree};
 use osbuild_wasm_manifest::json::Object as Metadata;
 use osbuild_wasm_manifest::model::Pipeline;
 use osbuild_wasm_protocol::TrustedValue;
@@ -136,14 +136,25 @@ pub(crate) fn copy_into_store(
     (from, trusted): (&Path, &[TrustedValue]),
     to: &Path,
 ) -> Result<()> {
+    with_all_attributes(context, (from, to), trusted, |options| {
+        copy_tree(from, to, options)
+    })
+}
+
+/// Has the tree `to` made with attributes of all classes; `named` is the tree that a loss is told of.
+pub(crate) fn with_all_attributes(
+    context: &RunContext<'_>,
+    (named, to): (&Path, &Path),
+    trusted: &[TrustedValue],
+    make: impl FnOnce(CopyOptions<'_>) -> std::result::Result<CopyReport, FilesError>,
+) -> Result<()> {
     let attributes = Attributes::new(context);
     let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
     let options = CopyOptions {
         set_xattr: Some(&set),
         ..CopyOptions::default()
     };
-    let report = copy_tree(from, to, options)?;
-    refuse_losses(from, report)?;
+    refuse_losses(named, make(options)?)?;
     attributes.give(to, trusted)
 }
 

@@ -2,23 +2,20 @@
 use super::VirtualMachines;
 use super::files::Files;
 use super::message::{Finished, Message};
-use crate::attributes::Attributes;
 use crate::failure::{BuildError, Result};
 use crate::leases::refused;
-use crate::pipeline::UnfinishedTree;
+use crate::pipeline::{UnfinishedTree, with_all_attributes};
 use crate::record::component;
 use crate::run::RunContext;
 use crate::user_namespace::is_root_of_machine;
 use osbuild_wasm_capability::record::StageRecord;
 use osbuild_wasm_events::{Event, StageOutcome};
-use osbuild_wasm_files::{CopyOptions, FilesError, unpack_tree};
+use osbuild_wasm_files::{FilesError, unpack_tree};
 use osbuild_wasm_manifest::model::{Pipeline, Stage};
 use osbuild_wasm_protocol::{Failure, Interface, Outcome, Session, TrustedValue};
-use osbuild_wasm_store::refuse_losses;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::AsFd;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{PipeReader, Read};
 use std::path::Path;
@@ -334,15 +331,9 @@ fn unpack(
     (from, trusted): (&Path, &[TrustedValue]),
     to: &Path,
 ) -> Result<()> {
-    let attributes = Attributes::new(context);
-    let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
-    let options = CopyOptions {
-        set_xattr: Some(&set),
-        ..CopyOptions::default()
-    };
-    let report = unpack_tree(from, to, options)?;
-    refuse_losses(to, report)?;
-    attributes.give(to, trusted)?;
+    with_all_attributes(context, (to, to), trusted, |options| {
+        unpack_tree(from, to, options)
+    })?;
     osbuild_wasm_files::remove_tree(from)?;
     Ok(())
 }
