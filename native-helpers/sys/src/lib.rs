@@ -1,6 +1,6 @@
 //! System calls that no safe crate offers: loop devices, mounts, namespaces of a thread, what a child inherits and may do.
 //!
-//! All unsafe code of the project is here. Every function is safe to call with any arguments.
+//! All unsafe code of the project is here, but for one function of `host/component`, which loads compiled components. Every function is safe to call with any arguments.
 
 pub mod enter;
 pub mod loop_device;
