@@ -1,0 +1,13 @@
+//! From an image type, a blueprint and resolved content to a manifest. Pure: no clock, no network, no randomness but
+//! the seed.
+//!
+//! It goes in two steps. Making a `Plan` creates the pipelines in the order of the manifest and says what
+//! content each needs (`Plan::content`); when that is resolved, `Plan::manifest`
+//! lets every pipeline write its stages and gathers the sources.
+pub mod content;
+mod error;
+pub mod manifest;
+pub mod pipelines;
+pub mod sources;
+
+pub use error::GeneratorError;

@@ -1,0 +1,32 @@
+//! The pipelines of a manifest, one file a kind.
+use crate::GeneratorError;
+use crate::content::{Content, ResolvedContent};
+use crate::manifest::Stage;
+use crate::sources::Sources;
+use std::fmt::Debug;
+
+/// One pipeline: what it needs, and its stages when that is there.
+pub trait Pipeline: Debug {
+    /// Its name in the manifest.
+    fn name(&self) -> &str;
+
+    /// Packages of the build root that its stages need, in order.
+    fn build_packages(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it needs from outside.
+    fn content(&self) -> Content {
+        Content::default()
+    }
+
+    /// Its stages in order.
+    ///
+    /// # Errors
+    /// Content that was asked for is missing, or cannot be used.
+    fn stages(
+        &self,
+        resolved: &ResolvedContent,
+        sources: &mut Sources,
+    ) -> Result<Vec<Stage>, GeneratorError>;
+}
