@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may neither be used nor use others.
-const DIRECTIONS: [(&str, &[&str]); 25] = [
+const DIRECTIONS: [(&str, &[&str]); 26] = [
     ("host/manifest", &[]),
+    ("host/blueprint", &["host/manifest"]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
     ("host/distro", &[]),
-    ("host/generator", &["host/distro"]),
+    ("host/generator", &["host/blueprint", "host/distro"]),
     ("host/files", &[]),
     ("host/registry", &["host/manifest"]),
     ("host/store", &["host/files"]),
