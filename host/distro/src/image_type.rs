@@ -1,5 +1,5 @@
 //! An image type of one distribution on one architecture, with inheritance and conditions decided.
-use crate::PartitionTable;
+use crate::{InstallerConfig, IsoConfig, PartitionTable};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -324,50 +324,6 @@ pub struct ImageConfig {
     /// Options of further stages, by name without `org.osbuild.`; each entry of a list is a stage. Where they stand
     /// among the others is the generator's order.
     pub stages: IndexMap<String, Vec<Value>>,
-}
-
-/// Settings of an installer's own system.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct InstallerConfig {
-    /// Modules for its initrd.
-    pub dracut_modules: Option<Vec<String>>,
-    /// Drivers for its initrd.
-    pub dracut_drivers: Option<Vec<String>>,
-    /// Modules of Anaconda to enable.
-    pub enabled_anaconda_modules: Option<Vec<String>>,
-    /// Whether Anaconda names them `kickstart-modules` (before `activatable-modules`).
-    pub legacy_anaconda_config: Option<bool>,
-    /// Arguments of the kernel beside those the medium needs.
-    pub kernel_options: Option<Vec<String>>,
-    /// Templates of lorax that clean up, in order.
-    pub lorax_templates: Option<Vec<Value>>,
-    /// Package with the logos, and package with the release.
-    pub branding: Option<Value>,
-    /// Whether the medium's payload directory is left out of the kickstart.
-    pub payload: Option<String>,
-    /// Users of the installer's system.
-    pub users: Option<IndexMap<String, Value>>,
-    /// Language.
-    pub locale: Option<String>,
-    /// Whether SELinux is permissive there (the stage `selinux.config`).
-    pub selinux_state: Option<String>,
-    /// Whether the system lies in an ext4 inside of the squashfs.
-    pub rootfs_image: Option<bool>,
-    /// Further values of this type, by the names that the generator knows.
-    pub stages: IndexMap<String, Vec<Value>>,
-}
-
-/// Settings of a medium.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IsoConfig {
-    /// What starts it from BIOS: `isolinux` or `grub2`.
-    pub bios_boot: Option<String>,
-    /// Options of `squashfs` or `erofs` for its root.
-    pub rootfs: Option<Value>,
-    /// File system of its root: `squashfs`, `squashfs-ext4`, `erofs`.
-    pub rootfs_type: Option<String>,
 }
 
 /// A type of image of one distribution on one architecture.

@@ -1,13 +1,16 @@
 //! Distributions and their image types, as data: what a name means, which packages, partitions and settings an image
 //! type has. Nothing here makes a manifest; `host/generator` does.
 mod image_type;
+mod installer;
 mod model;
 mod partition_table;
 
 pub use image_type::{
     BootFile, BootMode, Bootloader, Compression, DiskConfig, Environment, ImageConfig, ImageFormat,
-    ImageType, InstallerConfig, IsoConfig, Kind, MountConfiguration, OstreeDefaults, PackageSet,
-    PartitioningMode, Platform,
+    ImageType, Kind, MountConfiguration, OstreeDefaults, PackageSet, PartitioningMode, Platform,
+};
+pub use installer::{
+    Branding, FlatpakPayload, InstallerConfig, IsoBoot, IsoConfig, LoraxTemplate, RootFsType,
 };
 pub use model::{Arch, Distro, DistroLike, Runner};
 pub use partition_table::{
