@@ -7,7 +7,9 @@
 pub mod content;
 mod error;
 pub mod manifest;
+pub mod mock;
 pub mod pipelines;
+pub mod request;
 pub mod sources;
 
 pub use error::GeneratorError;

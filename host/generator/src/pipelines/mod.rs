@@ -5,10 +5,27 @@ use crate::manifest::Stage;
 use crate::sources::Sources;
 use std::fmt::Debug;
 
+pub mod build;
+pub mod rpm;
+
+/// What the stages of a pipeline run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuildRoot<'a> {
+    /// The tree of the pipeline of that name.
+    Pipeline(&'a str),
+    /// The machine itself, by this runner.
+    Runner(&'a str),
+}
+
 /// One pipeline: what it needs, and its stages when that is there.
 pub trait Pipeline: Debug {
     /// Its name in the manifest.
     fn name(&self) -> &str;
+
+    /// What its stages run in.
+    fn build_root(&self) -> BuildRoot<'_> {
+        BuildRoot::Pipeline("build")
+    }
 
     /// Packages of the build root that its stages need, in order.
     fn build_packages(&self) -> Vec<String> {
