@@ -255,11 +255,9 @@ pub struct ImageConfig {
     pub kernel_options: Option<Vec<String>>,
     /// Whether the bootloader's configuration carries the kernel's arguments, so that no `kernel-cmdline` is written.
     pub kernel_options_bootloader: Option<bool>,
-    /// Package of the kernel that boots.
+    /// Package of the kernel that is installed where a blueprint names none; `kernel` where nothing is said.
     pub default_kernel: Option<String>,
-    /// Whether an update makes its kernel the default one.
-    pub update_default_kernel: Option<bool>,
-    /// Options of the stage `grub2`'s `config`.
+    /// Options of the stage `grub2`'s `config` beside `default`; of `grub2.legacy`'s beside `cmdline`.
     pub grub2_config: Option<Value>,
     /// Whether entries of the bootloader are not BLS (EL 7).
     pub no_bls: Option<bool>,
@@ -317,12 +315,12 @@ pub struct ImageConfig {
     pub bootupd: Option<bool>,
     /// Options of the stage `bootc.install.config`.
     pub bootc_install: Option<Value>,
-    /// Modules of dracut for a system that is made by OSTree and may be in FIPS mode.
-    pub dracut_modules: Option<Vec<String>>,
     /// First boot by Ignition: where a deployment waits for it.
     pub ignition_platform: Option<String>,
-    /// Options of further stages, by name without `org.osbuild.`; each entry of a list is a stage. Where they stand
-    /// among the others is the generator's order.
+    /// Whether a deployed OSTree system keeps `/sysroot` read-only.
+    pub ostree_sysroot_readonly: Option<bool>,
+    /// Options of further stages, by name without `org.osbuild.`; each entry of a list is a stage, in the order of the
+    /// manifest. Where they stand among the others is the generator's order.
     pub stages: IndexMap<String, Vec<Value>>,
 }
 
