@@ -9,6 +9,7 @@ mod error;
 pub mod manifest;
 pub mod mock;
 pub mod pipelines;
+pub mod random;
 pub mod request;
 pub mod sources;
 
