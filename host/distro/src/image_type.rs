@@ -223,12 +223,23 @@ pub enum MountConfiguration {
     None,
 }
 
+/// Program that writes the label of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartitionTool {
+    /// Both kinds of labels.
+    #[default]
+    Sfdisk,
+    /// GPT only.
+    Sgdisk,
+}
+
 /// How a disk is made.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiskConfig {
-    /// Program that writes the label: `sfdisk` (default) or `sgdisk`.
-    pub partition_tool: Option<String>,
+    /// Program that writes the label.
+    pub partition_tool: PartitionTool,
     /// How the system finds its file systems.
     pub mount_configuration: Option<MountConfiguration>,
     /// Force the exact size of a VHD (`force_size` of the stage qemu), where it is said.

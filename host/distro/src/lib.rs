@@ -7,7 +7,8 @@ mod partition_table;
 
 pub use image_type::{
     BootFile, BootMode, Bootloader, Compression, DiskConfig, Environment, ImageConfig, ImageFormat,
-    ImageType, Kind, MountConfiguration, OstreeDefaults, PackageSet, PartitioningMode, Platform,
+    ImageType, Kind, MountConfiguration, OstreeDefaults, PackageSet, PartitionTool,
+    PartitioningMode, Platform,
 };
 pub use installer::{
     Branding, FlatpakPayload, InstallerConfig, IsoBoot, IsoConfig, LoraxTemplate, RootFsType,

@@ -58,6 +58,24 @@ pub struct PartitionTable {
     pub policy: TablePolicy,
 }
 
+impl PartitionTable {
+    /// Size of a sector in bytes.
+    pub fn sector(&self) -> u64 {
+        match self.sector_size {
+            0 => 512,
+            size => size,
+        }
+    }
+
+    /// Alignment of partitions in bytes.
+    pub fn grain(&self) -> u64 {
+        match self.grain_size {
+            0 => 1 << 20,
+            size => size,
+        }
+    }
+}
+
 /// One partition.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -192,8 +210,6 @@ pub struct Btrfs {
     pub uuid: String,
     /// Label.
     pub label: String,
-    /// Mount point of the whole, if it has one.
-    pub mountpoint: String,
     /// Subvolumes.
     pub subvolumes: Vec<Subvolume>,
 }
