@@ -5,6 +5,7 @@
 //! content each needs (`Plan::content`); when that is resolved, `Plan::manifest`
 //! lets every pipeline write its stages and gathers the sources.
 pub mod content;
+pub mod customizations;
 pub mod disk;
 mod error;
 pub mod manifest;
