@@ -16,6 +16,7 @@ pub enum BuildRoot<'a> {
     /// The machine itself, by this runner.
     Runner(&'a str),
 }
+pub mod bootc;
 
 /// One pipeline: what it needs, and its stages when that is there.
 pub trait Pipeline: Debug {

@@ -1,0 +1,2 @@
+//! Images made from a bootable container.
+pub mod info;
