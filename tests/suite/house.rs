@@ -13,7 +13,7 @@ const DIRECTIONS: [(&str, &[&str]); 26] = [
     ("host/blueprint", &["host/manifest"]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
-    ("host/distro", &[]),
+    ("host/distro", &["host/blueprint"]),
     ("host/generator", &["host/blueprint", "host/distro"]),
     ("host/files", &[]),
     ("host/registry", &["host/manifest"]),

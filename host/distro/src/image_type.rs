@@ -1,6 +1,7 @@
 //! An image type of one distribution on one architecture, with inheritance and conditions decided.
 use crate::{InstallerConfig, IsoConfig, PartitionTable};
 use indexmap::IndexMap;
+use osbuild_wasm_blueprint::model::{Directory, File};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -287,9 +288,9 @@ pub struct ImageConfig {
     /// Lock root's password.
     pub lock_root_user: Option<bool>,
     /// Directories of the type itself, in the form of a blueprint's.
-    pub directories: Option<Vec<Value>>,
+    pub directories: Option<Vec<Directory>>,
     /// Files of the type itself, in the form of a blueprint's.
-    pub files: Option<Vec<Value>>,
+    pub files: Option<Vec<File>>,
     /// No SELinux labels.
     pub no_selinux: Option<bool>,
     /// SELinux policy; `targeted` where nothing is said.

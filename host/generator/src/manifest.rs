@@ -107,3 +107,12 @@ pub fn pipeline_file(pipeline: &str, file: &str) -> Value {
 pub fn source_file(checksum: &str) -> Value {
     json!({"type": "org.osbuild.files", "origin": "org.osbuild.source", "references": [{"id": checksum}]})
 }
+
+/// A commit of a source as input.
+pub fn source_commit(checksum: &str, reference: &str) -> Value {
+    let mut options = json!({});
+    if !reference.is_empty() {
+        options = json!({"ref": reference});
+    }
+    json!({"type": "org.osbuild.ostree", "origin": "org.osbuild.source", "references": {checksum: options}})
+}

@@ -1,5 +1,7 @@
 //! What a manifest is asked for.
 use crate::content::Repository;
+use crate::customizations::nodes::LocalFiles;
+use crate::pipelines::bootc::info::ContainerInfo;
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_distro::{Arch, Distro, ImageType, PartitioningMode};
 use serde::Deserialize;
@@ -114,6 +116,12 @@ pub struct Request<'a> {
     pub options: &'a Options,
     /// Repositories, those for other types left out.
     pub repositories: &'a [Repository],
+    /// Files of this machine that the blueprint names.
+    pub local_files: &'a LocalFiles,
+    /// Facts about the container that becomes a disk or a medium.
+    pub bootc: Option<&'a ContainerInfo>,
+    /// Facts about the container that is its build root, where it is another.
+    pub bootc_build: Option<&'a ContainerInfo>,
     /// Where identifiers come from.
     pub seed: i64,
 }

@@ -98,6 +98,13 @@ pub fn text_file_stages(
     stages
 }
 
+/// The stage that writes one file with these bytes, as the stage before left its place.
+pub fn bytes_file_stage(path: &str, bytes: &[u8], sources: &mut Sources) -> Stage {
+    let mut copy = Copy::default();
+    copy.add(&sources.add_inline(bytes), path);
+    copy.into_stage()
+}
+
 /// The checksum of a file's content, and the permissions that come with it.
 fn content(
     file: &File,

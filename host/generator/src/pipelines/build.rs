@@ -4,6 +4,7 @@ use super::{BuildRoot, Pipeline};
 use crate::GeneratorError;
 use crate::content::{Content, Repository, ResolvedContent, Transaction};
 use crate::manifest::Stage;
+use crate::request::Request;
 use crate::sources::Sources;
 use osbuild_wasm_distro::Runner;
 use serde_json::{Map, json};
@@ -24,6 +25,20 @@ pub struct Build {
     pub ignore_key_import_failures: bool,
     /// Containers are mounted from it: its tools do so as installers.
     pub mounts_containers: bool,
+}
+
+impl Build {
+    /// The build root of what is asked for, with these packages for the other pipelines.
+    pub fn of(request: &Request<'_>, packages: Vec<String>) -> Self {
+        Self {
+            runner: request.distro.runner.clone(),
+            repositories: request.repositories_of("build"),
+            packages,
+            ignore_key_import_failures: request.image_type.image_config.ignore_key_import_failures
+                == Some(true),
+            mounts_containers: false,
+        }
+    }
 }
 
 impl Pipeline for Build {

@@ -5,7 +5,9 @@ use crate::manifest::Stage;
 use crate::sources::Sources;
 use std::fmt::Debug;
 
+pub mod bootc;
 pub mod build;
+pub mod os;
 pub mod rpm;
 
 /// What the stages of a pipeline run in.
@@ -16,7 +18,6 @@ pub enum BuildRoot<'a> {
     /// The machine itself, by this runner.
     Runner(&'a str),
 }
-pub mod bootc;
 
 /// One pipeline: what it needs, and its stages when that is there.
 pub trait Pipeline: Debug {

@@ -1,5 +1,9 @@
 //! Resolvers that invent their answers, so that a manifest can be made and compared without any repository. The rules
 //! are those of the generator's oracle: names, versions and checksums follow from what is asked for.
+mod document;
+
+pub use document::Document;
+
 use crate::content::{
     Commit, CommitRequest, Container, ContainerRequest, Content, Depsolved, Flatpak,
     FlatpakRequest, Package, Repository, ResolvedContent, Transaction,
