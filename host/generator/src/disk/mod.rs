@@ -4,10 +4,14 @@
 //! subvolumes. It is made in three steps: what is asked for is put in, places and sizes are decided (`layout`),
 //! identifiers are drawn (`ids`).
 mod branch;
+mod create;
+mod custom;
 mod devices;
+mod filesystems;
 mod ids;
 mod layout;
 mod mounts;
+mod request;
 mod size;
 mod stages;
 mod tree;
@@ -20,5 +24,6 @@ pub use mounts::{
     Mount, fstab_stage, has_own_partition, kernel_options, mount, mount_stages, mount_unit_stages,
     mounts, swaps, tool_packages,
 };
+pub use request::TableRequest;
 pub use stages::{container_stages, content_stages, finishing_stages, label_stage, truncate_stage};
 pub use types::Purpose;
