@@ -20,7 +20,7 @@ pub(super) fn fix_bls(writer: &mut Writer<'_, '_>) {
     if os.config().no_bls == Some(true) || bootloader == Bootloader::Uki {
         return;
     }
-    let options = match os.table {
+    let options = match &os.table {
         _ if bootloader == Bootloader::SystemdBoot => json!({"require_boot_prefix": false}),
         Some(table) if disk::has_own_partition(table, "/boot") => json!({"prefix": ""}),
         _ => json!({}),
@@ -39,7 +39,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>) -> Result<(), GeneratorError> {
         ));
     }
     writer.configured(&["dracut"]);
-    let Some(table) = os.table else {
+    let Some(table) = &os.table else {
         return Ok(());
     };
     writer

@@ -109,29 +109,30 @@ fn tailoring(openscap: &Openscap, datastream: &str) -> Option<(String, Value)> {
     Some((profile, config.into()))
 }
 
-/// Only the fourth version of DNF has the plugin that keeps packages at their version.
+/// Packages keep the version they have; the file that says so is DNF 4's.
 fn version_locks(writer: &mut Writer<'_, '_>) -> Result<(), GeneratorError> {
     let packages = &writer.resolved.packages;
     let locks = writer.os.config().version_locks.clone().unwrap_or_default();
-    if locks.is_empty()
-        || !packages
-            .package("dnf")
-            .is_some_and(|dnf| dnf.version.starts_with('4'))
-    {
+    if locks.is_empty() {
         return Ok(());
+    }
+    let found = |name: &str| {
+        packages.package(name).ok_or_else(|| GeneratorError::Unresolved {
+            pipeline: "os".into(),
+            missing: format!("the package {name}"),
+        })
+    };
+    let dnf = &found("dnf")?.version;
+    let major = dnf.split('.').next().and_then(|major| major.parse::<u64>().ok());
+    if major.is_none_or(|major| major > 4) {
+        return Err(GeneratorError::Request(format!(
+            "the image type keeps packages at their version, which is not possible with DNF {dnf}"
+        )));
     }
     let mut locked = Vec::new();
     for name in &locks {
-        let package = packages
-            .package(name)
-            .ok_or_else(|| GeneratorError::Unresolved {
-                pipeline: "os".into(),
-                missing: format!("the package {name}, whose version is locked,"),
-            })?;
-        locked.push(format!(
-            "{name}-{}:{}-{}",
-            package.epoch, package.version, package.release
-        ));
+        let package = found(name)?;
+        locked.push(format!("{name}-{}:{}-{}", package.epoch, package.version, package.release));
     }
     writer.push(Stage::new("dnf4.versionlock", json!({"add": locked})));
     Ok(())

@@ -21,6 +21,7 @@ use crate::{GeneratorError, content};
 use osbuild_wasm_blueprint::model::Customizations;
 use osbuild_wasm_distro::{Bootloader, ImageConfig, Kind, MountConfiguration, PartitionTable};
 use serde_json::json;
+use std::rc::Rc;
 
 /// The system of an image.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Os<'a> {
     /// What is asked for.
     pub request: Request<'a>,
     /// Partitions it will lie on, if it is for a disk.
-    pub table: Option<&'a PartitionTable>,
+    pub table: Option<Rc<PartitionTable>>,
     /// The commit before, for a tree that becomes a commit.
     pub parent: Option<content::CommitRequest>,
 }
@@ -130,7 +131,7 @@ impl Os<'_> {
     /// Arguments of the kernel: those its file systems need, the type's, the blueprint's, those of FIPS.
     fn kernel_options(&self) -> Vec<String> {
         let mut options = Vec::new();
-        if let Some(table) = self.table {
+        if let Some(table) = &self.table {
             options.extend(disk::kernel_options(table, self.mount_configuration()));
         }
         options.extend(self.config().kernel_options.iter().flatten().cloned());
@@ -148,7 +149,7 @@ impl Os<'_> {
 
     /// The file system of `/boot`, where that is one of its own.
     fn boot_file_system(&self) -> Option<fips::BootFileSystem<'_>> {
-        let mount = disk::mount(self.table?, "/boot")?;
+        let mount = disk::mount(self.table.as_deref()?, "/boot")?;
         Some(fips::BootFileSystem {
             label: mount.label,
             uuid: mount.uuid,
@@ -213,7 +214,7 @@ impl Writer<'_, '_> {
 
     /// What has to be there when packages are installed, since scripts of packages read it.
     fn before_packages(&mut self) -> Result<(), GeneratorError> {
-        if let (Some(table), true) = (self.os.table, self.os.has_kernel_cmdline()) {
+        if let (Some(table), true) = (&self.os.table, self.os.has_kernel_cmdline()) {
             let mut options = json!({"root_fs_uuid": boot::root_uuid(table)?});
             let arguments = self.os.kernel_options().join(" ");
             if !arguments.is_empty() {
@@ -276,10 +277,7 @@ impl Writer<'_, '_> {
         if self.os.request.distro.family() != "rhel" {
             return;
         }
-        let mut noted = json!({"image-builder.osbuild-composer.api-type": api_type});
-        if let Some(openscap) = &self.os.customizations().openscap {
-            noted["image-builder.insights.openscap-profile-id"] = json!(openscap.profile_id);
-        }
+        let noted = json!({"image-builder.osbuild-composer.api-type": api_type});
         self.push(Stage::new("rhsm.facts", json!({"facts": noted})));
     }
 

@@ -15,7 +15,7 @@ pub fn build_packages(os: &Os<'_>) -> Vec<String> {
     let config = os.config();
     let like = os.request.distro.like;
     let mut packages: Vec<String> = os.request.image_type.platform.build_packages.clone();
-    if let Some(table) = os.table {
+    if let Some(table) = &os.table {
         packages.extend(disk::tool_packages(table).into_iter().map(String::from));
     }
     let mut add = |names: &[&str]| packages.extend(names.iter().map(|name| (*name).to_string()));
@@ -136,7 +136,7 @@ fn base(os: &Os<'_>) -> Transaction {
     let mut include = image_type.platform.packages.clone();
     include.extend(os.kernel_name().map(String::from));
     include.extend(image_type.environment.packages.iter().cloned());
-    if let Some(table) = os.table {
+    if let Some(table) = &os.table {
         include.extend(disk::tool_packages(table).into_iter().map(String::from));
     }
     include.extend(set.include);
