@@ -211,6 +211,18 @@ pub enum PartitioningMode {
     Btrfs,
 }
 
+impl PartitioningMode {
+    /// Its name: `auto-lvm`, `raw`, `lvm`, `btrfs`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AutoLvm => "auto-lvm",
+            Self::Raw => "raw",
+            Self::Lvm => "lvm",
+            Self::Btrfs => "btrfs",
+        }
+    }
+}
+
 /// How a system finds its file systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -20,14 +20,22 @@ pub fn pipelines<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorErr
     let mut random = Random::new(request.seed);
     match request.image_type.kind {
         Kind::Disk => disk(request, &mut random),
-        _ => Ok(vec![Box::new(Os { request, table: None, parent: None })]),
+        _ => Ok(vec![Box::new(Os {
+            request,
+            table: None,
+            parent: None,
+        })]),
     }
 }
 
 /// A system on a disk.
 fn disk<'a>(request: Request<'a>, random: &mut Random) -> Result<Pipelines<'a>, GeneratorError> {
     let table = Rc::new(table(request, random)?);
-    Ok(vec![Box::new(Os { request, table: Some(table), parent: None })])
+    Ok(vec![Box::new(Os {
+        request,
+        table: Some(table),
+        parent: None,
+    })])
 }
 
 /// The partitions of the disk that is asked for.
@@ -38,7 +46,17 @@ fn table(request: Request<'_>, random: &mut Random) -> Result<PartitionTable, Ge
         model::PartitioningMode::Lvm => PartitioningMode::Lvm,
         model::PartitioningMode::AutoLvm => PartitioningMode::AutoLvm,
     });
-    let mode = request.options.partitioning_mode.or(wished).unwrap_or_default();
-    TableRequest::new(request.distro, request.image_type, request.arch, request.options.size, mode)?
-        .table(customizations, random)
+    let mode = request
+        .options
+        .partitioning_mode
+        .or(wished)
+        .unwrap_or_default();
+    TableRequest::new(
+        request.distro,
+        request.image_type,
+        request.arch,
+        request.options.size,
+        mode,
+    )?
+    .table(customizations, random)
 }

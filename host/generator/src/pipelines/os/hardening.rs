@@ -117,13 +117,18 @@ fn version_locks(writer: &mut Writer<'_, '_>) -> Result<(), GeneratorError> {
         return Ok(());
     }
     let found = |name: &str| {
-        packages.package(name).ok_or_else(|| GeneratorError::Unresolved {
-            pipeline: "os".into(),
-            missing: format!("the package {name}"),
-        })
+        packages
+            .package(name)
+            .ok_or_else(|| GeneratorError::Unresolved {
+                pipeline: "os".into(),
+                missing: format!("the package {name}"),
+            })
     };
     let dnf = &found("dnf")?.version;
-    let major = dnf.split('.').next().and_then(|major| major.parse::<u64>().ok());
+    let major = dnf
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u64>().ok());
     if major.is_none_or(|major| major > 4) {
         return Err(GeneratorError::Request(format!(
             "the image type keeps packages at their version, which is not possible with DNF {dnf}"
@@ -132,7 +137,10 @@ fn version_locks(writer: &mut Writer<'_, '_>) -> Result<(), GeneratorError> {
     let mut locked = Vec::new();
     for name in &locks {
         let package = found(name)?;
-        locked.push(format!("{name}-{}:{}-{}", package.epoch, package.version, package.release));
+        locked.push(format!(
+            "{name}-{}:{}-{}",
+            package.epoch, package.version, package.release
+        ));
     }
     writer.push(Stage::new("dnf4.versionlock", json!({"add": locked})));
     Ok(())

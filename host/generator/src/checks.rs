@@ -1,0 +1,284 @@
+//! What an image type takes of a request. Rules within a blueprint are the blueprint's own; here are those that depend
+//! on the distribution and the type.
+use crate::request::Request;
+use osbuild_wasm_blueprint::Path;
+use osbuild_wasm_blueprint::model::{Disk, FsType, Partition};
+use osbuild_wasm_blueprint::policy::{self, PathPolicy};
+use osbuild_wasm_blueprint::support;
+use osbuild_wasm_distro::{Arch, Distro, DistroLike, Kind};
+
+/// One thing that an image type does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The member of the blueprint it is about; empty: an option of the request.
+    pub path: Path,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Whether an image can be made all the same: then this member has no effect.
+    pub is_warning: bool,
+}
+
+impl Finding {
+    fn error(path: Path, message: impl Into<String>) -> Self {
+        Self {
+            path,
+            message: message.into(),
+            is_warning: false,
+        }
+    }
+}
+
+/// Everything the image type does not take, in the order of the rules.
+pub fn check(request: &Request<'_>) -> Vec<Finding> {
+    let mut findings = options(request);
+    findings.extend(support(request));
+    findings.extend(mount_points(request));
+    findings.extend(openscap(request));
+    findings.extend(directories_and_files(request));
+    findings.extend(swap(request));
+    findings
+}
+
+fn is_ostree(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::OstreeCommit
+            | Kind::OstreeContainer
+            | Kind::BootableContainer
+            | Kind::OstreeDisk
+            | Kind::OstreeInstaller
+            | Kind::OstreeSimplifiedInstaller
+    )
+}
+
+/// A path of keys.
+fn keys(path: &[&str]) -> Path {
+    path.iter().map(|key| (*key).into()).collect()
+}
+
+/// A path of keys, an index, a key.
+fn element(list: &[&str], index: usize, key: &str) -> Path {
+    let mut path = keys(list);
+    path.push(osbuild_wasm_blueprint::PathElement::Index(index));
+    path.push(key.into());
+    path
+}
+
+fn options(request: &Request<'_>) -> Vec<Finding> {
+    let image_type = request.image_type;
+    let mut findings = Vec::new();
+    if request.options.ostree.is_some() && !is_ostree(image_type.kind) {
+        findings.push(Finding::error(
+            Path::new(),
+            format!("OSTree is not supported for {:?}", image_type.name),
+        ));
+    }
+    if let Some(mode) = request.options.partitioning_mode
+        && !image_type.partitioning_modes.is_empty()
+        && !image_type.partitioning_modes.contains(&mode)
+    {
+        let message = format!(
+            "partitioning mode {} not supported for {:?}",
+            mode.name(),
+            image_type.name
+        );
+        findings.push(Finding::error(Path::new(), message));
+    }
+    findings
+}
+
+/// Members that have no effect, and members without which the type cannot be made.
+fn support(request: &Request<'_>) -> Vec<Finding> {
+    let image_type = request.image_type;
+    let unsupported = support::unsupported(request.blueprint, &image_type.supported_options);
+    let without_effect = unsupported.into_iter().map(|path| Finding {
+        message: format!(
+            "not supported by image type {:?}: it has no effect",
+            image_type.name
+        ),
+        path,
+        is_warning: true,
+    });
+    let missing = support::missing(request.blueprint, &image_type.required_options);
+    let required = missing.into_iter().map(|name| Finding {
+        path: Path::new(),
+        message: format!("image type {:?} needs {name}", image_type.name),
+        is_warning: true,
+    });
+    without_effect.chain(required).collect()
+}
+
+fn mount_points(request: &Request<'_>) -> Vec<Finding> {
+    let allowed: &[PathPolicy] = match request.bootc {
+        Some(_) => &[policy::MOUNT_POINTS, policy::OSTREE_MOUNT_POINTS],
+        None => &[policy::MOUNT_POINTS],
+    };
+    let customizations = &request.blueprint.customizations;
+    let mut places: Vec<(Path, &str)> = Vec::new();
+    for (index, file_system) in customizations.filesystem.iter().enumerate() {
+        let path = element(&["customizations", "filesystem"], index, "mountpoint");
+        places.push((path, &file_system.mountpoint));
+    }
+    if let Some(disk) = &customizations.disk {
+        places.extend(mount_points_of(disk));
+    }
+    let refused = |mountpoint: &str| allowed.iter().any(|policy| !policy.allows(mountpoint));
+    places
+        .into_iter()
+        .filter(|(_, mountpoint)| refused(mountpoint))
+        .map(|(path, mountpoint)| {
+            Finding::error(
+                path,
+                format!("path {mountpoint:?} is not allowed as a mount point"),
+            )
+        })
+        .collect()
+}
+
+fn mount_points_of(disk: &Disk) -> Vec<(Path, &str)> {
+    let mut places = Vec::new();
+    for (index, partition) in disk.partitions.iter().enumerate() {
+        let at = |list: &str, inner: usize| {
+            let mut path = element(&["customizations", "disk", "partitions"], index, list);
+            path.push(osbuild_wasm_blueprint::PathElement::Index(inner));
+            path.push("mountpoint".into());
+            path
+        };
+        match partition {
+            Partition::Plain(plain) => {
+                places.extend(plain.mountpoint.as_deref().map(|mountpoint| {
+                    (
+                        element(
+                            &["customizations", "disk", "partitions"],
+                            index,
+                            "mountpoint",
+                        ),
+                        mountpoint,
+                    )
+                }))
+            }
+            Partition::Lvm(group) => {
+                for (inner, volume) in group.logical_volumes.iter().enumerate() {
+                    places.extend(
+                        volume
+                            .mountpoint
+                            .as_deref()
+                            .map(|mountpoint| (at("logical_volumes", inner), mountpoint)),
+                    );
+                }
+            }
+            Partition::Btrfs(btrfs) => {
+                for (inner, subvolume) in btrfs.subvolumes.iter().enumerate() {
+                    places.push((at("subvolumes", inner), &subvolume.mountpoint));
+                }
+            }
+        }
+    }
+    places.retain(|(_, mountpoint)| !mountpoint.is_empty());
+    places
+}
+
+fn openscap(request: &Request<'_>) -> Vec<Finding> {
+    let Some(openscap) = &request.blueprint.customizations.openscap else {
+        return Vec::new();
+    };
+    let distro = request.distro;
+    if is_too_old_for_openscap(distro) {
+        let message = format!("not supported for distro version: {}", distro.os_version);
+        return vec![Finding::error(
+            keys(&["customizations", "openscap"]),
+            message,
+        )];
+    }
+    let profile = openscap.profile_id.as_str();
+    let is_listed = distro.oscap_profiles.iter().any(|listed| {
+        listed == profile
+            || listed
+                .strip_suffix(profile)
+                .is_some_and(|rest| rest.ends_with('_'))
+    });
+    if distro.oscap_profiles.is_empty() || is_listed {
+        return Vec::new();
+    }
+    let message = format!("unsupported profile {profile}");
+    vec![Finding::error(
+        keys(&["customizations", "openscap", "profile_id"]),
+        message,
+    )]
+}
+
+/// Releases whose OpenSCAP cannot be run while an image is built.
+fn is_too_old_for_openscap(distro: &Distro) -> bool {
+    let minor = distro
+        .version()
+        .split_once('.')
+        .and_then(|(_, minor)| minor.parse::<u64>().ok());
+    match distro.like {
+        DistroLike::El8 => minor.is_some_and(|minor| minor < 7),
+        DistroLike::El9 => minor == Some(0),
+        _ => false,
+    }
+}
+
+fn directories_and_files(request: &Request<'_>) -> Vec<Finding> {
+    let (directories, files) = match is_ostree(request.image_type.kind) || request.bootc.is_some() {
+        true => (policy::OSTREE_DIRECTORIES, policy::OSTREE_FILES),
+        false => (policy::DIRECTORIES, policy::FILES),
+    };
+    let customizations = &request.blueprint.customizations;
+    let refused = |policy: PathPolicy, list: &'static str, what: &'static str| {
+        move |(index, path): (usize, &String)| {
+            (!policy.allows(path)).then(|| {
+                let place = element(&["customizations", list], index, "path");
+                Finding::error(place, format!("a {what} at {path:?} is not allowed"))
+            })
+        }
+    };
+    let paths = customizations
+        .directories
+        .iter()
+        .map(|directory| &directory.path)
+        .enumerate();
+    let mut findings: Vec<Finding> = paths
+        .filter_map(refused(directories, "directories", "directory"))
+        .collect();
+    let paths = customizations
+        .files
+        .iter()
+        .map(|file| &file.path)
+        .enumerate();
+    findings.extend(paths.filter_map(refused(files, "files", "file")));
+    findings
+}
+
+/// The kernel of EL 8 on 64-bit ARM has pages of 64 KiB: swap space made elsewhere is not its.
+fn swap(request: &Request<'_>) -> Vec<Finding> {
+    let Some(disk) = &request.blueprint.customizations.disk else {
+        return Vec::new();
+    };
+    if request.distro.like != DistroLike::El8 || request.arch != Arch::Aarch64 {
+        return Vec::new();
+    }
+    let place = format!("{} {}", request.distro.name, request.arch);
+    let mut findings = Vec::new();
+    for (index, partition) in disk.partitions.iter().enumerate() {
+        let path = element(&["customizations", "disk", "partitions"], index, "fs_type");
+        let message = match partition {
+            Partition::Plain(plain) if plain.fs_type == Some(FsType::Swap) => "swap partition",
+            Partition::Lvm(group)
+                if group
+                    .logical_volumes
+                    .iter()
+                    .any(|volume| volume.fs_type == Some(FsType::Swap)) =>
+            {
+                "swap logical volume"
+            }
+            _ => continue,
+        };
+        findings.push(Finding::error(
+            path,
+            format!("{message} creation is not supported on {place}"),
+        ));
+    }
+    findings
+}
