@@ -1,6 +1,6 @@
 //! New file systems in a table: in the volume group or the btrfs of the root, or in a partition.
 use super::size::{EXTENT, GIB, round_up};
-use super::tree::{holds, partition_of};
+use super::tree::{holds, partition_of, payloads};
 use super::types::Purpose;
 use crate::GeneratorError;
 use osbuild_wasm_distro::{
@@ -31,11 +31,11 @@ pub(super) fn ensure_lvm(
         }
         add_boot(table, arch, default_fs)?;
     }
-    let kind = Purpose::Lvm.partition_type(table.kind, arch);
-    let root = root_partition(table)?;
-    if matches!(&root.payload, Some(Payload::Lvm(_))) {
+    if root_is_in(table, |payload| matches!(payload, Payload::Lvm(_))) {
         return Ok(());
     }
+    let kind = Purpose::Lvm.partition_type(table.kind, arch);
+    let root = root_partition(table)?;
     let Some(Payload::FileSystem(file_system)) = root.payload.take() else {
         return Err(error("Unsupported parent for LVM"));
     };
@@ -62,11 +62,11 @@ pub(super) fn ensure_btrfs(
     if partition_of(table, "/boot").is_none() && table.policy.ensure_xbootldr {
         add_boot(table, arch, default_fs)?;
     }
-    let kind = Purpose::Root.partition_type(table.kind, arch);
-    let root = root_partition(table)?;
-    if matches!(&root.payload, Some(Payload::Btrfs(_))) {
+    if root_is_in(table, |payload| matches!(payload, Payload::Btrfs(_))) {
         return Ok(());
     }
+    let kind = Purpose::Root.partition_type(table.kind, arch);
+    let root = root_partition(table)?;
     let Some(Payload::FileSystem(file_system)) = root.payload.take() else {
         return Err(error("Unsupported parent for btrfs"));
     };
@@ -84,6 +84,12 @@ pub(super) fn ensure_btrfs(
     root.size = 0;
     root.kind = kind.into();
     Ok(())
+}
+
+fn root_is_in(table: &PartitionTable, container: fn(&Payload) -> bool) -> bool {
+    payloads(table)
+        .into_iter()
+        .any(|payload| container(payload) && holds(payload, "/"))
 }
 
 fn root_partition(table: &mut PartitionTable) -> Result<&mut Partition, GeneratorError> {

@@ -1,5 +1,5 @@
 //! Where partitions lie and how large they and the disk are.
-use super::size::{least, round_up};
+use super::size::{fit, round_up};
 use super::tree::partition_of;
 use crate::GeneratorError;
 use osbuild_wasm_distro::{Partition, PartitionTable, TableKind};
@@ -52,8 +52,10 @@ pub fn lay_out(table: &mut PartitionTable, size: u64) -> Result<(), GeneratorErr
 /// Puts a partition at `start` and moves that behind it.
 fn place(partition: &mut Partition, start: &mut u64, grain: u64) {
     partition.start = *start;
-    let least = partition.payload.as_ref().map_or(0, least);
-    partition.size = round_up(partition.size.max(least), grain);
+    if let Some(payload) = &partition.payload {
+        partition.size = fit(payload, partition.size);
+    }
+    partition.size = round_up(partition.size, grain);
     *start = start.saturating_add(partition.size);
 }
 

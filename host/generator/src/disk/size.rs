@@ -31,16 +31,18 @@ pub(super) fn of_subvolumes(btrfs: &Btrfs) -> u64 {
     sum(btrfs.subvolumes.iter().map(|subvolume| subvolume.size))
 }
 
-/// Least size of what holds this.
-pub(super) fn least(payload: &Payload) -> u64 {
+/// Size of what holds this and has `size` so far: as much as is in it needs, in units of LVM around a group. Inside of
+/// a LUKS container something of that size is to fit.
+pub(super) fn fit(payload: &Payload, size: u64) -> u64 {
     match payload {
-        Payload::Lvm(group) => round_up(of_group(group), EXTENT),
-        Payload::Btrfs(btrfs) => of_subvolumes(btrfs),
-        Payload::Luks(luks) => luks
-            .payload
-            .as_ref()
-            .map_or(0, least)
-            .saturating_add(LUKS_METADATA),
-        Payload::FileSystem(_) | Payload::Swap(_) | Payload::Raw { .. } => 0,
+        Payload::Lvm(group) => round_up(of_group(group).max(size), EXTENT),
+        Payload::Btrfs(btrfs) => of_subvolumes(btrfs).max(size),
+        Payload::Luks(luks) => match &luks.payload {
+            Some(payload @ (Payload::Lvm(_) | Payload::Btrfs(_) | Payload::Luks(_))) => {
+                fit(payload, size).saturating_add(LUKS_METADATA)
+            }
+            _ => size.max(LUKS_METADATA),
+        },
+        Payload::FileSystem(_) | Payload::Swap(_) | Payload::Raw { .. } => size,
     }
 }
