@@ -3,9 +3,14 @@
 use crate::diagnostic::{Diagnostic, Problem, Severity};
 use crate::document::{Document, Syntax};
 use crate::model::Blueprint;
+use crate::policy::PathPolicies;
+use crate::rules::Rules;
 use crate::shape::Shape;
 use osbuild_wasm_manifest::problem::{Path, PathElement};
 use serde_json::Value;
+
+/// How many problems are told: to find the places of more would take long, and who has so many begins with these.
+const MAX_PROBLEMS: usize = 100;
 
 /// What becomes of keys that are not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +20,15 @@ pub enum Strictness {
     Strict,
     /// They are warnings, and left out.
     Lenient,
+}
+
+/// How a blueprint is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What becomes of keys that are not known.
+    pub strictness: Strictness,
+    /// Where it may mount and write.
+    pub paths: PathPolicies,
 }
 
 /// A blueprint that was read.
@@ -32,7 +46,7 @@ impl Blueprint {
     /// # Errors
     /// All that is wrong with it, in the order of the text; warnings are among it.
     pub fn from_toml(text: &str) -> Result<Parsed, Vec<Diagnostic>> {
-        Self::parse(text, Syntax::Toml, Strictness::Strict)
+        Self::parse(text, Syntax::Toml, Options::default())
     }
 
     /// The same in JSON.
@@ -40,31 +54,38 @@ impl Blueprint {
     /// # Errors
     /// As [`Blueprint::from_toml`].
     pub fn from_json(text: &str) -> Result<Parsed, Vec<Diagnostic>> {
-        Self::parse(text, Syntax::Json, Strictness::Strict)
+        Self::parse(text, Syntax::Json, Options::default())
     }
 
     /// Reads and checks a blueprint.
     ///
     /// # Errors
     /// As [`Blueprint::from_toml`].
-    pub fn parse(
-        text: &str,
-        syntax: Syntax,
-        strictness: Strictness,
-    ) -> Result<Parsed, Vec<Diagnostic>> {
+    pub fn parse(text: &str, syntax: Syntax, options: Options) -> Result<Parsed, Vec<Diagnostic>> {
         let document = Document::parse(text, syntax).map_err(|error| vec![error])?;
         let (mut value, mut problems) = document.values();
-        problems.extend(Shape::check(&mut value, document.syntax(), strictness));
+        problems.extend(Shape::check(
+            &mut value,
+            document.syntax(),
+            options.strictness,
+        ));
         leave_out_wrong_sections(&mut value, &problems);
+        // An error is always told, whatever else there is.
+        let is_warning = |problem: &Problem| problem.severity == Severity::Warning;
         let blueprint = match read(value) {
-            Ok(blueprint) => Some(blueprint),
+            Ok(blueprint) => {
+                problems.extend(Rules::check(&blueprint, document.syntax(), options.paths));
+                Some(blueprint)
+            }
             Err(problem) => {
                 problems.push(problem);
                 None
             }
         };
+        problems.sort_by_key(is_warning);
         let mut diagnostics: Vec<_> = problems
             .into_iter()
+            .take(MAX_PROBLEMS)
             .map(|problem| document.locate(problem))
             .collect();
         diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));

@@ -19,6 +19,43 @@ pub struct PathPolicy {
 
 use Rule::{Allow, Deny, Exact};
 
+/// The policies of a kind of images.
+#[derive(Clone, Copy, Debug)]
+pub struct PathPolicies {
+    /// Of file systems.
+    pub mount_points: PathPolicy,
+    /// Of directories.
+    pub directories: PathPolicy,
+    /// Of files.
+    pub files: PathPolicy,
+}
+
+impl PathPolicies {
+    /// Systems made of packages.
+    pub const PACKAGES: Self = Self {
+        mount_points: MOUNT_POINTS,
+        directories: DIRECTORIES,
+        files: FILES,
+    };
+    /// Commits of ostree, and images that are made from them.
+    pub const OSTREE: Self = Self {
+        mount_points: MOUNT_POINTS,
+        directories: OSTREE_DIRECTORIES,
+        files: OSTREE_FILES,
+    };
+    /// Disks made from bootable containers.
+    pub const BOOTC: Self = Self {
+        mount_points: OSTREE_MOUNT_POINTS,
+        ..Self::OSTREE
+    };
+}
+
+impl Default for PathPolicies {
+    fn default() -> Self {
+        Self::PACKAGES
+    }
+}
+
 /// File systems of `filesystem` and `disk`.
 pub const MOUNT_POINTS: PathPolicy = PathPolicy {
     entries: &[

@@ -76,8 +76,11 @@ impl Shape {
         self.rename(known, members);
         members.retain(|_, member| !member.is_null());
         members.retain(|key, member| {
-            let may_be_empty = required.contains(&key.as_str());
-            may_be_empty || !known.contains_key(key) || member != ""
+            let may_be_absent = !required.contains(&key.as_str());
+            let counts = known
+                .get(key)
+                .is_none_or(|schema| schema.get("minLength").is_some());
+            member != "" || counts || !may_be_absent
         });
         let unknown: Vec<String> = members
             .keys()
@@ -235,6 +238,10 @@ impl Shape {
                     let hint = "three digits from 0 to 7, which may have a 0 before them; bits such as setuid cannot be given";
                     self.complain(message, "expected permissions such as \"0644\"", hint);
                 }
+            }
+            (_, Value::String(text)) if text.is_empty() && schema.get("minLength").is_some() => {
+                let message = format!("`{}` is empty", dotted(&self.path));
+                self.complain(message, "expected some text", description(schema));
             }
             _ => {}
         }

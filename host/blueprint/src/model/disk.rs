@@ -11,6 +11,7 @@ use std::borrow::Cow;
 #[serde(deny_unknown_fields)]
 pub struct FileSystem {
     /// Where it is mounted.
+    #[schemars(length(min = 1))]
     pub mountpoint: String,
     /// Its size at least.
     #[schemars(extend("x-aliases" = ["size"]))]
@@ -246,7 +247,9 @@ pub struct BtrfsVolume {
 #[serde(deny_unknown_fields)]
 pub struct Subvolume {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Where it is mounted.
+    #[schemars(length(min = 1))]
     pub mountpoint: String,
 }

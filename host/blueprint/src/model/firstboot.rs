@@ -28,6 +28,15 @@ pub enum FirstbootScript {
 }
 
 impl FirstbootScript {
+    /// Its `type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Custom(_) => "custom",
+            Self::Satellite(_) => "satellite",
+            Self::Aap(_) => "aap",
+        }
+    }
+
     /// Name of the script, if it has one.
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -124,6 +133,7 @@ pub struct CustomScript {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<String>,
     /// Text of the script.
+    #[schemars(length(min = 1))]
     pub contents: String,
 }
 
@@ -143,6 +153,7 @@ pub struct SatelliteScript {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<String>,
     /// Text of the script that registers.
+    #[schemars(length(min = 1))]
     pub command: String,
     /// Certificate authorities of the server, in PEM form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -165,8 +176,10 @@ pub struct AapScript {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<String>,
     /// URL of the callback of the job template.
+    #[schemars(length(min = 1))]
     pub job_template_url: String,
     /// Key that the host shows.
+    #[schemars(length(min = 1))]
     pub host_config_key: String,
     /// Certificate authorities of the server, in PEM form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -58,6 +58,7 @@ pub struct Ignition {
 #[serde(deny_unknown_fields)]
 pub struct IgnitionEmbedded {
     /// The configuration, in base64.
+    #[schemars(length(min = 1))]
     pub config: String,
 }
 
@@ -160,8 +161,10 @@ pub struct Flatpak {
 #[serde(deny_unknown_fields)]
 pub struct FlatpakRegistry {
     /// Name of the remote in the system.
+    #[schemars(length(min = 1))]
     pub remote_name: String,
     /// URL of the registry.
+    #[schemars(length(min = 1))]
     pub url: String,
 }
 

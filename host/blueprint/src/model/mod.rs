@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize};
 pub struct Blueprint {
     /// Name of the blueprint. Services keep blueprints by name and need one.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(min = 1))]
     pub name: String,
     /// What the blueprint is for, for people.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -90,6 +91,7 @@ impl Blueprint {
 #[serde(deny_unknown_fields)]
 pub struct Package {
     /// Name of the package, which may have wildcards.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Version, which may have wildcards; the newest when it is not given or `*`.
     pub version: Option<String>,
@@ -110,6 +112,7 @@ impl Package {
 #[serde(deny_unknown_fields)]
 pub struct EnabledModule {
     /// Name of the module.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Stream of the module; its default stream when it is not given.
     pub stream: Option<String>,
@@ -127,6 +130,7 @@ impl EnabledModule {
 #[serde(deny_unknown_fields)]
 pub struct PackageGroup {
     /// Id of the group, e.g. `core`.
+    #[schemars(length(min = 1))]
     pub name: String,
 }
 
@@ -142,6 +146,7 @@ impl PackageGroup {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Container {
     /// Where the image comes from, e.g. `registry.example.org/ns/app:tag`.
+    #[schemars(length(min = 1))]
     pub source: String,
     /// Name under which it is stored; its source when it is not given.
     pub name: Option<String>,

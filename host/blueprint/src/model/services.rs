@@ -84,6 +84,7 @@ pub struct Openscap {
     /// Path of the data stream in the image; that of the distribution when it is not given.
     pub datastream: Option<String>,
     /// Profile: its id or the end of it, e.g. `cis`.
+    #[schemars(length(min = 1))]
     pub profile_id: String,
     /// Rules that are added to or taken from the profile. Excludes `json_tailoring`.
     pub tailoring: Option<Tailoring>,
@@ -110,8 +111,10 @@ pub struct Tailoring {
 #[serde(deny_unknown_fields)]
 pub struct JsonTailoring {
     /// Id of the profile that the file makes.
+    #[schemars(length(min = 1))]
     pub profile_id: String,
     /// Path of the file in the image.
+    #[schemars(length(min = 1))]
     pub filepath: String,
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Repository {
     /// Id, the name of its section.
+    #[schemars(length(min = 1))]
     pub id: String,
     /// URLs of the repository. One of `baseurls`, `metalink` and `mirrorlist` is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

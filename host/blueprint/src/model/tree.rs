@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Directory {
     /// Absolute path.
+    #[schemars(length(min = 1))]
     pub path: String,
     /// Owner; root when it is not given.
     pub user: Option<Owner>,
@@ -26,6 +27,7 @@ pub struct Directory {
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// Absolute path.
+    #[schemars(length(min = 1))]
     pub path: String,
     /// Owner; root when it is not given.
     pub user: Option<Owner>,

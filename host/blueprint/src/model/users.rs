@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct SshKey {
     /// Name of the user.
+    #[schemars(length(min = 1))]
     pub user: String,
     /// Public key, as a line of `authorized_keys`.
+    #[schemars(length(min = 1))]
     pub key: String,
 }
 
@@ -18,6 +20,7 @@ pub struct SshKey {
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// Login name.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Full name or purpose.
     pub description: Option<String>,
@@ -47,6 +50,7 @@ pub struct User {
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// Name of the group.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Group id.
     pub gid: Option<u32>,
