@@ -6,11 +6,12 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 COMPONENTS := target/components
+DENY := target/tools/bin/cargo-deny
 
 prefix ?= /usr/local
 INSTALLED = $(DESTDIR)$(prefix)
 
-.PHONY: all components programs tools lint test unit case fast demo install clean
+.PHONY: all components programs tools lint deny test unit case fast demo install clean
 
 all: programs
 
@@ -26,12 +27,21 @@ components:
 programs: components
 	$(CARGO) build --release
 
-lint: components
+lint: components deny
 	@git ls-files -z --cached --others --exclude-standard -- ':!*.json' | xargs -0 codespell
 	@shellcheck .ci/run tools/* samples/demo tests/benches/recording
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	$(CARGO) clippy --profile component --target wasm32-wasip2 -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers -p osbuild-hostile -- -D warnings
+
+# Licences, banned crates and sources; what all platforms depend on has to be there for it.
+deny: $(DENY)
+	$(CARGO) fetch --quiet --locked
+	$(DENY) --offline --locked check licenses bans sources
+
+# It runs for a second: built quickly rather than to be quick.
+$(DENY):
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --no-default-features --root target/tools cargo-deny@0.20.2
 
 # The programs are built together with the tests: on their own, features of dependencies differ, and wasmtime is compiled twice.
 test: tools lint
