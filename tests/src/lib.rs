@@ -15,6 +15,7 @@
 )]
 
 pub mod cases;
+pub mod debian;
 pub mod hostile;
 pub mod machine;
 pub mod manifest;

@@ -4,13 +4,10 @@ mod storage;
 mod system;
 mod trees;
 
-use osbuild_wasm_tests::{Program, Scratch, machine, paths, user};
-use rustix::fs::{FlockOperation, flock};
+use osbuild_wasm_tests::{Program, Scratch, debian, machine, paths, user};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -40,20 +37,13 @@ const LIMIT: Duration = Duration::from_secs(900);
 fn kernel() -> &'static Path {
     static KERNEL: OnceLock<PathBuf> = OnceLock::new();
     KERNEL.get_or_init(|| {
-        let directory = paths::kept("kernel");
-        let lock = File::create(directory.join("lock")).expect("the target directory");
-        flock(&lock, FlockOperation::LockExclusive).expect("a lock");
-        let script = r#"[ -e root/done ] && exit 0
-            package=$(apt-cache depends "linux-image-$(dpkg --print-architecture)" | awk '/Depends: linux-image/ { print $2 }')
-            rm -rf root ./*.deb && apt-get download "$package" && dpkg-deb -x ./*.deb root && rm ./*.deb
-            depmod -b root "${package#linux-image-}" && chmod -R go+rX root && touch root/done"#;
-        let made = Command::new("sh")
-            .args(["-ec", script])
-            .current_dir(&directory)
-            .stdin(Stdio::null())
-            .status();
-        assert!(made.expect("sh").success(), "there is no kernel");
-        directory.join("root")
+        let newest = r#"apt-cache depends "linux-image-$(dpkg --print-architecture)" | awk '/Depends: linux-image/ { print $2 }'"#;
+        let package = Program::of("sh", "-ec").arg(newest).run().expect(0).stdout;
+        let package = package.trim();
+        let root = debian::unpacked(package);
+        let release = package.trim_start_matches("linux-image-");
+        Program::of("depmod", "-b").arg(&root).arg(release).run().expect(0);
+        root
     })
 }
 

@@ -120,7 +120,7 @@ pub(super) fn attributes(path: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// Debian's kernel as an archive, with what of its modules a machine needs.
 fn kernel_archive() -> PathBuf {
-    let archive = paths::kept("kernel").join("modules.tar");
+    let archive = paths::kept("packages").join("modules.tar");
     let script = r#"cd "$0" && tar --create --file "$1.new" boot/vmlinuz-* lib/modules/*/modules.* \
         lib/modules/*/kernel/{arch,crypto,lib,fs/ext4,fs/jbd2,fs/mbcache.ko,fs/9p,fs/netfs,fs/fscache,net/9p} \
         lib/modules/*/kernel/drivers/{virtio,block,char,md} && mv "$1.new" "$1""#;

@@ -44,23 +44,14 @@ fn rule(rule: &Rule) -> Result<String> {
     Ok(match rule {
         Rule::Comment { comment } => comment.iter().map(|line| format!("# {line}\n")).collect(),
         Rule::Items(items) => {
-            check_ends(items)?;
             let items: Vec<String> = items.iter().map(item).collect::<Result<_>>()?;
             items.join(", ") + "\n"
         }
     })
 }
 
-/// In quotes udev knows only `\"` (udev(7)): a backslash at the end takes the quote in, and with it what follows.
-fn check_ends(items: &[Item]) -> Result<()> {
-    let followed = items.split_last().map_or(&[][..], |(_, before)| before);
-    match followed.iter().find(|item| item.val.ends_with('\\')) {
-        Some(item) => bail!("options.rules: {:?} ends with a backslash", item.val),
-        None => Ok(()),
-    }
-}
-
-/// A `}` or a quote would end the argument of a key.
+/// A `}` or a quote would end the argument of a key. In quotes udev knows only `\"` (udev(7)): a backslash at the end takes the quote in,
+/// and with it what follows; where nothing follows the rule is none.
 fn item(item: &Item) -> Result<String> {
     if let Key::Named {
         arg: Some(argument),
@@ -69,6 +60,9 @@ fn item(item: &Item) -> Result<String> {
         && argument.contains(['{', '}', '"'])
     {
         bail!("options.rules: {argument:?} is no argument of a key");
+    }
+    if item.val.ends_with('\\') {
+        bail!("options.rules: {:?} ends with a backslash", item.val);
     }
     let key = match &item.key {
         Key::Named {
@@ -108,6 +102,7 @@ mod tests {
     #[test]
     fn no_value_begins_another_assignment() {
         for json in [
+            r#"[{"key": "TAG", "op": "+=", "val": "x\\"}]"#,
             r#"[{"key": "TAG", "op": "+=", "val": "x\\"}, {"key": "TAG", "op": "+=", "val": ", RUN+=\"evil"}]"#,
             r#"[{"key": {"name": "ENV", "arg": "a}=\"\", RUN{program}+=\"evil\", ENV{b"}, "op": "=", "val": ""}]"#,
         ] {

@@ -1,5 +1,6 @@
-//! GRUB's environment and its configuration.
+//! GRUB's environment and its configuration, and isolinux's, which GRUB reads too.
 use super::{WRITER, Writer, check, printed, python};
+use osbuild_wasm_tests::Program;
 use serde_json::json;
 use std::path::Path;
 
@@ -137,4 +138,76 @@ fn grub_reads_the_words_of_its_configuration() {
             ..WRITERS
         },
     ]);
+}
+
+/// What GRUB makes of the entry `linux` of a menu of isolinux: its title and the arguments of its kernel.
+fn entry(tree: &Path) -> Option<[String; 2]> {
+    let file = tree.join("isolinux/isolinux.cfg");
+    let menu = printed("grub-syslinux2cfg", &["--isolinux", file.to_str()?])?;
+    let entry = menu
+        .split("menuentry ")
+        .find(|entry| entry.contains("--id 'linux'"))?;
+    let (title, rest) = entry.split_once(" --hotkey ")?;
+    let line = rest
+        .split('\n')
+        .find_map(|line| line.trim_start().strip_prefix("linux$linux_suffix "))?;
+    let (_, arguments) = line.split_once(" initrd=initrd.img ")?;
+    let title = title
+        .strip_prefix('\'')?
+        .strip_suffix('\'')?
+        .replace("'\\''", "'");
+    let of_title = title
+        .strip_prefix("Install ")?
+        .strip_suffix(" 1")?
+        .to_owned();
+    let arguments = arguments
+        .strip_prefix("first ")?
+        .strip_suffix(" quiet")?
+        .to_owned();
+    Some([of_title, arguments])
+}
+
+#[test]
+fn the_menu_of_isolinux_has_the_product_and_the_arguments_that_were_given() {
+    if !osbuild_wasm_tests::machine::offers(&["grub-syslinux2cfg"]) {
+        return;
+    }
+    let scratch = osbuild_wasm_tests::Scratch::new();
+    let modules = [
+        "ldlinux.c32",
+        "libcom32.c32",
+        "libutil.c32",
+        "vesamenu.c32",
+        "isolinux.bin",
+    ];
+    for module in modules {
+        scratch.write(&format!("data/usr/share/syslinux/{module}"), module);
+    }
+    scratch.write("data/usr/share/anaconda/boot/syslinux-splash.png", "");
+    let mut read = 0;
+    for value in super::values() {
+        for name in ["vmlinuz", "initrd.img"] {
+            scratch.write(&format!("tree/images/{name}"), name);
+        }
+        let arguments = json!({
+            "inputs": { "data": { "path": scratch.path("data") } },
+            "options": {
+                "product": { "name": value, "version": "1" },
+                "kernel": { "dir": "/images", "opts": ["first", value] },
+            },
+        });
+        let ended = Program::new("stage run org.osbuild.isolinux")
+            .option("--tree", scratch.path("tree"))
+            .option("--args", scratch.json("a.json", &arguments))
+            .run();
+        if ended.code() == 0 {
+            read += 1;
+            let found = entry(&scratch.path("tree"));
+            assert_eq!(found, Some([value.clone(), value.clone()]), "{value:?}");
+        } else {
+            ended.expect(1).says("product");
+        }
+        std::fs::remove_dir_all(scratch.path("tree")).unwrap();
+    }
+    assert!(read >= 20, "{read} values are read");
 }

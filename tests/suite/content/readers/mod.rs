@@ -6,6 +6,7 @@ mod kickstart;
 mod settings;
 mod shell;
 mod structured;
+mod system;
 mod systemd;
 
 use crate::tools::random::Random;
@@ -173,8 +174,19 @@ fn printed(program: &str, arguments: &[&str]) -> Option<String> {
 
 /// What a script of Python 3 makes of a file: it gets the path as `path` and sets `value`.
 fn python(script: &str, path: &Path) -> Option<String> {
+    python_after("", script, path)
+}
+
+/// As [`python`], in mount namespaces of its own, after commands of a shell that get the path as `$1`.
+fn python_after(commands: &str, script: &str, path: &Path) -> Option<String> {
     let script = format!(
         "import sys\npath = sys.argv[1]\n{script}\nsys.stdout.buffer.write(value.encode())"
     );
-    printed("/usr/bin/python3", &["-c", &script, path.to_str().unwrap()])
+    let python = ["/usr/bin/python3", "-c", &script, path.to_str().unwrap()];
+    if commands.is_empty() {
+        return printed(python[0], &python[1..]);
+    }
+    let shell = format!("{commands}\nexec /usr/bin/python3 -c \"$0\" \"$1\"");
+    let words = ["--mount", "sh", "-ec", &shell, python[2], python[3]];
+    printed("unshare", &words)
 }
