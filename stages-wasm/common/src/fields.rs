@@ -6,10 +6,14 @@ use std::fmt::Write as _;
 /// and libmount read back. Such digits that stand in the value already are left as they are.
 ///
 /// # Errors
-/// Where the value is empty: the reader would take the next field for it.
+/// Where the value is empty: the reader would take the next field for it. Where it has a zero byte, by its digits too: there the
+/// reader's text would end.
 pub fn fstab(option: &str, value: &str) -> Result<String> {
     if value.is_empty() {
         bail!("options.{option}: the field cannot be empty");
+    }
+    if value.contains('\0') || has_zero(value) {
+        bail!("options.{option}: {value:?}: the reader ends it at the zero byte");
     }
     let mut field = String::new();
     for (at, character) in value.char_indices() {
@@ -23,6 +27,18 @@ pub fn fstab(option: &str, value: &str) -> Result<String> {
         }
     }
     Ok(field)
+}
+
+/// Whether three octal digits of a value are those of a zero byte to readers, who count no further than a byte.
+fn has_zero(value: &str) -> bool {
+    let mut found = value.match_indices('\\');
+    found.any(|(at, _)| {
+        let digits = value.get(at + 1..at + 4);
+        let number = digits.map(|digits| u32::from_str_radix(digits, 8));
+        number
+            .and_then(Result::ok)
+            .is_some_and(|number| number % 256 == 0)
+    })
 }
 
 /// Refuses a value that the reader of a file, who knows no escapes, would not take for one field.
@@ -73,7 +89,9 @@ mod tests {
         ] {
             assert_eq!(super::fstab("path", value).unwrap(), field, "{value:?}");
         }
-        assert!(super::fstab("path", "").is_err());
+        for bad in ["", "a\0b", "\\000", "a\\400b"] {
+            assert!(super::fstab("path", bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -54,11 +54,17 @@ pub fn grub_words(option: &str, value: &str) -> Result<()> {
     refuse(option, value, grub(value))
 }
 
-/// Whether `VALUE` is one word of GRUB, which stands for itself.
+/// Whether `VALUE` is one word of GRUB, which stands for itself and is no option of a command.
 pub fn grub_word(option: &str, value: &str) -> Result<()> {
     let special = |c: char| c.is_whitespace() || c.is_control() || "\"'\\$;&|<>{}#".contains(c);
-    let reason = "without quotes, it would be another word, or more than one";
-    refuse(option, value, value.contains(special).then_some(reason))
+    let reason = if value.contains(special) {
+        Some("without quotes, it would be another word, or more than one")
+    } else if value.starts_with('-') {
+        Some("it would be an option")
+    } else {
+        None
+    };
+    refuse(option, value, reason)
 }
 
 /// Whether `'VALUE'` is one word of a shell, of GRUB, or of a kickstart file.
@@ -189,7 +195,7 @@ mod tests {
         for value in ["a;b", "a\nb", "a}", "{", "a|b", "'a", "\"", "a\\"] {
             assert!(grub_words("x", value).is_err(), "{value}");
         }
-        for value in ["a b", "$x", "'a'", "a#b"] {
+        for value in ["a b", "$x", "'a'", "a#b", "-x", "--hint"] {
             assert!(grub_word("x", value).is_err(), "{value}");
         }
     }

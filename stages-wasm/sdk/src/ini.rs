@@ -114,7 +114,8 @@ pub fn has_lone_percent(value: &str) -> bool {
         .any(|(at, _)| !rest[at + 1..].starts_with('('))
 }
 
-/// A systemd unit or quadlet: a list makes a line per element (equal lines once), elements `{key, value}` make `KEY="key=value"`.
+/// A systemd unit or quadlet: a list makes a line per element (equal lines once), elements `{key, value}` make `KEY="key=value"`,
+/// a variable with this very value: a `%` in it is none of a specifier.
 pub fn unit(config: &Map<String, Value>) -> Result<String> {
     let mut text = String::new();
     for (section, keys) in config {
@@ -157,10 +158,13 @@ pub fn unit(config: &Map<String, Value>) -> Result<String> {
 fn element(item: &Value) -> Result<String> {
     match item {
         Value::Object(pair) => match (pair.get("key"), pair.get("value")) {
-            // systemd.syntax(7): within quotes a backslash begins an escape.
+            // systemd.syntax(7): within quotes a backslash begins an escape, and `%` is written twice.
             (Some(key), Some(value)) => {
                 let pair = format!("{}={}", scalar(key)?, scalar(value)?);
-                let pair = pair.replace('\\', "\\\\").replace('"', "\\\"");
+                let pair = pair
+                    .replace('\\', "\\\\")
+                    .replace('"', "\\\"")
+                    .replace('%', "%%");
                 Ok(format!("\"{pair}\""))
             }
             _ => bail!("a list element needs `key` and `value`"),
@@ -229,12 +233,12 @@ mod tests {
     fn units_repeat_keys_and_collapse_equal_lines() {
         let config = serde_json::from_str(
             r#"{"Unit": {"After": ["a", "b", "a"], "X": true, "N": 1, "E": []},
-                "Service": {"Environment": [{"key": "A", "value": "b c"}, {"key": "Q", "value": "\"\\"}], "ExecStart": "x"}}"#,
+                "Service": {"Environment": [{"key": "A", "value": "b c"}, {"key": "Q", "value": "\"\\ 5% %n"}], "ExecStart": "x"}}"#,
         )
         .unwrap();
         assert_eq!(
             unit(&config).unwrap(),
-            "[Unit]\nAfter=a\nAfter=b\nX=True\nN=1\n\n[Service]\nEnvironment=\"A=b c\"\nEnvironment=\"Q=\\\"\\\\\"\nExecStart=x\n\n"
+            "[Unit]\nAfter=a\nAfter=b\nX=True\nN=1\n\n[Service]\nEnvironment=\"A=b c\"\nEnvironment=\"Q=\\\"\\\\ 5%% %%n\"\nExecStart=x\n\n"
         );
     }
 }

@@ -86,6 +86,20 @@ impl Entry {
                     "the field ends at a blank, and quotes are no part of it",
                 );
             }
+            if !["", "-"].contains(&value.as_str()) && !is_path(value) {
+                return invalid(
+                    field,
+                    value,
+                    "an absolute path is needed, without `.`, `..`, colon and doubled slash",
+                );
+            }
+        }
+        if self.gecos.contains([':', '\t']) {
+            return invalid(
+                "GECOS",
+                &self.gecos,
+                "a field of etc/passwd has no colons and tabs",
+            );
         }
         for (field, value) in [
             ("GECOS", &self.gecos),
@@ -122,9 +136,18 @@ impl Entry {
             "-" => "-".into(),
             text => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
         };
+        // An empty field is none to the reader, who would take the next one for it.
+        let home = match (self.home.as_str(), self.shell.as_str()) {
+            ("", shell) if !shell.is_empty() => "-",
+            (home, _) => home,
+        };
+        let values = [&gecos, home, &self.shell].map(|text| text.replace('%', "%%"));
         let line = format!(
-            "{} {} {} {gecos} {} {}",
-            self.kind, self.name, self.id, self.home, self.shell
+            "{} {} {} {}",
+            self.kind,
+            self.name,
+            self.id,
+            values.join(" ")
         );
         line.trim().to_owned() + "\n"
     }
@@ -146,16 +169,22 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// A number that the kernel does not take for "no id".
+/// A number that the kernel does not take for "no id", written as systemd reads it: without sign, blanks and zeros before it.
 fn is_id(text: &str) -> bool {
-    text.trim()
-        .parse::<u32>()
-        .is_ok_and(|id| id != u32::from(u16::MAX) && id != u32::MAX)
+    let id = text.parse::<u32>().ok().filter(|id| id.to_string() == text);
+    id.is_some_and(|id| id != u32::from(u16::MAX) && id != u32::MAX)
+}
+
+/// A path that systemd takes for a home directory or a shell.
+fn is_path(text: &str) -> bool {
+    let plain = |name: &str| !["", ".", ".."].contains(&name);
+    let names = text.strip_prefix('/').filter(|_| !text.contains(':'));
+    names.is_some_and(|names| names.is_empty() || names.split('/').all(plain))
 }
 
 fn invalid(field: &str, value: &str, reason: &str) -> Result<()> {
     Err(Error::new(format!(
-        "sysuser entry '{field}={value}' is invalid: {reason}"
+        "options.config.entries: sysuser entry '{field}={value}' is invalid: {reason}"
     )))
 }
 
@@ -180,6 +209,11 @@ mod tests {
             (r#"{"type": "u", "name": "a", "id": "65535"}"#, false),
             (r#"{"type": "u", "name": "a", "id": "1:2:3"}"#, false),
             (r#"{"type": "r", "name": "a", "id": "1-2"}"#, false),
+            (r#"{"type": "u", "name": "a", "id": "1 :2"}"#, false),
+            (r#"{"type": "u", "name": "a", "id": "+1"}"#, false),
+            (r#"{"type": "u", "name": "a", "gecos": "a:b"}"#, false),
+            (r#"{"type": "u", "name": "a", "home": "/a/../b"}"#, false),
+            (r#"{"type": "u", "name": "a", "shell": "sh"}"#, false),
             (r#"{"type": "r", "name": "-"}"#, false),
             (r#"{"type": "u!", "name": "a", "home": "/x"}"#, false),
             (r#"{"type": "m", "name": "a", "id": "5"}"#, false),
@@ -192,6 +226,9 @@ mod tests {
     fn lines_have_six_fields_and_no_blanks_at_the_end() {
         let plain = entry(r#"{"type": "u", "name": "a", "gecos": "A b", "home": "/h"}"#);
         assert_eq!(plain.line(), "u a - \"A b\" /h -\n");
+        let shell =
+            entry(r#"{"type": "u", "name": "a", "gecos": "5%", "home": "", "shell": "/s"}"#);
+        assert_eq!(shell.line(), "u a - \"5%%\" - /s\n");
         let empty = entry(r#"{"type": "g", "name": "a", "gecos": "", "home": "", "shell": ""}"#);
         assert_eq!(empty.line(), "g a - \"\"\n");
     }

@@ -41,8 +41,8 @@ fn line(entry: &Entry) -> Result<String> {
     }
     let words = [&entry.mode, &entry.user, &entry.group, &entry.age];
     let words = words.map(|column| given(column).map(quoted));
-    // The argument is all that is left of the line, blanks included.
-    let argument = given(&entry.argument).map(Cow::from);
+    let argument = given(&entry.argument).map(|text| argument(&entry.kind, text));
+    let argument = argument.transpose()?.map(Cow::from);
     let more: Vec<_> = words.into_iter().chain([argument]).collect();
     let given = more
         .iter()
@@ -53,6 +53,57 @@ fn line(entry: &Entry) -> Result<String> {
     let start = [quoted(&entry.kind), quoted(&entry.path)];
     let columns: Vec<_> = start.into_iter().chain(columns).collect();
     Ok(columns.join(" ") + "\n")
+}
+
+/// The argument: all that is left of the line, but for blanks at its ends. Contents, targets and sources of files have the
+/// escapes of C (tmpfiles.d(5)); there such a blank is written by its number, and a backslash that begins no escape is written twice.
+fn argument(kind: &str, text: &str) -> Result<String> {
+    let inner = text.trim_matches(' ');
+    if !kind.starts_with(['f', 'F', 'w', 'C', 'L']) {
+        if inner != text {
+            bail!(
+                "options.config: argument {text:?}: blanks at its ends are no part of what is read"
+            );
+        }
+        return Ok(text.into());
+    }
+    let start = text.len() - text.trim_start_matches(' ').len();
+    let end = text.len() - start - inner.len();
+    let blanks = |count: usize| "\\x20".repeat(count);
+    Ok(blanks(start) + &escaped(inner) + &blanks(end))
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        let (escape, further) = after.split_at(escape(after));
+        out += before;
+        out += if escape.is_empty() { "\\\\" } else { "\\" };
+        out += escape;
+        rest = further;
+    }
+    out + rest
+}
+
+/// Bytes that an escape of C has behind its backslash; none where this is none.
+fn escape(rest: &str) -> usize {
+    let code = |length| {
+        let code = rest
+            .get(1..=length)
+            .map(|text| u32::from_str_radix(text, 16));
+        let character = code.and_then(Result::ok).and_then(char::from_u32);
+        character
+            .filter(|character| *character != '\0')
+            .map(|_| length + 1)
+    };
+    let length = match rest.chars().next() {
+        Some('a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | 's' | '"' | '\'' | '\\') => Some(1),
+        Some('u') => code(4),
+        Some('U') => code(8),
+        _ => byte(rest),
+    };
+    length.unwrap_or(0)
 }
 
 fn given(column: &Option<String>) -> Option<&str> {
@@ -76,7 +127,7 @@ fn quoted(column: &str) -> Cow<'_, str> {
     for (at, character) in column.char_indices() {
         let escaped = match character {
             '"' => true,
-            '\\' => !is_number(&column[at + 1..]),
+            '\\' => byte(&column[at + 1..]).is_none(),
             _ => false,
         };
         text.extend(escaped.then_some('\\'));
@@ -85,15 +136,17 @@ fn quoted(column: &str) -> Cow<'_, str> {
     (text + "\"").into()
 }
 
-/// Whether this is the rest of a byte that is written by its number.
-fn is_number(rest: &str) -> bool {
-    let digits = |text: Option<&str>, radix| {
-        text.is_some_and(|text| text.chars().all(|c| c.is_digit(radix)))
+/// Characters of a byte that is written by its number, `x20` or `040`; files have no byte 0.
+fn byte(rest: &str) -> Option<usize> {
+    let (digits, radix) = match rest.strip_prefix('x') {
+        Some(rest) => (rest.get(..2)?, 16),
+        None => (rest.get(..3)?, 8),
     };
-    match rest.strip_prefix('x') {
-        Some(rest) => digits(rest.get(..2), 16),
-        None => digits(rest.get(..3), 8),
-    }
+    let is_number = digits.chars().all(|c| c.is_digit(radix));
+    let value = u8::from_str_radix(digits, radix)
+        .ok()
+        .filter(|value| is_number && *value > 0);
+    value.map(|_| 3)
 }
 
 #[cfg(test)]
@@ -117,11 +170,21 @@ mod tests {
                 "d \"/a b\" - \"u v\"\n",
             ),
             (
+                r#"{"type": "f", "path": "/a", "argument": " a\\n\\\\b\\q\\x2\\000\\u00e9\\ "}"#,
+                "f /a - - - - \\x20a\\n\\\\b\\\\q\\\\x2\\\\000\\u00e9\\\\\\x20\n",
+            ),
+            (
+                r#"{"type": "L", "path": "/a", "argument": "a\\b\\"}"#,
+                "L /a - - - - a\\b\\\\\n",
+            ),
+            (
                 r#"{"type": "d", "path": "/a\"b\\c\\x20d"}"#,
                 "d \"/a\\\"b\\\\c\\x20d\"\n",
             ),
         ] {
             assert_eq!(line(&serde_json::from_str(json).unwrap()).unwrap(), text);
         }
+        let blank = r#"{"type": "t", "path": "/a", "argument": " a=b"}"#;
+        assert!(line(&serde_json::from_str(blank).unwrap()).is_err());
     }
 }

@@ -81,6 +81,89 @@ fn systemd_makes_the_users_that_its_lines_were_given() {
 }
 
 #[test]
+fn systemd_reads_what_lines_of_accounts_and_files_were_given() {
+    const ACCOUNT: Writer = Writer {
+        stage: "org.osbuild.systemd-sysusers.d",
+        programs: &["systemd-sysusers"],
+        before: &[("usr/lib/sysusers.d/x", ""), ("etc/x", "")],
+        ..WRITER
+    };
+    check(&[
+        Writer {
+            option: "entries",
+            options: |value| user("gecos", value),
+            read: |tree| account(tree, 4),
+            // Not given; the reader drops blanks at the ends.
+            meant: |value| value == "-" || value.trim() != value,
+            ..ACCOUNT
+        },
+        Writer {
+            option: "entries",
+            options: |value| user("home", &format!("/{value}")),
+            read: |tree| account(tree, 5)?.strip_prefix('/').map(str::to_owned),
+            ..ACCOUNT
+        },
+        Writer {
+            option: "entries",
+            options: |value| user("shell", &format!("/{value}")),
+            read: |tree| account(tree, 6)?.strip_prefix('/').map(str::to_owned),
+            ..ACCOUNT
+        },
+        Writer {
+            stage: "org.osbuild.tmpfilesd",
+            option: "config",
+            programs: &["systemd-tmpfiles"],
+            before: &[("usr/lib/tmpfiles.d/x", "")],
+            options: |value| json!({ "filename": "a.conf", "config": [{ "type": "f", "path": "/text", "argument": value }] }),
+            read: |tree| {
+                let root = format!("--root={}", tree.display());
+                super::printed("systemd-tmpfiles", &["--create", &root])?;
+                std::fs::read_to_string(tree.join("text")).ok()
+            },
+            // Escapes and specifiers are the file's own.
+            meant: is_escaped,
+            ..WRITER
+        },
+        Writer {
+            stage: "org.osbuild.tmpfilesd",
+            option: "config",
+            programs: &["systemd-tmpfiles"],
+            before: &[("usr/lib/tmpfiles.d/x", "")],
+            options: |value| json!({ "filename": "a.conf", "config": [{ "type": "L", "path": "/link", "argument": value }] }),
+            read: |tree| {
+                let root = format!("--root={}", tree.display());
+                super::printed("systemd-tmpfiles", &["--create", &root])?;
+                let target = std::fs::read_link(tree.join("link")).ok()?;
+                target.to_str().map(str::to_owned)
+            },
+            meant: |value| is_escaped(value) || value.is_empty(),
+            ..WRITER
+        },
+    ]);
+}
+
+fn is_escaped(value: &str) -> bool {
+    ["%", "\\n", "\\b"]
+        .iter()
+        .any(|escape| value.contains(escape))
+}
+
+fn user(field: &str, value: &str) -> Value {
+    let mut user = json!({ "type": "u", "name": "joe", "id": "800" });
+    user[field] = json!(value);
+    json!({ "config": { "filename": "a.conf", "entries": [user] } })
+}
+
+/// A field of the account that systemd makes.
+fn account(tree: &Path, field: usize) -> Option<String> {
+    let root = format!("--root={}", tree.display());
+    super::printed("systemd-sysusers", &[&root])?;
+    let accounts = std::fs::read_to_string(tree.join("etc/passwd")).ok()?;
+    let line = accounts.lines().find(|line| line.starts_with("joe:"))?;
+    line.split(':').nth(field).map(str::to_owned)
+}
+
+#[test]
 fn a_field_that_its_file_cannot_hold_is_refused_with_its_option() {
     for (stage, options, option) in [
         (
@@ -100,6 +183,26 @@ fn a_field_that_its_file_cannot_hold_is_refused_with_its_option() {
             "config.domain",
         ),
         ("chrony", json!({ "timeservers": ["a b"] }), "timeservers"),
+        (
+            "fstab",
+            json!({ "filesystems": [{ "device": "/dev/sda", "path": "/a\0b" }] }),
+            "filesystems.path",
+        ),
+        (
+            "fstab",
+            json!({ "filesystems": [{ "label": "a\\000b", "path": "/a" }] }),
+            "filesystems",
+        ),
+        (
+            "udev.rules",
+            json!({ "filename": "/etc/udev/rules.d/a.rules", "rules": [[{ "key": "SYMLINK", "op": "+=", "val": "a\\" }]] }),
+            "rules",
+        ),
+        (
+            "grub2",
+            json!({ "rootfs": { "label": "--hint" } }),
+            "rootfs",
+        ),
     ] {
         let scratch = Scratch::new();
         std::fs::create_dir_all(scratch.path("tree/etc")).unwrap();

@@ -159,6 +159,44 @@ fn systemd_takes_every_unit_that_a_stage_writes() {
     }
 }
 
+/// The variable of a service, as systemd has it once it has read its unit.
+fn variable(tree: &Path) -> Option<String> {
+    let units = tree.join("etc/systemd/system");
+    let path = format!("SYSTEMD_UNIT_PATH={}", units.display());
+    let systemd = "/usr/lib/systemd/systemd";
+    // It shows its units to nobody who is root.
+    let words = [
+        "--user",
+        "env",
+        &path,
+        systemd,
+        "--test",
+        "--system",
+        "--unit=a.service",
+    ];
+    let said = printed("unshare", &words)?;
+    let mut lines = said.split('\n').map(str::trim_start);
+    let variable = lines.find_map(|line| line.strip_prefix("Environment: A="))?;
+    Some(variable.to_owned())
+}
+
+#[test]
+fn systemd_gives_a_service_the_variables_that_its_unit_was_given() {
+    check(&[Writer {
+        stage: "org.osbuild.systemd.unit.create",
+        option: "config",
+        programs: &["systemctl", "unshare"],
+        before: &[("etc/systemd/system/x", "")],
+        options: |value| {
+            let service = json!({ "Type": "oneshot", "ExecStart": ["/bin/true"], "Environment": [{ "key": "A", "value": value }] });
+            let unit = json!({ "DefaultDependencies": false });
+            json!({ "filename": "a.service", "unit-path": "etc", "config": { "Unit": unit, "Service": service, "Install": {} } })
+        },
+        read: variable,
+        ..WRITER
+    }]);
+}
+
 #[test]
 fn a_command_of_the_first_boot_takes_in_no_other_line() {
     for (name, options, option) in [
