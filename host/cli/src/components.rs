@@ -1,5 +1,6 @@
 //! Which components this invocation has: the embedded ones, and plugins.
 use osbuild_wasm_component::{Builtin, Cache, ComponentError, Engine, Installed, Kind, Registry};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file};
 use osbuild_wasm_manifest::catalogue::{Catalogue, ModuleKind};
 use osbuild_wasm_manifest::json;
 use osbuild_wasm_plugin::PluginError;
@@ -86,7 +87,7 @@ fn add_meta(
     name: &str,
     path: &Path,
 ) -> anyhow::Result<()> {
-    let document = json::parse(&std::fs::read(path)?)?;
+    let document = json::parse(&read_file(path, LARGEST_DOCUMENT)?)?;
     catalogue.add_meta(kind, name, document)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! From a file to a manifest.
 use crate::command_error::{CommandError, Result};
 use crate::style::{colour, width};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file, read_whole};
 use osbuild_wasm_manifest::catalogue::Catalogue;
 use osbuild_wasm_manifest::json::{self, SyntaxError, Value};
 use osbuild_wasm_manifest::load::{LoadOptions, load};
@@ -9,7 +10,6 @@ use osbuild_wasm_manifest::problem::ValidationError;
 use osbuild_wasm_manifest::runner::host_runner;
 use osbuild_wasm_manifest::validate::validate;
 use osbuild_wasm_report::{Diagnostic, Source};
-use std::io::Read;
 use std::path::Path;
 
 /// A document and where it came from.
@@ -23,16 +23,18 @@ pub(crate) struct Document {
     pub(crate) value: Value,
 }
 
+/// The bytes of a document, at most so many; `-` is standard input.
+pub(crate) fn read_named(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    match path == Path::new("-") {
+        true => read_whole(std::io::stdin().lock(), most),
+        false => read_file(path, most),
+    }
+}
+
 /// Reads and parses a document; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Document> {
     let name = path.to_string_lossy().into_owned();
-    let mut text = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut text).map(drop)
-    } else {
-        std::fs::read(path).map(|content| text = content)
-    };
-    read.map_err(|error| {
+    let text = read_named(path, LARGEST_DOCUMENT).map_err(|error| {
         let diagnostic = Diagnostic::new(format!("cannot read {}", shown(&name)));
         CommandError::invalid(diagnostic.cause(error.to_string()))
     })?;

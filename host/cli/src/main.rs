@@ -19,11 +19,14 @@ mod policy_file;
 mod style;
 
 use clap::Parser;
+use command_error::CommandError;
 use command_error::Exit;
 use commands::{Subcommand, osbuild, serve_compiler, serve_guest};
-use osbuild_wasm_build::GUEST;
+use osbuild_wasm_build::{GUEST, raise_limits};
 use osbuild_wasm_component::Compiler;
+use osbuild_wasm_report::Diagnostic;
 use std::process::ExitCode;
+use style::Style;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,6 +78,10 @@ fn main() -> ExitCode {
 /// Under the name of osbuild, or asked to act as it by the first word, its command line; the compiler and the inner side of a virtual
 /// machine, which this program starts; else ours.
 fn carry_out() -> Exit {
+    if let Err(limit) = raise_limits() {
+        let diagnostic = Diagnostic::new(limit.to_string()).hint(limit.remedy());
+        return CommandError::failed(diagnostic).show(Style::Own);
+    }
     let mut words = std::env::args_os();
     if words.next().as_ref().is_some_and(osbuild::is_name) {
         return osbuild::main(std::env::args_os());

@@ -3,6 +3,7 @@ use crate::command_error::{CommandError, Exit, Result};
 use crate::style::{colour, width};
 use osbuild_wasm_capability::plan::{Ask, Plan, Planned};
 use osbuild_wasm_capability::{Policy, PolicyError};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_manifest::nearest::nearest;
 use osbuild_wasm_report::{Diagnostic, Source};
 use std::path::Path;
@@ -22,7 +23,7 @@ impl PolicyFile {
     /// Reads a policy.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = read_text(path, LARGEST_DOCUMENT).map_err(|error| {
             let diagnostic = Diagnostic::new(format!("cannot read policy {name}"));
             CommandError::invalid(diagnostic.cause(error.to_string()))
         })?;

@@ -4,7 +4,9 @@
 //! compiled code from its standard output.
 use crate::engine::configuration;
 use crate::failure::ComponentError;
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -141,11 +143,14 @@ fn confine(memory: u64, seconds: u64) -> io::Result<()> {
         (Resource::Cpu, seconds),
         (Resource::Core, 0),
     ] {
-        let limit = Rlimit {
-            current: Some(limit),
-            maximum: Some(limit),
+        // No more than this process may have, which only root can raise.
+        let own = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let limit = Some(limit.min(own));
+        let both = Rlimit {
+            current: limit,
+            maximum: limit,
         };
-        setrlimit(resource, limit)?;
+        setrlimit(resource, both)?;
     }
     Ok(())
 }

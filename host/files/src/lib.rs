@@ -18,6 +18,7 @@ mod home;
 mod listed;
 mod name;
 mod privileges;
+mod read;
 mod remove;
 pub mod resolve;
 mod size;
@@ -37,6 +38,9 @@ pub use home::own_directory;
 pub use listed::{Attribute, attributes_of};
 pub use name::{is_the_text_of_a_name, name_from_text, name_to_text};
 pub use privileges::holds_privileges;
+pub use read::{
+    LARGEST_COMPONENT, LARGEST_DOCUMENT, LARGEST_RECORD, read_file, read_text, read_whole,
+};
 pub use remove::{remove_entry, remove_tree};
 pub use size::{Usage, allocated, disk_usage, usage};
 pub use times::clamp_times;

@@ -4,11 +4,11 @@
 //! a directory of components decides what runs. Links count only if they belong to root or to whoever runs this program; from then on the
 //! descriptor is used, not the path.
 use crate::dirs::{handle, names, proc_path};
+use crate::read::{LARGEST_COMPONENT, read_file};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -117,9 +117,7 @@ pub fn read_unshared_file(path: &Path) -> io::Result<Vec<u8>> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(refused(path, "is no regular file"));
     }
-    let mut content = Vec::new();
-    io::Read::read_to_end(&mut File::open(proc_path(&found))?, &mut content)?;
-    Ok(content)
+    read_file(Path::new(&proc_path(&found)), LARGEST_COMPONENT)
 }
 
 fn open_unshared(path: &Path) -> io::Result<OwnedFd> {

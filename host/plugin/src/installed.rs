@@ -5,8 +5,8 @@ use crate::file::write;
 use crate::origin::{Origin, read_signature};
 use crate::signature::{PublicKey, Trusted, with_suffix};
 use osbuild_wasm_component::{Module, Origin as From, Registry};
-use osbuild_wasm_files::open_lock_file;
 use osbuild_wasm_files::resolve::{make_directory, open_unshared_directory, read_unshared_file};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, open_lock_file, read_file};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -126,7 +126,8 @@ impl Directory {
         let mut fetched = order.origin.fetch()?;
         let origin = order.origin.to_string();
         if let Some(path) = order.signature {
-            fetched.signature = Some(std::fs::read(path).map_err(PluginError::io(path))?);
+            fetched.signature =
+                Some(read_file(path, LARGEST_DOCUMENT).map_err(PluginError::io(path))?);
         }
         let signer = self.signer(order, &origin, &fetched.bytes, fetched.signature.as_deref())?;
         let module = Module::read(&origin, fetched.bytes, From::File((&origin).into()))?;

@@ -2,6 +2,7 @@
 use crate::error::{PluginError, Result};
 use osbuild_wasm_capability::{ModuleMetadata, VERSION, embed};
 use osbuild_wasm_component::{Module, Origin};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file};
 use osbuild_wasm_manifest::catalogue::Catalogue;
 use serde_json::Value;
 use std::path::Path;
@@ -46,7 +47,7 @@ fn componentize(name: &str, core: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn read_document(path: &Path) -> Result<Value> {
-    let text = std::fs::read(path).map_err(PluginError::io(path))?;
+    let text = read_file(path, LARGEST_DOCUMENT).map_err(PluginError::io(path))?;
     let failed = |cause: String| PluginError::Document {
         path: path.to_owned(),
         cause,

@@ -5,7 +5,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use osbuild_wasm_files::resolve::{open_unshared_directory, read_unshared_file};
-use osbuild_wasm_files::write_new_file;
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text, write_new_file};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ impl PrivateKey {
 
     /// Reads a PEM file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(PluginError::io(path))?;
+        let text = read_text(path, LARGEST_DOCUMENT).map_err(PluginError::io(path))?;
         SigningKey::from_pkcs8_pem(&text)
             .map(Self)
             .map_err(|error| key_error(path, &error))
@@ -74,7 +74,7 @@ pub struct PublicKey(VerifyingKey);
 impl PublicKey {
     /// Reads a PEM file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(PluginError::io(path))?;
+        let text = read_text(path, LARGEST_DOCUMENT).map_err(PluginError::io(path))?;
         Self::from_pem(path, &text)
     }
 

@@ -65,6 +65,7 @@ pub fn confine(command: &mut Command, confinement: Confinement) {
         if confinement.terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
+        crate::signal::end_at_the_size_of_files();
         for (resource, limit) in &confinement.limits {
             let limit = Some(*limit);
             let limits = Rlimit {

@@ -8,6 +8,7 @@ use osbuild_wasm_capability::BUILT_IN;
 use osbuild_wasm_capability::audit::{Audit, Audited, audit as look_at};
 use osbuild_wasm_capability::diff::{Diff, Document};
 use osbuild_wasm_component::{Builtin, Origin, Registry};
+use osbuild_wasm_files::{LARGEST_COMPONENT, LARGEST_DOCUMENT, read_file};
 use osbuild_wasm_manifest::nearest::nearest;
 use osbuild_wasm_report::{Diagnostic, audit_table, diff_table};
 use std::path::{Path, PathBuf};
@@ -89,8 +90,8 @@ fn invalid(message: impl Into<String>) -> CommandError {
 fn compare(arguments: &DiffArguments) -> Result {
     let read = |path: &Path| {
         let name = path.display().to_string();
-        let bytes =
-            std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
+        let bytes = read_file(path, LARGEST_DOCUMENT)
+            .map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
         Document::read(&name, &bytes).map_err(invalid)
     };
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
@@ -137,8 +138,8 @@ fn named(arguments: &AuditArguments) -> Result<Vec<Audited>> {
 
 fn file(path: &Path) -> Result<Audited> {
     let name = path.display().to_string();
-    let bytes =
-        std::fs::read(path).map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
+    let bytes = read_file(path, LARGEST_COMPONENT)
+        .map_err(|error| invalid(format!("cannot read {name}: {error}")))?;
     look_at(&name, &name, &bytes).map_err(|error| invalid(error.to_string()))
 }
 

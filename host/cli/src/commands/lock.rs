@@ -11,6 +11,7 @@ use osbuild_wasm_build::{BuildError, Plan, PlanRequest};
 use osbuild_wasm_capability::diff::{Diff, Document};
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_component::Registry;
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_report::Diagnostic;
 use std::path::{Path, PathBuf};
@@ -115,7 +116,7 @@ pub(crate) fn check(
 
 fn read(file: &Path) -> Result<Lock, Diagnostic> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|error| {
+    let bytes = read_file(file, LARGEST_DOCUMENT).map_err(|error| {
         let diagnostic = Diagnostic::new(format!("cannot read lock file {name}"));
         diagnostic
             .cause(error.to_string())

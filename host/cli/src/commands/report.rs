@@ -1,12 +1,14 @@
 //! `osbuild-wasm report`.
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
+use crate::document;
 use crate::output_file;
 use crate::print::say_coloured;
 use clap::{Args, ValueEnum};
 use osbuild_wasm_capability::record::Record;
+use osbuild_wasm_files::LARGEST_RECORD;
 use osbuild_wasm_report::{Colour, Diagnostic, record};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -74,7 +76,7 @@ impl ReportArguments {
 }
 
 fn read_record(path: &Path) -> Result<Record> {
-    let record = match read(path) {
+    let record = match document::read_named(path, LARGEST_RECORD) {
         Ok(json) => record::read(&json),
         Err(error) => Err(error.to_string()),
     };
@@ -82,13 +84,4 @@ fn read_record(path: &Path) -> Result<Record> {
         let message = format!("cannot read the record {}", path.display());
         CommandError::invalid(Diagnostic::new(message).cause(error))
     })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if path != Path::new("-") {
-        return std::fs::read(path);
-    }
-    let mut text = Vec::new();
-    io::stdin().lock().read_to_end(&mut text)?;
-    Ok(text)
 }

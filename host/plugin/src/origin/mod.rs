@@ -7,12 +7,11 @@ pub use registry::push;
 
 use crate::error::{PluginError, Result};
 use crate::signature::{SIGNATURE, with_suffix};
+use osbuild_wasm_files::{LARGEST_COMPONENT, LARGEST_DOCUMENT, read_file};
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-
-/// No plugin is larger; an interpreter with its library has some 20 MB.
-const LARGEST: u64 = 512 << 20;
 
 /// Where a plugin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,13 +93,13 @@ impl Origin {
             Self::File(path) => {
                 let signature = with_suffix(path, ".sig");
                 Ok(Fetched {
-                    bytes: std::fs::read(path).map_err(PluginError::io(path))?,
+                    bytes: read_file(path, LARGEST_COMPONENT).map_err(PluginError::io(path))?,
                     signature: read_signature(&signature)?,
                 })
             }
             Self::Url { url, digest } => {
-                let bytes =
-                    http::get(url, LARGEST)?.ok_or_else(|| self.failed("there is no such file"))?;
+                let bytes = http::get(url, LARGEST_COMPONENT)?
+                    .ok_or_else(|| self.failed("there is no such file"))?;
                 self.compare(digest, &bytes)?;
                 let signature = http::get(&format!("{url}.sig"), SIGNATURE as u64)?;
                 Ok(Fetched { bytes, signature })
@@ -136,7 +135,7 @@ fn failed(origin: impl fmt::Display, cause: String) -> PluginError {
 
 /// The signature in a file; none when there is no such file.
 pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
+    match read_file(path, LARGEST_DOCUMENT) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         signature => signature.map(Some).map_err(PluginError::io(path)),
     }

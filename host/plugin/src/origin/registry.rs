@@ -1,7 +1,7 @@
 //! Container registries: a plugin is an artifact whose layers are the component and, where there is one, its signature.
 use super::http::block_on;
 use super::pull::{Pull, WHO, registry_of};
-use super::{Fetched, LARGEST, failed, is_loopback};
+use super::{Fetched, failed, is_loopback};
 use crate::error::{PluginError, Result};
 use crate::signature::SIGNATURE;
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
@@ -11,7 +11,7 @@ use oci_client::manifest::{
 };
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
-use osbuild_wasm_files::with_causes;
+use osbuild_wasm_files::{LARGEST_COMPONENT, with_causes};
 use osbuild_wasm_registry::{Access, Login, Scope, access, login};
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ pub(super) fn pull(text: &str) -> Result<Fetched> {
             None => None,
         };
         Ok(Fetched {
-            bytes: blob(&mut registry, text, component, LARGEST).await?,
+            bytes: blob(&mut registry, text, component, LARGEST_COMPONENT).await?,
             signature,
         })
     })

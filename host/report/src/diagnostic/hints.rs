@@ -2,8 +2,13 @@
 
 use osbuild_wasm_packages::package_of;
 
+const TOO_LARGE: (&str, &str) = (
+    "File too large",
+    "raise the limit of the size of files (`ulimit -f`), or use a store on a file system that has files as large as this",
+);
+
 /// What a log says -> what to do about it, for stages.
-const STAGE_ADVICE: [(&str, &str); 3] = [
+const STAGE_ADVICE: [(&str, &str); 4] = [
     (
         "No space left on device",
         "free space on the file system of the store, or make the image or partition that is being filled larger",
@@ -16,10 +21,11 @@ const STAGE_ADVICE: [(&str, &str); 3] = [
         "Too many open files",
         "raise the limit of open files (`ulimit -n`)",
     ),
+    TOO_LARGE,
 ];
 
 /// The same for sources.
-const SOURCE_ADVICE: [(&str, &str); 8] = [
+const SOURCE_ADVICE: [(&str, &str); 9] = [
     (
         "Could not resolve host",
         "the name of the server is unknown here: check the URL, the network and the name server",
@@ -52,6 +58,7 @@ const SOURCE_ADVICE: [(&str, &str); 8] = [
         "No space left on device",
         "free space on the file system of the store",
     ),
+    TOO_LARGE,
 ];
 
 /// Advice for a stage that said `told`; `build` is the pipeline that is its build root, none for the machine itself.

@@ -3,7 +3,7 @@ use super::io;
 use crate::command_error::{Exit, Result};
 use crate::commands::Command;
 use clap::Args;
-use osbuild_wasm_files::write_file;
+use osbuild_wasm_files::{LARGEST_COMPONENT, read_file, write_file};
 use osbuild_wasm_plugin::{Origin, PrivateKey, push as push_plugin};
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ impl Command for KeygenArguments {
 impl Command for SignArguments {
     fn run(self) -> Result {
         let key = PrivateKey::read(&self.key)?;
-        let bytes = std::fs::read(&self.plugin).map_err(io(&self.plugin))?;
+        let bytes = read_file(&self.plugin, LARGEST_COMPONENT).map_err(io(&self.plugin))?;
         let mut path = self.plugin.clone().into_os_string();
         path.push(".sig");
         let path = PathBuf::from(path);

@@ -4,7 +4,7 @@ use crate::command_error::{Exit, Result};
 use crate::commands::Command;
 use clap::{Args, ValueEnum};
 use osbuild_wasm_component::Module;
-use osbuild_wasm_files::write_file;
+use osbuild_wasm_files::{LARGEST_COMPONENT, read_file, write_file};
 use osbuild_wasm_plugin::{Language, build as build_project, create};
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ impl Command for BuildArguments {
 impl Command for PackArguments {
     fn run(self) -> Result {
         let component = &self.component;
-        let binary = std::fs::read(component).map_err(io(component))?;
+        let binary = read_file(component, LARGEST_COMPONENT).map_err(io(component))?;
         let name = component.display().to_string();
         let module = osbuild_wasm_plugin::pack(&name, &binary, &self.metadata)?;
         let output = &self.output;
