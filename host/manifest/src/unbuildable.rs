@@ -1,7 +1,7 @@
 //! What a document of the right form says that cannot be built, as far as the document alone shows it.
-use crate::json::Value;
-use crate::location::Location;
+use crate::json::{Object, Text, Value};
 use crate::model::{Manifest, Source, Stage};
+use crate::origin::{ImageOrigin, Remote, url};
 use crate::problem::{Path, PathElement, ValidationError};
 
 /// Locations of stages that name an input or a mount that the stage does not have, and URLs that are none, in the order of the manifest.
@@ -23,7 +23,7 @@ pub fn unbuildable(manifest: &Manifest) -> Vec<ValidationError> {
     manifest
         .sources
         .iter()
-        .for_each(|source| urls(source, &mut problems));
+        .for_each(|source| problems.extend(misread(source)));
     problems
 }
 
@@ -59,20 +59,45 @@ fn unknown(stage: &Stage, text: &str) -> Option<String> {
     (!known).then(|| format!("the stage has no {scheme} `{}`", name.escape_debug()))
 }
 
-/// The URLs of files that are downloaded.
-fn urls(source: &Source, problems: &mut Vec<ValidationError>) {
-    if source.module != "org.osbuild.curl" {
-        return;
-    }
-    for (key, item) in source.items.as_object().into_iter().flatten() {
-        let url = item.as_str().or_else(|| item.get("url")?.as_str());
-        if let Some(Err(problem)) = url.map(Location::parse) {
-            let start = ["sources", source.module.as_str(), "items"];
-            let start = start.into_iter().map(PathElement::from);
-            let path: Path = start
-                .chain([key.to_string_lossy().into_owned().into()])
-                .collect();
-            problems.push(ValidationError::new(&path, problem));
+/// The items and mirrors of a source whose place cannot be read, each with its path in a document of version 2 and what is wrong: nothing
+/// of it can be shown, judged or fetched.
+pub fn misread(source: &Source) -> Vec<ValidationError> {
+    let module = source.module.as_str();
+    let each = |steps: &[&'static str], members: Option<&Object>, read: Read| {
+        let wrong = |(key, value): (&Text, &Value)| {
+            let problem = read(value).err()?;
+            let steps = ["sources", module].into_iter().chain(steps.iter().copied());
+            let key = key.to_string_lossy().into_owned();
+            let path: Path = steps.map(PathElement::from).chain([key.into()]).collect();
+            Some(ValidationError::new(&path, problem))
+        };
+        members.into_iter().flatten().filter_map(wrong).collect()
+    };
+    let items = |read| each(&["items"], source.items.as_object(), read);
+    match module {
+        "org.osbuild.curl" => items(|item| url(item).map(drop)),
+        "org.osbuild.ostree" => items(remotes),
+        "org.osbuild.skopeo" | "org.osbuild.skopeo-index" => items(|item| {
+            let image = item.get("image");
+            image.map_or(Ok(()), |image| ImageOrigin::read(image).map(drop))
+        }),
+        "org.osbuild.librepo" => {
+            let mirrors = source.options.get("mirrors").and_then(Value::as_object);
+            each(&["options", "mirrors"], mirrors, |mirror| {
+                Remote::of_mirror(mirror).map(drop)
+            })
         }
+        _ => Vec::new(),
     }
+}
+
+/// Reads a place, only to see whether that can be done.
+type Read = fn(&Value) -> Result<(), String>;
+
+/// The remotes of a commit.
+fn remotes(item: &Value) -> Result<(), String> {
+    let remote = item.get("remote");
+    let texts = ["url", "contenturl"].map(|member| remote?.get(member)?.as_str());
+    let mut texts = texts.into_iter().flatten();
+    texts.try_for_each(|text| Remote::of_ostree(text).map(drop))
 }

@@ -59,6 +59,74 @@ fn validate_says_what_cannot_be_built_of_a_valid_document() {
     }
 }
 
+/// A manifest with one item of a source, and where that is in it.
+fn source(module: &str, options: Value, item: Value) -> Value {
+    let items = json!({ format!("sha256:{}", "0".repeat(64)): item });
+    let source = match options {
+        Value::Null => json!({ "items": items }),
+        options => json!({ "items": items, "options": options }),
+    };
+    json!({ "version": "2", "sources": { module: source }, "pipelines": [] })
+}
+
+#[test]
+fn an_item_whose_place_cannot_be_read_is_refused_before_anything_is_planned() {
+    let curl = |url: &str| source("org.osbuild.curl", Value::Null, json!({ "url": url }));
+    let mut documents: Vec<_> = [
+        " file:///etc/shadow",
+        "file:///etc/shadow\t",
+        "http:good",
+        "http:/good/x",
+        "http://good\\@evil/",
+        "http:\\\\good\\x",
+        "ftp://good/x",
+        "good/x",
+        "http://go od/x",
+        "file://other/etc/shadow",
+        "http://",
+    ]
+    .map(|url| (curl(url), ".sources.org.osbuild.curl.items.sha256:000"))
+    .into();
+    let remote = json!({ "remote": { "url": "https://good/repo", "contenturl": "mirrorlist= file:///etc" } });
+    documents.push((
+        source("org.osbuild.ostree", Value::Null, remote),
+        ".sources.org.osbuild.ostree.items.sha256:000",
+    ));
+    let image = json!({ "image": { "name": "good\\@evil/x", "digest": format!("sha256:{}", "0".repeat(64)) } });
+    documents.push((
+        source("org.osbuild.skopeo", Value::Null, image),
+        ".sources.org.osbuild.skopeo.items.sha256:000",
+    ));
+    let mirrors = json!({ "mirrors": { "m": { "url": "http:good", "type": "baseurl" } } });
+    documents.push((
+        source(
+            "org.osbuild.librepo",
+            mirrors,
+            json!({ "path": "x", "mirror": "m" }),
+        ),
+        ".sources.org.osbuild.librepo.options.mirrors.m",
+    ));
+    for (document, place) in documents {
+        let scratch = Scratch::new();
+        let path = scratch.json("manifest.json", &document);
+        let store = scratch.path("store");
+        Program::new("validate")
+            .arg(&path)
+            .run()
+            .expect(0)
+            .says("cannot be built");
+        for command in ["plan", "lock", "run"] {
+            let program = Program::new(command).arg(&path);
+            let program = match command {
+                "run" => program.option("--store", &store),
+                _ => program,
+            };
+            program.run().expect(1).says(place);
+        }
+        assert!(!store.join("sources").exists(), "nothing was fetched");
+    }
+}
+
 #[test]
 fn validate_says_nothing_of_what_can_be_built() {
     for document in [

@@ -8,6 +8,8 @@ use osbuild_wasm_manifest::model::{
     Device, Input, Manifest, Mount, Origin, Pipeline, Source, Stage, Version,
 };
 use osbuild_wasm_manifest::origin::{LocalPlace, Reach};
+use osbuild_wasm_manifest::problem::render_path;
+use osbuild_wasm_manifest::unbuildable::misread;
 use osbuild_wasm_source::{Environment, proxies, registries_files};
 use sha2::{Digest, Sha256};
 
@@ -111,6 +113,12 @@ fn place(manifest: &Manifest, pipeline: usize, stage: usize) -> String {
 
 /// What a source asks for.
 pub(super) fn of_source(source: &Source) -> Result<Ask> {
+    if let Some(problem) = misread(source).into_iter().next() {
+        return Err(BuildError::manifest(
+            render_path(&problem.path),
+            problem.message,
+        ));
+    }
     let place = format!(".sources.{}", source.module);
     let environment = Environment::of_process();
     let proxies =
