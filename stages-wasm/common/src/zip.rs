@@ -7,7 +7,9 @@ use crate::losses::Losses;
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 use osbuild_stage::name::{from_bytes, to_bytes};
-use osbuild_stage::{Context, Error, File, FileType, Metadata, Result, Tree, bail, path};
+use osbuild_stage::{
+    Context, Error, ErrorCode, File, FileType, Metadata, Result, Tree, bail, path,
+};
 use std::io::{BufReader, BufWriter, Seek, Write};
 
 /// Deeper than any real tree: links of a directory to itself end here.
@@ -73,7 +75,13 @@ fn collect(
     for entry in tree.list(directory)? {
         let inner = path::join(directory, &entry.name);
         let inner = inner.trim_start_matches('/');
-        let metadata = tree.stat(inner)?;
+        let metadata = match tree.stat(inner) {
+            Err(error) if leads_nowhere(&error) => {
+                eprintln!("{inner}: the link leads nowhere, ignored");
+                continue;
+            }
+            metadata => metadata?,
+        };
         let name = match metadata.kind {
             FileType::Directory => format!("{inner}/"),
             FileType::Regular => inner.to_owned(),
@@ -90,6 +98,14 @@ fn collect(
         }
     }
     Ok(())
+}
+
+/// Whether what is in a directory is a link to nothing, or to itself.
+fn leads_nowhere(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Some(ErrorCode::NotFound | ErrorCode::NotADirectory | ErrorCode::Loop)
+    )
 }
 
 /// Whether a pattern of the shell matches a whole name; `*` and `?` match a `/` too.

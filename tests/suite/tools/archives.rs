@@ -245,6 +245,12 @@ fn pack_zip(random: &mut Random, tree: &Path) -> Trial {
     let include = random.some(2, &["a", "*a", "./a", "b/*", "*/", "[ab]", "h?", "*"]);
     // One file always fits: where nothing does, zip makes no archive and says nothing.
     fs::write(input.join("fits"), "").unwrap();
+    // Links that lead nowhere are left out.
+    for (name, text) in [("l", "nowhere"), ("m", "m"), ("n", "fits/x"), ("o", "fits")] {
+        if random.chance(30) {
+            std::os::unix::fs::symlink(text, input.join(name)).unwrap();
+        }
+    }
     let include = if random.chance(50) {
         [include, vec!["fits"]].concat()
     } else {
