@@ -9,6 +9,7 @@ use crate::log::StageLog;
 use crate::run::{Export, RunContext};
 use crate::sandbox::{Once, Sandbox, TREE};
 use crate::stage::bounds::Bounds;
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_capability::{Access, Limits};
 use osbuild_wasm_events::{Distribution, Event, Inventory, Observer, Package};
 use osbuild_wasm_manifest::model::{Pipeline, contents};
@@ -103,7 +104,13 @@ impl FinishedTree<'_> {
         let places = said.chain(PLACES);
         let has = |place: &&str| {
             FILES.iter().any(|file| {
-                open_in_tree(self.tree, &format!("{place}/{file}"), OFlags::PATH).is_ok()
+                open_in_tree(
+                    self.tree,
+                    &format!("{place}/{file}"),
+                    OFlags::PATH,
+                    Links::Follow,
+                )
+                .is_ok()
             })
         };
         places.into_iter().find(has).map(ToOwned::to_owned)
@@ -225,7 +232,7 @@ fn reported(pipeline: &Pipeline, metadata: &Value) -> Option<Vec<Package>> {
 fn distribution(tree: &Path) -> Option<Distribution> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
     let mut files = ["/usr/lib/os-release", "/etc/os-release"].into_iter();
-    let file = files.find_map(|path| open_in_tree(tree, path, flags).ok())?;
+    let file = files.find_map(|path| open_in_tree(tree, path, flags, Links::Follow).ok())?;
     let mut bytes = Vec::new();
     File::from(file)
         .take(OS_RELEASE)

@@ -2,6 +2,7 @@
 use crate::failure::{BuildError, Result};
 use crate::inputs::open_in_tree;
 use crate::sandbox::{Once, link_of};
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_capability::{Access, Root, readable_on_this_machine};
 use osbuild_wasm_protocol::BuildRoot;
 use rustix::fd::OwnedFd;
@@ -24,7 +25,7 @@ impl Reads {
         };
         let mut found = Vec::new();
         for path in paths {
-            let Ok(handle) = open_in_tree(&top, path, OFlags::PATH) else {
+            let Ok(handle) = open_in_tree(&top, path, OFlags::PATH, Links::Follow) else {
                 continue;
             };
             let place = std::fs::read_link(link_of(&handle)).map_err(BuildError::io(path))?;

@@ -1,6 +1,7 @@
 //! What one stage is given, gathered while its inputs, devices and mounts are prepared.
 use crate::failure::{BuildError, Result};
 use crate::file_systems::{Beginning, FileSystems, Key};
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_capability::{Access, Root};
 use osbuild_wasm_protocol::{
     Attach, BuildRoot, Device, Directory, Grant, Granted, Place, Position, RunnerCache,
@@ -145,6 +146,8 @@ pub(crate) struct Sandbox {
     pub(crate) runner_cache: Option<Named>,
     /// Source epoch of the pipeline.
     pub(crate) source_epoch: Option<i64>,
+    /// What becomes of links in paths of the manifest.
+    pub(crate) links: Links,
     /// `inputs` of the document.
     pub(crate) inputs: Map<String, Value>,
     /// `devices` of the document.

@@ -16,6 +16,8 @@ use wasmtime::component::Resource;
 
 /// Contract path of the tree.
 const TREE: &str = "/run/osbuild/tree";
+/// Where everything is that a stage is given, devices excepted.
+const CONTRACT: &str = "/run/osbuild/";
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -173,6 +175,28 @@ impl State {
         Ok(())
     }
 
+    /// The same for paths in words that a program is given: its arguments, relative to its directory too, and its variables.
+    fn refuse_links_of_words(&self, request: &Request) -> Result<()> {
+        if !self.roots.refuses_links() {
+            return Ok(());
+        }
+        let variables = request.environment.iter().map(|(_, value)| value);
+        let words = request.arguments.iter().chain(variables);
+        let paths = words
+            .clone()
+            .flat_map(|word| paths_in(word))
+            .map(str::to_owned);
+        let relative = request.directory.iter().flat_map(|directory| {
+            let plain = request
+                .arguments
+                .iter()
+                .filter(|word| !word.starts_with('/'));
+            plain.map(move |word| format!("{}/{word}", directory.trim_end_matches('/')))
+        });
+        let paths: Vec<_> = paths.chain(relative).collect();
+        self.refuse_links(request.root, &paths)
+    }
+
     /// The contract path for one of a program, which may be inside of the tree where that is its root.
     fn seen<'a>(&self, root: Root, path: &'a str) -> Cow<'a, str> {
         match root == Root::Tree && !self.roots.has(path) {
@@ -191,6 +215,24 @@ impl State {
         let path = self.seen(root, path);
         self.pass(|roots| roots.stream(&path, how))
     }
+}
+
+/// The absolute paths that a word may mean: it, what follows the name of an option, and what stands between separators of lists and
+/// scripts.
+fn paths_in(word: &str) -> impl Iterator<Item = &str> {
+    let is_name = |c: char| c.is_alphanumeric() || "._-/+@".contains(c);
+    let slashes = word.match_indices('/').map(|(at, _)| at);
+    let starts = slashes.filter(move |at| {
+        let before = word[..*at].chars().next_back();
+        before.is_none_or(|before| !is_name(before)) || word[*at..].starts_with(CONTRACT)
+    });
+    starts.flat_map(|at| {
+        let rest = &word[at..];
+        let end = rest.find(|c: char| c.is_whitespace() || ":,;='\"|&<>()".contains(c));
+        [Some(rest), end.map(|end| &rest[..end])]
+            .into_iter()
+            .flatten()
+    })
 }
 
 impl loopback::Host for State {
@@ -386,6 +428,7 @@ impl command::Host for State {
         let binds = request.binds.iter();
         let binds = binds.flat_map(|bind| [&bind.source, &bind.target]);
         self.refuse_links(root, binds.chain(&request.directory))?;
+        self.refuse_links_of_words(&request)?;
         let mut streams = Vec::new();
         if let Input::File(path) = &request.input {
             streams.push(self.stream(root, path, OpenMode::Read)?);

@@ -153,6 +153,100 @@ fn no_bind_of_a_program_leads_through_a_link_where_links_are_refused() {
 }
 
 #[test]
+fn no_path_that_a_program_is_given_leads_through_a_link_where_links_are_refused() {
+    if !machine::offers(&["cat"]) {
+        return;
+    }
+    let run_of = |program: &str, arguments: &[&str]| {
+        let at = |word: &&str| word.replace('@', "/run/osbuild/tree");
+        let arguments: Vec<_> = arguments.iter().map(at).collect();
+        let run = json!({ "program": program, "arguments": arguments });
+        manifest::stage("test.programs", json!({ "runs": [run] }))
+    };
+    let programs = "programs = ['cat', 'true']\nasked-not-granted = 'withhold'\n";
+    let refuse = format!("{programs}links = 'refuse'");
+    for (program, by_link, by_place) in [
+        ("cat", vec!["@/etc/file"], vec!["@/srv/there"]),
+        ("cat", vec!["@/usr/etc/file"], vec!["@/srv/there"]),
+        (
+            "true",
+            vec!["cat '@/etc/file'; :"],
+            vec!["cat '@/srv/there'; :"],
+        ),
+        ("true", vec!["--file=@/etc/new"], vec!["--file=@/srv/new"]),
+        ("true", vec!["-I@/etc:@/srv"], vec!["-I@/srv:@/srv"]),
+    ] {
+        run(run_of(program, &by_link), programs).expect(0);
+        run(run_of(program, &by_place), &refuse).expect(0);
+        run(run_of(program, &by_link), &refuse)
+            .expect(1)
+            .says(REFUSED);
+    }
+    let run_in_tree = |path: &str| {
+        let run = json!({ "program": "true", "arguments": [path], "in_tree": true });
+        manifest::stage("test.programs", json!({ "runs": [run] }))
+    };
+    run(run_in_tree("/etc/file"), &refuse)
+        .expect(1)
+        .says(REFUSED);
+}
+
+#[test]
+fn no_file_that_a_manifest_names_lies_behind_a_link_where_links_are_refused() {
+    let input = |file: &str| {
+        let reference = json!({ "name:tree": { "file": file } });
+        json!({ "files": { "type": "org.osbuild.files", "origin": "org.osbuild.pipeline", "references": reference } })
+    };
+    let image = manifest::stage(
+        "org.osbuild.truncate",
+        json!({ "filename": "srv/disk", "size": "4M" }),
+    );
+    let link = json!({ "target": "srv/disk", "link_name": "tree:///disk", "symbolic": true });
+    let link = manifest::stage("org.osbuild.ln", json!({ "paths": [link] }));
+    for (links, by_link) in [("follow", 0), ("refuse", 1)] {
+        for (file, code) in [
+            ("/www/there", by_link),
+            ("/usr/etc/file", by_link),
+            ("/srv/there", 0),
+        ] {
+            let from = format!("input://files{file}");
+            let options = json!({ "paths": [{ "from": from, "to": "tree:///copy" }] });
+            let copy =
+                json!({ "type": "org.osbuild.copy", "inputs": input(file), "options": options });
+            let pipelines = json!([{ "name": "tree", "stages": stages() }, { "name": "copy", "stages": [copy] }]);
+            let ended = build(pipelines, "copy", links).expect(code);
+            assert_eq!(ended.all().contains(REFUSED), code == 1, "{file}");
+        }
+        for (file, code) in [("disk", by_link), ("srv/disk", 0)] {
+            let device = json!({ "type": "org.osbuild.loopback", "options": { "filename": file } });
+            let made = json!({ "type": "org.osbuild.mkswap", "options": { "uuid": "11111111-2222-3333-4444-555555555555" },
+                "devices": { "device": device } });
+            let mut stages = stages();
+            stages.extend([image.clone(), link.clone(), made]);
+            let pipelines = json!([{ "name": "tree", "stages": stages }]);
+            let ended = build(pipelines, "tree", links).expect(code);
+            assert_eq!(ended.all().contains(REFUSED), code == 1, "{file}");
+        }
+    }
+}
+
+fn build(pipelines: Value, export: &str, links: &str) -> Ended {
+    let scratch = Scratch::new();
+    let policy =
+        format!("version = 1\n[[rule]]\nmodules = ['*']\ntier = 'privileged'\nlinks = '{links}'\n");
+    Program::new("run --devices=none --export")
+        .arg(export)
+        .arg(scratch.json(
+            "manifest.json",
+            &json!({ "version": "2", "pipelines": pipelines }),
+        ))
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .option("--policy", scratch.write("policy.toml", policy))
+        .run()
+}
+
+#[test]
 fn a_plan_says_that_links_are_refused_and_other_words_are_errors() {
     let scratch = Scratch::new();
     let policy = |links: &str| {

@@ -120,7 +120,7 @@ pub(crate) fn contract(number: usize) -> String {
 /// Opens the image as if the tree were `/`.
 pub(super) fn open_image(sandbox: &Sandbox, attach: &Attach) -> io::Result<File> {
     let path = attach.path.strip_prefix(TREE).unwrap_or(&attach.path);
-    open_in_tree(&sandbox.tree()?, path, flags_of(attach)).map(File::from)
+    open_in_tree(&sandbox.tree()?, path, flags_of(attach), sandbox.links).map(File::from)
 }
 
 /// Opens the image that a handle names.

@@ -2,6 +2,7 @@
 use super::{Mapped, Origins, checked_key, finished, link_from_tree, wrong};
 use crate::failure::{BuildError, Result};
 use crate::trees::Trees;
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Input, Reference, Source};
 use osbuild_wasm_source::stored_image;
@@ -62,7 +63,7 @@ pub(super) fn of_pipeline(input: &Input, trees: &Trees, directory: PathBuf) -> R
         if archives.contains_key(&file) {
             return Err(wrong(input, format!("two pipelines have an image {file}")));
         }
-        link_from_tree(&tree, &file, &directory.join(&file))
+        link_from_tree(&tree, &file, &directory.join(&file), Links::Refuse)
             .map_err(|error| wrong(input, format!("{file} of the pipeline's tree: {error}")))?;
         let image = archive("oci-archive", name(input, reference)?);
         archives.insert(file, image);

@@ -2,6 +2,7 @@
 use super::{Mapped, checked_key, finished, link, link_from_tree, wrong};
 use crate::failure::{BuildError, Result};
 use crate::trees::Trees;
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Input;
 use osbuild_wasm_source::verify_file;
@@ -45,7 +46,12 @@ pub(super) fn of_source(input: &Input, store: &Store, directory: PathBuf) -> Res
 }
 
 /// Files of pipelines' trees by their paths.
-pub(super) fn of_pipeline(input: &Input, trees: &Trees, directory: PathBuf) -> Result<Mapped> {
+pub(super) fn of_pipeline(
+    input: &Input,
+    trees: &Trees,
+    directory: PathBuf,
+    links: Links,
+) -> Result<Mapped> {
     let mut files = Map::new();
     for reference in &input.references {
         let tree = finished(input, trees, reference)?;
@@ -58,7 +64,7 @@ pub(super) fn of_pipeline(input: &Input, trees: &Trees, directory: PathBuf) -> R
         let target = directory.join(file);
         let parent = target.parent().unwrap_or(&directory);
         std::fs::create_dir_all(parent).map_err(BuildError::io(parent))?;
-        link_from_tree(&tree, file, &target)
+        link_from_tree(&tree, file, &target, links)
             .map_err(|error| wrong(input, format!("{file} of the pipeline's tree: {error}")))?;
         files.insert(file.to_owned(), metadata(&reference.options));
     }

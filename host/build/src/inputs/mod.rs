@@ -9,6 +9,7 @@ use crate::leases::Helpers;
 use crate::sandbox::{INPUTS, Sandbox};
 use crate::trees::Trees;
 use osbuild_wasm_capability::Access;
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_files::{CopyOptions, copy_object};
 use osbuild_wasm_manifest::model::{Input, Origin, Reference, Source};
 use osbuild_wasm_protocol::Interface;
@@ -89,7 +90,9 @@ fn mapped(input: &Input, origins: Origins<'_>, sandbox: &Sandbox) -> Result<Mapp
             Ok(Mapped::directory(tree(input, trees, sandbox)?, None))
         }
         ("org.osbuild.files", Origin::Source) => files::of_source(input, store, directory()?),
-        ("org.osbuild.files", Origin::Pipeline) => files::of_pipeline(input, trees, directory()?),
+        ("org.osbuild.files", Origin::Pipeline) => {
+            files::of_pipeline(input, trees, directory()?, sandbox.links)
+        }
         ("org.osbuild.containers", Origin::Source) => {
             containers::of_source(input, origins, directory()?)
         }
@@ -171,22 +174,28 @@ fn finished(input: &Input, trees: &Trees, reference: &Reference) -> Result<PathB
     path.ok_or_else(|| wrong(input, format!("pipeline {id} is not built")))
 }
 
-/// Opens a path of a finished tree; links on the way are resolved inside the tree.
-pub(crate) fn open_in_tree(tree: &Path, path: &str, flags: OFlags) -> std::io::Result<OwnedFd> {
+/// Opens a path of a tree; links on the way are resolved inside the tree, or refused.
+pub(crate) fn open_in_tree(
+    tree: &Path,
+    path: &str,
+    flags: OFlags,
+    links: Links,
+) -> std::io::Result<OwnedFd> {
     let root = rustix::fs::open(tree, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    Ok(openat2(
-        &root,
-        path,
-        flags | OFlags::CLOEXEC,
-        Mode::empty(),
-        inside,
-    )?)
+    let inside = match links {
+        Links::Follow => inside,
+        Links::Refuse => inside | ResolveFlags::NO_SYMLINKS,
+    };
+    match openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), inside) {
+        Err(Errno::LOOP) if links == Links::Refuse => Err(std::io::Error::other(Links::REFUSED)),
+        opened => Ok(opened?),
+    }
 }
 
 /// Gives a file of a finished tree a place among the inputs.
-fn link_from_tree(tree: &Path, file: &str, to: &Path) -> std::io::Result<()> {
-    link(&open_in_tree(tree, file, OFlags::PATH)?, to)
+fn link_from_tree(tree: &Path, file: &str, to: &Path, links: Links) -> std::io::Result<()> {
+    link(&open_in_tree(tree, file, OFlags::PATH, links)?, to)
 }
 
 /// Gives what was opened another name: a link on the same disk, or a copy in a virtual machine, which has it from outside.
@@ -259,8 +268,11 @@ pub(crate) mod tests {
         std::fs::write(tree.join("passwd"), "ours").unwrap();
         std::os::unix::fs::symlink("/passwd", tree.join("link")).unwrap();
         std::os::unix::fs::symlink("/etc/hostname", tree.join("out")).unwrap();
-        link_from_tree(&tree, "link", &to).unwrap();
+        link_from_tree(&tree, "link", &to, Links::Follow).unwrap();
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "ours");
-        assert!(link_from_tree(&tree, "out", &top.path().join("other")).is_err());
+        let other = top.path().join("other");
+        assert!(link_from_tree(&tree, "out", &other, Links::Follow).is_err());
+        assert!(link_from_tree(&tree, "link", &other, Links::Refuse).is_err());
+        link_from_tree(&tree, "passwd", &other, Links::Refuse).unwrap();
     }
 }

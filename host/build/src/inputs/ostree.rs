@@ -7,6 +7,7 @@ use super::{Mapped, Origins, finished, open_in_tree, place, wrong};
 use crate::failure::{BuildError, Result};
 use crate::leases::{Helpers, refused};
 use crate::sandbox::{INPUTS, Once, Sandbox};
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Input, Origin, Reference};
 use osbuild_wasm_protocol::{
@@ -250,7 +251,7 @@ fn composed(input: &Input, tree: &Path) -> Result<String> {
         wrong(input, format!("{FILE} of the pipeline's tree: {error}"))
     };
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-    let file = open_in_tree(tree, FILE, flags).map_err(|error| failed(&error))?;
+    let file = open_in_tree(tree, FILE, flags, Links::Follow).map_err(|error| failed(&error))?;
     let compose: Json =
         serde_json::from_reader(File::from(file)).map_err(|error| failed(&error))?;
     let commit = compose["ostree-commit"].as_str();

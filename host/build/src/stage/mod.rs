@@ -108,6 +108,7 @@ fn carry_out(
         build_root: context.trees.build_root(pipeline)?,
         runner: Some(pipeline.runner.exec.clone()),
         source_epoch: pipeline.source_epoch,
+        links: plan.decision.links,
         runner_cache: Named::new(&context.trees.runner_cache(pipeline)),
         file_systems: Some(file_systems.clone()),
         ..Sandbox::default()

@@ -94,6 +94,11 @@ pub enum Links {
     Refuse,
 }
 
+impl Links {
+    /// Why a path is refused, and what to do.
+    pub const REFUSED: &str = "leads through a symbolic link, which `links = \"refuse\"` of the policy forbids: name the place itself";
+}
+
 /// Bounds that a policy sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

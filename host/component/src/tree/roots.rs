@@ -7,6 +7,7 @@ use crate::ErrorCode;
 use crate::bindings::types::Error;
 use crate::failure::ComponentError;
 use crate::quota::StageQuota;
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_capability::{Access, Coverage, Interface, Place, Refusal, Root, Verb};
 use osbuild_wasm_files::{is_the_text_of_a_name, name_from_text, name_to_text};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -26,7 +27,6 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
 /// Why a path is refused where no link is followed.
-const LINK: &str = "leads through a symbolic link, which `links = \"refuse\"` of the policy forbids: name the place itself";
 
 /// Links at the end of a path that are followed one after the other (MAXSYMLINKS of the kernel).
 pub(super) const LINKS: u32 = 40;
@@ -158,7 +158,7 @@ impl Roots {
     /// Tells of a refusal.
     pub(crate) fn record_result<T>(&self, outcome: Result<T>) -> Result<T> {
         let outcome = outcome.map_err(|error| match error.code {
-            ErrorCode::Loop if self.gate.refuses_links() => denied(&error.path, LINK),
+            ErrorCode::Loop if self.gate.refuses_links() => denied(&error.path, Links::REFUSED),
             _ => error,
         });
         if let (Some(recorder), Err(error)) = (&self.gate.recorder, &outcome)
@@ -227,6 +227,11 @@ impl Roots {
             // What is not granted, or not there, the helper refuses.
             _ => Ok(()),
         }
+    }
+
+    /// Whether no path may lead through a link.
+    pub(crate) fn refuses_links(&self) -> bool {
+        self.gate.refuses_links()
     }
 
     /// How paths are resolved under the rights of this run.
