@@ -2,6 +2,7 @@
 mod ahead;
 mod assemblers;
 mod kept;
+mod names;
 mod partitions;
 mod random;
 mod refused;
@@ -133,18 +134,23 @@ fn exported_by_root(scratch: &Scratch, pipeline: &str, way: &str, file: &Path) -
 
 /// A disk of one XFS file system, filled from a tree.
 fn xfs_of(stages: Value) -> Value {
+    file_system_of("xfs", stages)
+}
+
+/// A disk of one file system of a kind, filled from a tree.
+fn file_system_of(kind: &str, stages: Value) -> Value {
     let partition = json!({ "filename": "disk.img", "start": 2048, "size": 655_360 });
     let device = json!({ "device": { "type": "org.osbuild.loopback", "options": partition } });
     manifest::of(
         json!([{ "name": "tree", "source-epoch": 1_700_000_000, "stages": stages }, { "name": "image", "stages": [
         manifest::stage("org.osbuild.truncate", json!({ "filename": "disk.img", "size": "330M" })),
-        { "type": "org.osbuild.mkfs.xfs", "options": { "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562", "label": "root" }, "devices": device },
+        { "type": format!("org.osbuild.mkfs.{kind}"), "options": { "uuid": "6264d520-3fb9-423f-8ab8-7a0a8e3d3562", "label": "root" }, "devices": device },
         {
             "type": "org.osbuild.copy",
             "options": { "paths": [{ "from": "input://tree/", "to": "mount://root/" }] },
             "inputs": { "tree": { "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": ["name:tree"] } },
             "devices": device,
-            "mounts": [{ "name": "root", "type": "org.osbuild.xfs", "source": "device", "target": "/" }],
+            "mounts": [{ "name": "root", "type": format!("org.osbuild.{kind}"), "source": "device", "target": "/" }],
         },
     ] }]),
     )

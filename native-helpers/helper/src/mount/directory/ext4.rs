@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{BufWriter, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -20,10 +20,10 @@ use crate::session::Session;
 
 const COMMANDS: &str = "/run/commands";
 
-/// A line of commands is cut by debugfs behind this many bytes.
+/// A line of a script is cut by debugfs behind this many bytes.
 const LONGEST: usize = 8000;
 
-/// Sets what differs.
+/// Sets what differs: by a script, and, one by one, by commands that are no line of a script because of a name in them.
 pub fn repair(
     maker: &Maker,
     session: &Session,
@@ -31,43 +31,52 @@ pub fn repair(
     image: &Node,
 ) -> Result<(), Failure> {
     let script = Script::new(session)?;
-    write(content, &script.path())?;
+    let single = write(content, &script.path())?;
     let commands = Shown::own(&script.path(), COMMANDS, true)?;
     let arguments = ["-w", "-f", COMMANDS, IMAGE].map(OsString::from).into();
     let printed = maker.run(session, "debugfs", arguments, vec![commands, shown(image)?])?;
-    // It repeats every command, and ends with 0 whatever happened; what is neither a command nor its version is a complaint.
-    let complaint = printed
-        .lines()
-        .find(|line| !line.is_empty() && !line.starts_with("debugfs"));
-    match complaint {
+    heed(&printed)?;
+    for command in single {
+        let request = [OsString::from("-R"), OsString::from_vec(command)];
+        let arguments = [OsString::from("-w")].into_iter().chain(request);
+        let arguments = arguments.chain([IMAGE.into()]).collect();
+        let printed = maker.run(session, "debugfs", arguments, vec![shown(image)?])?;
+        heed(&printed)?;
+    }
+    Ok(())
+}
+
+/// It repeats every command, and ends with 0 whatever happened; what is neither a command nor its version is a complaint.
+fn heed(printed: &str) -> Result<(), Failure> {
+    let mut lines = printed.lines();
+    match lines.find(|line| !line.is_empty() && !line.starts_with("debugfs")) {
         None => Ok(()),
         Some(line) => Err(Failure::new(ErrorCode::Io, "", format!("debugfs: {line}"))),
     }
 }
 
-fn write(content: &Content<'_>, path: &Path) -> Result<(), Failure> {
+/// Writes the script and returns the commands that cannot stand in it.
+fn write(content: &Content<'_>, path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let file = File::create(path).about(path, "write a temporary file")?;
     let mut out = BufWriter::new(file);
     let mut names = Names::new();
+    let mut single = Vec::new();
     content.visit(&mut |path, metadata| {
         let inside = content.inside(path);
         let mut commands = names.joined(inside, metadata);
         commands.extend(self::commands(inside, metadata));
         let fits = |command: &Vec<u8>| command.len() < LONGEST && !command.contains(&b'\n');
+        // What is done to one file is done in its order.
         if !commands.iter().all(fits) {
-            let detail = "made without a device it cannot have the time of a file with a path as long as this, or with a line end in it";
-            return Err(Failure::new(
-                ErrorCode::Unsupported,
-                path.to_string_lossy(),
-                detail,
-            ));
+            single.append(&mut commands);
         }
         let mut lines = commands.iter();
         lines
             .try_for_each(|command| out.write_all(command).and_then(|()| out.write_all(b"\n")))
             .about(path, "write a temporary file")
     })?;
-    out.flush().about(path, "write a temporary file")
+    out.flush().about(path, "write a temporary file")?;
+    Ok(single)
 }
 
 /// The names of symbolic links with several, which the program makes a link each: by inode the first name, and how many there were.
