@@ -1,7 +1,7 @@
 //! What the program says of itself.
-use osbuild_wasm_tests::Program;
 use osbuild_wasm_tests::paths::workspace;
 use osbuild_wasm_tests::text::{shape, steady};
+use osbuild_wasm_tests::{Program, Scratch, machine, manifest, user};
 use std::collections::BTreeSet;
 
 /// The subcommands that a help text lists.
@@ -207,4 +207,53 @@ fn color_is_not_used_where_no_terminal_is() {
         .run()
         .expect(2);
     ended.never_says("\u{1b}[");
+}
+
+#[test]
+fn doctor_does_not_promise_an_ordinary_user_the_devices_of_root() {
+    if !machine::offers(&user::PROGRAMS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let checks = user::machine(&scratch).run("doctor --json").run().json();
+    for what in ["loop devices", "device mapper"] {
+        let mut checks = checks.as_array().expect("a list").iter();
+        let check = checks.find(|check| check["what"] == what).expect(what);
+        assert_eq!(check["found"], false, "{check}");
+        let detail = check["detail"].as_str().expect("text");
+        assert!(detail.starts_with("only root of the machine"), "{check}");
+    }
+}
+
+#[test]
+fn one_of_a_kind_is_counted_in_the_singular() {
+    let scratch = Scratch::new();
+    let stages = serde_json::json!([manifest::stage("org.osbuild.noop", serde_json::json!({}))]);
+    let file = scratch.json("manifest.json", &manifest::tree(stages));
+    let said = Program::new("validate").arg(&file).run().expect(0);
+    said.says("valid: 1 pipeline, 1 stage, 0 sources");
+    let policy = "version = 1\n[[rule]]\nmodules = ['*']\nlimits = { created-inodes = 1, written-bytes = 1 }\n";
+    Program::new("plan")
+        .option("--policy", scratch.write("policy.toml", policy))
+        .arg(&file)
+        .run()
+        .expect(0)
+        .says("1 byte and 1 inode written");
+}
+
+#[test]
+fn a_directory_of_plugins_that_is_none_is_a_mistake_of_the_command_line() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file", "");
+    let manifest = scratch.json("manifest.json", &manifest::two_modules("a"));
+    for directory in [file, scratch.path("missing")] {
+        for command in ["plan", "run", "validate"] {
+            let program = Program::new(command).option("--libdir", &directory);
+            program
+                .arg(&manifest)
+                .run()
+                .expect(2)
+                .says("error: component ");
+        }
+    }
 }

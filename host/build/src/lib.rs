@@ -63,4 +63,4 @@ pub use shell::PROGRAM as SHELL;
 pub use single::SingleStage;
 pub use user_namespace::{SubordinateIds, enter_user_namespace};
 pub use vm::{EMULATOR, Guest, VirtualMachines, WORD as GUEST};
-pub use without_devices::Devices;
+pub use without_devices::{Devices, has_device_mapper, has_loop_devices};

@@ -4,7 +4,7 @@ use crate::failure::{BuildError, Result};
 use crate::plan::AuthorizedPlan;
 use crate::user_namespace::is_root_of_machine;
 use crate::vm::VirtualMachines;
-use crate::without_devices::{self, Devices, Made};
+use crate::without_devices::{self, Devices, MAPPER_CONTROL, Made};
 use crate::{devices, mounts};
 use osbuild_wasm_capability::Interface;
 use osbuild_wasm_capability::plan::Planned;
@@ -24,9 +24,6 @@ const INODE_FLAGS: [&str; 2] = [
 
 /// The stages that give files their SELinux labels.
 const LABELS: [&str; 2] = ["org.osbuild.selinux", "org.osbuild.ostree.selinux"];
-
-/// The device mapper's node.
-const MAPPER: &str = "/dev/mapper/control";
 
 /// Refuses the first stage of the pipelines that needs what this process cannot have; virtual machines have all of it. `directory` is
 /// where trees are.
@@ -163,8 +160,8 @@ impl Machine {
                 "{text}, and {} cannot be opened: load the module loop, or build with --devices=none",
                 without_devices::LOOP_CONTROL
             )),
-            devices::MAPPER if !without_devices::can_open(MAPPER) => Some(format!(
-                "{text}, and {MAPPER} cannot be opened: load the module dm_mod, or build on a machine that has it"
+            devices::MAPPER if !without_devices::can_open(MAPPER_CONTROL) => Some(format!(
+                "{text}, and {MAPPER_CONTROL} cannot be opened: load the module dm_mod, or build on a machine that has it"
             )),
             _ => None,
         }

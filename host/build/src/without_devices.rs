@@ -20,6 +20,8 @@ pub enum Devices {
 
 /// Where loop devices are asked for.
 pub(crate) const LOOP_CONTROL: &str = "/dev/loop-control";
+/// Where devices of the kernel's mapper are asked for.
+pub(crate) const MAPPER_CONTROL: &str = "/dev/mapper/control";
 
 impl Devices {
     /// Loop devices where this process can have them.
@@ -37,6 +39,16 @@ impl Devices {
             Self::None => "none",
         }
     }
+}
+
+/// Whether this process can have loop devices.
+pub fn has_loop_devices() -> bool {
+    Devices::of_machine() == Devices::Loop
+}
+
+/// Whether this process can have devices of the kernel's mapper.
+pub fn has_device_mapper() -> bool {
+    is_root_of_machine() && can_open(MAPPER_CONTROL)
 }
 
 /// Whether a node of the kernel is there and answers.

@@ -210,6 +210,11 @@ fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> ComponentError {
     let path = path.to_owned();
     move |cause| match cause.kind() {
         std::io::ErrorKind::PermissionDenied => ComponentError::Untrusted { path, cause },
+        // What was said has the path already.
+        kind @ std::io::ErrorKind::NotADirectory => ComponentError::Unreadable {
+            path,
+            cause: kind.into(),
+        },
         _ => ComponentError::Unreadable { path, cause },
     }
 }

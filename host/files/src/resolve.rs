@@ -414,7 +414,10 @@ fn as_directory(found: OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     let stat = rustix::fs::fstat(&found)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => Ok(found),
-        _ => Err(refused(path, "is no directory")),
+        _ => {
+            let text = format!("{}: is no directory", path.display());
+            Err(io::Error::new(io::ErrorKind::NotADirectory, text))
+        }
     }
 }
 

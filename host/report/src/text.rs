@@ -19,7 +19,7 @@ pub(crate) fn duration(span: Duration) -> String {
 }
 
 /// A count with its noun: `1 item`, `2 items`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

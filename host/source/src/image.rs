@@ -115,7 +115,7 @@ fn check_layers(
     if layers.len() != contents.len() || layers.len() > MOST_LAYERS {
         let (layers, contents) = (layers.len(), contents.len());
         return Err(format!(
-            "the manifest has {layers} layers, and the configuration {contents}"
+            "the number of its layers is {layers} in the manifest and {contents} in the configuration"
         ));
     }
     let mut left = expected.bytes;

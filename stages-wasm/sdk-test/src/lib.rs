@@ -58,7 +58,7 @@ pub fn assert_cases(directory: impl AsRef<Path>, stage: &impl Stage) {
         .collect();
     assert!(
         failed.is_empty(),
-        "{} of {} cases failed:\n{}",
+        "failed cases: {} of {}\n{}",
         failed.len(),
         cases.len(),
         failed.join("\n")

@@ -5,7 +5,7 @@ use crate::components::{BUILTINS, engine};
 use clap::Args;
 use osbuild_wasm_component::{Compiler, ComponentError, Installed, Kind, Registry};
 use osbuild_wasm_files::resolve::make_directory;
-use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_report::{Diagnostic, count};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -46,9 +46,10 @@ impl Command for CompileArguments {
                 .hint("`osbuild-wasm stage list` shows what is");
             return Err(CommandError::invalid(diagnostic));
         }
-        let count = compile_all(&registry, &self.names, &self.directory)?;
+        let compiled = compile_all(&registry, &self.names, &self.directory)?;
         outln!(
-            "{count} components compiled to {}",
+            "{} compiled to {}",
+            count(compiled, "component"),
             self.directory.display()
         );
         Ok(Exit::Done)

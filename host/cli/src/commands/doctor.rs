@@ -7,7 +7,7 @@ use crate::style::Style;
 use caps::{CapSet, Capability};
 use clap::Args;
 use comfy_table::{Table, presets};
-use osbuild_wasm_build::{SubordinateIds, helper_program};
+use osbuild_wasm_build::{SubordinateIds, has_device_mapper, has_loop_devices, helper_program};
 use osbuild_wasm_component::Cache;
 use osbuild_wasm_packages::package_of;
 use rustix::fs::{Access, access};
@@ -276,13 +276,13 @@ fn kernel() -> impl Iterator<Item = Check> {
     let mut checks = vec![
         feature(
             "loop devices",
-            Path::new("/dev/loop-control").exists(),
+            has_loop_devices(),
             "device org.osbuild.loopback, assemblers rawfs and qemu",
             is_root(),
         ),
         feature(
             "device mapper",
-            Path::new("/dev/mapper/control").exists(),
+            has_device_mapper(),
             "devices org.osbuild.luks2 and org.osbuild.lvm2.lv",
             false,
         ),
@@ -295,6 +295,22 @@ fn kernel() -> impl Iterator<Item = Check> {
     ];
     checks
         .extend(FILE_SYSTEMS.map(|(name, needed_by)| feature(name, known(name), needed_by, false)));
+    // Nodes that are there may still not be for this user.
+    for (what, detail) in [
+        (
+            "loop devices",
+            "only root of the machine can use them: disks are made of files instead",
+        ),
+        (
+            "device mapper",
+            "only root of the machine can use it: `run --in-vm` builds in a virtual machine",
+        ),
+    ] {
+        let mut missing = checks.iter_mut().filter(|check| !check.found && !is_root());
+        if let Some(check) = missing.find(|check| check.what == what) {
+            check.detail = detail.into();
+        }
+    }
     if let Some(vfat) = checks
         .iter_mut()
         .find(|check| check.what == "vfat" && !check.found)

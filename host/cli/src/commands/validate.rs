@@ -10,6 +10,7 @@ use osbuild_wasm_manifest::load::{LoadOptions, load};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_manifest::problem::{render_path, validation_json};
 use osbuild_wasm_manifest::unbuildable::unbuildable;
+use osbuild_wasm_report::count;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -80,11 +81,12 @@ impl Command for ValidateArguments {
 fn valid(manifest: &Manifest) -> String {
     let pipelines = manifest.pipelines.iter();
     format!(
-        "valid: {} pipelines, {} stages, {} sources\n",
-        manifest.pipelines.len(),
-        pipelines
-            .map(|pipeline| pipeline.stages.len())
-            .sum::<usize>(),
-        manifest.sources.len()
+        "valid: {}, {}, {}\n",
+        count(manifest.pipelines.len(), "pipeline"),
+        count(
+            pipelines.map(|pipeline| pipeline.stages.len()).sum(),
+            "stage"
+        ),
+        count(manifest.sources.len(), "source")
     )
 }

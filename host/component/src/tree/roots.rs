@@ -26,8 +26,6 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 /// Paths of WASI: nothing leads out of the directory that they start from, and an absolute link does.
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
-/// Why a path is refused where no link is followed.
-
 /// Links at the end of a path that are followed one after the other (MAXSYMLINKS of the kernel).
 pub(super) const LINKS: u32 = 40;
 

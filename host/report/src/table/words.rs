@@ -1,4 +1,5 @@
 //! Capabilities in words.
+use crate::text::count;
 use osbuild_wasm_capability::plan::Bounds;
 use osbuild_wasm_capability::{Interface, Profile, Right, Standing, Verb, standing};
 
@@ -88,10 +89,10 @@ fn right(right: &Right) -> String {
 pub(super) fn bounds(bounds: &Bounds) -> String {
     let time = time(bounds);
     format!(
-        "{time}, {} of memory, {} and {} inodes written, {} of log",
+        "{time}, {} of memory, {} and {} written, {} of log",
         size(bounds.memory),
         size(bounds.written_bytes),
-        bounds.created_inodes,
+        counted(bounds.created_inodes, "inode"),
         size(bounds.log_bytes)
     )
 }
@@ -129,6 +130,10 @@ pub(super) fn size(bytes: u64) -> String {
     let whole = |(_, shift): &&(&str, u32)| bytes > 0 && bytes.trailing_zeros() >= *shift;
     match UNITS.iter().find(whole) {
         Some((unit, shift)) => format!("{} {unit}", bytes >> shift),
-        None => format!("{bytes} bytes"),
+        None => counted(bytes, "byte"),
     }
+}
+
+fn counted(number: u64, noun: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
