@@ -9,6 +9,7 @@ pub mod content;
 pub mod customizations;
 pub mod disk;
 mod error;
+pub mod explain;
 mod kinds;
 pub mod manifest;
 pub mod mock;
