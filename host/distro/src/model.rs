@@ -113,6 +113,9 @@ pub struct Distro {
     pub preview: bool,
     /// Runner of build roots.
     pub runner: Runner,
+    /// Whether there is no SELinux policy: neither build roots nor systems are labelled.
+    #[serde(default)]
+    pub no_selinux: bool,
     /// File system of a partition that names none: `ext4`, `xfs`, `btrfs`.
     #[serde(default)]
     pub default_fs_type: String,

@@ -23,6 +23,8 @@ pub struct Build {
     pub packages: Vec<String>,
     /// Pass over keys that the rpm that makes it refuses.
     pub ignore_key_import_failures: bool,
+    /// It has no SELinux policy and no labels.
+    pub no_selinux: bool,
     /// Containers are mounted from it: its tools do so as installers.
     pub mounts_containers: bool,
 }
@@ -36,6 +38,7 @@ impl Build {
             packages,
             ignore_key_import_failures: request.image_type.image_config.ignore_key_import_failures
                 == Some(true),
+            no_selinux: request.distro.no_selinux,
             mounts_containers: false,
         }
     }
@@ -51,9 +54,12 @@ impl Pipeline for Build {
     }
 
     fn content(&self) -> Content {
-        let mut include: Vec<String> = ["selinux-policy-targeted", "coreutils", "xz"]
+        let policy = (!self.no_selinux).then_some("selinux-policy-targeted");
+        let mut include: Vec<String> = policy
+            .into_iter()
+            .chain(["coreutils", "xz"])
             .map(String::from)
-            .to_vec();
+            .collect();
         for package in self.runner.build_packages.iter().chain(&self.packages) {
             if !include.contains(package) {
                 include.push(package.clone());
@@ -81,6 +87,9 @@ impl Pipeline for Build {
             ..RpmOptions::default()
         };
         let mut stages = rpm_stages(self.name(), &resolved.packages, &options)?;
+        if self.no_selinux {
+            return Ok(stages);
+        }
         let mut labels = Map::new();
         let installed = INSTALLERS
             .into_iter()

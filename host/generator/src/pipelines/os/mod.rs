@@ -98,7 +98,7 @@ impl Os<'_> {
     /// Policy of SELinux, if there is one.
     fn selinux_policy(&self) -> Option<&str> {
         let config = self.config();
-        let without = config.no_selinux == Some(true);
+        let without = config.no_selinux == Some(true) || self.request.distro.no_selinux;
         (!without).then(|| config.selinux_policy.as_deref().unwrap_or("targeted"))
     }
 
