@@ -29,7 +29,7 @@ struct Repository {
 }
 
 fn main() -> ExitCode {
-    osbuild_stage::run(|arguments: Arguments<Options>| {
+    osbuild_stage::run_with_lines(&["gpgkey"], |arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         tree.create_dir_with_mode(PRIVATE, 0o700)?;
         let result = install(tree, options);
@@ -39,6 +39,11 @@ fn main() -> ExitCode {
 }
 
 fn install(tree: &Tree, options: &Options) -> Result<()> {
+    let packages = options.packages.iter();
+    let packages: Vec<_> = packages.map(|package| replaced(package, options)).collect();
+    let install = dnf(tree, options)
+        .arg("install")
+        .operands("packages", &packages)?;
     tree.write(&format!("{PRIVATE}/dnf.conf"), "[main]\n")?;
     tree.create_dir(&format!("{PRIVATE}/repos"))?;
     for (id, repository) in &options.repos {
@@ -57,15 +62,7 @@ fn install(tree: &Tree, options: &Options) -> Result<()> {
         .repos
         .iter()
         .try_for_each(|(id, repository)| check(tree, id, repository))?;
-    let packages = options
-        .packages
-        .iter()
-        .map(|package| replaced(package, options));
-    let packages: Vec<String> = packages.collect();
-    dnf(tree, options)
-        .arg("install")
-        .operands("packages", &packages)?
-        .run()
+    install.run()
 }
 
 fn dnf(tree: &Tree, options: &Options) -> Command {

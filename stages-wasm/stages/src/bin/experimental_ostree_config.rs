@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         };
         Command::new("ostree")
             .args(["config", "set", "ex-integrity.composefs"])
-            .operands("config.ex-integrity.composefs", [value])?
+            .operands("config.integrity.composefs", [value])?
             .arg(format!("--repo={}", arguments.tree.path(&options.repo)))
             .run()
     })
