@@ -124,3 +124,27 @@ fn an_ordinary_user_fills_xfs_as_root_does() {
         .expect(0);
     similar_lines(&look(&scratch, "loop"), &look(&scratch, "out"));
 }
+
+/// xfs_db takes an empty value for none, so there is no such attribute without loop devices.
+#[test]
+fn an_attribute_without_a_value_is_refused_with_its_stage_and_file() {
+    if !tools() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let steps = json!([
+        step("write", "file", ""),
+        step("set-xattr", "file", "user.empty=0")
+    ]);
+    let document = xfs_of(json!([manifest::stage(
+        "test.files",
+        json!({ "steps": steps })
+    )]));
+    let file = scratch.json("manifest.json", &document);
+    by_root(&scratch, "loop", &file).expect(0);
+    by_root(&scratch, "none", &file)
+        .expect(1)
+        .says("org.osbuild.copy failed in pipeline image")
+        .says("/file: ")
+        .says("attributes without a value: use loop devices");
+}

@@ -122,7 +122,6 @@ fn systemd_reads_what_lines_of_accounts_and_files_were_given() {
             },
             // Escapes and specifiers are the file's own.
             meant: is_escaped,
-            ..WRITER
         },
         Writer {
             stage: "org.osbuild.tmpfilesd",
