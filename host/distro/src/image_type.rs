@@ -194,6 +194,8 @@ pub struct OstreeDefaults {
     pub url: String,
     /// Name of the remote in the deployed system.
     pub remote_name: String,
+    /// Whether the remote is set up in the deployed system; else the commit brings its configuration.
+    pub configure_remote: bool,
 }
 
 /// How a disk may be divided.
@@ -339,6 +341,8 @@ pub struct ImageConfig {
     pub bootupd: Option<bool>,
     /// Options of the stage `bootc.install.config`.
     pub bootc_install: Option<Value>,
+    /// Configuration of a container, by the keys of OCI images.
+    pub container: Option<Value>,
     /// First boot by Ignition: where a deployment waits for it.
     pub ignition_platform: Option<String>,
     /// Whether a deployed OSTree system keeps `/sysroot` read-only.

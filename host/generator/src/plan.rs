@@ -58,6 +58,7 @@ impl<'a> Plan<'a> {
                     written.insert("build".into(), format!("name:{build}").into())
                 }
                 BuildRoot::Runner(runner) => written.insert("runner".into(), runner.into()),
+                BuildRoot::Machine => None,
             };
             written.insert(
                 "stages".into(),

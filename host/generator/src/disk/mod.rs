@@ -21,8 +21,8 @@ pub use devices::{mounted_disk, whole_disk};
 pub use ids::draw_ids;
 pub use layout::lay_out;
 pub use mounts::{
-    Mount, fstab_stage, has_own_partition, kernel_options, mount, mount_stages, mount_unit_stages,
-    mounts, swaps, tool_packages,
+    Mount, fstab_stage, has_own_partition, kernel_options, mount, mount_stages, mount_unit,
+    mount_unit_stages, mounts, swaps, tool_packages,
 };
 pub use request::TableRequest;
 pub use stages::{container_stages, content_stages, finishing_stages, label_stage, truncate_stage};

@@ -151,8 +151,7 @@ pub fn mount_unit_stages(table: &PartitionTable) -> Vec<Stage> {
                 "Type": mount.kind,
                 "Options": mount.options,
             });
-            let name = format!("{}.mount", escape(mount.target));
-            (name, unit("Mount", section))
+            (mount_unit(mount.target), unit("Mount", section))
         })
         .chain(swaps(table).map(|swap| {
             let what = by_uuid(&swap.uuid);
@@ -197,6 +196,11 @@ pub fn mount_stages(table: &PartitionTable, configuration: MountConfiguration) -
         MountConfiguration::Units => mount_unit_stages(table),
         MountConfiguration::None => Vec::new(),
     }
+}
+
+/// Name of the unit that mounts something there.
+pub fn mount_unit(target: &str) -> String {
+    format!("{}.mount", escape(target))
 }
 
 /// A path as a part of a unit's name, and as names of devices are made: without outer slashes, the others as `-`.

@@ -5,9 +5,12 @@ use crate::manifest::Stage;
 use crate::sources::Sources;
 use std::fmt::Debug;
 
+pub mod archive;
 pub mod bootc;
 pub mod build;
+pub mod container;
 pub mod os;
+pub mod ostree;
 pub mod rpm;
 
 /// What the stages of a pipeline run in.
@@ -17,6 +20,8 @@ pub enum BuildRoot<'a> {
     Pipeline(&'a str),
     /// The machine itself, by this runner.
     Runner(&'a str),
+    /// The machine itself; the manifest names no runner.
+    Machine,
 }
 
 /// One pipeline: what it needs, and its stages when that is there.
