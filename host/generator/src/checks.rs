@@ -1,5 +1,6 @@
 //! What an image type takes of a request. Rules within a blueprint are the blueprint's own; here are those that depend
 //! on the distribution and the type.
+use crate::pipelines::ostree::references;
 use crate::request::Request;
 use osbuild_wasm_blueprint::Path;
 use osbuild_wasm_blueprint::model::{Disk, FsType, Partition};
@@ -67,11 +68,8 @@ fn element(list: &[&str], index: usize, key: &str) -> Path {
 fn options(request: &Request<'_>) -> Vec<Finding> {
     let image_type = request.image_type;
     let mut findings = Vec::new();
-    if request.options.ostree.is_some() && !is_ostree(image_type.kind) {
-        findings.push(Finding::error(
-            Path::new(),
-            format!("OSTree is not supported for {:?}", image_type.name),
-        ));
+    if let Err(error) = references::check(request) {
+        findings.push(Finding::error(Path::new(), error.to_string()));
     }
     if let Some(mode) = request.options.partitioning_mode
         && !image_type.partitioning_modes.is_empty()

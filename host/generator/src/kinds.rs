@@ -2,7 +2,11 @@
 use crate::GeneratorError;
 use crate::disk::TableRequest;
 use crate::pipelines::Pipeline;
+use crate::pipelines::archive::TreeArchive;
+use crate::pipelines::container::Container;
 use crate::pipelines::os::Os;
+use crate::pipelines::ostree::references::{self, NewCommit};
+use crate::pipelines::ostree::{ContainerTree, Deployment, OstreeCommit, OstreeEncapsulate};
 use crate::random::Random;
 use crate::request::Request;
 use osbuild_wasm_blueprint::model;
@@ -20,11 +24,14 @@ pub fn pipelines<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorErr
     let mut random = Random::new(request.seed);
     match request.image_type.kind {
         Kind::Disk => disk(request, &mut random),
-        _ => Ok(vec![Box::new(Os {
-            request,
-            table: None,
-            parent: None,
-        })]),
+        Kind::Container => Ok(vec![system(request), container_of_system(request)]),
+        Kind::Tar => Ok(vec![
+            system(request),
+            Box::new(TreeArchive::of_system(request.image_type)),
+        ]),
+        Kind::OstreeCommit | Kind::OstreeContainer | Kind::BootableContainer => commit(request),
+        Kind::OstreeDisk | Kind::OstreeSimplifiedInstaller => deployment(request, &mut random),
+        _ => Ok(vec![system(request)]),
     }
 }
 
@@ -35,6 +42,74 @@ fn disk<'a>(request: Request<'a>, random: &mut Random) -> Result<Pipelines<'a>, 
         request,
         table: Some(table),
         parent: None,
+    })])
+}
+
+/// A system without partitions.
+fn system<'a>(request: Request<'a>) -> Box<dyn Pipeline + 'a> {
+    Box::new(Os {
+        request,
+        table: None,
+        parent: None,
+    })
+}
+
+/// A system as a container.
+fn container_of_system<'a>(request: Request<'a>) -> Box<dyn Pipeline + 'a> {
+    Box::new(Container {
+        tree: "os",
+        filename: &request.image_type.filename,
+        arch: request.arch,
+        config: request.image_type.image_config.container.clone(),
+    })
+}
+
+/// A system as a commit, and what carries it.
+fn commit<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorError> {
+    let NewCommit { reference, parent } = references::new_commit(&request)?;
+    let mut pipelines: Pipelines<'a> = vec![
+        Box::new(Os {
+            request,
+            table: None,
+            parent: parent.clone(),
+        }),
+        Box::new(OstreeCommit {
+            reference: reference.clone(),
+            os_version: &request.distro.os_version,
+            parent,
+        }),
+    ];
+    let filename = request.image_type.filename.as_str();
+    match request.image_type.kind {
+        Kind::OstreeContainer => {
+            pipelines.push(Box::new(ContainerTree { request, reference }));
+            pipelines.push(Box::new(Container {
+                tree: ContainerTree::NAME,
+                filename,
+                arch: request.arch,
+                config: Some(ContainerTree::process().config()),
+            }));
+        }
+        Kind::BootableContainer => pipelines.push(Box::new(OstreeEncapsulate {
+            reference,
+            filename,
+        })),
+        _ => pipelines.push(Box::new(TreeArchive::of_commit(request.image_type))),
+    }
+    Ok(pipelines)
+}
+
+/// A system deployed from a commit on a disk.
+fn deployment<'a>(
+    request: Request<'a>,
+    random: &mut Random,
+) -> Result<Pipelines<'a>, GeneratorError> {
+    let commit = references::brought_commit(&request)?;
+    let table = Rc::new(table(request, random)?);
+    Ok(vec![Box::new(Deployment {
+        request,
+        commit,
+        table,
     })])
 }
 

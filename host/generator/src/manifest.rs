@@ -108,11 +108,16 @@ pub fn source_file(checksum: &str) -> Value {
     json!({"type": "org.osbuild.files", "origin": "org.osbuild.source", "references": [{"id": checksum}]})
 }
 
-/// A commit of a source as input.
+/// A commit of a source as input, under this ref.
 pub fn source_commit(checksum: &str, reference: &str) -> Value {
-    let mut options = json!({});
-    if !reference.is_empty() {
-        options = json!({"ref": reference});
-    }
-    json!({"type": "org.osbuild.ostree", "origin": "org.osbuild.source", "references": {checksum: options}})
+    json!({
+        "type": "org.osbuild.ostree",
+        "origin": "org.osbuild.source",
+        "references": {checksum: {"ref": reference}},
+    })
+}
+
+/// The tree of a source's commit as input.
+pub fn source_checkout(checksum: &str) -> Value {
+    json!({"type": "org.osbuild.ostree.checkout", "origin": "org.osbuild.source", "references": [checksum]})
 }

@@ -14,7 +14,7 @@ use crate::customizations::fips;
 use crate::customizations::first_boot::FirstBoot;
 use crate::customizations::nodes::{LocalFiles, directory_stages, file_stages};
 use crate::disk;
-use crate::manifest::{Stage, source_commit};
+use crate::manifest::{Stage, source_checkout};
 use crate::request::Request;
 use crate::sources::Sources;
 use crate::{GeneratorError, content};
@@ -225,7 +225,7 @@ impl Writer<'_, '_> {
         self.configured(&["dracut.conf"]);
         if let Some(commit) = self.resolved.commits.first() {
             self.sources.add_commit(commit);
-            let input = source_commit(&commit.checksum, &commit.reference);
+            let input = source_checkout(&commit.checksum);
             self.push(Stage::bare("ostree.passwd").input("commits", input));
         }
         Ok(())

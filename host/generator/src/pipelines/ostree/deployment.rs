@@ -68,7 +68,10 @@ impl Pipeline for Deployment<'_> {
                 .into_iter()
                 .map(String::from),
         );
-        packages.extend(["rpm-ostree", "shadow-utils"].map(String::from));
+        packages.push("rpm-ostree".into());
+        if self.changes_people() {
+            packages.push("shadow-utils".into());
+        }
         packages
     }
 
@@ -114,6 +117,14 @@ impl Deployment<'_> {
 
     fn defaults(&self) -> OstreeDefaults {
         self.request.image_type.ostree.clone().unwrap_or_default()
+    }
+
+    /// Whether users or groups are made or locked, which the build root has the programs for.
+    fn changes_people(&self) -> bool {
+        let (config, customizations) = (self.config(), self.customizations());
+        let of_type = config.users.as_ref().is_some_and(|users| !users.is_empty());
+        let wished = !users::users(customizations).is_empty() || !customizations.group.is_empty();
+        of_type || wished || config.lock_root_user == Some(true)
     }
 
     fn mount_configuration(&self) -> MountConfiguration {

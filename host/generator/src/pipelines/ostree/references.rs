@@ -14,47 +14,59 @@ pub struct NewCommit {
     pub parent: Option<CommitRequest>,
 }
 
-/// What OSTree options of a request are wrong whatever the commit is for.
+/// Whether an image type can do what a request's options of OSTree say.
 ///
 /// # Errors
-/// The type has nothing to do with OSTree; a ref or an address is malformed.
+/// The type has nothing to do with OSTree; a ref or an address is malformed; nothing says where a commit is that has to
+/// be there; a commit that exists is given a parent.
 pub fn check(request: &Request<'_>) -> Result<(), GeneratorError> {
-    let Some(options) = &request.options.ostree else {
-        return Ok(());
+    let (image_type, given) = (request.image_type, &request.options.ostree);
+    let Some(defaults) = &image_type.ostree else {
+        return match given {
+            None => Ok(()),
+            Some(_) => refuse(format!("OSTree is not supported for {:?}", image_type.name)),
+        };
     };
-    if request.image_type.ostree.is_none() {
-        return Err(refused(format!(
-            "OSTree is not supported for {:?}",
-            request.image_type.name
-        )));
-    }
+    let options = given.clone().unwrap_or_default();
     for name in [&options.reference, &options.parent] {
         if !name.is_empty() && !is_ref(name) && !is_checksum(name) {
-            return Err(refused(format!("ostree ref {name:?} is invalid")));
+            return refuse(format!("ostree ref {name:?} is invalid"));
         }
     }
     for url in [&options.url, &options.contenturl] {
         if !url.is_empty() && !is_url(url) {
-            return Err(refused(format!("ostree URL {url:?} is invalid")));
+            return refuse(format!("ostree URL {url:?} is invalid"));
         }
     }
-    Ok(())
+    let failed = |what: &str| {
+        refuse(format!(
+            "options validation failed for image type {:?}: ostree.{what}",
+            image_type.name
+        ))
+    };
+    match (makes_commit(image_type.kind), options.parent.as_str()) {
+        (true, "") => Ok(()),
+        (true, _) if options.url.is_empty() => {
+            refuse("ostree parent ref specified, but no URL to retrieve it".into())
+        }
+        (true, _) => Ok(()),
+        (false, "") if options.url.is_empty() && defaults.url.is_empty() => {
+            failed("url: required, there is no default available")
+        }
+        (false, "") => Ok(()),
+        (false, _) => failed("parent: not supported"),
+    }
 }
 
 /// The commit that a request makes. Its parent is the commit of the same ref in the repository that is named, or what
 /// is named as parent.
 ///
 /// # Errors
-/// As [`check`]; a parent has no repository.
+/// As [`check`].
 pub fn new_commit(request: &Request<'_>) -> Result<NewCommit, GeneratorError> {
     check(request)?;
     let options = request.options.ostree.clone().unwrap_or_default();
     let reference = reference(request, &options);
-    if options.url.is_empty() && !options.parent.is_empty() {
-        return Err(refused(
-            "ostree parent ref specified, but no URL to retrieve it".into(),
-        ));
-    }
     let parent = (!options.url.is_empty()).then(|| CommitRequest {
         reference: match options.parent.as_str() {
             "" => reference.clone(),
@@ -70,33 +82,15 @@ pub fn new_commit(request: &Request<'_>) -> Result<NewCommit, GeneratorError> {
 /// The commit that an image brings.
 ///
 /// # Errors
-/// As [`check`]; nothing says where the commit is; a parent is named, which a commit that exists has already.
+/// As [`check`].
 pub fn brought_commit(request: &Request<'_>) -> Result<CommitRequest, GeneratorError> {
     check(request)?;
     let options = request.options.ostree.clone().unwrap_or_default();
-    let options_failed = |what: &str| {
-        refused(format!(
-            "options validation failed for image type {:?}: ostree.{what}",
-            request.image_type.name
-        ))
-    };
-    if !options.parent.is_empty() {
-        return Err(options_failed("parent: not supported"));
-    }
-    let default = request
-        .image_type
-        .ostree
-        .as_ref()
-        .map_or("", |ostree| &ostree.url);
+    let defaults = request.image_type.ostree.as_ref();
     let url = match options.url.as_str() {
-        "" => default,
+        "" => defaults.map_or("", |defaults| &defaults.url),
         url => url,
     };
-    if url.is_empty() {
-        return Err(options_failed(
-            "url: required, there is no default available",
-        ));
-    }
     Ok(CommitRequest {
         url: url.into(),
         content_url: options.contenturl.clone(),
@@ -120,8 +114,8 @@ fn reference(request: &Request<'_>, options: &OstreeOptions) -> String {
     }
 }
 
-fn refused(text: String) -> GeneratorError {
-    GeneratorError::Request(text)
+fn refuse(text: String) -> Result<(), GeneratorError> {
+    Err(GeneratorError::Request(text))
 }
 
 /// Parts with slashes between them; each begins with a letter, a digit or `_` and goes on with these, `-` and `.`.
