@@ -4,6 +4,8 @@ use crate::disk::TableRequest;
 use crate::pipelines::Pipeline;
 use crate::pipelines::archive::TreeArchive;
 use crate::pipelines::container::Container;
+use crate::pipelines::formats::{self, Artifact};
+use crate::pipelines::image::{self, Image};
 use crate::pipelines::os::Os;
 use crate::pipelines::ostree::references::{self, NewCommit};
 use crate::pipelines::ostree::{ContainerTree, Deployment, OstreeCommit, OstreeEncapsulate};
@@ -38,11 +40,38 @@ pub fn pipelines<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorErr
 /// A system on a disk.
 fn disk<'a>(request: Request<'a>, random: &mut Random) -> Result<Pipelines<'a>, GeneratorError> {
     let table = Rc::new(table(request, random)?);
-    Ok(vec![Box::new(Os {
+    let os = Os {
         request,
-        table: Some(table),
+        table: Some(table.clone()),
         parent: None,
-    })])
+    };
+    let mut pipelines: Pipelines<'a> = vec![Box::new(os)];
+    pipelines.extend(image(request, "os", table, random)?);
+    Ok(pipelines)
+}
+
+/// A disk with the tree of this pipeline, and what is made of the disk.
+fn image<'a>(
+    request: Request<'a>,
+    tree: &'static str,
+    table: Rc<PartitionTable>,
+    random: &mut Random,
+) -> Result<Pipelines<'a>, GeneratorError> {
+    let image_type = request.image_type;
+    let image = Image {
+        tree,
+        file: image::file_of(image_type),
+        table,
+        tool: image_type.disk_config.partition_tool,
+        platform: &image_type.platform,
+        kernel: request.kernel_name(),
+    };
+    let disk = Artifact::new(image.name(), image.file);
+    let mut pipelines: Pipelines<'a> = vec![Box::new(image)];
+    for step in formats::steps(image_type, &disk, random)? {
+        pipelines.push(Box::new(step));
+    }
+    Ok(pipelines)
 }
 
 /// A system without partitions.
@@ -106,11 +135,13 @@ fn deployment<'a>(
 ) -> Result<Pipelines<'a>, GeneratorError> {
     let commit = references::brought_commit(&request)?;
     let table = Rc::new(table(request, random)?);
-    Ok(vec![Box::new(Deployment {
+    let mut pipelines: Pipelines<'a> = vec![Box::new(Deployment {
         request,
         commit,
-        table,
-    })])
+        table: table.clone(),
+    })];
+    pipelines.extend(image(request, Deployment::NAME, table, random)?);
+    Ok(pipelines)
 }
 
 /// The partitions of the disk that is asked for.

@@ -6,6 +6,7 @@ use crate::pipelines::{BuildRoot, Pipeline};
 use crate::request::Request;
 use crate::sources::Sources;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// The pipelines of a manifest in their order; the build root is the first.
 #[derive(Debug)]
@@ -49,8 +50,9 @@ impl<'a> Plan<'a> {
     pub fn manifest(&self, resolved: &[ResolvedContent]) -> Result<Value, GeneratorError> {
         let mut sources = Sources::default();
         let mut pipelines = Vec::new();
-        for (pipeline, resolved) in self.pipelines.iter().zip(resolved) {
-            let stages = pipeline.stages(resolved, &mut sources)?;
+        for (pipeline, own) in self.pipelines.iter().zip(resolved) {
+            let stages =
+                pipeline.stages(&self.known(pipeline.as_ref(), own, resolved), &mut sources)?;
             let mut written = Map::new();
             written.insert("name".into(), pipeline.name().into());
             match pipeline.build_root() {
@@ -67,6 +69,29 @@ impl<'a> Plan<'a> {
             pipelines.push(Value::from(written));
         }
         Ok(json!({"version": "2", "pipelines": pipelines, "sources": sources.into_json()}))
+    }
+
+    /// What a pipeline's own content was resolved to, with the packages that its stages know.
+    fn known<'b>(
+        &self,
+        pipeline: &dyn Pipeline,
+        own: &'b ResolvedContent,
+        resolved: &'b [ResolvedContent],
+    ) -> Cow<'b, ResolvedContent> {
+        let system = pipeline.packages_of();
+        let other = self
+            .pipelines
+            .iter()
+            .zip(resolved)
+            .find(|(other, _)| other.name() == system)
+            .filter(|_| system != pipeline.name());
+        match other {
+            None => Cow::Borrowed(own),
+            Some((_, other)) => Cow::Owned(ResolvedContent {
+                packages: other.packages.clone(),
+                ..own.clone()
+            }),
+        }
     }
 }
 

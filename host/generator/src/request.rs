@@ -3,7 +3,8 @@ use crate::content::Repository;
 use crate::customizations::nodes::LocalFiles;
 use crate::pipelines::bootc::info::ContainerInfo;
 use osbuild_wasm_blueprint::Blueprint;
-use osbuild_wasm_distro::{Arch, Distro, ImageType, PartitioningMode};
+use osbuild_wasm_blueprint::model::Kernel;
+use osbuild_wasm_distro::{Arch, Distro, ImageType, Kind, PartitioningMode};
 use serde::Deserialize;
 
 /// Values of a request that are no part of a blueprint.
@@ -126,7 +127,26 @@ pub struct Request<'a> {
     pub seed: i64,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// Package of the kernel of the system, if it has one.
+    pub fn kernel_name(&self) -> Option<&'a str> {
+        let commit = [
+            Kind::OstreeCommit,
+            Kind::OstreeContainer,
+            Kind::BootableContainer,
+        ];
+        if !self.image_type.bootable && !commit.contains(&self.image_type.kind) {
+            return None;
+        }
+        let wished = self.blueprint.customizations.kernel.as_ref();
+        let wished = wished.and_then(|kernel| kernel.name.as_deref());
+        let usual = self.image_type.image_config.default_kernel.as_deref();
+        wished
+            .filter(|name| !name.is_empty())
+            .or(usual)
+            .or(Some(Kernel::DEFAULT))
+    }
+
     /// Repositories for a pipeline or package set of that name: those that name it, and those that name none.
     pub fn repositories_of(&self, set: &str) -> Vec<Repository> {
         let serves = |repository: &&Repository| {

@@ -16,6 +16,8 @@ use osbuild_wasm_distro::{
 
 /// Options of the EFI system partition in fstab.
 const ESP_OPTIONS: &str = "defaults,uid=0,gid=0,umask=077,shortname=winnt";
+/// Type of a FAT partition in a DOS label.
+const FAT: &str = "06";
 /// Options of any other file system.
 const OPTIONS: &str = "defaults";
 
@@ -398,19 +400,15 @@ fn labels_of_table(table: &PartitionTable) -> impl Iterator<Item = &str> {
 
 /// Size of the EFI system partition of a table.
 fn esp_size(table: &PartitionTable) -> Option<u64> {
-    let is_esp = |partition: &&Partition| match table.kind {
-        TableKind::Gpt => {
-            let kind = Purpose::Esp.partition_type(TableKind::Gpt, Arch::X86_64);
-            partition.kind.eq_ignore_ascii_case(kind)
-        }
-        TableKind::Dos => {
-            partition.kind == "ef"
-                || partition.kind == "06"
-                    && partition
-                        .payload
-                        .as_ref()
-                        .is_some_and(|payload| holds(payload, "/boot/efi"))
-        }
+    let is_esp = |partition: &&Partition| {
+        let is_mounted = || {
+            partition
+                .payload
+                .as_ref()
+                .is_some_and(|payload| holds(payload, "/boot/efi"))
+        };
+        Purpose::Esp.has_type(table.kind, &partition.kind)
+            || table.kind == TableKind::Dos && partition.kind == FAT && is_mounted()
     };
     table
         .partitions

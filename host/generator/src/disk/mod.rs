@@ -26,4 +26,5 @@ pub use mounts::{
 };
 pub use request::TableRequest;
 pub use stages::{container_stages, content_stages, finishing_stages, label_stage, truncate_stage};
+pub use tree::partition_of;
 pub use types::Purpose;

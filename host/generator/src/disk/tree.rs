@@ -48,7 +48,7 @@ pub(super) fn holds(payload: &Payload, mountpoint: &str) -> bool {
 }
 
 /// Number of the partition in which something is mounted there, from 0.
-pub(super) fn partition_of(table: &PartitionTable, mountpoint: &str) -> Option<usize> {
+pub fn partition_of(table: &PartitionTable, mountpoint: &str) -> Option<usize> {
     table.partitions.iter().position(|partition| {
         partition
             .payload

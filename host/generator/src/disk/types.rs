@@ -52,6 +52,13 @@ impl Purpose {
         }
     }
 
+    /// Whether this is its type in a table of this kind, on whatever architecture.
+    pub fn has_type(self, table: TableKind, kind: &str) -> bool {
+        Arch::ALL
+            .into_iter()
+            .any(|arch| self.partition_type(table, arch).eq_ignore_ascii_case(kind))
+    }
+
     fn gpt(self, arch: Arch) -> &'static str {
         match self {
             Self::BiosBoot => "21686148-6449-6E6F-744E-656564454649",

@@ -9,6 +9,8 @@ pub mod archive;
 pub mod bootc;
 pub mod build;
 pub mod container;
+pub mod formats;
+pub mod image;
 pub mod os;
 pub mod ostree;
 pub mod rpm;
@@ -42,6 +44,11 @@ pub trait Pipeline: Debug {
     /// What it needs from outside.
     fn content(&self) -> Content {
         Content::default()
+    }
+
+    /// Pipeline whose solved packages its stages know: its own, or that of the system whose kernel it takes.
+    fn packages_of(&self) -> &str {
+        self.name()
     }
 
     /// Its stages in order.

@@ -108,20 +108,7 @@ impl Os<'_> {
 
     /// Package of the kernel, if there is one.
     fn kernel_name(&self) -> Option<&str> {
-        let has_kernel = self.request.image_type.bootable || self.is_ostree();
-        let wished = self
-            .customizations()
-            .kernel
-            .as_ref()
-            .and_then(|kernel| kernel.name.as_deref());
-        has_kernel.then(|| {
-            wished.filter(|name| !name.is_empty()).unwrap_or_else(|| {
-                match self.config().default_kernel.as_deref() {
-                    Some(name) => name,
-                    None => osbuild_wasm_blueprint::model::Kernel::DEFAULT,
-                }
-            })
-        })
+        self.request.kernel_name()
     }
 
     fn first_boot(&self) -> FirstBoot {
