@@ -139,6 +139,8 @@ pub struct IsoConfig {
     pub erofs: Option<Value>,
     /// Regular expressions of paths that do not go into the packed system; absent: the generator's own.
     pub rootfs_exclude: Option<Vec<String>>,
+    /// Files of its system that also lie in its root directory, for people to read: paths without a leading slash.
+    pub system_files: Option<Vec<String>>,
     /// Files that are left out of the ISO 9660 file system.
     pub exclude: Option<Vec<String>>,
     /// Publisher in the volume's descriptor.

@@ -4,7 +4,7 @@ use crate::disk::TableRequest;
 use crate::pipelines::Pipeline;
 use crate::pipelines::archive::TreeArchive;
 use crate::pipelines::container::Container;
-use crate::pipelines::formats::{self, Artifact};
+use crate::pipelines::formats::{self, Artifact, Step};
 use crate::pipelines::image::{self, Image};
 use crate::pipelines::os::Os;
 use crate::pipelines::ostree::references::{self, NewCommit};
@@ -27,10 +27,7 @@ pub fn pipelines<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorErr
     match request.image_type.kind {
         Kind::Disk => disk(request, &mut random),
         Kind::Container => Ok(vec![system(request), container_of_system(request)]),
-        Kind::Tar => Ok(vec![
-            system(request),
-            Box::new(TreeArchive::of_system(request.image_type)),
-        ]),
+        Kind::Tar => Ok(archive(request)),
         Kind::OstreeCommit | Kind::OstreeContainer | Kind::BootableContainer => commit(request),
         Kind::OstreeDisk | Kind::OstreeSimplifiedInstaller => deployment(request, &mut random),
         _ => Ok(vec![system(request)]),
@@ -81,6 +78,22 @@ fn system<'a>(request: Request<'a>) -> Box<dyn Pipeline + 'a> {
         table: None,
         parent: None,
     })
+}
+
+/// A system as an archive.
+fn archive<'a>(request: Request<'a>) -> Pipelines<'a> {
+    let image_type = request.image_type;
+    let archive = TreeArchive::of_system(image_type);
+    let packed = Artifact::new(archive.name(), archive.filename());
+    let mut pipelines: Pipelines<'a> = vec![system(request), Box::new(archive)];
+    if let Some(compression) = image_type.compression {
+        pipelines.push(Box::new(Step::compressed(
+            compression,
+            &packed,
+            &image_type.filename,
+        )));
+    }
+    pipelines
 }
 
 /// A system as a container.

@@ -1,4 +1,5 @@
 //! Parts of a manifest, version 2, as they are written.
+use crate::content::Container;
 use serde_json::{Map, Value, json};
 
 /// One stage of a pipeline.
@@ -120,4 +121,14 @@ pub fn source_commit(checksum: &str, reference: &str) -> Value {
 /// The tree of a source's commit as input.
 pub fn source_checkout(checksum: &str) -> Value {
     json!({"type": "org.osbuild.ostree.checkout", "origin": "org.osbuild.source", "references": [checksum]})
+}
+
+/// A container of a source as input, by its name in the image.
+pub fn source_container(container: &Container) -> Value {
+    let kind = match container.local {
+        true => "org.osbuild.containers-storage",
+        false => "org.osbuild.containers",
+    };
+    let references = json!({container.image_id.as_str(): {"name": container.local_name}});
+    json!({"type": kind, "origin": "org.osbuild.source", "references": references})
 }

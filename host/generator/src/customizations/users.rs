@@ -118,7 +118,11 @@ fn command_text<'a>(user: &User, what: &str, text: &'a str) -> Result<&'a str, G
     }
 }
 
-fn user_options(user: &User, seed: i64) -> Result<Map<String, Value>, GeneratorError> {
+/// A user as the stages `users` and `kickstart` have it. `seed` is that of the request.
+///
+/// # Errors
+/// The password cannot be hashed.
+pub fn user_options(user: &User, seed: i64) -> Result<Map<String, Value>, GeneratorError> {
     let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let mut options = Map::new();
     set(&mut options, "uid", user.uid);

@@ -11,6 +11,7 @@ pub mod build;
 pub mod container;
 pub mod formats;
 pub mod image;
+pub mod media;
 pub mod os;
 pub mod ostree;
 pub mod rpm;
