@@ -35,6 +35,12 @@ pub enum Kind {
     OstreeSimplifiedInstaller,
     /// Kernel, initrd and root for a boot over the network.
     PxeTar,
+    /// A medium with an installer made of packages that installs the bootable container it carries.
+    BootcPackageInstaller,
+    /// A medium with a bootable container that is an installer, and installs another one.
+    BootcInstaller,
+    /// A medium from which a bootable container runs.
+    BootcLive,
 }
 
 /// Last step of a type: how its file is compressed.

@@ -6,6 +6,7 @@ use crate::pipelines::archive::TreeArchive;
 use crate::pipelines::container::Container;
 use crate::pipelines::formats::{self, Artifact, Step};
 use crate::pipelines::image::{self, Image};
+use crate::pipelines::media::{self, BootcMedia, Installer, PxeTree};
 use crate::pipelines::os::Os;
 use crate::pipelines::ostree::references::{self, NewCommit};
 use crate::pipelines::ostree::{ContainerTree, Deployment, OstreeCommit, OstreeEncapsulate};
@@ -29,8 +30,16 @@ pub fn pipelines<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorErr
         Kind::Container => Ok(vec![system(request), container_of_system(request)]),
         Kind::Tar => Ok(archive(request)),
         Kind::OstreeCommit | Kind::OstreeContainer | Kind::BootableContainer => commit(request),
-        Kind::OstreeDisk | Kind::OstreeSimplifiedInstaller => deployment(request, &mut random),
-        _ => Ok(vec![system(request)]),
+        Kind::OstreeDisk => deployment(request, &mut random),
+        Kind::OstreeSimplifiedInstaller => simplified_installer(request, &mut random),
+        Kind::ImageInstaller
+        | Kind::OstreeInstaller
+        | Kind::NetworkInstaller
+        | Kind::LiveInstaller => installer(request, &mut random),
+        Kind::PxeTar => network_boot(request),
+        Kind::BootcPackageInstaller | Kind::BootcInstaller | Kind::BootcLive => {
+            bootc_medium(request, &mut random)
+        }
     }
 }
 
@@ -155,6 +164,67 @@ fn deployment<'a>(
     })];
     pipelines.extend(image(request, Deployment::NAME, table, random)?);
     Ok(pipelines)
+}
+
+/// A medium that writes a disk with a system deployed from a commit.
+fn simplified_installer<'a>(
+    request: Request<'a>,
+    random: &mut Random,
+) -> Result<Pipelines<'a>, GeneratorError> {
+    let mut pipelines = deployment(request, random)?;
+    let disk = Artifact::new("xz", formats::WRITTEN_DISK);
+    pipelines.extend(media::simplified_pipelines(request, &disk, random)?);
+    Ok(pipelines)
+}
+
+/// A medium with a system of its own, and what it installs.
+fn installer<'a>(
+    request: Request<'a>,
+    random: &mut Random,
+) -> Result<Pipelines<'a>, GeneratorError> {
+    let kind = request.image_type.kind;
+    let commit = match kind {
+        Kind::OstreeInstaller => Some(references::brought_commit(&request)?),
+        _ => None,
+    };
+    let installer = Installer::of(request, commit)?;
+    let mut pipelines = installer.system_pipelines();
+    if kind == Kind::ImageInstaller {
+        pipelines.push(system(request));
+    }
+    pipelines.extend(installer.medium_pipelines(random));
+    Ok(pipelines)
+}
+
+/// A system that boots over the network, as an archive.
+fn network_boot<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorError> {
+    let image_type = request.image_type;
+    let tar = TreeArchive::of_network_boot(image_type);
+    let archive = Artifact::new(tar.name(), tar.filename());
+    let mut pipelines: Pipelines<'a> = vec![
+        system(request),
+        Box::new(PxeTree::of(&request)),
+        Box::new(tar),
+    ];
+    if let Some(compression) = image_type.compression {
+        let step = Step::compressed(compression, &archive, &image_type.filename);
+        pipelines.push(Box::new(step));
+    }
+    Ok(pipelines)
+}
+
+/// A medium with a bootable container.
+fn bootc_medium<'a>(
+    request: Request<'a>,
+    random: &mut Random,
+) -> Result<Pipelines<'a>, GeneratorError> {
+    let info = request.bootc.ok_or_else(|| {
+        GeneratorError::Request(format!(
+            "image type {:?} is made of a bootable container, and none is given",
+            request.image_type.name
+        ))
+    })?;
+    BootcMedia::of(request, info)?.pipelines(random)
 }
 
 /// The partitions of the disk that is asked for.

@@ -1,5 +1,6 @@
 //! An archive (tar) of a tree.
 use super::Pipeline;
+use super::media::PxeTree;
 use super::ostree::OstreeCommit;
 use crate::GeneratorError;
 use crate::content::ResolvedContent;
@@ -40,6 +41,16 @@ impl<'a> TreeArchive<'a> {
             tree: OstreeCommit::NAME,
             filename: &image_type.filename,
             numeric_owner: false,
+        }
+    }
+
+    /// Packs the files for a boot over the network, of the pipeline `pxe-tree`.
+    pub fn of_network_boot(image_type: &'a ImageType) -> Self {
+        Self {
+            name: "tar",
+            tree: PxeTree::NAME,
+            numeric_owner: false,
+            ..Self::of_system(image_type)
         }
     }
 

@@ -6,7 +6,7 @@ use crate::content::{Content, Repository, ResolvedContent, Transaction};
 use crate::manifest::Stage;
 use crate::request::Request;
 use crate::sources::Sources;
-use osbuild_wasm_distro::Runner;
+use osbuild_wasm_distro::{Kind, Runner};
 use serde_json::{Map, json};
 
 /// Programs that write files of a label they cannot know: they run as installers do.
@@ -39,7 +39,7 @@ impl Build {
             ignore_key_import_failures: request.image_type.image_config.ignore_key_import_failures
                 == Some(true),
             no_selinux: request.distro.no_selinux,
-            mounts_containers: false,
+            mounts_containers: request.image_type.kind == Kind::BootcPackageInstaller,
         }
     }
 }

@@ -3,8 +3,8 @@ use super::installer::{
     KERNEL, anaconda_modules, language, live_options, rpm_options, stage2_options,
 };
 use super::{
-    AnacondaTree, BootIso, BootIsoTree, ContainerTree, EfiBootTree, InstallerUse, Kernel,
-    Kickstart, Medium, Payload, RootFs, SystemSource,
+    AnacondaTree, BootIso, BootIsoTree, BootcTree, EfiBootTree, InstallerUse, Kernel, Kickstart,
+    Medium, Payload, RootFs, SystemSource,
 };
 use crate::GeneratorError;
 use crate::content::ContainerRequest;
@@ -12,26 +12,15 @@ use crate::pipelines::Pipeline;
 use crate::pipelines::bootc::info::ContainerInfo;
 use crate::random::Random;
 use crate::request::Request;
+use osbuild_wasm_distro::Kind;
 use serde_json::json;
 use std::rc::Rc;
-
-/// What a medium does with a bootable container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BootcMediaKind {
-    /// An installer made of packages installs it.
-    PackageInstaller,
-    /// It is an installer, and installs another one.
-    Installer,
-    /// It runs from the medium, and may bring another one to install.
-    Live,
-}
 
 /// A medium with a bootable container.
 #[derive(Clone, Debug)]
 pub struct BootcMedia<'a> {
     request: Request<'a>,
     info: &'a ContainerInfo,
-    kind: BootcMediaKind,
     medium: Rc<Medium>,
 }
 
@@ -40,11 +29,7 @@ impl<'a> BootcMedia<'a> {
     ///
     /// # Errors
     /// A customization cannot be had on this medium.
-    pub fn of(
-        request: Request<'a>,
-        info: &'a ContainerInfo,
-        kind: BootcMediaKind,
-    ) -> Result<Self, GeneratorError> {
+    pub fn of(request: Request<'a>, info: &'a ContainerInfo) -> Result<Self, GeneratorError> {
         let mut medium = Medium::of(&request, Vec::new());
         medium.product.clone_from(&info.os.release.name);
         medium.version.clone_from(&info.os.release.version_id);
@@ -55,7 +40,7 @@ impl<'a> BootcMedia<'a> {
         if !iso.label.is_empty() && !has_label {
             medium.label.clone_from(&iso.label);
         }
-        if kind == BootcMediaKind::Live {
+        if is_live(&request) {
             medium.uefi_vendor.clone_from(&info.os.uefi_vendor);
             medium.config.menu_default =
                 menu_entry(iso.grub2.default)?.or(medium.config.menu_default);
@@ -65,11 +50,10 @@ impl<'a> BootcMedia<'a> {
                 .map(|entry| json!({"name": entry.name, "linux": entry.linux, "initrd": entry.initrd}))
                 .collect();
         }
-        medium.kernel_options = kernel_options(&request, info, kind, &medium.label);
+        medium.kernel_options = kernel_options(&request, info, &medium.label);
         Ok(Self {
             request,
             info,
-            kind,
             medium: Rc::new(medium),
         })
     }
@@ -82,23 +66,24 @@ impl<'a> BootcMedia<'a> {
         &self,
         random: &mut Random,
     ) -> Result<Vec<Box<dyn Pipeline + 'a>>, GeneratorError> {
-        let is_live = self.kind == BootcMediaKind::Live;
-        let (system, kernel): (Box<dyn Pipeline + 'a>, Kernel) = match self.kind {
-            BootcMediaKind::Live => {
-                let tree = ContainerTree {
+        let is_live = self.is_live();
+        let (system, kernel): (Box<dyn Pipeline + 'a>, Kernel) = match self.request.image_type.kind
+        {
+            Kind::BootcLive => {
+                let tree = BootcTree {
                     container: self.container(),
                     payload: self.other_container(),
                 };
                 (Box::new(tree), self.kernel())
             }
-            BootcMediaKind::Installer => {
+            Kind::BootcInstaller => {
                 let source = SystemSource::Container(self.container());
                 (
                     Box::new(self.installer(source, self.kernel())),
                     self.kernel(),
                 )
             }
-            BootcMediaKind::PackageInstaller => {
+            _ => {
                 let options = rpm_options(&self.request, true);
                 let source = SystemSource::installer(&self.request, "anaconda-tree", options);
                 let kernel = Kernel::Package(KERNEL.into());
@@ -137,6 +122,10 @@ impl<'a> BootcMedia<'a> {
         Ok(pipelines)
     }
 
+    fn is_live(&self) -> bool {
+        is_live(&self.request)
+    }
+
     fn request_of(&self, reference: &str) -> ContainerRequest {
         let options = self.request.options.bootc.as_ref();
         ContainerRequest {
@@ -169,14 +158,14 @@ impl<'a> BootcMedia<'a> {
     }
 
     fn payload(&self) -> Result<Option<Payload>, GeneratorError> {
-        let request = match self.kind {
-            BootcMediaKind::Live => return Ok(None),
-            BootcMediaKind::PackageInstaller => self.container(),
-            BootcMediaKind::Installer => self.other_container().ok_or_else(|| {
+        let request = match self.request.image_type.kind {
+            Kind::BootcLive => return Ok(None),
+            Kind::BootcInstaller => self.other_container().ok_or_else(|| {
                 GeneratorError::Request(
                     "options.bootc.installer_payload_ref: required, it names the container to install".into(),
                 )
             })?,
+            _ => self.container(),
         };
         Ok(Some(Payload::Container {
             request,
@@ -186,15 +175,15 @@ impl<'a> BootcMedia<'a> {
 
     fn directories(&self) -> Vec<String> {
         let mut directories = ["/images", "/images/pxeboot"].map(String::from).to_vec();
-        if self.kind == BootcMediaKind::Live {
+        if self.is_live() {
             directories.push("/LiveOS".into());
         }
         directories
     }
 
     fn root(&self, pipeline: &str) -> RootFs {
-        let filename = match self.kind {
-            BootcMediaKind::Live => "LiveOS/squashfs.img",
+        let filename = match self.request.image_type.kind {
+            Kind::BootcLive => "LiveOS/squashfs.img",
             _ => "images/install.img",
         };
         RootFs {
@@ -231,18 +220,13 @@ fn menu_entry(number: Option<i64>) -> Result<Option<u32>, GeneratorError> {
 
 /// Arguments of the kernel: those by which it finds the medium, then the container's own or else the type's, then the
 /// blueprint's.
-fn kernel_options(
-    request: &Request<'_>,
-    info: &ContainerInfo,
-    kind: BootcMediaKind,
-    label: &str,
-) -> Vec<String> {
-    let mut options = match kind {
-        BootcMediaKind::Live => live_options(label),
-        _ => stage2_options(label, true),
+fn kernel_options(request: &Request<'_>, info: &ContainerInfo, label: &str) -> Vec<String> {
+    let mut options = match is_live(request) {
+        true => live_options(label),
+        false => stage2_options(label, true),
     };
     let own = &info.os.iso.kernel_args;
-    if kind == BootcMediaKind::Live && !own.is_empty() {
+    if is_live(request) && !own.is_empty() {
         options.extend(own.iter().cloned());
     } else {
         let of_type = request
@@ -263,4 +247,9 @@ fn kernel_options(
         options.push("fips=1".into());
     }
     options
+}
+
+/// Whether the container runs from the medium.
+fn is_live(request: &Request<'_>) -> bool {
+    request.image_type.kind == Kind::BootcLive
 }

@@ -4,10 +4,10 @@
 //! lie on it beside the loaders of the firmware; what it installs comes with it or from the network.
 mod anaconda_tree;
 mod bootc_media;
+mod bootc_tree;
 mod bootiso;
 mod bootiso_tree;
 mod coi_tree;
-mod container_tree;
 mod efi_image;
 mod efiboot_tree;
 mod installer;
@@ -23,17 +23,17 @@ mod simplified_tree;
 mod system;
 
 pub use anaconda_tree::{AnacondaTree, InstallerUse};
-pub use bootc_media::{BootcMedia, BootcMediaKind};
+pub use bootc_media::BootcMedia;
+pub use bootc_tree::BootcTree;
 pub use bootiso::BootIso;
 pub use bootiso_tree::BootIsoTree;
 pub use coi_tree::CoiTree;
-pub use container_tree::ContainerTree;
 pub use efiboot_tree::EfiBootTree;
 pub use installer::Installer;
 pub use kickstart::{Kickstart, Unattended};
 pub use medium::Medium;
 pub use payload::Payload;
-pub use pxe_tree::{PxeTar, PxeTree};
+pub use pxe_tree::PxeTree;
 pub use root_fs::RootFs;
 pub use rootfs_image::RootFsImage;
 pub use simplified::simplified_pipelines;

@@ -7,6 +7,7 @@ use crate::manifest::{Stage, pipeline_tree};
 use crate::pipelines::Pipeline;
 use crate::request::Request;
 use crate::sources::Sources;
+use osbuild_wasm_blueprint::model;
 use osbuild_wasm_distro::IsoConfig;
 use serde_json::json;
 
@@ -28,8 +29,11 @@ pub struct PxeTree {
 }
 
 impl PxeTree {
-    /// The files of the system that is asked for, whose kernel is in the package of that name.
-    pub fn of(request: &Request<'_>, kernel: &str) -> Self {
+    /// Name of the pipeline.
+    pub const NAME: &'static str = "pxe-tree";
+
+    /// The files of the system that is asked for.
+    pub fn of(request: &Request<'_>) -> Self {
         let config = &request.image_type.image_config;
         let customizations = &request.blueprint.customizations;
         let mut kernel_options = config.kernel_options.clone().unwrap_or_default();
@@ -42,7 +46,12 @@ impl PxeTree {
             kernel_options.push("fips=1".into());
         }
         Self {
-            kernel: Kernel::Package(kernel.into()),
+            kernel: Kernel::Package(
+                request
+                    .kernel_name()
+                    .unwrap_or(model::Kernel::DEFAULT)
+                    .into(),
+            ),
             kernel_options,
             root: RootFs {
                 pipeline: SYSTEM.into(),
@@ -76,7 +85,7 @@ impl PxeTree {
 
 impl Pipeline for PxeTree {
     fn name(&self) -> &str {
-        "pxe-tree"
+        Self::NAME
     }
 
     fn packages_of(&self) -> &str {
@@ -111,30 +120,6 @@ impl Pipeline for PxeTree {
             nodes::bytes_file_stage("/grub.cfg", self.menu().as_bytes(), sources),
             nodes::bytes_file_stage("/README", README.as_bytes(), sources),
             Stage::new("chmod", json!({"items": readable})),
-        ])
-    }
-}
-
-/// The archive of these files.
-#[derive(Clone, Debug)]
-pub struct PxeTar {
-    /// Name of the archive.
-    pub filename: String,
-}
-
-impl Pipeline for PxeTar {
-    fn name(&self) -> &str {
-        "tar"
-    }
-
-    fn build_packages(&self) -> Vec<String> {
-        vec!["tar".into()]
-    }
-
-    fn stages(&self, _: &ResolvedContent, _: &mut Sources) -> Result<Vec<Stage>, GeneratorError> {
-        Ok(vec![
-            Stage::new("tar", json!({"filename": self.filename}))
-                .input("tree", pipeline_tree("pxe-tree")),
         ])
     }
 }

@@ -5,6 +5,7 @@ use super::medium::label;
 use super::{BootIso, CoiTree, EfiBootTree, Kernel, Medium, SimplifiedTree, SystemSource};
 use crate::GeneratorError;
 use crate::pipelines::Pipeline;
+use crate::pipelines::formats::Artifact;
 use crate::random::Random;
 use crate::request::Request;
 use osbuild_wasm_blueprint::model::{Fdo, Ignition};
@@ -14,17 +15,17 @@ const SYSTEM: &str = "coi-tree";
 /// Where the medium is mounted in its initrd.
 const MOUNTED: &str = "/run/media/iso";
 
-/// The pipelines after the compressed disk, which is this file of this pipeline.
+/// The pipelines after the compressed disk.
 ///
 /// # Errors
 /// A customization cannot be had on this medium, or one that it needs is missing.
 pub fn simplified_pipelines<'a>(
     request: Request<'a>,
-    disk: (&str, &str),
+    disk: &Artifact,
     random: &mut Random,
 ) -> Result<Vec<Box<dyn Pipeline + 'a>>, GeneratorError> {
     let image_type = request.image_type;
-    let medium = Rc::new(Medium::of(&request, kernel_options(&request, disk.1)?));
+    let medium = Rc::new(Medium::of(&request, kernel_options(&request, &disk.file)?));
     let kernel = Kernel::Package(KERNEL.into());
     let onboarding = request.blueprint.customizations.fdo.as_ref();
     let system = CoiTree {
@@ -39,7 +40,7 @@ pub fn simplified_pipelines<'a>(
         medium: medium.clone(),
         kernel,
         volume_id: random.volume_id(),
-        disk: (disk.0.into(), disk.1.into()),
+        disk: disk.clone(),
     };
     Ok(vec![
         Box::new(system),

@@ -5,6 +5,7 @@ use crate::GeneratorError;
 use crate::content::ResolvedContent;
 use crate::manifest::{Stage, pipeline_file};
 use crate::pipelines::Pipeline;
+use crate::pipelines::formats::Artifact;
 use crate::sources::Sources;
 use osbuild_wasm_distro::IsoBoot;
 use serde_json::json;
@@ -21,8 +22,8 @@ pub struct SimplifiedTree {
     pub kernel: Kernel,
     /// Volume id of the file system for UEFI.
     pub volume_id: String,
-    /// Pipeline that makes the compressed disk, and its file.
-    pub disk: (String, String),
+    /// The compressed disk.
+    pub disk: Artifact,
 }
 
 impl Pipeline for SimplifiedTree {
@@ -46,7 +47,7 @@ impl Pipeline for SimplifiedTree {
         _: &mut Sources,
     ) -> Result<Vec<Stage>, GeneratorError> {
         let version = self.kernel.version(SYSTEM, &resolved.packages)?;
-        let (pipeline, file) = &self.disk;
+        let Artifact { pipeline, file } = &self.disk;
         let copied = json!({"paths": [{"from": format!("input://file/{file}"), "to": format!("tree:///{file}")}]});
         let mut stages = vec![
             Stage::new("copy", copied).input("file", pipeline_file(pipeline, file)),

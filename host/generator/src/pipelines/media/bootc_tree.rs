@@ -9,14 +9,14 @@ use serde_json::json;
 
 /// The tree of a container, and the container that it may install in its storage.
 #[derive(Clone, Debug)]
-pub struct ContainerTree {
+pub struct BootcTree {
     /// The system.
     pub container: ContainerRequest,
     /// What it may install.
     pub payload: Option<ContainerRequest>,
 }
 
-impl Pipeline for ContainerTree {
+impl Pipeline for BootcTree {
     fn name(&self) -> &str {
         "os-tree"
     }
