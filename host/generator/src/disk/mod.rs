@@ -14,6 +14,8 @@ mod mounts;
 mod request;
 mod size;
 mod stages;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod types;
 

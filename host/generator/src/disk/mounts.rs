@@ -246,29 +246,43 @@ pub fn kernel_options(table: &PartitionTable, configuration: MountConfiguration)
     options
 }
 
+/// Packages with tools for what is in tables, in the order in which they are asked for.
+const TOOLS: [&str; 8] = [
+    "lvm2",
+    "btrfs-progs",
+    "xfsprogs",
+    "dosfstools",
+    "e2fsprogs",
+    "clevis",
+    "clevis-luks",
+    "cryptsetup",
+];
+
 /// Packages with the tools for what is in the table: those of the build root and those of the system.
 pub fn tool_packages(table: &PartitionTable) -> Vec<&'static str> {
-    let all = payloads(table);
-    let has = |wanted: &dyn Fn(&Payload) -> bool| all.iter().any(|payload| wanted(payload));
-    let file_system = |name: &'static str| move |payload: &Payload| matches!(payload, Payload::FileSystem(fs) if fs.kind == name);
-    let luks = |payload: &Payload| matches!(payload, Payload::Luks(_));
-    let clevis =
-        |payload: &Payload| matches!(payload, Payload::Luks(luks) if luks.clevis.is_some());
-    let tools: [(&'static str, &dyn Fn(&Payload) -> bool); 8] = [
-        ("lvm2", &|payload| matches!(payload, Payload::Lvm(_))),
-        ("btrfs-progs", &|payload| {
-            matches!(payload, Payload::Btrfs(_))
-        }),
-        ("xfsprogs", &file_system("xfs")),
-        ("dosfstools", &file_system("vfat")),
-        ("e2fsprogs", &file_system("ext4")),
-        ("clevis", &clevis),
-        ("clevis-luks", &clevis),
-        ("cryptsetup", &luks),
-    ];
-    tools
+    let needed: Vec<&str> = payloads(table)
         .into_iter()
-        .filter(|(_, needed)| has(*needed))
-        .map(|(name, _)| name)
+        .flat_map(tools)
+        .copied()
+        .collect();
+    TOOLS
+        .into_iter()
+        .filter(|tool| needed.contains(tool))
         .collect()
+}
+
+fn tools(payload: &Payload) -> &'static [&'static str] {
+    match payload {
+        Payload::Lvm(_) => &["lvm2"],
+        Payload::Btrfs(_) => &["btrfs-progs"],
+        Payload::Luks(luks) if luks.clevis.is_none() => &["cryptsetup"],
+        Payload::Luks(_) => &["clevis", "clevis-luks", "cryptsetup"],
+        Payload::FileSystem(file_system) => match file_system.kind.as_str() {
+            "xfs" => &["xfsprogs"],
+            "vfat" => &["dosfstools"],
+            "ext4" => &["e2fsprogs"],
+            _ => &[],
+        },
+        Payload::Swap(_) | Payload::Raw { .. } => &[],
+    }
 }

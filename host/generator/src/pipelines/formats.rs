@@ -263,3 +263,91 @@ fn virtualbox(random: &mut Random) -> Value {
         "synced_folders": {"/vagrant": {"type": "rsync"}},
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pipelines and their files for a type with this format and compression.
+    fn made(format: &str, compression: Option<&str>) -> Vec<String> {
+        let image_type: ImageType = serde_json::from_value(json!({
+            "name": "type",
+            "filename": "result",
+            "mime_type": "application/octet-stream",
+            "kind": "disk",
+            "exports": [],
+            "compression": compression,
+            "platform": {"image_format": format, "qcow2_compat": "1.1"},
+        }))
+        .expect("a type");
+        let disk = Artifact::new("image", crate::pipelines::image::file_of(&image_type));
+        let steps = steps(&image_type, &disk, &mut Random::new(0)).expect("steps");
+        std::iter::once(&disk)
+            .chain(steps.iter().map(|step| &step.result))
+            .map(|result| format!("{}/{}", result.pipeline, result.file))
+            .collect()
+    }
+
+    #[test]
+    fn the_last_of_what_is_made_has_the_name_of_the_image() {
+        let cases: [(&str, Option<&str>, &[&str]); 9] = [
+            ("raw", None, &["image/result"]),
+            ("raw", Some("zstd"), &["image/disk.img", "zstd/result"]),
+            ("qcow2", None, &["image/disk.img", "qcow2/result"]),
+            (
+                "vmdk",
+                Some("gzip"),
+                &["image/disk.img", "vmdk/image.vmdk", "gzip/result"],
+            ),
+            (
+                "vhd",
+                Some("xz"),
+                &["image/disk.img", "vpc/image.vhd", "xz/result"],
+            ),
+            ("gce", None, &["image/disk.raw", "archive/result"]),
+            (
+                "ova",
+                None,
+                &[
+                    "image/disk.img",
+                    "vmdk/image.vmdk",
+                    "ovf/image.ovf",
+                    "archive/result",
+                ],
+            ),
+            (
+                "vagrant-libvirt",
+                None,
+                &[
+                    "image/disk.img",
+                    "qcow2/image.qcow2",
+                    "vagrant/",
+                    "archive/result",
+                ],
+            ),
+            (
+                "vagrant-virtualbox",
+                None,
+                &[
+                    "image/disk.img",
+                    "vmdk/box.vmdk",
+                    "vagrant/",
+                    "archive/result",
+                ],
+            ),
+        ];
+        for (format, compression, expected) in cases {
+            assert_eq!(made(format, compression), expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn a_disk_for_googles_cloud_gets_the_name_that_it_wants() {
+        let options = |file: &str| {
+            let step = Step::gce("gce", &Artifact::new("image", file), "image.tar.gz");
+            step.stages[0].options().cloned().expect("options")
+        };
+        assert_eq!(options(GCE_DISK).get("transform"), None);
+        assert_eq!(options("image.raw")["transform"], "s/image\\.raw/disk.raw/");
+    }
+}
