@@ -1,6 +1,6 @@
 //! Devices of stages: how a partition, a logical volume or an opened LUKS container is reached from the file of the
 //! disk.
-use super::mounts::{escape, mounts_of};
+use super::mounts::{Mount, escape, mounts_of};
 use osbuild_wasm_distro::{Partition, PartitionTable, Payload};
 use serde_json::{Map, Value, json};
 
@@ -83,7 +83,7 @@ fn inner_devices(payload: &Payload) -> Vec<(&Payload, Value)> {
 }
 
 /// Name of the device that a payload is on.
-fn name(payload: &Payload) -> String {
+pub(super) fn name(payload: &Payload) -> String {
     let of_uuid = |kind: &str, uuid: &str| {
         let digits: String = uuid.chars().take(4).collect();
         format!("{kind}-{digits}")
@@ -132,6 +132,27 @@ fn loop_device(
     json!({"type": "org.osbuild.loopback", "options": options})
 }
 
+/// A mount of the device of this name.
+pub(super) fn mount_document(mount: &Mount<'_>, source: &str) -> Value {
+    let kind = match mount.kind {
+        "vfat" => "fat",
+        kind => kind,
+    };
+    let mut document = json!({
+        "name": escape(mount.target),
+        "type": format!("org.osbuild.{kind}"),
+        "source": source,
+        "target": mount.target,
+    });
+    if let Some((subvolume, compress)) = mount.subvolume {
+        document["options"] = json!({"subvol": subvolume});
+        if !compress.is_empty() {
+            document["options"]["compress"] = compress.into();
+        }
+    }
+    document
+}
+
 /// Devices and mounts of a stage that works on all file systems of a disk. The mounts are in the order of their
 /// targets, so that each is there before what is mounted below it.
 pub fn mounted_disk(table: &PartitionTable, file: &str) -> (Map<String, Value>, Vec<Value>) {
@@ -144,22 +165,7 @@ pub fn mounted_disk(table: &PartitionTable, file: &str) -> (Map<String, Value>, 
             devices.extend(placed.devices);
         }
         for mount in here {
-            let kind = match mount.kind {
-                "vfat" => "fat",
-                kind => kind,
-            };
-            let mut document = json!({
-                "name": escape(mount.target),
-                "type": format!("org.osbuild.{kind}"),
-                "source": source,
-                "target": mount.target,
-            });
-            if let Some((subvolume, compress)) = mount.subvolume {
-                document["options"] = json!({"subvol": subvolume});
-                if !compress.is_empty() {
-                    document["options"]["compress"] = compress.into();
-                }
-            }
+            let document = mount_document(&mount, &source);
             mounts.push((mount.target.to_owned(), document));
         }
     }

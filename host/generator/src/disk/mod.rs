@@ -11,6 +11,7 @@ mod filesystems;
 mod ids;
 mod layout;
 mod mounts;
+mod partscan;
 mod request;
 mod size;
 mod stages;
@@ -26,6 +27,7 @@ pub use mounts::{
     Mount, fstab_stage, has_own_partition, kernel_options, mount, mount_stages, mount_unit,
     mount_unit_stages, mounts, swaps, tool_packages,
 };
+pub use partscan::scanned_disk;
 pub use request::TableRequest;
 pub use stages::{container_stages, content_stages, finishing_stages, label_stage, truncate_stage};
 pub use tree::partition_of;
