@@ -1,10 +1,12 @@
 //! Distributions and their image types, as data: what a name means, which packages, partitions and settings an image
 //! type has. Nothing here makes a manifest; `host/generator` does.
+mod definitions;
 mod image_type;
 mod installer;
 mod model;
 mod partition_table;
 
+pub use definitions::{DefinitionError, Definitions, Listed, Repository};
 pub use image_type::{
     BootFile, BootMode, Bootloader, Compression, DiskConfig, Environment, ImageConfig, ImageFormat,
     ImageType, Kind, MountConfiguration, OstreeDefaults, PackageSet, PartitionTool,

@@ -1,0 +1,96 @@
+//! Distributions of a family: their names, and what is true of each version.
+use super::template::Variables;
+use super::when::When;
+use crate::Distro;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A distribution in all its versions.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Distribution {
+    /// Name without version: `rhel`.
+    pub name: String,
+    /// Versions that listings show.
+    pub versions: Vec<String>,
+    /// Condition on further versions that names may have.
+    #[serde(default)]
+    accepts: Option<When>,
+    /// Whether versions may have a minor part. It may be written without the dot: `rhel-94` is `rhel-9.4`.
+    #[serde(default)]
+    minor_versions: bool,
+    /// Label of media; variables are those of the distribution, `arch`, and `label`, which the image type says.
+    #[serde(default)]
+    pub iso_label: String,
+    /// What differs between versions, over the rest.
+    #[serde(default)]
+    conditions: Vec<Conditional>,
+    /// Fields of `Distro`, with variables.
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Conditional {
+    when: When,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+impl Distribution {
+    /// The version that a name means: `rhel-9.4`.
+    pub fn version_of(&self, name: &str) -> Option<String> {
+        let version = name.strip_prefix(&self.name)?.strip_prefix('-')?;
+        self.has(version).then(|| version.to_owned())
+    }
+
+    /// The version that a name without dot means: `rhel-94`.
+    pub fn dotless_version_of(&self, name: &str) -> Option<String> {
+        let digits = name.strip_prefix(&self.name)?.strip_prefix('-')?;
+        if !self.minor_versions || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        (1..digits.len())
+            .map(|major| format!("{}.{}", &digits[..major], &digits[major..]))
+            .find(|version| self.has(version))
+    }
+
+    fn has(&self, version: &str) -> bool {
+        self.versions.iter().any(|listed| listed == version)
+            || self.form(version)
+                && self
+                    .accepts
+                    .as_ref()
+                    .is_some_and(|accepts| accepts.holds(&self.name, version, None))
+    }
+
+    /// Whether a version is numbers, as they are usually written.
+    fn form(&self, version: &str) -> bool {
+        let number = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 4
+                && part.bytes().all(|digit| digit.is_ascii_digit())
+                && (part == "0" || !part.starts_with('0'))
+        };
+        match version.split_once('.') {
+            Some((major, minor)) => self.minor_versions && number(major) && number(minor),
+            None => number(version),
+        }
+    }
+
+    /// The distribution in one version.
+    ///
+    /// # Errors
+    /// The text of what its definition says wrong.
+    pub fn resolve(&self, version: &str) -> Result<Distro, String> {
+        let mut fields = self.fields.clone();
+        let holding = self
+            .conditions
+            .iter()
+            .filter(|condition| condition.when.holds(&self.name, version, None));
+        fields.extend(holding.flat_map(|condition| condition.fields.clone()));
+        fields.insert("name".into(), format!("{}-{version}", self.name).into());
+        let mut value = Value::Object(fields);
+        Variables::of(&self.name, version).fill_all(&mut value)?;
+        serde_json::from_value(value).map_err(|error| error.to_string())
+    }
+}

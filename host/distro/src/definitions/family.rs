@@ -1,0 +1,159 @@
+//! One family: the types of distributions that are alike, and the parts they are made of.
+use super::layer::{Layer, lay};
+use super::when::When;
+use crate::Arch;
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A condition, or several of which one will do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Available {
+    One(When),
+    Any(Vec<When>),
+}
+
+/// Settings that hold under a condition.
+#[derive(Clone, Debug, Deserialize)]
+struct Conditional {
+    when: When,
+    #[serde(flatten)]
+    layer: Layer,
+}
+
+/// An image type, or what several have in common.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TypeDefinition {
+    /// What it builds on.
+    #[serde(default)]
+    base: Option<String>,
+    /// It is only there for others to build on.
+    #[serde(default, rename = "abstract")]
+    pub is_abstract: bool,
+    /// Where it exists; absent: in all distributions of the family.
+    #[serde(default)]
+    available: Option<Available>,
+    #[serde(flatten)]
+    layer: Layer,
+    #[serde(default)]
+    conditions: Vec<Conditional>,
+}
+
+/// A family without its distributions and repositories.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Family {
+    /// Families whose parts may be used here.
+    pub include: Vec<String>,
+    /// Hardware and firmware, by name.
+    pub platforms: IndexMap<String, Map<String, Value>>,
+    /// Partition tables, by name.
+    pub partition_tables: IndexMap<String, Value>,
+    /// Keys of blueprints that have an effect, by the name of the list.
+    pub option_lists: IndexMap<String, Value>,
+    /// Image types.
+    pub image_types: IndexMap<String, TypeDefinition>,
+}
+
+/// Most steps from a type, or a platform, to the last of its bases.
+const MOST_BASES: usize = 16;
+
+impl Family {
+    /// Names of the types that can be built.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        let types = self.image_types.iter();
+        types
+            .filter(|(_, definition)| !definition.is_abstract)
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// The settings of a type with its bases and conditions decided; nothing where it does not exist.
+    ///
+    /// # Errors
+    /// What its definition says wrong.
+    pub fn settings(
+        &self,
+        name: &str,
+        distribution: (&str, &str),
+        arch: Arch,
+    ) -> Result<Option<Layer>, String> {
+        let (distro_name, version) = distribution;
+        let holds = |when: &When| when.holds(distro_name, version, Some(arch));
+        let mut chain = Vec::new();
+        let mut next = Some(name);
+        while let Some(name) = next {
+            let found = self
+                .image_types
+                .get(name)
+                .ok_or_else(|| format!("there is no type {name}"))?;
+            if chain.len() == MOST_BASES {
+                return Err(format!("{name}: more than {MOST_BASES} bases: do they go in a circle?"));
+            }
+            let exists = match &found.available {
+                None => true,
+                Some(Available::One(when)) => holds(when),
+                Some(Available::Any(whens)) => whens.iter().any(holds),
+            };
+            if !exists {
+                return Ok(None);
+            }
+            chain.push(found);
+            next = found.base.as_deref();
+        }
+        let mut settings = Layer::new();
+        for part in chain.into_iter().rev() {
+            lay(&mut settings, &part.layer)?;
+            for condition in part.conditions.iter().filter(|condition| holds(&condition.when)) {
+                lay(&mut settings, &condition.layer)?;
+            }
+        }
+        let exists = settings
+            .get("platforms")
+            .is_some_and(|platforms| platforms.get(arch.name()).is_some());
+        Ok(exists.then_some(settings))
+    }
+
+    /// A platform with its bases: lists go behind the base's lists, the rest over it.
+    ///
+    /// # Errors
+    /// It is not there, or bases go in a circle.
+    pub fn platform(&self, name: &str) -> Result<Map<String, Value>, String> {
+        let mut chain = Vec::new();
+        let mut next = Some(name);
+        while let Some(name) = next {
+            let found = self
+                .platforms
+                .get(name)
+                .ok_or_else(|| format!("there is no platform {name}"))?;
+            if chain.len() == MOST_BASES {
+                return Err(format!("platform {name}: more than {MOST_BASES} bases"));
+            }
+            chain.push(found);
+            next = found.get("base").and_then(Value::as_str);
+        }
+        let mut platform = Map::new();
+        for (key, value) in chain.into_iter().rev().flatten().filter(|(key, _)| *key != "base") {
+            match (platform.get_mut(key), value) {
+                (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
+                _ => {
+                    platform.insert(key.clone(), value.clone());
+                }
+            }
+        }
+        Ok(platform)
+    }
+
+    /// Takes the parts of another family that this one does not say itself.
+    pub fn borrow(&mut self, other: Self) {
+        fn add<T>(own: &mut IndexMap<String, T>, other: IndexMap<String, T>) {
+            for (name, part) in other {
+                own.entry(name).or_insert(part);
+            }
+        }
+        add(&mut self.platforms, other.platforms);
+        add(&mut self.partition_tables, other.partition_tables);
+        add(&mut self.option_lists, other.option_lists);
+        add(&mut self.image_types, other.image_types);
+    }
+}

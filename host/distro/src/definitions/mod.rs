@@ -1,0 +1,418 @@
+//! Definitions of distributions and image types: data that the program carries, and data that a user adds.
+//!
+//! A family is a directory of YAML files; `docs/distributions.md` describes them. Nothing here reads files: texts come
+//! from the build script or from the caller. A family is parsed when it is asked for.
+mod distribution;
+mod error;
+mod family;
+mod finish;
+mod layer;
+mod repository;
+mod template;
+mod texts;
+mod when;
+
+pub use error::DefinitionError;
+pub use repository::Repository;
+
+use crate::{Arch, Distro, ImageType};
+use distribution::Distribution;
+use family::Family;
+use finish::{Target, finish};
+use osbuild_wasm_manifest::nearest::nearest;
+use repository::RepositoryDefinition;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use template::Variables;
+
+/// A family's documents as the build script wrote them.
+struct Texts {
+    name: &'static str,
+    distributions: &'static str,
+    repositories: &'static str,
+    rest: &'static str,
+}
+
+/// Families that the program carries; `keys` has the keys of repositories.
+const EMBEDDED: &[Texts] = &include!(concat!(env!("OUT_DIR"), "/families.rs"));
+
+/// Name of the directory that has keys, not a family.
+const KEYS: &str = "keys";
+
+/// A document that is parsed when it is needed, once.
+#[derive(Debug)]
+struct Lazy<T> {
+    text: std::borrow::Cow<'static, str>,
+    parsed: OnceLock<Result<T, String>>,
+}
+
+impl<T: DeserializeOwned> Lazy<T> {
+    fn new(text: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self {
+            text: text.into(),
+            parsed: OnceLock::new(),
+        }
+    }
+
+    fn get(&self) -> Result<&T, String> {
+        self.parsed
+            .get_or_init(|| serde_json::from_str(&self.text).map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+}
+
+#[derive(Debug)]
+struct Stored {
+    name: String,
+    distributions: Lazy<Vec<Distribution>>,
+    repositories: Lazy<Vec<RepositoryDefinition>>,
+    rest: Lazy<Family>,
+    /// The family with what it takes from others.
+    whole: OnceLock<Result<Family, String>>,
+}
+
+/// An image type of a listing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Canonical name of the distribution.
+    pub distribution: String,
+    /// Name of the type.
+    pub image_type: String,
+    /// Architecture.
+    pub arch: Arch,
+}
+
+/// All definitions there are.
+#[derive(Debug)]
+pub struct Definitions {
+    /// In the order in which names are looked up.
+    families: Vec<Stored>,
+    keys: BTreeMap<String, String>,
+    embedded_keys: Lazy<Map<String, Value>>,
+}
+
+impl Default for Definitions {
+    fn default() -> Self {
+        Self::embedded()
+    }
+}
+
+impl Definitions {
+    /// Those that the program carries.
+    pub fn embedded() -> Self {
+        let families = EMBEDDED.iter().filter(|texts| texts.name != KEYS);
+        let keys = EMBEDDED.iter().find(|texts| texts.name == KEYS);
+        Self {
+            families: families
+                .map(|texts| Stored {
+                    name: texts.name.into(),
+                    distributions: Lazy::new(texts.distributions),
+                    repositories: Lazy::new(texts.repositories),
+                    rest: Lazy::new(texts.rest),
+                    whole: OnceLock::new(),
+                })
+                .collect(),
+            keys: BTreeMap::new(),
+            embedded_keys: Lazy::new(keys.map_or("{}", |texts| texts.rest)),
+        }
+    }
+
+    /// Adds the files of a directory of definitions, by their path in it (`FAMILY/NAME.yaml`, `keys/NAME.asc`). Their
+    /// distributions are looked up first; a family of a name that is there already takes its place.
+    ///
+    /// # Errors
+    /// A file cannot be read, or says what cannot be.
+    pub fn extend<'a>(
+        &mut self,
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), DefinitionError> {
+        let families = texts::families(files).map_err(|error| DefinitionError::Text {
+            path: error.path,
+            reason: error.reason,
+        })?;
+        let mut added = Vec::new();
+        for (name, mut family) in families {
+            if name == KEYS {
+                let text = |(name, text): (String, Value)| Some((name, text.as_str()?.to_owned()));
+                self.keys.extend(family.into_iter().filter_map(text));
+                continue;
+            }
+            let mut section = |name| {
+                let value = family.shift_remove(name);
+                value.unwrap_or_else(|| Value::Array(Vec::new())).to_string()
+            };
+            let stored = Stored {
+                distributions: Lazy::new(section("distributions")),
+                repositories: Lazy::new(section("repositories")),
+                rest: Lazy::new(Value::Object(family).to_string()),
+                name,
+                whole: OnceLock::new(),
+            };
+            stored.check()?;
+            added.push(stored);
+        }
+        self.families
+            .retain(|family| added.iter().all(|added| added.name != family.name));
+        for family in &mut self.families {
+            family.whole = OnceLock::new();
+        }
+        added.append(&mut self.families);
+        self.families = added;
+        Ok(())
+    }
+
+    /// The distribution of that name, in any spelling that is accepted: `rhel-9.4`, `rhel-94`.
+    ///
+    /// # Errors
+    /// There is none, or its definition cannot be used.
+    pub fn distro(&self, name: &str) -> Result<Distro, DefinitionError> {
+        let (family, distribution, version) = self.find(name)?;
+        distribution
+            .resolve(&version)
+            .map_err(|reason| family.invalid(&format!("{}-{version}", distribution.name), reason))
+    }
+
+    /// An image type, by its name or an alias.
+    ///
+    /// # Errors
+    /// There is none, or its definition cannot be used.
+    pub fn image_type(
+        &self,
+        distro: &Distro,
+        arch: Arch,
+        name: &str,
+    ) -> Result<ImageType, DefinitionError> {
+        if let Some(found) = self.resolve(distro, arch, name)? {
+            return Ok(found);
+        }
+        let names = self.names(distro, arch)?;
+        for (canonical, aliases) in &names {
+            if aliases.iter().any(|alias| alias == name)
+                && let Some(found) = self.resolve(distro, arch, canonical)?
+            {
+                return Ok(found);
+            }
+        }
+        let known = names.into_iter().flat_map(|(name, aliases)| {
+            std::iter::once(name).chain(aliases)
+        });
+        let elsewhere = || {
+            let mut others = Arch::ALL.into_iter().filter(|other| *other != arch);
+            others
+                .find(|other| self.resolve(distro, *other, name).is_ok_and(|found| found.is_some()))
+                .map(|other| format!("--arch {other}"))
+        };
+        Err(DefinitionError::UnknownType {
+            distribution: distro.name.clone(),
+            arch: arch.to_string(),
+            name: name.into(),
+            near: elsewhere().or_else(|| nearest(name, known)),
+        })
+    }
+
+    /// Names and aliases of all types of a distribution on an architecture, sorted by name.
+    ///
+    /// # Errors
+    /// A definition cannot be used.
+    pub fn names(
+        &self,
+        distro: &Distro,
+        arch: Arch,
+    ) -> Result<Vec<(String, Vec<String>)>, DefinitionError> {
+        let (stored, distribution, version) = self.find(&distro.name)?;
+        let family = self.whole(stored)?;
+        let mut names = Vec::new();
+        for name in family.types() {
+            let settings = family
+                .settings(name, (&distribution.name, &version), arch)
+                .map_err(|reason| stored.invalid(name, reason))?;
+            let Some(settings) = settings else { continue };
+            let aliases = settings.get("aliases").and_then(Value::as_array);
+            let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
+            names.push((name.to_owned(), aliases.map(str::to_owned).collect()));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// All types of all listed versions of all distributions, sorted.
+    ///
+    /// # Errors
+    /// A definition cannot be used.
+    pub fn list(&self) -> Result<Vec<Listed>, DefinitionError> {
+        let mut listed = Vec::new();
+        for name in self.distributions()? {
+            let distro = self.distro(&name)?;
+            for arch in Arch::ALL {
+                let types = self.names(&distro, arch)?.into_iter();
+                listed.extend(types.map(|(image_type, _)| Listed {
+                    distribution: name.clone(),
+                    image_type,
+                    arch,
+                }));
+            }
+        }
+        listed.sort();
+        Ok(listed)
+    }
+
+    /// Canonical names of all listed versions, in the order of definition.
+    ///
+    /// # Errors
+    /// A definition cannot be used.
+    pub fn distributions(&self) -> Result<Vec<String>, DefinitionError> {
+        let mut names = Vec::new();
+        for family in &self.families {
+            for distribution in family.distributions()? {
+                let versions = distribution.versions.iter();
+                names.extend(versions.map(|version| format!("{}-{version}", distribution.name)));
+            }
+        }
+        Ok(names)
+    }
+
+    /// Repositories of a distribution on an architecture, in order; which of them are for an image type their tags say.
+    ///
+    /// # Errors
+    /// A definition cannot be used.
+    pub fn repositories(
+        &self,
+        distro: &Distro,
+        arch: Arch,
+    ) -> Result<Vec<Repository>, DefinitionError> {
+        let (family, distribution, version) = self.find(&distro.name)?;
+        let variables = variables(&distribution.name, &version, distro, arch);
+        let invalid = |reason| family.invalid("repositories", reason);
+        let definitions = family.repositories.get().map_err(invalid)?;
+        let mut repositories = Vec::new();
+        for definition in definitions {
+            let distribution = (distribution.name.as_str(), version.as_str());
+            let found = definition
+                .resolve(distribution, arch, &variables, |name| self.key(name))
+                .map_err(invalid)?;
+            repositories.extend(found);
+        }
+        Ok(repositories)
+    }
+
+    fn key(&self, name: &str) -> Option<String> {
+        let embedded = || {
+            let keys = self.embedded_keys.get().ok()?;
+            keys.get(name)?.as_str().map(str::to_owned)
+        };
+        self.keys.get(name).cloned().or_else(embedded)
+    }
+
+    fn resolve(
+        &self,
+        distro: &Distro,
+        arch: Arch,
+        name: &str,
+    ) -> Result<Option<ImageType>, DefinitionError> {
+        let (stored, distribution, version) = self.find(&distro.name)?;
+        let family = self.whole(stored)?;
+        if !family.types().any(|known| known == name) {
+            return Ok(None);
+        }
+        let variables = variables(&distribution.name, &version, distro, arch);
+        let target = Target {
+            name,
+            arch,
+            variables: &variables,
+            iso_label: &distribution.iso_label,
+        };
+        family
+            .settings(name, (&distribution.name, &version), arch)
+            .and_then(|settings| {
+                settings
+                    .map(|settings| finish(family, settings, target))
+                    .transpose()
+            })
+            .map_err(|reason| stored.invalid(name, reason))
+    }
+
+    /// Exact names first, in every family's order, then those without a dot.
+    fn find(&self, name: &str) -> Result<(&Stored, &Distribution, String), DefinitionError> {
+        for version_of in [Distribution::version_of, Distribution::dotless_version_of] {
+            for family in &self.families {
+                for distribution in family.distributions()? {
+                    if let Some(version) = version_of(distribution, name) {
+                        return Ok((family, distribution, version));
+                    }
+                }
+            }
+        }
+        Err(DefinitionError::UnknownDistribution {
+            name: name.into(),
+            near: nearest(name, self.distributions()?.into_iter()),
+        })
+    }
+
+    /// A family with what it takes from others.
+    fn whole<'a>(&'a self, stored: &'a Stored) -> Result<&'a Family, DefinitionError> {
+        let made = stored
+            .whole
+            .get_or_init(|| self.gathered(stored, &mut Vec::new()));
+        made.as_ref()
+            .map_err(|reason| stored.invalid("include", reason.clone()))
+    }
+
+    fn gathered<'a>(
+        &'a self,
+        stored: &'a Stored,
+        including: &mut Vec<&'a str>,
+    ) -> Result<Family, String> {
+        if including.contains(&stored.name.as_str()) {
+            return Err(format!("{} includes itself", stored.name));
+        }
+        including.push(&stored.name);
+        let mut family = stored.rest.get()?.clone();
+        for name in family.include.clone() {
+            let other = self.families.iter().find(|other| other.name == name);
+            let other = other.ok_or_else(|| format!("there is no family {name}"))?;
+            family.borrow(self.gathered(other, including)?);
+        }
+        including.pop();
+        Ok(family)
+    }
+}
+
+fn variables(name: &str, version: &str, distro: &Distro, arch: Arch) -> Variables {
+    Variables::of(name, version)
+        .with("arch", arch.name())
+        .with("os_version", &distro.os_version)
+        .with("product", &distro.product)
+        .with("vendor", &distro.vendor)
+}
+
+impl Stored {
+    fn distributions(&self) -> Result<&[Distribution], DefinitionError> {
+        let found = self.distributions.get();
+        found
+            .map(Vec::as_slice)
+            .map_err(|reason| self.invalid("distributions", reason))
+    }
+
+    /// Whether its documents have the form they must have.
+    fn check(&self) -> Result<(), DefinitionError> {
+        self.distributions()?;
+        self.repositories
+            .get()
+            .map_err(|reason| self.invalid("repositories", reason))?;
+        self.rest
+            .get()
+            .map_err(|reason| self.invalid("image types", reason))?;
+        Ok(())
+    }
+
+    fn invalid(&self, part: &str, reason: String) -> DefinitionError {
+        DefinitionError::Invalid {
+            family: self.name.clone(),
+            part: part.into(),
+            reason,
+        }
+    }
+}
