@@ -71,14 +71,14 @@ impl<'a> Plan<'a> {
         Ok(json!({"version": "2", "pipelines": pipelines, "sources": sources.into_json()}))
     }
 
-    /// What a pipeline's own content was resolved to, with the packages that its stages know.
+    /// What a pipeline's own content was resolved to, with what is known of its system.
     fn known<'b>(
         &self,
         pipeline: &dyn Pipeline,
         own: &'b ResolvedContent,
         resolved: &'b [ResolvedContent],
     ) -> Cow<'b, ResolvedContent> {
-        let system = pipeline.packages_of();
+        let system = pipeline.system();
         let other = self
             .pipelines
             .iter()
@@ -89,6 +89,7 @@ impl<'a> Plan<'a> {
             None => Cow::Borrowed(own),
             Some((_, other)) => Cow::Owned(ResolvedContent {
                 packages: other.packages.clone(),
+                commits: [own.commits.as_slice(), &other.commits].concat(),
                 ..own.clone()
             }),
         }

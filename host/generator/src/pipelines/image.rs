@@ -3,7 +3,7 @@ use super::Pipeline;
 use crate::GeneratorError;
 use crate::content::ResolvedContent;
 use crate::disk::{self, Purpose};
-use crate::manifest::{Stage, pipeline_tree};
+use crate::manifest::{Stage, pipeline_tree, source_checkout};
 use crate::sources::Sources;
 use osbuild_wasm_distro::{
     Bootloader, ImageFormat, ImageType, Kind, PartitionTable, PartitionTool, Platform, TableKind,
@@ -55,7 +55,7 @@ impl Pipeline for Image<'_> {
         }
     }
 
-    fn packages_of(&self) -> &str {
+    fn system(&self) -> &str {
         self.tree
     }
 
@@ -71,9 +71,9 @@ impl Pipeline for Image<'_> {
         ];
         stages.extend(disk::container_stages(table, self.file));
         stages.extend(disk::content_stages(table, self.file, "build")?);
-        let system = json!([{"from": "input://root-tree/", "to": format!("{ROOT}/")}]);
-        stages.push(self.copy("root-tree", self.tree, system));
-        stages.extend(self.boot_files());
+        let system = json!({"from": "input://root-tree/", "to": format!("{ROOT}/")});
+        stages.push(self.copy("root-tree", pipeline_tree(self.tree), vec![system]));
+        stages.extend(self.boot_files(resolved));
         stages.extend(disk::finishing_stages(table, self.file));
         stages.extend(self.bootloader(resolved)?);
         Ok(stages)
@@ -92,20 +92,29 @@ impl Image<'_> {
         stage.devices(devices).mounts(mounts)
     }
 
-    /// A stage that copies files of the tree of a pipeline.
-    fn copy(&self, input: &str, pipeline: &str, paths: Value) -> Stage {
+    /// A stage that copies to the disk.
+    fn copy(&self, name: &str, input: Value, paths: Vec<Value>) -> Stage {
         let stage = Stage::new("copy", json!({"paths": paths}));
-        self.on_disk(stage.input(input, pipeline_tree(pipeline)))
+        self.on_disk(stage.input(name, input))
     }
 
-    /// Files that firmware reads: of the system, then of the build root.
-    fn boot_files(&self) -> impl Iterator<Item = Stage> {
+    /// The stages that copy what firmware reads: files of the system, then of the build root. Those of a deployed
+    /// system are not where they belong in its tree, but they are in its commit.
+    fn boot_files(&self, resolved: &ResolvedContent) -> Vec<Stage> {
+        let (name, input, root) = match resolved.commits.first() {
+            None => ("root-tree", pipeline_tree(self.tree), String::new()),
+            Some(commit) => (
+                "ostree-tree",
+                source_checkout(&commit.checksum),
+                format!("/{}", commit.checksum),
+            ),
+        };
         [
-            ("root-tree", self.tree, false),
-            ("build-tree", "build", true),
+            (false, name, input, root),
+            (true, "build-tree", pipeline_tree("build"), String::new()),
         ]
         .into_iter()
-        .filter_map(|(input, pipeline, from_build)| {
+        .filter_map(|(from_build, name, input, root)| {
             let paths: Vec<Value> = self
                 .platform
                 .boot_files
@@ -113,13 +122,14 @@ impl Image<'_> {
                 .filter(|file| file.from_build == from_build)
                 .map(|file| {
                     json!({
-                        "from": format!("input://{input}{}", file.src),
+                        "from": format!("input://{name}{root}{}", file.src),
                         "to": format!("{ROOT}{}", file.dst),
                     })
                 })
                 .collect();
-            (!paths.is_empty()).then(|| self.copy(input, pipeline, paths.into()))
+            (!paths.is_empty()).then(|| self.copy(name, input, paths))
         })
+        .collect()
     }
 
     /// What is written outside of file systems, or by the loader's own installer.

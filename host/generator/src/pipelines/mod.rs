@@ -47,8 +47,9 @@ pub trait Pipeline: Debug {
         Content::default()
     }
 
-    /// Pipeline whose solved packages its stages know: its own, or that of the system whose kernel it takes.
-    fn packages_of(&self) -> &str {
+    /// Pipeline with the system that its stages work on, by whose packages and commits they know it: itself, or one
+    /// before it.
+    fn system(&self) -> &str {
         self.name()
     }
 

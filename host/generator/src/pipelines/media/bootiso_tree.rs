@@ -37,7 +37,7 @@ impl Pipeline for BootIsoTree {
         "bootiso-tree"
     }
 
-    fn packages_of(&self) -> &str {
+    fn system(&self) -> &str {
         &self.system
     }
 

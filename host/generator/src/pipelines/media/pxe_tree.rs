@@ -88,7 +88,7 @@ impl Pipeline for PxeTree {
         Self::NAME
     }
 
-    fn packages_of(&self) -> &str {
+    fn system(&self) -> &str {
         SYSTEM
     }
 

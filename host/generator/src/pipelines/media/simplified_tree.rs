@@ -31,7 +31,7 @@ impl Pipeline for SimplifiedTree {
         "bootiso-tree"
     }
 
-    fn packages_of(&self) -> &str {
+    fn system(&self) -> &str {
         SYSTEM
     }
 
