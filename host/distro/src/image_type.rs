@@ -35,6 +35,8 @@ pub enum Kind {
     OstreeSimplifiedInstaller,
     /// Kernel, initrd and root for a boot over the network.
     PxeTar,
+    /// A disk on which a bootable container is installed, in all formats.
+    BootcDisk,
     /// A medium with an installer made of packages that installs the bootable container it carries.
     BootcPackageInstaller,
     /// A medium with a bootable container that is an installer, and installs another one.

@@ -1,8 +1,8 @@
 //! Which pipelines make a kind of image.
 use crate::GeneratorError;
 use crate::disk::TableRequest;
-use crate::pipelines::Pipeline;
 use crate::pipelines::archive::TreeArchive;
+use crate::pipelines::bootc::{self, BootcImage};
 use crate::pipelines::container::Container;
 use crate::pipelines::formats::{self, Artifact, Step};
 use crate::pipelines::image::{self, Image};
@@ -10,6 +10,7 @@ use crate::pipelines::media::{self, BootcMedia, Installer, PxeTree};
 use crate::pipelines::os::Os;
 use crate::pipelines::ostree::references::{self, NewCommit};
 use crate::pipelines::ostree::{ContainerTree, Deployment, OstreeCommit, OstreeEncapsulate};
+use crate::pipelines::{BuildRoot, Pipeline};
 use crate::random::Random;
 use crate::request::Request;
 use osbuild_wasm_blueprint::model;
@@ -37,6 +38,7 @@ pub fn pipelines<'a>(request: Request<'a>) -> Result<Pipelines<'a>, GeneratorErr
         | Kind::NetworkInstaller
         | Kind::LiveInstaller => installer(request, &mut random),
         Kind::PxeTar => network_boot(request),
+        Kind::BootcDisk => bootc_disk(request, &mut random),
         Kind::BootcPackageInstaller | Kind::BootcInstaller | Kind::BootcLive => {
             bootc_medium(request, &mut random)
         }
@@ -218,13 +220,43 @@ fn bootc_medium<'a>(
     request: Request<'a>,
     random: &mut Random,
 ) -> Result<Pipelines<'a>, GeneratorError> {
-    let info = request.bootc.ok_or_else(|| {
-        GeneratorError::Request(format!(
-            "image type {:?} is made of a bootable container, and none is given",
-            request.image_type.name
-        ))
-    })?;
-    BootcMedia::of(request, info)?.pipelines(random)
+    let info = bootc::container(&request)?;
+    let mut pipelines = match request.image_type.kind {
+        // Its installer, and so its build root, are made of packages.
+        Kind::BootcPackageInstaller => Vec::new(),
+        _ => bootc::build_trees(&request)?,
+    };
+    pipelines.extend(BootcMedia::of(request, info)?.pipelines(random)?);
+    Ok(pipelines)
+}
+
+/// A bootable container on a disk, in all formats: which of them comes out is what the type exports.
+fn bootc_disk<'a>(
+    request: Request<'a>,
+    random: &mut Random,
+) -> Result<Pipelines<'a>, GeneratorError> {
+    let info = bootc::container(&request)?;
+    let filename = request.image_type.filename.as_str();
+    let stem = filename.split_once('.').map_or(filename, |(stem, _)| stem);
+    let file = |ending: &str| format!("{stem}.{ending}");
+    let image = BootcImage::new(request, info, file("raw"), random)?;
+    let disk = Artifact::new(image.name(), file("raw"));
+    let config = &request.image_type.disk_config;
+    let platform = &request.image_type.platform;
+    let qcow2 = Step::qcow2(&disk, &file("qcow2"), &platform.qcow2_compat);
+    let vmdk = Step::vmdk(&disk, &file("vmdk"));
+    let vpc = Step::vpc(&disk, &file("vhd"), config.vpc_force_size);
+    let ovf = Step::ovf(&vmdk.result, config);
+    let ova = Step::ova(&ovf.result, &file("ova"));
+    let mut pipelines = bootc::build_trees(&request)?;
+    pipelines.push(Box::new(image));
+    for mut step in [qcow2, vmdk, vpc, ovf, ova] {
+        // A container need not bring the programs for these: those of the machine do it.
+        step.build_root = BuildRoot::Machine;
+        pipelines.push(Box::new(step));
+    }
+    pipelines.push(Box::new(Step::gce("gce", &disk, "image.tar.gz")));
+    Ok(pipelines)
 }
 
 /// The partitions of the disk that is asked for.

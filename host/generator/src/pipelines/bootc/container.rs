@@ -2,7 +2,6 @@
 use crate::GeneratorError;
 use crate::content::{Container, ContainerRequest, ResolvedContent};
 use crate::request::Options;
-use serde_json::{Value, json};
 
 /// Whether containers come from their registries, not from the storage of this machine.
 pub fn is_remote(options: &Options) -> bool {
@@ -37,17 +36,4 @@ pub fn resolved<'a>(
             pipeline: pipeline.into(),
             missing: "the container".into(),
         })
-}
-
-/// The container as input of a stage.
-pub fn input(container: &Container) -> Value {
-    let kind = match container.local {
-        true => "containers-storage",
-        false => "containers",
-    };
-    json!({
-        "type": format!("org.osbuild.{kind}"),
-        "origin": "org.osbuild.source",
-        "references": {&container.image_id: {"name": container.local_name}},
-    })
 }

@@ -5,7 +5,7 @@ use super::{container, table};
 use crate::GeneratorError;
 use crate::content::{Container, Content, ResolvedContent};
 use crate::disk;
-use crate::manifest::Stage;
+use crate::manifest::{Stage, source_container};
 use crate::pipelines::Pipeline;
 use crate::random::Random;
 use crate::request::Request;
@@ -90,7 +90,7 @@ impl<'a> BootcImage<'a> {
             options["composefs"] = true.into();
         }
         Stage::new("bootc.install-to-filesystem", options)
-            .input("images", container::input(container))
+            .input("images", source_container(container))
     }
 
     fn mount_configuration(&self) -> MountConfiguration {

@@ -3,7 +3,7 @@ use super::container;
 use super::info::ContainerInfo;
 use crate::GeneratorError;
 use crate::content::{Content, ResolvedContent};
-use crate::manifest::{Stage, pipeline_tree};
+use crate::manifest::{Stage, pipeline_tree, source_container};
 use crate::pipelines::{BuildRoot, Pipeline};
 use crate::sources::Sources;
 use serde_json::{Value, json};
@@ -122,7 +122,7 @@ impl Pipeline for BootcTree<'_> {
         let found = container::resolved(self.name, resolved)?;
         sources.add_container(found);
         let deploy = Stage::new("container-deploy", json!({"remove-signatures": true}));
-        let mut stages = vec![deploy.input("images", container::input(found))];
+        let mut stages = vec![deploy.input("images", source_container(found))];
         stages.extend(self.installation());
         stages.push(self.selinux());
         Ok(stages)
