@@ -40,6 +40,18 @@ pub struct TypeDefinition {
     conditions: Vec<Conditional>,
 }
 
+/// Hardware and firmware.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PlatformDefinition {
+    /// What it builds on.
+    #[serde(default)]
+    base: Option<String>,
+    #[serde(default)]
+    conditions: Vec<Conditional>,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
 /// A family without its distributions and repositories.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,7 +59,7 @@ pub struct Family {
     /// Families whose parts may be used here.
     pub include: Vec<String>,
     /// Hardware and firmware, by name.
-    pub platforms: IndexMap<String, Map<String, Value>>,
+    pub platforms: IndexMap<String, PlatformDefinition>,
     /// Partition tables, by name.
     pub partition_tables: IndexMap<String, Value>,
     /// Keys of blueprints that have an effect, by the name of the list.
@@ -88,7 +100,9 @@ impl Family {
                 .get(name)
                 .ok_or_else(|| format!("there is no type {name}"))?;
             if chain.len() == MOST_BASES {
-                return Err(format!("{name}: more than {MOST_BASES} bases: do they go in a circle?"));
+                return Err(format!(
+                    "{name}: more than {MOST_BASES} bases: do they go in a circle?"
+                ));
             }
             let exists = match &found.available {
                 None => true,
@@ -104,7 +118,11 @@ impl Family {
         let mut settings = Layer::new();
         for part in chain.into_iter().rev() {
             lay(&mut settings, &part.layer)?;
-            for condition in part.conditions.iter().filter(|condition| holds(&condition.when)) {
+            for condition in part
+                .conditions
+                .iter()
+                .filter(|condition| holds(&condition.when))
+            {
                 lay(&mut settings, &condition.layer)?;
             }
         }
@@ -114,11 +132,17 @@ impl Family {
         Ok(exists.then_some(settings))
     }
 
-    /// A platform with its bases: lists go behind the base's lists, the rest over it.
+    /// A platform with its bases and conditions decided: lists go behind the lists that are there, the rest over it.
     ///
     /// # Errors
     /// It is not there, or bases go in a circle.
-    pub fn platform(&self, name: &str) -> Result<Map<String, Value>, String> {
+    pub fn platform(
+        &self,
+        name: &str,
+        distribution: (&str, &str),
+        arch: Arch,
+    ) -> Result<Map<String, Value>, String> {
+        let (distro_name, version) = distribution;
         let mut chain = Vec::new();
         let mut next = Some(name);
         while let Some(name) = next {
@@ -127,17 +151,19 @@ impl Family {
                 .get(name)
                 .ok_or_else(|| format!("there is no platform {name}"))?;
             if chain.len() == MOST_BASES {
-                return Err(format!("platform {name}: more than {MOST_BASES} bases"));
+                return Err(format!(
+                    "platform {name}: more than {MOST_BASES} bases: do they go in a circle?"
+                ));
             }
             chain.push(found);
-            next = found.get("base").and_then(Value::as_str);
+            next = found.base.as_deref();
         }
         let mut platform = Map::new();
-        for (key, value) in chain.into_iter().rev().flatten().filter(|(key, _)| *key != "base") {
-            match (platform.get_mut(key), value) {
-                (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
-                _ => {
-                    platform.insert(key.clone(), value.clone());
+        for part in chain.into_iter().rev() {
+            add(&mut platform, &part.fields);
+            for condition in &part.conditions {
+                if condition.when.holds(distro_name, version, Some(arch)) {
+                    add(&mut platform, &condition.layer);
                 }
             }
         }
@@ -155,5 +181,17 @@ impl Family {
         add(&mut self.partition_tables, other.partition_tables);
         add(&mut self.option_lists, other.option_lists);
         add(&mut self.image_types, other.image_types);
+    }
+}
+
+/// Puts lists behind lists, and the rest over what is there.
+fn add(platform: &mut Map<String, Value>, more: &Map<String, Value>) {
+    for (key, value) in more {
+        match (platform.get_mut(key), value) {
+            (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
+            _ => {
+                platform.insert(key.clone(), value.clone());
+            }
+        }
     }
 }

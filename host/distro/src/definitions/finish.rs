@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 pub struct Target<'a> {
     /// Name of the type.
     pub name: &'a str,
+    /// Name and version of the distribution.
+    pub distribution: (&'a str, &'a str),
     /// Architecture.
     pub arch: Arch,
     /// Variables of the distribution and the architecture.
@@ -23,8 +25,12 @@ pub struct Target<'a> {
 ///
 /// # Errors
 /// What the definition says wrong.
-pub fn finish(family: &Family, mut settings: Layer, target: Target<'_>) -> Result<ImageType, String> {
-    platform(family, &mut settings, target.arch)?;
+pub fn finish(
+    family: &Family,
+    mut settings: Layer,
+    target: Target<'_>,
+) -> Result<ImageType, String> {
+    platform(family, &mut settings, &target)?;
     partition_table(family, &mut settings, target.arch)?;
     if let Some(sets) = settings.shift_remove("packages") {
         settings.insert("package_sets".into(), sorted(sets));
@@ -51,12 +57,12 @@ pub fn finish(family: &Family, mut settings: Layer, target: Target<'_>) -> Resul
 /// Settings of a type that belong to its platform.
 const OF_PLATFORM: [&str; 3] = ["image_format", "qcow2_compat", "fips_menu"];
 
-fn platform(family: &Family, settings: &mut Layer, arch: Arch) -> Result<(), String> {
+fn platform(family: &Family, settings: &mut Layer, target: &Target<'_>) -> Result<(), String> {
     let platforms = settings.shift_remove("platforms").unwrap_or_default();
-    let name = platforms[arch.name()]
+    let name = platforms[target.arch.name()]
         .as_str()
         .ok_or("platforms: expected names of platforms by architecture")?;
-    let mut platform = family.platform(name)?;
+    let mut platform = family.platform(name, target.distribution, target.arch)?;
     sort(platform.get_mut("packages"));
     for key in OF_PLATFORM {
         if let Some(value) = settings.shift_remove(key) {

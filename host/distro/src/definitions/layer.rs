@@ -113,6 +113,12 @@ mod tests {
     fn a_setting_of_another_form_is_an_error() {
         let mut under = object(json!({"image_config": {"locale": "C.UTF-8"}}));
         assert!(lay(&mut under, &object(json!({"image_config": []}))).is_err());
-        assert!(lay(&mut under, &object(json!({"packages": {"os": {"include": "a"}}}))).is_err());
+        assert!(
+            lay(
+                &mut under,
+                &object(json!({"packages": {"os": {"include": "a"}}}))
+            )
+            .is_err()
+        );
     }
 }

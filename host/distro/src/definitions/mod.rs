@@ -142,7 +142,9 @@ impl Definitions {
             }
             let mut section = |name| {
                 let value = family.shift_remove(name);
-                value.unwrap_or_else(|| Value::Array(Vec::new())).to_string()
+                value
+                    .unwrap_or_else(|| Value::Array(Vec::new()))
+                    .to_string()
             };
             let stored = Stored {
                 distributions: Lazy::new(section("distributions")),
@@ -196,13 +198,16 @@ impl Definitions {
                 return Ok(found);
             }
         }
-        let known = names.into_iter().flat_map(|(name, aliases)| {
-            std::iter::once(name).chain(aliases)
-        });
+        let known = names
+            .into_iter()
+            .flat_map(|(name, aliases)| std::iter::once(name).chain(aliases));
         let elsewhere = || {
             let mut others = Arch::ALL.into_iter().filter(|other| *other != arch);
             others
-                .find(|other| self.resolve(distro, *other, name).is_ok_and(|found| found.is_some()))
+                .find(|other| {
+                    self.resolve(distro, *other, name)
+                        .is_ok_and(|found| found.is_some())
+                })
                 .map(|other| format!("--arch {other}"))
         };
         Err(DefinitionError::UnknownType {
@@ -320,6 +325,7 @@ impl Definitions {
         let variables = variables(&distribution.name, &version, distro, arch);
         let target = Target {
             name,
+            distribution: (&distribution.name, &version),
             arch,
             variables: &variables,
             iso_label: &distribution.iso_label,

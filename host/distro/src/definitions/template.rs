@@ -37,7 +37,11 @@ impl Variables {
             let known = self.0.iter().find(|(known, _)| *known == name.trim());
             let (_, value) = known.ok_or_else(|| {
                 let names: Vec<&str> = self.0.iter().map(|(name, _)| *name).collect();
-                format!("{text:?}: there is no {}; known: {}", name.trim(), names.join(", "))
+                format!(
+                    "{text:?}: there is no {}; known: {}",
+                    name.trim(),
+                    names.join(", ")
+                )
             })?;
             filled.push_str(before);
             filled.push_str(value);
@@ -54,7 +58,9 @@ impl Variables {
     pub fn fill_all(&self, value: &mut Value) -> Result<(), String> {
         match value {
             Value::String(text) if text.contains("{{") => *text = self.fill(text)?,
-            Value::Array(values) => values.iter_mut().try_for_each(|value| self.fill_all(value))?,
+            Value::Array(values) => values
+                .iter_mut()
+                .try_for_each(|value| self.fill_all(value))?,
             Value::Object(values) => values
                 .values_mut()
                 .try_for_each(|value| self.fill_all(value))?,
@@ -72,10 +78,16 @@ mod tests {
     fn a_variable_that_does_not_exist_is_an_error() {
         let variables = Variables::of("rhel", "9.4").with("arch", "x86_64");
         assert_eq!(
-            variables.fill("RHEL-{{major}}-{{ minor }}-{{arch}}").as_deref(),
+            variables
+                .fill("RHEL-{{major}}-{{ minor }}-{{arch}}")
+                .as_deref(),
             Ok("RHEL-9-4-x86_64")
         );
-        assert!(variables.fill("{{oops}}").is_err_and(|error| error.contains("there is no oops")));
+        assert!(
+            variables
+                .fill("{{oops}}")
+                .is_err_and(|error| error.contains("there is no oops"))
+        );
         assert!(variables.fill("{{major").is_err());
     }
 }

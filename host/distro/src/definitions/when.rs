@@ -38,7 +38,9 @@ impl When {
         let name = name.to_owned();
         let here = release(version, LATEST);
         let bound = |bound: &str| release(bound, 0);
-        self.distro_name.as_ref().is_none_or(|names| names.has(&name))
+        self.distro_name
+            .as_ref()
+            .is_none_or(|names| names.has(&name))
             && !self
                 .not_distro_name
                 .as_ref()
@@ -99,7 +101,8 @@ mod tests {
 
     #[test]
     fn all_parts_of_a_condition_must_hold() {
-        let both = when(serde_json::json!({"not_distro_name": ["centos"], "arch": ["x86_64", "aarch64"]}));
+        let both =
+            when(serde_json::json!({"not_distro_name": ["centos"], "arch": ["x86_64", "aarch64"]}));
         assert!(both.holds("rhel", "9.4", Some(Arch::Aarch64)));
         assert!(!both.holds("centos", "9", Some(Arch::Aarch64)));
         assert!(!both.holds("rhel", "9.4", Some(Arch::S390x)));
