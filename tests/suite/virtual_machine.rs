@@ -1,6 +1,9 @@
 //! What is refused before a virtual machine boots; `image` boots some.
-use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths};
+use osbuild_wasm_tests::program::through_shell_in_namespace;
+use osbuild_wasm_tests::{Ended, Program, Scratch, machine, manifest, paths};
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// What a machine takes beside a kernel.
 const TOOLS: [&str; 3] = ["qemu-system-x86_64", "mkfs.ext4", "modprobe"];
@@ -189,4 +192,112 @@ fn osbuild_passes_over_virtual_machines_of_pipelines_that_are_not_there() {
         .arg(paths::sample("tar.json"))
         .run()
         .expect(0);
+}
+
+/// A run whose emulator says these lines, as one would that has been taken over.
+fn run_by(scratch: &Scratch, manifest: &Path, said: &str, options: &str) -> Ended {
+    run_script(
+        scratch,
+        manifest,
+        &format!("cat <<'EOF'\n{said}EOF\n"),
+        options,
+    )
+}
+
+/// A run whose emulator is a script of sh.
+fn run_script(scratch: &Scratch, manifest: &Path, script: &str, options: &str) -> Ended {
+    let fake = scratch.write("emulator", format!("#!/bin/sh\n{script}"));
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let script = format!(
+        r#"mount --bind "{}" /usr/bin/qemu-system-x86_64 && exec "$@""#,
+        fake.display()
+    );
+    through_shell_in_namespace(
+        &script,
+        &format!("run --in-vm tree --export tree {options}"),
+    )
+    .option("--store", scratch.path("store"))
+    .option("--output-directory", scratch.path("out"))
+    .env("OSBUILD_WASM_KERNEL", scratch.path("root"))
+    .arg(manifest)
+    .run()
+}
+
+#[test]
+fn what_a_virtual_machine_says_out_of_order_is_not_believed() {
+    if !machine::offers(&[&TOOLS[..], &["unshare", "mount"]].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    kernel(&scratch);
+    let stages = json!([manifest::hostname("a"), manifest::hostname("b")]);
+    let file = scratch.json("manifest.json", &manifest::tree(stages));
+    let inspected = Program::new("inspect").arg(&file).run().expect(0).json();
+    let id = |at: usize| inspected["pipelines"][0]["stages"][at]["id"].clone();
+    let [first, second] = [id(0), id(1)];
+    let started = |id: &Value| json!({ "started": id });
+    let done = |id: &Value, success: bool| {
+        let duration = json!({ "secs": 0, "nanos": 0 });
+        json!({ "finished": { "id": id, "success": success, "output": "", "error": null, "metadata": null, "duration": duration } })
+    };
+    let log = |id: &Value, text: &str| json!({ "log": { "id": id, "text": text } });
+    let tree = |at: usize| json!({ "tree": { "position": at, "trusted": [] } });
+    let other = json!("0".repeat(64));
+    let (alive, end) = (json!("alive"), json!("done"));
+    let long = log(&first, &"x".repeat(3 << 20));
+    for messages in [
+        vec![tree(1), end.clone()],
+        vec![end.clone(), started(&first)],
+        vec![started(&second)],
+        vec![started(&other)],
+        vec![done(&first, true)],
+        vec![started(&first), started(&first)],
+        vec![started(&first), done(&second, true)],
+        vec![started(&first), done(&first, true), done(&first, true)],
+        vec![started(&first), done(&first, true), log(&first, "late")],
+        vec![started(&first), done(&first, true), tree(1)],
+        vec![started(&first), done(&first, true), tree(0), tree(0)],
+        vec![started(&first), done(&first, false), started(&second)],
+        vec![started(&first), done(&first, false), tree(0)],
+        vec![started(&first), long.clone(), long],
+        vec![json!({ "unknown": 1 })],
+    ] {
+        let lines = std::iter::once(&alive).chain(&messages);
+        let said: String = lines.map(|message| format!("{message}\n")).collect();
+        let policy = "version = 1\n[[rule]]\nmodules = ['*']\ntier = 'privileged'\nlimits = { log-bytes = '1MiB' }\n";
+        let policy = scratch.write("policy.toml", policy);
+        let options = format!("--quiet --policy {}", policy.display());
+        run_by(&scratch, &file, &said, &options)
+            .expect(1)
+            .says("virtual machine of pipeline tree: ")
+            .says("nothing that its inner side would say");
+        assert!(!scratch.path("out/tree").exists(), "{said}");
+    }
+    machine::assert_nothing_left(scratch.root());
+}
+
+#[test]
+fn an_emulator_that_was_taken_over_shows_no_file_and_fills_no_memory() {
+    if !machine::offers(&[&TOOLS[..], &["unshare", "mount"]].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    kernel(&scratch);
+    let secret = scratch.write("secret", "of this machine");
+    let file = scratch.json(
+        "manifest.json",
+        &manifest::tree(json!([manifest::hostname("a")])),
+    );
+    let console = "/run/osbuild/vm/files/console";
+    let link = format!("ln -sf {} {console}\n", secret.display());
+    let pipe = format!("rm {console}; mkfifo {console}\n");
+    let long = format!("truncate -s 1T {console}; echo the end >>{console}\n");
+    for (script, said) in [(link, None), (pipe, None), (long, Some("the end"))] {
+        let ended = run_script(&scratch, &file, &script, "--quiet").expect(1);
+        let ended = ended.never_says("of this machine");
+        if let Some(said) = said {
+            ended.says(said);
+        }
+    }
+    machine::assert_nothing_left(scratch.root());
 }

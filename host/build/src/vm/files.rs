@@ -18,7 +18,9 @@ use osbuild_wasm_protocol::{
     Boot, BuildRoot, Directory, FirstSteps, Grant, Granted, Place, Share, ShareMount,
 };
 use osbuild_wasm_vm::{Kernel, KernelError, RootDirectory, write_initrd};
+use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Where the helper sees the directories.
@@ -119,8 +121,8 @@ impl Files {
         const LINES: usize = 20;
         let mut said = String::new();
         for (who, file) in [("the emulator", EMULATOR_LOG), ("its console", CONSOLE)] {
-            let text = fs::read(self.at(file)).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text[text.len().saturating_sub(8192)..]);
+            let text = end_of(&self.at(file)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
             let lines = text.lines().map(str::trim_end);
             let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
             if !lines.is_empty() {
@@ -357,6 +359,20 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// The last bytes of a file that the emulator writes, or whoever took it over: it may be of any length, and something else by now.
+fn end_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    const LENGTH: u64 = 8192;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let found = file.metadata()?;
+    let mut text = Vec::new();
+    if found.is_file() {
+        file.seek(SeekFrom::Start(found.len().saturating_sub(LENGTH)))?;
+        file.take(LENGTH).read_to_end(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// Whether a stage of the pipeline reads that tree; attributes of a build root mean nothing to who runs its programs.

@@ -1,13 +1,15 @@
 //! The outer side: boots the machine, hears what it says, and takes what it made.
 use super::VirtualMachines;
+use super::course::Course;
 use super::files::Files;
-use super::message::{Finished, Message};
+use super::message::Message;
 use crate::failure::{BuildError, Result};
 use crate::leases::refused;
 use crate::pipeline::{UnfinishedTree, with_all_attributes};
 use crate::record::component;
 use crate::run::RunContext;
 use crate::user_namespace::is_root_of_machine;
+use osbuild_wasm_capability::Limits;
 use osbuild_wasm_capability::record::StageRecord;
 use osbuild_wasm_events::{Event, StageOutcome};
 use osbuild_wasm_files::{FilesError, unpack_tree};
@@ -49,12 +51,17 @@ pub(crate) fn run_stages(
         if accelerated && !can_accelerate() {
             continue;
         }
-        heard = run_machine(context, pipeline, &files, accelerated)?;
+        let log = |at| {
+            let plan = context.plan.stage(index, at);
+            plan.map_or(0, |plan| Limits::from(plan.decision.limits).output)
+        };
+        let course = Course::new(pipeline, unfinished.done, log);
+        heard = run_machine(context, (pipeline, course), &files, accelerated)?;
         if heard.spoke {
             break;
         }
     }
-    if !heard.done {
+    if !heard.done || heard.failure.is_some() {
         return Err(ended_early(context, pipeline, &files, heard));
     }
     files.remove()?;
@@ -98,7 +105,7 @@ struct Heard {
 
 fn run_machine(
     context: &RunContext<'_>,
-    pipeline: &Pipeline,
+    (pipeline, course): (&Pipeline, Course<'_>),
     files: &Files,
     accelerated: bool,
 ) -> Result<Heard> {
@@ -116,7 +123,7 @@ fn run_machine(
         // The machine has the only other end of the pipe when the call has begun, and no process has when it is over.
         let machine = scope.spawn(move || session.call(boot, &[writer.as_fd()]));
         let first = FIRST_WORD[usize::from(!accelerated)];
-        heard.listen(context, pipeline, reader, session, first);
+        heard.listen(context, (pipeline, course), reader, session, first);
         machine.join()
     });
     let lost = |_| {
@@ -144,7 +151,7 @@ impl Heard {
     fn listen(
         &mut self,
         context: &RunContext<'_>,
-        pipeline: &Pipeline,
+        (pipeline, mut course): (&Pipeline, Course<'_>),
         mut reader: PipeReader,
         session: &Session,
         first: Duration,
@@ -164,7 +171,7 @@ impl Heard {
                 Ok(0) | Err(_) => return,
                 Ok(count) => count,
             };
-            if !self.hear(context, pipeline, &buffer[..count]) {
+            if !self.hear(context, (pipeline, &mut course), &buffer[..count]) {
                 session.cancel();
                 return;
             }
@@ -172,15 +179,21 @@ impl Heard {
     }
 
     /// False when it is nonsense.
-    fn hear(&mut self, context: &RunContext<'_>, pipeline: &Pipeline, bytes: &[u8]) -> bool {
+    fn hear(
+        &mut self,
+        context: &RunContext<'_>,
+        (pipeline, course): (&Pipeline, &mut Course<'_>),
+        bytes: &[u8],
+    ) -> bool {
         self.line.extend_from_slice(bytes);
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
-            let understood = serde_json::from_slice(&line)
-                .ok()
-                .and_then(|message| self.heed(context, pipeline, message));
+            let understood = serde_json::from_slice(&line).ok().and_then(|message| {
+                let stage = course.follow(&message)?;
+                self.heed(context, (pipeline, stage), message)
+            });
             if understood.is_none() {
-                self.failure = Some("what it says is no message of its inner side".into());
+                self.failure = Some("what it says is nothing that its inner side would say".into());
                 return false;
             }
             if !self.spoke {
@@ -195,26 +208,25 @@ impl Heard {
         self.line.len() <= LINE
     }
 
-    /// None for what no inner side says of this pipeline.
+    /// Keeps and tells a message, which may be of a stage. None for what no inner side says of this pipeline.
     fn heed(
         &mut self,
         context: &RunContext<'_>,
-        pipeline: &Pipeline,
+        (pipeline, stage): (&Pipeline, Option<&Stage>),
         message: Message,
     ) -> Option<()> {
         let name = || pipeline.name.clone();
-        let module = |id: &str| Some(stage(pipeline, id)?.requested_module().to_owned());
         match message {
             Message::Alive => {}
             Message::Started(id) => context.tell(&Event::StageStarted {
                 pipeline: name(),
-                module: module(&id)?,
-                options: stage(pipeline, &id)?.requested_options().clone(),
+                module: stage?.requested_module().to_owned(),
+                options: stage?.requested_options().clone(),
                 id,
             }),
             Message::Log { id, text } => context.tell(&Event::StageLog {
                 pipeline: name(),
-                module: module(&id)?,
+                module: stage?.requested_module().to_owned(),
                 id,
                 text,
             }),
@@ -223,15 +235,19 @@ impl Heard {
                 origin,
                 text,
             }),
-            Message::Record { stage, tried } => {
-                let record = StageRecord { tried, ..*stage };
+            Message::Record {
+                stage: record,
+                tried,
+            } => {
+                let record = StageRecord { tried, ..*record };
                 self.record(context, pipeline, record)?;
             }
-            Message::Finished(finished) => self.finish(context, pipeline, finished)?,
-            Message::Tree(tree) => {
-                pipeline.stages.get(tree.position)?;
-                self.trees.insert(tree.position, tree.trusted);
+            Message::Finished(finished) => {
+                let outcome = finished.outcome(&pipeline.name, stage?.requested_module());
+                context.tell(&Event::StageFinished(outcome.clone()));
+                self.outcomes.push(outcome);
             }
+            Message::Tree(tree) => _ = self.trees.insert(tree.position, tree.trusted),
             Message::Done => self.done = true,
             Message::Failed(reason) => self.failure = Some(reason),
         }
@@ -245,35 +261,16 @@ impl Heard {
         pipeline: &Pipeline,
         mut record: StageRecord,
     ) -> Option<()> {
-        let position = pipeline
-            .stages
-            .iter()
-            .position(|stage| stage.id == record.id)?;
+        let mut stages = pipeline.stages.iter();
+        let position = stages.position(|stage| stage.id == record.id)?;
         let index = context.manifest().find_id(pipeline.id.as_deref()?)?;
         let ran = context.plan.stage(index, position).ok()?.module;
-        record.module = stage(pipeline, &record.id)?.requested_module().to_owned();
+        record.module = pipeline.stages[position].requested_module().to_owned();
         record.component = record.component.map(|_| component(ran));
         let records = context.settings.records.as_ref()?;
         records.add(&pipeline.name, record, self.began);
         Some(())
     }
-
-    fn finish(
-        &mut self,
-        context: &RunContext<'_>,
-        pipeline: &Pipeline,
-        finished: Finished,
-    ) -> Option<()> {
-        let module = stage(pipeline, finished.id())?.requested_module();
-        let outcome = finished.outcome(&pipeline.name, module);
-        context.tell(&Event::StageFinished(outcome.clone()));
-        self.outcomes.push(outcome);
-        Some(())
-    }
-}
-
-fn stage<'a>(pipeline: &'a Pipeline, id: &str) -> Option<&'a Stage> {
-    pipeline.stages.iter().find(|stage| stage.id == id)
 }
 
 /// Why a machine is off before its work was done.

@@ -71,6 +71,10 @@ impl Finished {
         &self.id
     }
 
+    pub(super) fn success(&self) -> bool {
+        self.success
+    }
+
     pub(super) fn outcome(self, pipeline: &str, module: &str) -> StageOutcome {
         let error = self.error.map(|(kind, message, details)| StageError {
             kind,

@@ -4,6 +4,7 @@
 //! In it this very program makes the same plan of the same manifest and runs the stages of one pipeline on a disk of the machine's own
 //! ([`guest`]); what happens comes out as [`message`]s, finished trees as directories ([`host`]). What is asked for and what came of it
 //! is the same as without the machine.
+mod course;
 mod files;
 mod guest;
 mod host;

@@ -55,6 +55,8 @@ pub(super) fn client() -> Result<Client> {
             .user_agent(concat!("osbuild-wasm/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(PATIENCE)
             .read_timeout(PATIENCE)
+            // What is in a URL is nothing to the server that another one leads to.
+            .referer(false)
             .redirect(Policy::custom(follow))
     };
     // A machine without any certificate authority: what needs none shall work there.
