@@ -230,10 +230,42 @@ fn no_file_that_a_manifest_names_lies_behind_a_link_where_links_are_refused() {
     }
 }
 
+#[test]
+fn no_mount_is_seen_behind_a_link_where_links_are_refused() {
+    if !machine::offers(&["mkfs.ext4"]) {
+        return;
+    }
+    let device =
+        json!({ "device": { "type": "org.osbuild.loopback", "options": { "filename": "disk" } } });
+    for (links, target, code) in [
+        ("follow", "www", 0),
+        ("refuse", "www", 1),
+        ("refuse", "srv", 0),
+    ] {
+        let mut stages = stages();
+        stages.push(manifest::stage(
+            "org.osbuild.truncate",
+            json!({ "filename": "disk", "size": "16M" }),
+        ));
+        stages.push(json!({ "type": "org.osbuild.mkfs.ext4", "devices": device,
+            "options": { "uuid": "11111111-2222-3333-4444-555555555555" } }));
+        let mounts = json!([
+            { "name": "root", "type": "org.osbuild.ext4", "source": "device", "target": "/" },
+            { "name": "bound", "type": "org.osbuild.bind", "target": format!("tree:///{target}"), "options": { "source": "mount:///" } },
+        ]);
+        stages.push(json!({ "type": "org.osbuild.mkdir", "devices": device, "mounts": mounts,
+            "options": { "paths": [{ "path": format!("tree:///{target}/inside").replace("www", "srv") }] } }));
+        let pipelines = json!([{ "name": "tree", "stages": stages }]);
+        let ended = build(pipelines, "tree", links).expect(code);
+        assert_eq!(ended.all().contains(REFUSED), code == 1, "{target}");
+    }
+}
+
 fn build(pipelines: Value, export: &str, links: &str) -> Ended {
     let scratch = Scratch::new();
-    let policy =
-        format!("version = 1\n[[rule]]\nmodules = ['*']\ntier = 'privileged'\nlinks = '{links}'\n");
+    let policy = format!(
+        "version = 1\n[[rule]]\nmodules = ['*']\ntier = 'privileged'\nprograms = ['mkfs.ext4']\nlinks = '{links}'\n"
+    );
     Program::new("run --devices=none --export")
         .arg(export)
         .arg(scratch.json(

@@ -1,18 +1,36 @@
 //! `org.osbuild.bind`: a part of the mounts, seen in the tree.
 use super::{below, place, text};
 use crate::failure::{BuildError, Result};
+use crate::inputs::open_in_tree;
 use crate::leases::refused;
-use crate::sandbox::{MOUNTS, TREE};
+use crate::sandbox::{MOUNTS, Sandbox, TREE};
+use osbuild_wasm_capability::policy::Links;
 use osbuild_wasm_manifest::model::Mount;
 use osbuild_wasm_protocol::{BindMount, Session};
+use rustix::fs::OFlags;
+use std::path::Path;
 
 /// Binds it.
-pub(super) fn mount(mount: &Mount, session: &Session) -> Result<()> {
+pub(super) fn mount(mount: &Mount, session: &Session, sandbox: &Sandbox) -> Result<()> {
     let bind = bind(mount)?;
+    if sandbox.links == Links::Refuse {
+        refuse_link(&bind, sandbox).map_err(|error| {
+            let reason = format!("`target` {}: {error}", bind.target);
+            BuildError::manifest(place(mount), reason)
+        })?;
+    }
     session
         .call(bind, &[])
         .map(drop)
         .map_err(refused(&place(mount)))
+}
+
+/// Refuses a target that leads through a link; the helper, which opens it, follows links within the tree.
+fn refuse_link(bind: &BindMount, sandbox: &Sandbox) -> std::io::Result<()> {
+    let path = bind.target.strip_prefix(TREE).unwrap_or(&bind.target);
+    let path = Path::new(".").join(path.trim_start_matches('/'));
+    let tree = sandbox.tree()?;
+    open_in_tree(&tree, &path.to_string_lossy(), OFlags::PATH, Links::Refuse).map(drop)
 }
 
 /// Everything behind the scheme is the path, whether or not it begins with a slash.

@@ -78,7 +78,7 @@ pub(crate) fn mount(
         "org.osbuild.noop" => (None, Some(noop(mount, sandbox)?)),
         "org.osbuild.bind" => {
             let session = begin(Interface::Mount)?;
-            bind::mount(mount, &session)?;
+            bind::mount(mount, &session, sandbox)?;
             (Some(session), None)
         }
         "org.osbuild.ostree.deployment" => {
