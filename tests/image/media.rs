@@ -19,11 +19,12 @@ const MEDIA_TOOLS: [&str; 6] = [
     "python3",
 ];
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+const SECURE_FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.ms.fd";
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 
 fn can_run() -> bool {
     let there = machine::offers(&[&TOOLS[..], &MEDIA_TOOLS].concat());
-    for file in [FIRMWARE, STUB] {
+    for file in [FIRMWARE, SECURE_FIRMWARE, STUB] {
         assert!(
             !there || Path::new(file).exists(),
             "{file} is missing: run tools/install-packages"
@@ -104,7 +105,7 @@ fn ksvalidator() -> PathBuf {
 }
 
 #[test]
-fn an_installer_medium_boots_from_a_bios_and_from_efi() {
+fn an_installer_medium_boots_from_a_bios_and_from_efi_that_starts_only_what_is_signed() {
     if !can_run() {
         return;
     }
@@ -124,25 +125,39 @@ fn an_installer_medium_boots_from_a_bios_and_from_efi() {
         &[&medium],
         &markers,
     );
-    boots("medium, EFI", &["--efi", "--cdrom"], &[&medium], &markers);
+    // Debian's shim, its GRUB and its kernel are signed.
+    boots(
+        "medium, EFI with Secure Boot",
+        &["--secure-boot", "--cdrom"],
+        &[&medium],
+        &markers,
+    );
 }
 
-/// The sample's medium with GRUB for the BIOS too, and the image with it.
+/// The sample's medium with GRUB for the BIOS too and its root as EROFS, and the image with it.
 fn with_grub() -> [Value; 2] {
     let tree = |pipeline: &str| json!({ "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": [format!("name:{pipeline}")] });
+    let copied = ["images", "EFI", "ks.cfg"]
+        .map(|name| json!({ "from": format!("input://medium/{name}"), "to": "tree:///" }));
     let content = json!({ "name": "grub-medium", "build": "name:build", "stages": [
+        { "type": "org.osbuild.mkdir", "options": { "paths": [{ "path": "/LiveOS" }] } },
         {
             "type": "org.osbuild.copy",
-            "options": { "paths": [{ "from": "input://medium/", "to": "tree:///" }] },
+            "options": { "paths": copied },
             "inputs": { "medium": tree("medium") },
+        },
+        {
+            "type": "org.osbuild.erofs",
+            "options": { "filename": "LiveOS/rootfs.img", "exclude_paths": ["boot/.*"], "compression": { "method": "lz4" } },
+            "inputs": { "tree": tree("system") },
         },
         {
             "type": "org.osbuild.grub2.iso.legacy",
             "options": {
                 "product": { "name": "Demo Linux", "version": "1" },
-                "kernel": { "dir": "/images/pxeboot", "opts": ["root=live:CDLABEL=DEMO-1", "console=ttyS0,115200n8", "systemd.show_status=1"] },
+                "kernel": { "dir": "/images/pxeboot", "opts": ["root=live:CDLABEL=DEMO-1", "rd.live.image", "rd.live.overlay.overlayfs=1", "console=ttyS0,115200n8", "systemd.show_status=1"] },
                 "isolabel": "DEMO-1",
-                "config": { "timeout": 1 },
+                "config": { "timeout": 1, "default": 0 },
             },
         },
         {
@@ -170,21 +185,22 @@ fn with_grub() -> [Value; 2] {
 }
 
 #[test]
-fn a_medium_with_grub_starts_as_a_disc_and_as_a_disk() {
+fn a_medium_with_grub_starts_as_a_disc_and_as_a_disk_and_its_root_is_erofs() {
     if !can_run() {
         return;
     }
     let scratch = Scratch::new();
     build(&scratch, &with_grub(), &["grub-iso"]);
     let medium = scratch.path("out/grub-iso/grub.iso");
-    // Its initramfs, which looks for the medium then, as that of the other medium does.
-    let markers = ["dracut initqueue hook"];
-    for (name, arguments) in [
-        ("GRUB, BIOS", &["--cdrom"][..]),
-        ("GRUB, EFI", &["--efi", "--cdrom"]),
-        ("GRUB, BIOS, as a disk", &[]),
+    // Its initramfs, which looks for the medium then, as that of the other medium does; once up to the system.
+    let starts = &["dracut initqueue hook"][..];
+    let all = &["OSBUILD-WASM-BOOT-OK installer"];
+    for (name, arguments, markers) in [
+        ("GRUB, BIOS", &["--cdrom"][..], starts),
+        ("GRUB, EFI", &["--efi", "--cdrom"], starts),
+        ("GRUB, BIOS, as a disk, root is EROFS", &[], all),
     ] {
-        boots(name, arguments, &[&medium], &markers);
+        boots(name, arguments, &[&medium], markers);
     }
 }
 
@@ -219,7 +235,7 @@ fn unified() -> [Value; 2] {
 }
 
 #[test]
-fn a_unified_kernel_image_boots_from_efi() {
+fn a_unified_kernel_image_boots_from_efi_unless_it_would_have_to_be_signed() {
     if !can_run() {
         return;
     }
@@ -227,10 +243,12 @@ fn a_unified_kernel_image_boots_from_efi() {
     build(&scratch, &unified(), &["esp"]);
     // Its kernel, with its command line, starts its initramfs; that has no root to look for.
     let markers = ["medium.is=unified", "Run /init as init process", "dracut"];
+    let partition = scratch.path("out/esp/esp.img");
+    boots("unified kernel image", &["--efi"], &[&partition], &markers);
     boots(
-        "unified kernel image",
-        &["--efi"],
-        &[&scratch.path("out/esp/esp.img")],
-        &markers,
+        "unified kernel image, Secure Boot",
+        &["--secure-boot"],
+        &[&partition],
+        &["Access Denied"],
     );
 }
