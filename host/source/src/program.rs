@@ -132,7 +132,8 @@ impl Program {
                 let _ = stdin.write_all(input).await;
             }
         };
-        let ((), output, messages) = tokio::join!(write, beginning(stdout), end(stderr));
+        let (output, messages) = (read_all(stdout, beginning), read_all(stderr, end));
+        let ((), output, messages) = tokio::join!(write, output, messages);
         let status = group.0.wait().await.map_err(failed)?;
         Ok((status, output.map_err(failed)?, messages.map_err(failed)?))
     }
@@ -173,8 +174,11 @@ impl Drop for Group {
     }
 }
 
-/// Reads all, keeps the beginning.
-async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+/// Reads all, and keeps what `keep` adds to what is kept already.
+async fn read_all(
+    stream: Option<impl AsyncRead + Unpin>,
+    keep: impl Fn(&mut Vec<u8>, &[u8]),
+) -> std::io::Result<Vec<u8>> {
     let (mut kept, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
     let Some(mut stream) = stream else {
         return Ok(kept);
@@ -184,25 +188,20 @@ async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Ve
         if count == 0 {
             return Ok(kept);
         }
-        let room = KEPT.saturating_sub(kept.len());
-        kept.extend(&buffer[..count.min(room)]);
+        keep(&mut kept, &buffer[..count]);
     }
 }
 
-/// Reads all, keeps the end.
-async fn end(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
-    let (mut kept, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
-    let Some(mut stream) = stream else {
-        return Ok(kept);
-    };
-    loop {
-        let count = stream.read(&mut buffer).await?;
-        if count == 0 {
-            return Ok(kept);
-        }
-        kept.extend(&buffer[..count]);
-        kept.drain(..kept.len().saturating_sub(SHOWN * 4));
-    }
+/// Keeps the beginning.
+fn beginning(kept: &mut Vec<u8>, more: &[u8]) {
+    let room = KEPT.saturating_sub(kept.len());
+    kept.extend(&more[..more.len().min(room)]);
+}
+
+/// Keeps the end.
+fn end(kept: &mut Vec<u8>, more: &[u8]) {
+    kept.extend(more);
+    kept.drain(..kept.len().saturating_sub(SHOWN * 4));
 }
 
 /// The end of messages as one line.
