@@ -5,7 +5,7 @@ use crate::run::RunContext;
 use crate::sandbox::TREE;
 use crate::user_namespace::is_root_of_machine;
 use osbuild_wasm_files::dirs::{open_root, proc_path};
-use osbuild_wasm_files::{attributes_of, name_to_text};
+use osbuild_wasm_files::{CopyOptions, attributes_of, name_to_text};
 use osbuild_wasm_protocol::{
     Bytes, Directory, Failure, Grant, Granted, Interface, Place, Session, Trusted, TrustedValue,
     XattrValue,
@@ -32,8 +32,17 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// Has files copied with all their attributes.
+    pub(crate) fn copying<T>(&self, copy: impl FnOnce(CopyOptions<'_>) -> T) -> T {
+        let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| self.set(file, name, value);
+        copy(CopyOptions {
+            set_xattr: Some(&set),
+            ..CopyOptions::default()
+        })
+    }
+
     /// Sets an attribute of an open file of the store.
-    pub(crate) fn set(&self, file: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> io::Result<()> {
+    fn set(&self, file: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> io::Result<()> {
         let value = XattrValue {
             path: TREE.to_owned(),
             name: name_to_text(name.as_bytes()),

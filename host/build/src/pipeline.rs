@@ -11,9 +11,7 @@ use osbuild_wasm_manifest::json::Object as Metadata;
 use osbuild_wasm_manifest::model::Pipeline;
 use osbuild_wasm_protocol::TrustedValue;
 use osbuild_wasm_store::{CommitFrom, Details, Object, Scratch, refuse_losses};
-use rustix::fd::BorrowedFd;
 use serde_json::{Map, Value};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -149,12 +147,7 @@ pub(crate) fn with_all_attributes(
     make: impl FnOnce(CopyOptions<'_>) -> std::result::Result<CopyReport, FilesError>,
 ) -> Result<()> {
     let attributes = Attributes::new(context);
-    let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
-    let options = CopyOptions {
-        set_xattr: Some(&set),
-        ..CopyOptions::default()
-    };
-    refuse_losses(named, make(options)?)?;
+    refuse_losses(named, attributes.copying(make)?)?;
     attributes.give(to, trusted)
 }
 
@@ -165,17 +158,14 @@ fn keep(
     unfinished: &UnfinishedTree,
 ) -> Result<()> {
     let attributes = Attributes::new(context);
-    let set = |file: BorrowedFd<'_>, name: &OsStr, value: &[u8]| attributes.set(file, name, value);
-    let options = CopyOptions {
-        set_xattr: Some(&set),
-        ..CopyOptions::default()
-    };
     let complete = |copy: &Path| {
         let carried = attributes.carry(&unfinished.tree, copy);
         carried.map_err(|error| std::io::Error::other(error.to_string()))
     };
-    let from = CommitFrom::Copy(&unfinished.tree, options, &complete);
-    commit(context, place, from, unfinished.details.clone()).map(drop)
+    attributes.copying(|options| {
+        let from = CommitFrom::Copy(&unfinished.tree, options, &complete);
+        commit(context, place, from, unfinished.details.clone()).map(drop)
+    })
 }
 
 /// Runs the stages of a pipeline on its tree; false when one failed. `keep` is called with the tree after those whose result is to be
