@@ -6,6 +6,7 @@ use crate::document::{self, runner_of_host};
 use crate::print::{say, say_json, tell};
 use crate::style::{Style, colour};
 use clap::Args;
+use osbuild_wasm_manifest::catalogue::Catalogue;
 use osbuild_wasm_manifest::load::{LoadOptions, load};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_manifest::problem::{render_path, validation_json};
@@ -29,6 +30,13 @@ Exit status: 0 valid, 2 not.";
 pub(crate) struct ValidateArguments {
     /// The manifest; `-` reads standard input
     manifest: PathBuf,
+    #[command(flatten)]
+    checking: Checking,
+}
+
+/// How a document is checked.
+#[derive(Debug, Args)]
+pub(crate) struct Checking {
     /// Print the errors as JSON
     #[arg(long)]
     json: bool,
@@ -37,17 +45,28 @@ pub(crate) struct ValidateArguments {
     libdir: Option<PathBuf>,
 }
 
-impl Command for ValidateArguments {
-    fn style(&self) -> Style {
+impl Checking {
+    pub(crate) fn style(&self) -> Style {
         Style::own(self.json)
     }
 
-    fn run(self) -> Result {
+    /// The schemas that count.
+    pub(crate) fn catalogue(&self) -> Result<Catalogue> {
         let registry = registry(self.libdir.as_ref())?;
-        let catalogue = catalogue(&registry, self.libdir.as_deref());
+        Ok(catalogue(&registry, self.libdir.as_deref()))
+    }
+}
+
+impl Command for ValidateArguments {
+    fn style(&self) -> Style {
+        self.checking.style()
+    }
+
+    fn run(self) -> Result {
+        let catalogue = self.checking.catalogue()?;
         let document = document::read(&self.manifest)?;
         document::check(&document, &catalogue)?;
-        if self.json {
+        if self.checking.json {
             say_json(&validation_json(&[]));
         }
         let options = LoadOptions {
@@ -55,7 +74,7 @@ impl Command for ValidateArguments {
         };
         let loaded = load(&document.value, &options);
         if let Ok(manifest) = &loaded
-            && !self.json
+            && !self.checking.json
         {
             say(&valid(manifest));
         }

@@ -2,7 +2,7 @@
 use super::module_kind;
 use crate::command_error::{Exit, Result};
 use crate::commands::Command;
-use crate::components::{catalogue, registry};
+use crate::commands::validate::Checking;
 use crate::document;
 use crate::style::Style;
 use clap::Args;
@@ -24,27 +24,22 @@ pub(crate) struct ValidateArguments {
     /// Kind of the module
     #[arg(long, default_value = "stage", value_parser = ["stage", "assembler", "source", "input", "device", "mount"])]
     kind: String,
-    /// Print the errors as JSON
-    #[arg(long)]
-    json: bool,
-    /// Directory with plugins (`*.wasm`)
-    #[arg(short, long, value_name = "DIR")]
-    libdir: Option<PathBuf>,
+    #[command(flatten)]
+    checking: Checking,
 }
 
 impl Command for ValidateArguments {
     fn style(&self) -> Style {
-        Style::own(self.json)
+        self.checking.style()
     }
 
     fn run(self) -> Result {
-        let registry = registry(self.libdir.as_ref())?;
         let document = document::read(&self.args)?;
         let version = match self.schema_version.as_str() {
             "1" => Version::V1,
             _ => Version::V2,
         };
-        let catalogue = catalogue(&registry, self.libdir.as_deref());
+        let catalogue = self.checking.catalogue()?;
         let kind = module_kind(&self.kind);
         let errors = validate_module(&catalogue, kind, &self.name, &document.value, version);
         if errors.is_empty() {
