@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use osbuild_wasm_protocol::{Bind, ErrorCode, Interface, Run, Unmount};
+use osbuild_wasm_protocol::{Bind, ErrorCode, FileSystem, Interface, Mount, Run, Unmount};
 
 use crate::command::{script, shell};
-use crate::support::{Bench, TREE, attach, can_attach, can_run, run};
+use crate::mount::{formatted, mount};
+use crate::support::{Bench, MOUNTS, TREE, can_attach, can_run, run};
 
 /// A build root that has nothing but one program under several names.
 fn busybox_root(bench: &mut Bench, applets: &[&str]) {
@@ -102,20 +103,10 @@ fn what_a_session_mounts_is_seen_by_its_tools() {
     let client = bench.client(Interface::Command);
     let (devices, mounts) = (bench.begin(&loopback), bench.begin(&mounting));
     let session = bench.begin(&client);
-    let device = devices
-        .attach(attach(&bench.disk("disk.img", 16)))
-        .unwrap()
-        .device;
-    crate::support::host("/usr/bin/env", &["mkfs.ext4", "-q", &device]);
-    let target = "/run/osbuild/mounts".to_owned();
-    let kind = osbuild_wasm_protocol::FileSystem::Ext4;
-    let mount = osbuild_wasm_protocol::Mount {
-        device,
-        partition: None,
-        target,
-        kind,
-        read_only: false,
-        options: Vec::new(),
+    let device = formatted(&devices, &bench.disk("disk.img", 16));
+    let mount = Mount {
+        target: MOUNTS.to_owned(),
+        ..mount(&device, FileSystem::Ext4)
     };
     let mounted = mounts.call(mount, &[]).unwrap();
     assert_eq!(

@@ -38,7 +38,7 @@ fn disk_image(bench: &Bench) -> String {
     path
 }
 
-fn image(device: &str) -> MountImage {
+pub fn image(device: &str) -> MountImage {
     MountImage {
         device: device.into(),
         target: format!("{MOUNTS}/image"),

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use osbuild_wasm_protocol::{Charter, Client, ErrorCode, FileSystem, Interface, Mount, Request};
 
+use crate::mount::{formatted, mount};
 use crate::support::{
-    Bench, HELPER, MOUNTS, attach, can_attach, can_run, eventually, host, loops_below, run,
+    Bench, HELPER, MOUNTS, attach, can_attach, can_run, eventually, loops_below, run,
 };
 
 fn mounted(bench: &Bench) -> bool {
@@ -29,28 +30,11 @@ fn a_dropped_session_releases_what_it_holds() {
         bench.client(Interface::Mount),
     );
     let (devices, mounts) = (bench.begin(&loopback), bench.begin(&mounting));
-    let device = devices
-        .attach(attach(&bench.disk("disk.img", 16)))
-        .unwrap()
-        .device;
-    host("/usr/bin/env", &["mkfs.ext4", "-q", &device]);
+    let device = formatted(&devices, &bench.disk("disk.img", 16));
     for target in ["a", "a/b"] {
         let target = format!("{MOUNTS}/{target}");
-        let options = Vec::new();
-        let kind = FileSystem::Ext4;
-        mounts
-            .call(
-                Mount {
-                    device: device.clone(),
-                    partition: None,
-                    target,
-                    kind,
-                    read_only: false,
-                    options,
-                },
-                &[],
-            )
-            .unwrap();
+        let mount = mount(&device, FileSystem::Ext4);
+        mounts.call(Mount { target, ..mount }, &[]).unwrap();
     }
     assert!(mounted(&bench));
     drop(mounts);
@@ -160,23 +144,8 @@ fn mounts_end_with_the_run_even_when_all_is_killed() {
                 bench.client(Interface::Mount),
             );
             let (devices, mounts) = (bench.begin(&loopback), bench.begin(&mounting));
-            let device = devices.attach(attach(&disk)).unwrap().device;
-            host("/usr/bin/env", &["mkfs.ext4", "-q", &device]);
-            let target = format!("{MOUNTS}/a");
-            let kind = FileSystem::Ext4;
-            mounts
-                .call(
-                    Mount {
-                        device,
-                        partition: None,
-                        target,
-                        kind,
-                        read_only: false,
-                        options: Vec::new(),
-                    },
-                    &[],
-                )
-                .unwrap();
+            let device = formatted(&devices, &disk);
+            mounts.call(mount(&device, FileSystem::Ext4), &[]).unwrap();
             for interface in [Interface::Mount, Interface::Loopback] {
                 rustix::process::kill_process(
                     helper_of(&bench, interface),

@@ -51,14 +51,8 @@ fn only_granted_devices_are_mounted_as_images() {
     let devices = bench.begin(&loopback);
     let session = bench.begin(&ddi);
     let image = |device: &str, target: &str| MountImage {
-        device: device.into(),
         target: target.into(),
-        read_only: false,
-        grow: true,
-        check: true,
-        discard: None,
-        policy: None,
-        filter: None,
+        ..crate::ddi::image(device)
     };
     let target = format!("{MOUNTS}/image");
     let code = |image| session.call(image, &[]).unwrap_err().code;

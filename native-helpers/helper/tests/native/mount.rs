@@ -17,6 +17,13 @@ pub fn mount(device: &str, kind: FileSystem) -> Mount {
     }
 }
 
+/// A device on a file, with an empty ext4.
+pub fn formatted(devices: &Calls, file: &str) -> String {
+    let device = devices.attach(attach(file)).unwrap().device;
+    host("/usr/bin/env", &["mkfs.ext4", "-q", &device]);
+    device
+}
+
 /// Sessions for devices and mounts, in the order in which they are dropped.
 pub struct Sessions {
     pub mounts: Calls,
