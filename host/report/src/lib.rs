@@ -28,7 +28,7 @@ mod tests;
 mod text;
 pub mod trailer;
 
-pub use diagnostic::{Diagnostic, Source, failure_text};
+pub use diagnostic::{Diagnostic, Finding, Source, failure_text};
 pub use findings::{Collector, Findings};
 pub use monitor::{
     Fanout, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,

@@ -28,45 +28,45 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// The problems of the document, each with its line, the offending text underlined. `width` is that of the terminal in columns.
     pub fn problems(&self, errors: &[ValidationError], colour: Colour, width: usize) -> String {
+        let findings: Vec<_> = errors.iter().map(|error| self.finding(error)).collect();
+        self.findings(&findings, colour, width)
+    }
+
+    /// The same of findings whose places are known.
+    pub fn findings(&self, findings: &[Finding<'_>], colour: Colour, width: usize) -> String {
         let mut text = String::new();
         let mut told = BTreeSet::new();
-        for error in errors.iter().take(MAX_SHOWN) {
-            let places = self.places(error);
-            let start = places.first().map(|place| place.start);
+        for finding in findings.iter().take(MAX_SHOWN) {
+            let start = finding.places.first().map(|place| place.start);
             // osbuild tells of a mount twice, once by its index and once by its name.
-            if told.insert((start, &error.message)) {
-                text += &self.problem(error, places, colour, width);
+            if told.insert((start, &finding.message)) {
+                text += &self.render(finding, colour, width);
                 text += "\n\n";
             }
         }
-        if errors.len() > MAX_SHOWN {
-            let more = count(errors.len() - MAX_SHOWN, "more problem");
+        if findings.len() > MAX_SHOWN {
+            let more = count(findings.len() - MAX_SHOWN, "more problem");
             text += &format!("and {more}; --json lists all\n");
         }
         text.trim_end().to_owned() + "\n"
     }
 
-    fn problem(
-        &self,
-        error: &ValidationError,
-        places: Vec<Range<usize>>,
-        colour: Colour,
-        width: usize,
-    ) -> String {
-        let finding = Finding {
-            title: printable(&shortened(&error.message)).into_owned(),
-            places,
+    fn finding<'e>(&self, error: &'e ValidationError) -> Finding<'e> {
+        Finding {
+            is_warning: false,
+            message: error.message.clone(),
+            places: self.places(error),
             label: error.expected.as_deref(),
             place: Some(render_path(&error.path)).filter(|_| !error.path.is_empty()),
             hint: error.hint.as_deref(),
-        };
-        self.render(&finding, colour, width)
+        }
     }
 
     /// The syntax error of a document that is no JSON.
     pub fn syntax(&self, error: &SyntaxError, colour: Colour, width: usize) -> String {
         let finding = Finding {
-            title: format!(
+            is_warning: false,
+            message: format!(
                 "{} is not JSON: line {}, column {}: {}",
                 self.shown_name(),
                 error.line,
@@ -91,7 +91,8 @@ impl Source<'_> {
         width: usize,
     ) -> String {
         let finding = Finding {
-            title: printable(&title).into_owned(),
+            is_warning: false,
+            message: title,
             places: std::iter::once(offset..offset).collect(),
             label: Some("here"),
             place: None,
@@ -147,7 +148,12 @@ impl Source<'_> {
             place.map(|place| Level::NOTE.message(place)),
             finding.hint.map(|hint| Level::HELP.message(hint)),
         ];
-        let mut group = Group::with_title(Level::ERROR.primary_title(&finding.title));
+        let level = match finding.is_warning {
+            true => Level::WARNING,
+            false => Level::ERROR,
+        };
+        let title = printable(&shortened(&finding.message)).into_owned();
+        let mut group = Group::with_title(level.primary_title(title));
         // Offsets into text that is not UTF-8 do not fit what would be shown of it.
         if let (Some(first), true) = (finding.places.first(), text.len() == self.text.len()) {
             group = group.element(self.snippet(&text, first, finding));
@@ -188,13 +194,20 @@ impl Source<'_> {
 }
 
 /// What is shown of one problem.
-struct Finding<'a> {
-    title: String,
-    /// What to underline; the first is the point.
-    places: Vec<Range<usize>>,
-    label: Option<&'a str>,
-    place: Option<String>,
-    hint: Option<&'a str>,
+#[derive(Clone, Debug)]
+pub struct Finding<'a> {
+    /// Whether the document can be used nevertheless.
+    pub is_warning: bool,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to underline, in bytes of the text; the first is the point.
+    pub places: Vec<Range<usize>>,
+    /// What was expected, to stand beside the offending text.
+    pub label: Option<&'a str>,
+    /// The member of the document.
+    pub place: Option<String>,
+    /// What could be done about it.
+    pub hint: Option<&'a str>,
 }
 
 /// The lines around a place.

@@ -4,7 +4,7 @@ mod document;
 mod failure;
 mod hints;
 
-pub use document::Source;
+pub use document::{Finding, Source};
 pub use failure::failure_text;
 
 use crate::style::Colour;

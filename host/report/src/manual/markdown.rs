@@ -24,15 +24,20 @@ fn add(text: &mut String, entry: &Entry) {
     for paragraph in &entry.description {
         let _ = write!(text, "\n{paragraph}\n");
     }
-    if !entry.options.is_empty() {
-        text.push_str("\n| option | holds | default | |\n|---|---|---|---|\n");
-        entry.options.iter().for_each(|row| add_row(text, row));
-    }
+    add_table(text, &entry.options);
     if !entry.facts.is_empty() {
         text.push('\n');
     }
     for fact in &entry.facts {
         let _ = writeln!(text, "- {fact}");
+    }
+}
+
+/// The options as a table, if there are any.
+pub(super) fn add_table(text: &mut String, options: &[OptionRow]) {
+    if !options.is_empty() {
+        text.push_str("\n| option | holds | default | |\n|---|---|---|---|\n");
+        options.iter().for_each(|row| add_row(text, row));
     }
 }
 

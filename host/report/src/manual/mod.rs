@@ -1,9 +1,11 @@
-//! The manual of modules: what each is for, its options, what it runs. Made of the modules' documents, so that it says what holds.
+//! The manual of modules, and of documents that have a schema: what each is for, its options, what it runs. Made of the modules' documents, so that it says what holds.
+mod fields;
 mod html;
 mod markdown;
 mod options;
 mod roff;
 
+pub use fields::fields;
 pub use html::html;
 pub use markdown::markdown;
 pub use roff::roff;

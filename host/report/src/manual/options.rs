@@ -40,6 +40,16 @@ pub(super) fn of(kind: ModuleKind, document: &Value) -> Vec<OptionRow> {
     reader.rows
 }
 
+/// The members of a document, in the order of its schema.
+pub(super) fn of_schema(root: &Value) -> Vec<OptionRow> {
+    let mut reader = Reader {
+        root,
+        rows: Vec::new(),
+    };
+    reader.members(root, "", 0);
+    reader.rows
+}
+
 fn member_of(above: &str, name: &str) -> String {
     match above {
         "" => name.to_owned(),
@@ -140,6 +150,9 @@ impl<'a> Reader<'a> {
                 [one] => one.clone(),
                 several => format!("one of {}", several.join(", ")),
             };
+        }
+        if let Some(value) = schema.get("const") {
+            return value.to_string();
         }
         let kind = match schema.get("type") {
             Some(Value::String(kind)) => kind.clone(),
