@@ -73,6 +73,7 @@ const DIRECTIONS: [(&str, &[&str]); 26] = [
         &[
             "host/plugin",
             "stages-wasm/sdk-test",
+            "host/blueprint",
             "host/events",
             "host/manifest",
             "host/capability",

@@ -7,6 +7,7 @@
 
 mod attributes;
 mod bad_input;
+mod blueprints;
 mod cache;
 mod callers;
 mod capabilities;

@@ -153,6 +153,9 @@ fn toml_hint(message: &str) -> &'static str {
         message if message.contains("duplicate key") => {
             "a key may be given once in a table: put both into one, or write `[[table]]` for several of them"
         }
+        message if message.contains("leading zero") => {
+            "numbers have no zeros before them; modes are texts in quotes: \"0644\""
+        }
         message if message.contains("newline") => "one key and its value stand on a line",
         _ => {
             "texts stand in quotes, lists in `[` `]`, true and false have no quotes; tables begin with `[name]`, one of several with `[[name]]`"
@@ -161,10 +164,13 @@ fn toml_hint(message: &str) -> &'static str {
 }
 
 fn no_json(text: &str, error: &json::SyntaxError) -> Diagnostic {
-    let hint = if text.trim_start().starts_with('{') {
-        "names and texts stand in double quotes, members are separated by commas"
-    } else {
+    let here = text.get(error.offset..).unwrap_or_default();
+    let hint = if !text.trim_start().starts_with(['{', '[']) {
         "a blueprint in JSON begins with `{`; is it TOML? Then name the file .toml"
+    } else if here.starts_with(['/', '#']) {
+        "JSON has no comments; TOML has"
+    } else {
+        "names and texts stand in double quotes, members are separated by commas"
     };
     Diagnostic {
         severity: Severity::Error,

@@ -12,10 +12,14 @@ pub mod model;
 mod parse;
 pub mod pem;
 pub mod policy;
+mod position;
+pub mod report;
 mod rules;
 mod schema;
 mod shape;
 pub mod support;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use diagnostic::{Diagnostic, Severity};
@@ -23,4 +27,5 @@ pub use document::Syntax;
 pub use model::Blueprint;
 pub use osbuild_wasm_manifest::problem::{Path, PathElement};
 pub use parse::{Options, Parsed, Strictness};
+pub use position::Position;
 pub use schema::schema;

@@ -5,6 +5,7 @@ use crate::document::{Document, Syntax};
 use crate::model::Blueprint;
 use crate::policy::PathPolicies;
 use crate::rules::Rules;
+use crate::schema::schema;
 use crate::shape::Shape;
 use osbuild_wasm_manifest::problem::{Path, PathElement};
 use serde_json::Value;
@@ -65,6 +66,7 @@ impl Blueprint {
         let document = Document::parse(text, syntax).map_err(|error| vec![error])?;
         let (mut value, mut problems) = document.values();
         problems.extend(Shape::check(
+            schema(),
             &mut value,
             document.syntax(),
             options.strictness,

@@ -26,6 +26,13 @@ fn simplify(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(simplify),
         Value::Object(members) => {
             members.remove("default");
+            // The keyword that every validator knows.
+            if members
+                .get("format")
+                .is_some_and(|format| format == "uint32")
+            {
+                members.insert("maximum".to_owned(), u32::MAX.into());
+            }
             without_null_type(members);
             without_null_choice(members);
             members.values_mut().for_each(simplify);

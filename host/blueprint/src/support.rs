@@ -52,7 +52,7 @@ impl Walk<'_> {
             let rest = supported.strip_prefix(name.as_str());
             name.is_empty() || rest.is_some_and(|rest| rest.starts_with('.'))
         };
-        let has_supported = self.supported.iter().any(|supported| leads_on(&supported));
+        let has_supported = self.supported.iter().any(leads_on);
         match value {
             Value::Object(members) if has_supported => {
                 for (key, member) in members {

@@ -1,6 +1,6 @@
 //! From a blueprint to a text.
 
-use crate::model::Blueprint;
+use crate::model::{Blueprint, Size};
 use serde_json::Value;
 
 impl Blueprint {
@@ -19,7 +19,12 @@ impl Blueprint {
 
     /// The blueprint as TOML: keys in the order of the model, no indentation, arrays of tables as `[[…]]`.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_default()
+        let mut blueprint = self.clone();
+        // TOML has no size of 0, which JSON may have; as the least size it means the same as 1.
+        for filesystem in &mut blueprint.customizations.filesystem {
+            filesystem.minsize = filesystem.minsize.max(Size(1));
+        }
+        toml::to_string(&blueprint).unwrap_or_default()
     }
 }
 

@@ -7,6 +7,7 @@
 #[macro_use]
 mod print;
 
+mod blueprint_file;
 mod build_args;
 mod command_error;
 mod commands;

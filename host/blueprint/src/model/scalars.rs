@@ -130,7 +130,7 @@ pub(crate) fn integer(value: &Value) -> Result<i64, String> {
 impl fmt::Display for Size {
     /// With the largest unit that leaves a whole number.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0 % factor == 0;
+        let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0.is_multiple_of(*factor);
         match UNITS[5..].iter().rev().find(fits) {
             Some((unit, factor)) => write!(out, "{} {unit}", self.0 / factor),
             None => write!(out, "{}", self.0),

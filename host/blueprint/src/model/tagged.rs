@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 /// The member that says which keys there are.
 const TAG: &str = "type";
 
+/// A table: its type, if there is one, and the rest.
+pub(super) type Tagged = (Option<String>, Map<String, Value>);
+
 /// Takes the type from a table: the type, if there is one, and the rest.
-pub(super) fn split<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<(Option<String>, Map<String, Value>), D::Error> {
+pub(super) fn split<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tagged, D::Error> {
     let mut table = Map::deserialize(deserializer)?;
     match table.shift_remove(TAG) {
         None | Some(Value::Null) => Ok((None, table)),

@@ -38,7 +38,7 @@ impl Rules<'_> {
             let hint = if entry == mount_point {
                 "choose another directory: the system itself needs this one".to_owned()
             } else {
-                format!("nothing at or below `{entry}` can be a file system of its own")
+                format!("nothing below `{entry}` can be a file system of its own")
             };
             self.error(path, message, "not allowed", hint);
         }

@@ -91,13 +91,13 @@ pub(super) fn is_time_zone(text: &str) -> bool {
 pub(super) fn is_uuid(text: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     let parts: Vec<&str> = text.split('-').collect();
-    let is_hex = |part: &&str| part.chars().all(|digit| digit.is_ascii_hexdigit());
+    let is_hex = |part: &str| part.chars().all(|digit| digit.is_ascii_hexdigit());
     parts.len() == lengths.len()
         && parts
             .iter()
             .zip(lengths)
             .all(|(part, length)| part.len() == length)
-        && parts.iter().all(|part| is_hex(&part))
+        && parts.iter().all(|part| is_hex(part))
 }
 
 /// A URL of one of these schemes that has something after it.

@@ -81,7 +81,7 @@ impl Rules<'_> {
 
     /// A module can have one stream only.
     fn modules(&mut self) {
-        let mut names = Once::new("stream of the module");
+        let mut names = Once::new("module");
         for (index, module) in self.blueprint.enabled_modules.iter().enumerate() {
             let path = vec!["enabled_modules".into(), index.into(), "name".into()];
             names.note(self, module.name.as_str(), path);

@@ -123,7 +123,7 @@ impl<K: Ord + Clone + std::fmt::Display> Once<K> {
             Entry::Occupied(first) => {
                 let (key, first) = (first.key().clone(), dotted(first.get()));
                 let message = format!("the {} {key} is given twice, first by `{first}`", self.what);
-                let hint = format!("leave one of them out, or give one another {}", self.what);
+                let hint = "leave one of them out, or change one";
                 rules.error(path, message, "given before", hint);
             }
         }

@@ -254,7 +254,7 @@ fn is_source(text: &str) -> bool {
         let parts: Vec<&str> = text.split(':').collect();
         let is_byte =
             |part: &&str| part.len() == 2 && part.chars().all(|digit| digit.is_ascii_hexdigit());
-        parts.len() == 6 && parts.iter().all(|part| is_byte(&part))
+        parts.len() == 6 && parts.iter().all(is_byte)
     };
     match address.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) => is_prefix(32) || is_mask,

@@ -67,9 +67,11 @@ impl<'b> Rules<'b> {
     }
 
     fn owners(&mut self, place: impl Fn(&str) -> Path, owners: [&Option<Owner>; 2]) {
-        let kinds: [(&str, fn(&str) -> bool); 2] =
-            [("user", is_user_name), ("group", is_group_name)];
-        for ((key, is_name), owner) in kinds.into_iter().zip(owners) {
+        for (key, owner) in ["user", "group"].into_iter().zip(owners) {
+            let is_name = match key {
+                "user" => is_user_name,
+                _ => is_group_name,
+            };
             if let Some(Owner::Name(name)) = owner
                 && !is_name(name)
             {

@@ -1,5 +1,6 @@
 //! The subcommands, one file or directory each, and the other command lines that this program takes.
 mod audit;
+mod blueprint;
 mod compile;
 mod completions;
 mod doctor;
@@ -44,6 +45,8 @@ pub(crate) fn carry_out(command: impl Command) -> Exit {
 #[derive(Debug, ClapSubcommand)]
 pub(crate) enum Subcommand {
     Run(Box<run::RunArguments>),
+    #[command(subcommand)]
+    Blueprint(blueprint::BlueprintCommand),
     Inspect(inspect::InspectArguments),
     Validate(validate::ValidateArguments),
     Plan(plan::PlanArguments),
@@ -65,6 +68,7 @@ impl Subcommand {
     pub(crate) fn carry_out(self) -> Exit {
         match self {
             Self::Run(arguments) => carry_out(arguments.command()),
+            Self::Blueprint(command) => command.carry_out(),
             Self::Inspect(arguments) => carry_out(arguments),
             Self::Validate(arguments) => carry_out(arguments),
             Self::Plan(arguments) => carry_out(arguments),

@@ -1,0 +1,197 @@
+//! What is written is what was read, for any blueprint that the schema allows.
+
+use crate::document::Syntax;
+use crate::model::{Blueprint, Mode, Size};
+use crate::parse::Strictness;
+use crate::policy::{DIRECTORIES, FILES, MOUNT_POINTS, OSTREE_FILES, PathPolicy};
+use crate::schema;
+use crate::shape::{Field, Shape};
+use crate::support::{missing, unsupported};
+use osbuild_wasm_manifest::problem::render_path;
+use serde_json::{Map, Value, json};
+
+/// A generator of numbers that gives the same ones each time (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[usize::try_from(self.below(from.len() as u64)).unwrap()]
+    }
+
+    /// Some value that fits a field.
+    fn value(&mut self, field: Field<'_>) -> Value {
+        if let Some(choices) = field.choices() {
+            return (*self.pick(&choices)).clone();
+        }
+        if let Some(kinds) = field.kinds() {
+            let kinds: Vec<_> = kinds.collect();
+            let kind = *self.pick(&kinds);
+            let mut value = self.value(kind);
+            value["type"] = kind.kind().unwrap().into();
+            return value;
+        }
+        let kind = *self.pick(&field.types());
+        match (kind, field.format()) {
+            ("object", _) => self.table(field),
+            ("array", _) => (0..self.below(3))
+                .map(|_| self.value(field.items()))
+                .collect(),
+            ("boolean", _) => (self.below(2) == 0).into(),
+            ("integer", _) => self.below(1 << 32).into(),
+            (_, Some("size")) => format!("{} MiB", self.below(1 << 20)).into(),
+            (_, Some("mode")) => format!("{:04o}", self.below(0o1000)).into(),
+            _ => (*self.pick(&TEXTS)).into(),
+        }
+    }
+
+    fn table(&mut self, field: Field<'_>) -> Value {
+        let required = field.required();
+        // What a kind of table is called by is set where the kind is chosen.
+        let members = field.members().filter(|(_, member)| !member.has("const"));
+        let members = members.filter_map(|(name, member)| {
+            let is_there = required.contains(&name) || self.below(2) == 0;
+            is_there.then(|| (name.to_owned(), self.value(member)))
+        });
+        Value::Object(members.collect::<Map<_, _>>())
+    }
+}
+
+/// Texts that are easily written wrong.
+const TEXTS: [&str; 9] = [
+    "plain",
+    "two words",
+    "\"quotes\" and 'others'",
+    "back\\slash",
+    "several\nlines\n",
+    "\"\"\"",
+    "'''\n",
+    "ä €  \u{1f980} \u{7f}\t\u{1}",
+    "# no comment",
+];
+
+#[test]
+fn what_is_written_in_either_language_is_read_as_the_same() {
+    let mut random = Random(1);
+    for _ in 0..400 {
+        let mut value = random.value(Field::root(schema()));
+        let problems = Shape::check(schema(), &mut value, Syntax::Json, Strictness::Strict);
+        assert!(problems.is_empty(), "{problems:?}\n{value:#}");
+        let blueprint: Blueprint = serde_json::from_value(value).unwrap();
+        let written = blueprint.to_toml();
+        let read: Blueprint =
+            toml::from_str(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
+        assert_eq!(read, blueprint, "{written}");
+        let mut written: Value = serde_json::from_str(&blueprint.to_json()).unwrap();
+        let problems = Shape::check(schema(), &mut written, Syntax::Json, Strictness::Strict);
+        assert!(problems.is_empty(), "{problems:?}");
+        let read: Blueprint = serde_json::from_value(written).unwrap();
+        assert_eq!(read, blueprint);
+    }
+}
+
+#[test]
+fn sizes_are_bytes() {
+    let cases = [
+        ("1", 1),
+        (" 1.5 ", 2),
+        ("1.4", 1),
+        ("0.3 GiB", 322_122_547),
+        ("1 kB", 1000),
+        ("1KiB", 1024),
+        ("2 TB", 2_000_000_000_000),
+        ("1.5TiB", 1_649_267_441_664),
+        ("0", 0),
+    ];
+    for (text, bytes) in cases {
+        assert_eq!(Size::parse(text), Ok(Size(bytes)), "{text:?}");
+    }
+    for text in [
+        "",
+        "GiB",
+        "-1",
+        "+1",
+        "1 gib",
+        "1 PB",
+        "1 GiB x",
+        "1.",
+        ".5",
+        "1.2.3",
+        "1e3",
+        "9000000 TiB",
+    ] {
+        assert!(Size::parse(text).is_err(), "{text:?}");
+    }
+    assert_eq!(Size(5 << 30).to_string(), "5 GiB");
+    assert_eq!(Size(1_000_000).to_string(), "1000000");
+}
+
+#[test]
+fn modes_are_three_octal_digits() {
+    assert_eq!(Mode::parse("0644"), Ok(Mode(0o644)));
+    assert_eq!(Mode::parse("755"), Ok(Mode(0o755)));
+    for text in ["", "64", "4755", "00644", "0o644", "888", "rwx"] {
+        assert!(Mode::parse(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn the_longest_entry_of_a_policy_decides() {
+    let cases: [(PathPolicy, &str, bool); 14] = [
+        (MOUNT_POINTS, "/", true),
+        (MOUNT_POINTS, "/usr", true),
+        (MOUNT_POINTS, "/usr/share", false),
+        (MOUNT_POINTS, "/etcetera", true),
+        (MOUNT_POINTS, "/var/run/x", false),
+        (MOUNT_POINTS, "var", false),
+        (MOUNT_POINTS, "/var/../etc", false),
+        (DIRECTORIES, "/usr/local/share", true),
+        (DIRECTORIES, "/usr/share", false),
+        (DIRECTORIES, "/etc/fstab", true),
+        (FILES, "/etc/fstab", false),
+        (FILES, "/etc/fstab.d", true),
+        (OSTREE_FILES, "/usr/local/bin/x", true),
+        (OSTREE_FILES, "/usr/local/x", false),
+    ];
+    for (policy, path, allowed) in cases {
+        assert_eq!(policy.allows(path), allowed, "{path}");
+    }
+}
+
+#[test]
+fn what_an_image_type_does_not_take_is_found() {
+    let blueprint = json!({
+        "name": "x", "packages": [{"name": "tmux"}],
+        "customizations": {
+            "hostname": "x", "fips": false, "kernel": {"name": "kernel-debug", "append": "quiet"},
+            "user": [{"name": "ada"}], "services": {"enabled": []},
+        },
+    });
+    let blueprint = Blueprint::from_json(&blueprint.to_string())
+        .unwrap()
+        .blueprint;
+    let found = unsupported(&blueprint, &["packages", "customizations.kernel.append"]);
+    let found: Vec<String> = found.iter().map(|path| render_path(path)).collect();
+    assert_eq!(
+        found,
+        [
+            ".customizations.hostname",
+            ".customizations.kernel.name",
+            ".customizations.user",
+        ]
+    );
+    let needed = [
+        "customizations.hostname",
+        "customizations.installation_device",
+    ];
+    assert_eq!(
+        missing(&blueprint, &needed),
+        ["customizations.installation_device"]
+    );
+}

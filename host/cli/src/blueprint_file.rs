@@ -1,0 +1,88 @@
+//! Blueprints in files.
+use crate::command_error::{CommandError, Result};
+use crate::document::shown;
+use crate::style::{colour, width};
+use osbuild_wasm_blueprint::{Blueprint, Diagnostic as Problem, Options, Severity, Syntax};
+use osbuild_wasm_manifest::problem::render_path;
+use osbuild_wasm_report::{Diagnostic, Finding, Source};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// How large a blueprint may be, with the contents of files that it has in it.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The text of a blueprint, and where it came from.
+#[derive(Debug)]
+pub(crate) struct BlueprintFile {
+    /// How the user calls it.
+    pub(crate) name: String,
+    /// What was read.
+    pub(crate) text: String,
+    /// Its language.
+    pub(crate) syntax: Syntax,
+}
+
+impl BlueprintFile {
+    /// Reads a file; `-` is standard input. The language is that of its extension, else the one that it looks like.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let name = path.to_string_lossy().into_owned();
+        let text = match path.to_str() {
+            Some("-") => text_of(io::stdin().lock()),
+            _ => File::open(path).and_then(text_of),
+        };
+        let text = text.map_err(|error| {
+            let diagnostic = Diagnostic::new(format!("cannot read {}", shown(&name)));
+            CommandError::invalid(diagnostic.cause(error.to_string()))
+        })?;
+        let syntax = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Syntax::Json,
+            Some("toml") => Syntax::Toml,
+            _ if text.trim_start().starts_with('{') => Syntax::Json,
+            _ => Syntax::Toml,
+        };
+        Ok(Self { name, text, syntax })
+    }
+
+    /// Reads what it says: a blueprint unless it has errors, and all that is wrong with it.
+    pub(crate) fn parse(&self, options: Options) -> (Option<Blueprint>, Vec<Problem>) {
+        match Blueprint::parse(&self.text, self.syntax, options) {
+            Ok(parsed) => (Some(parsed.blueprint), parsed.warnings),
+            Err(problems) => (None, problems),
+        }
+    }
+
+    /// What is wrong, with the lines.
+    pub(crate) fn explain(&self, problems: &[Problem]) -> String {
+        let findings: Vec<_> = problems.iter().map(finding).collect();
+        let source = Source {
+            name: &self.name,
+            text: self.text.as_bytes(),
+        };
+        source.findings(&findings, colour(), width())
+    }
+}
+
+fn text_of(from: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        let message = format!(
+            "it is larger than {} MiB, the most a blueprint may have",
+            MAX_BYTES >> 20
+        );
+        return Err(io::Error::other(message));
+    }
+    Ok(text)
+}
+
+fn finding(problem: &Problem) -> Finding<'_> {
+    Finding {
+        is_warning: problem.severity == Severity::Warning,
+        message: problem.message.clone(),
+        places: vec![problem.span.clone()],
+        label: Some(&problem.expected),
+        place: Some(render_path(&problem.path)).filter(|_| !problem.path.is_empty()),
+        hint: Some(&problem.hint),
+    }
+}
