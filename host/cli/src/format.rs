@@ -35,6 +35,11 @@ pub(crate) fn json(document: &impl Serialize) -> String {
     serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }
 
+/// The same as YAML.
+pub(crate) fn yaml(document: &impl Serialize) -> String {
+    serde_saphyr::to_string(document).unwrap_or_default()
+}
+
 fn width() -> u16 {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(WIDTH, |(width, _)| width.0)
 }

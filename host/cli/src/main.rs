@@ -14,6 +14,7 @@ mod commands;
 mod components;
 mod document;
 mod format;
+mod image;
 mod monitor;
 mod output_file;
 mod policy_file;

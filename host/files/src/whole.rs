@@ -39,6 +39,17 @@ pub fn write_new_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> 
     create(&directory, &name, mode)?.write_all(content)
 }
 
+/// Gives the file `from` the name `to` on the same file system. What has that name already must be a file, and is replaced.
+///
+/// # Errors
+/// There is something that is no file, e.g. a directory or a device; a link of another user leads to one of the directories.
+pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, old_name) = place(from)?;
+    let (to, new_name) = place(to)?;
+    check_present(&to, &new_name)?;
+    Ok(rustix::fs::renameat(from, old_name, to, new_name)?)
+}
+
 /// Opens a file that is there to be locked, and makes it where it is missing. Its content does not count.
 ///
 /// # Errors
@@ -64,6 +75,14 @@ impl NewFile {
             unfinished,
             file,
         })
+    }
+
+    /// Another descriptor of it, for somebody who writes to it at the same time.
+    ///
+    /// # Errors
+    /// There are too many descriptors.
+    pub fn writer(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Gives it its name. A link of that name is replaced, not followed.

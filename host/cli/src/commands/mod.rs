@@ -1,13 +1,17 @@
 //! The subcommands, one file or directory each, and the other command lines that this program takes.
 mod audit;
 mod blueprint;
+mod build;
 mod compile;
 mod completions;
+mod describe;
 mod doctor;
 mod guest;
 mod inspect;
+mod list;
 mod lock;
 mod man;
+mod manifest;
 pub(crate) mod osbuild;
 mod plan;
 pub(crate) mod plugin;
@@ -44,6 +48,10 @@ pub(crate) fn carry_out(command: impl Command) -> Exit {
 
 #[derive(Debug, ClapSubcommand)]
 pub(crate) enum Subcommand {
+    Build(Box<build::BuildImageArguments>),
+    Manifest(Box<manifest::ManifestArguments>),
+    List(list::ListArguments),
+    Describe(describe::DescribeArguments),
     Run(Box<run::RunArguments>),
     #[command(subcommand)]
     Blueprint(blueprint::BlueprintCommand),
@@ -67,6 +75,10 @@ pub(crate) enum Subcommand {
 impl Subcommand {
     pub(crate) fn carry_out(self) -> Exit {
         match self {
+            Self::Build(arguments) => carry_out(*arguments),
+            Self::Manifest(arguments) => carry_out(*arguments),
+            Self::List(arguments) => carry_out(arguments),
+            Self::Describe(arguments) => carry_out(arguments),
             Self::Run(arguments) => carry_out(arguments.command()),
             Self::Blueprint(command) => command.carry_out(),
             Self::Inspect(arguments) => carry_out(arguments),

@@ -69,6 +69,7 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
         policy: None,
         locked: None,
         devices: DevicesOption::Auto,
+        log: None,
         statements: Statements::default(),
     };
     carry_out(command)

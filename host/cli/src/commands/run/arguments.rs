@@ -85,6 +85,7 @@ impl RunArguments {
             policy: self.policy,
             locked: self.locked,
             devices: self.devices,
+            log: None,
             statements: self.statements,
         }
     }

@@ -33,6 +33,7 @@ use osbuild_wasm_manifest::json::{Value, to_python};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_report::Diagnostic;
 use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wanted::Wanted;
@@ -93,6 +94,8 @@ pub(crate) struct RunCommand {
     pub(crate) locked: Option<Option<PathBuf>>,
     /// How disks come to be.
     pub(crate) devices: DevicesOption,
+    /// File that takes the log of the build.
+    pub(crate) log: Option<File>,
     /// What is written about a build that succeeded.
     pub(crate) statements: Statements,
 }

@@ -61,8 +61,12 @@ impl RunCommand {
             Arc::new(Summary::new(names)),
             Arc::new(Collector::default()),
         );
-        let observers: Vec<Arc<dyn Observer>> =
+        let mut observers: Vec<Arc<dyn Observer>> =
             vec![self.monitor()?, summary.clone(), collector.clone()];
+        if let Some(log) = &self.log {
+            let log = log.try_clone().map_err(BuildError::from)?;
+            observers.push(monitor::make(Monitor::Log, log, false));
+        }
         let settings = Settings {
             engine: engine(installed)?,
             observer: Arc::new(Fanout(observers)),

@@ -1,0 +1,341 @@
+//! What a manifest is made from, as the command line says it.
+use super::TargetArguments;
+use super::target::wrong;
+use crate::blueprint_file::BlueprintFile;
+use crate::command_error::{CommandError, Result};
+use clap::Args;
+use osbuild_wasm_blueprint::{Blueprint, Options as BlueprintOptions, Strictness};
+use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageType, PartitioningMode};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
+use osbuild_wasm_generator::checks::check;
+use osbuild_wasm_generator::content::Repository;
+use osbuild_wasm_generator::customizations::nodes::{LocalFile, LocalFiles, local_path};
+use osbuild_wasm_generator::plan::for_type;
+use osbuild_wasm_generator::request::{Facts, Options, OstreeOptions, Request, Subscription};
+use osbuild_wasm_report::Diagnostic;
+use sha2::{Digest, Sha256};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Which image is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct ImageArguments {
+    /// Image type: a name or an alias that `osbuild-wasm list` shows
+    #[arg(value_name = "TYPE")]
+    pub(crate) image_type: String,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// Blueprint (TOML or JSON): packages and customizations
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) blueprint: Option<PathBuf>,
+    /// Warn about keys of the blueprint that are not known, rather than refuse them
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    /// Number that all identifiers are drawn from; a random one when it is not given
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) seed: Option<i64>,
+    /// Size of the disk, e.g. `20 GiB`; that of the image type when it is not given
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) image_size: Option<u64>,
+    /// How the disk is divided: auto-lvm, raw, lvm, btrfs
+    #[arg(long, value_name = "MODE", value_parser = partitioning_mode)]
+    pub(crate) partitioning_mode: Option<PartitioningMode>,
+    #[command(flatten)]
+    pub(crate) ostree: OstreeArguments,
+    /// Registration of the system with Red Hat (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registrations: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) repositories: RepositoryArguments,
+}
+
+/// The commit to make, or to deploy.
+#[derive(Debug, Args)]
+pub(crate) struct OstreeArguments {
+    /// Ref of the OSTree commit; that of the image type when it is not given
+    #[arg(long, value_name = "REF")]
+    ostree_ref: Option<String>,
+    /// Ref or checksum of the commit before
+    #[arg(long, value_name = "REF")]
+    ostree_parent: Option<String>,
+    /// Repository of OSTree that the commit, or the one before, is in
+    #[arg(long, value_name = "URL")]
+    ostree_url: Option<String>,
+}
+
+/// Where packages come from.
+#[derive(Debug, Args)]
+pub(crate) struct RepositoryArguments {
+    /// Directory with repositories of distributions (DISTRO.json), which take the place of the program's own
+    #[arg(long, value_name = "DIR")]
+    repositories: Option<PathBuf>,
+    /// Repository beside the others, without a check of signatures; may be given several times
+    #[arg(long, value_name = "URL")]
+    extra_repo: Vec<String>,
+    /// Repository in place of the others, without a check of signatures; may be given several times
+    #[arg(long, value_name = "URL")]
+    force_repo: Vec<String>,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    osbuild_wasm_blueprint::model::Size::parse(text).map(|size| size.bytes())
+}
+
+fn partitioning_mode(name: &str) -> Result<PartitioningMode, String> {
+    let modes = [
+        PartitioningMode::AutoLvm,
+        PartitioningMode::Raw,
+        PartitioningMode::Lvm,
+        PartitioningMode::Btrfs,
+    ];
+    modes
+        .into_iter()
+        .find(|mode| mode.name() == name)
+        .ok_or_else(|| "there are auto-lvm, raw, lvm and btrfs".into())
+}
+
+/// All that a manifest is made from, but content of the network.
+#[derive(Debug)]
+pub(crate) struct ImageRequest {
+    pub(crate) distro: Distro,
+    pub(crate) arch: Arch,
+    pub(crate) image_type: ImageType,
+    pub(crate) blueprint: Blueprint,
+    pub(crate) options: Options,
+    pub(crate) repositories: Vec<Repository>,
+    pub(crate) local_files: LocalFiles,
+    pub(crate) seed: i64,
+}
+
+impl ImageRequest {
+    /// The request as the generator takes it.
+    pub(crate) fn as_request(&self) -> Request<'_> {
+        Request {
+            distro: &self.distro,
+            arch: self.arch,
+            image_type: &self.image_type,
+            blueprint: &self.blueprint,
+            options: &self.options,
+            repositories: &self.repositories,
+            local_files: &self.local_files,
+            bootc: None,
+            bootc_build: None,
+            seed: self.seed,
+        }
+    }
+}
+
+impl ImageArguments {
+    /// Reads and checks everything that is named; what has no effect is warned about.
+    pub(crate) fn request(&self) -> Result<ImageRequest> {
+        let definitions = self.target.definitions.load()?;
+        let file = self
+            .blueprint
+            .as_deref()
+            .map(BlueprintFile::read)
+            .transpose()?;
+        let blueprint = match &file {
+            Some(file) => file.accepted(blueprint_options(self.lenient))?,
+            None => Blueprint::default(),
+        };
+        let distro = self.target.distro(&definitions)?;
+        let arch = self.target.arch()?;
+        let image_type = definitions
+            .image_type(&distro, arch, &self.image_type)
+            .map_err(|error| CommandError::invalid(wrong(error)))?;
+        let repositories = self.repositories.load(&definitions, &distro, arch)?;
+        let request = ImageRequest {
+            repositories: for_type(&repositories, &image_type.name),
+            local_files: local_files(&blueprint, file.as_ref().map(|file| file.name.as_str()))?,
+            options: self.options()?,
+            seed: self.seed.unwrap_or_else(random_seed),
+            distro,
+            arch,
+            image_type,
+            blueprint,
+        };
+        judge(&request, file.as_ref())?;
+        Ok(request)
+    }
+
+    fn options(&self) -> Result<Options> {
+        let ostree = &self.ostree;
+        let is_ostree = ostree.ostree_ref.is_some()
+            || ostree.ostree_parent.is_some()
+            || ostree.ostree_url.is_some();
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Ok(Options {
+            size: self.image_size.unwrap_or_default(),
+            partitioning_mode: self.partitioning_mode,
+            ostree: is_ostree.then(|| OstreeOptions {
+                reference: text(&ostree.ostree_ref),
+                parent: text(&ostree.ostree_parent),
+                url: text(&ostree.ostree_url),
+                ..OstreeOptions::default()
+            }),
+            subscription: self
+                .registrations
+                .as_deref()
+                .map(subscription)
+                .transpose()?,
+            facts: Some(Facts {
+                api_type: "image-builder-cli".into(),
+            }),
+            ..Options::default()
+        })
+    }
+}
+
+/// How a blueprint is read.
+fn blueprint_options(lenient: bool) -> BlueprintOptions {
+    let strictness = if lenient {
+        Strictness::Lenient
+    } else {
+        Strictness::Strict
+    };
+    BlueprintOptions {
+        strictness,
+        ..BlueprintOptions::default()
+    }
+}
+
+/// The file of `--registrations`: `{"redhat": {"subscription": {...}}}`.
+fn subscription(path: &Path) -> Result<Subscription> {
+    let name = path.display();
+    let wrong = |cause: String| {
+        let diagnostic = Diagnostic::new(format!("cannot use the registrations {name}"));
+        CommandError::invalid(diagnostic.cause(cause))
+    };
+    let text = read_text(path, LARGEST_DOCUMENT).map_err(|error| wrong(error.to_string()))?;
+    let mut document: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let found = document
+        .pointer_mut("/redhat/subscription")
+        .map(serde_json::Value::take);
+    let found = found.ok_or_else(|| wrong("it has no member redhat.subscription".into()))?;
+    serde_json::from_value(found).map_err(|error| wrong(error.to_string()))
+}
+
+fn random_seed() -> i64 {
+    uuid::Uuid::new_v4().as_u64_pair().0.cast_signed()
+}
+
+/// Files of this machine that the blueprint names.
+fn local_files(blueprint: &Blueprint, document: Option<&str>) -> Result<LocalFiles> {
+    let mut files = LocalFiles::new();
+    let named = blueprint
+        .customizations
+        .files
+        .iter()
+        .filter_map(|file| file.uri.as_deref());
+    for uri in named.filter(|uri| !uri.is_empty()) {
+        let path = local_path(uri);
+        files.insert(
+            path.to_owned(),
+            local_file(path).map_err(|cause| {
+                let mut diagnostic =
+                    Diagnostic::new(format!("cannot include blueprint file: {path}")).cause(cause);
+                if let Some(name) = document {
+                    diagnostic = diagnostic.at(name.to_owned());
+                }
+                CommandError::invalid(diagnostic)
+            })?,
+        );
+    }
+    Ok(files)
+}
+
+fn local_file(path: &str) -> Result<LocalFile, String> {
+    let text = |error: std::io::Error| error.to_string();
+    let mut file = std::fs::File::open(path).map_err(text)?;
+    let metadata = file.metadata().map_err(text)?;
+    if !metadata.is_file() {
+        return Err(format!("{path} is not a regular file"));
+    }
+    let mut digest = Sha256::new();
+    std::io::copy(&mut file, &mut digest).map_err(text)?;
+    Ok(LocalFile {
+        checksum: format!("sha256:{}", hex::encode(digest.finalize())),
+        mode: metadata.permissions().mode() & 0o7777,
+    })
+}
+
+impl RepositoryArguments {
+    fn load(
+        &self,
+        definitions: &Definitions,
+        distro: &Distro,
+        arch: Arch,
+    ) -> Result<Vec<Repository>> {
+        let mut repositories = match (&self.force_repo[..], &self.repositories) {
+            ([], Some(directory)) => super::repositories::read(directory, distro, arch)?,
+            ([], None) => definitions
+                .repositories(distro, arch)
+                .map_err(|error| CommandError::invalid(wrong(error)))?
+                .into_iter()
+                .map(super::repositories::of_definition)
+                .collect(),
+            (forced, _) => unsigned("force-repo", forced)?,
+        };
+        repositories.extend(unsigned("extra-repo", &self.extra_repo)?);
+        Ok(repositories)
+    }
+}
+
+/// Repositories of the command line: their packages need no signature.
+fn unsigned(prefix: &str, urls: &[String]) -> Result<Vec<Repository>> {
+    let repository = |(index, url): (usize, &String)| {
+        if !url.contains("://") {
+            let diagnostic = Diagnostic::new(format!("--{prefix} {url:?} is no URL"));
+            return Err(CommandError::invalid(
+                diagnostic.hint("for a directory write file:///PATH"),
+            ));
+        }
+        let id = format!("{prefix}-{index}");
+        Ok(Repository {
+            name: id.clone(),
+            id,
+            baseurls: vec![url.clone()],
+            check_gpg: Some(false),
+            ..Repository::default()
+        })
+    };
+    urls.iter().enumerate().map(repository).collect()
+}
+
+/// Shows what the image type does not take of the request; errors end it.
+fn judge(request: &ImageRequest, file: Option<&BlueprintFile>) -> Result<()> {
+    let (warnings, errors): (Vec<_>, Vec<_>) = check(&request.as_request())
+        .into_iter()
+        .partition(|finding| finding.is_warning);
+    let prefix = format!(
+        "blueprint validation failed for image type {:?}",
+        request.image_type.name
+    );
+    let shown = |finding: &osbuild_wasm_generator::checks::Finding| {
+        let member = osbuild_wasm_manifest::problem::render_path(&finding.path);
+        let member = member.trim_start_matches('.');
+        let message = match member {
+            "" => finding.message.clone(),
+            member => format!("{member}: {}", finding.message),
+        };
+        let diagnostic = Diagnostic::new(message);
+        match file {
+            Some(file) if !member.is_empty() => diagnostic.at(file.place(&finding.path)),
+            _ => diagnostic,
+        }
+    };
+    for warning in &warnings {
+        errln!("warning: {}", shown(warning).text());
+    }
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(CommandError::all(
+            crate::command_error::Exit::Invalid,
+            errors
+                .iter()
+                .map(|error| shown(error).cause(prefix.clone()))
+                .collect(),
+        )),
+    }
+}

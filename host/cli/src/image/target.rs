@@ -1,0 +1,151 @@
+//! Distribution, architecture, definitions.
+use crate::command_error::{CommandError, Result};
+use clap::Args;
+use osbuild_wasm_distro::{Arch, DefinitionError, Definitions, Distro};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
+use osbuild_wasm_report::Diagnostic;
+use std::path::{Path, PathBuf};
+
+/// For which system an image is.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
+    /// Distribution, e.g. `fedora-43`; that of this machine when it is not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) distro: Option<String>,
+    /// Architecture, e.g. `x86_64`; that of this machine when it is not given
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(crate) arch: Option<Arch>,
+    #[command(flatten)]
+    pub(crate) definitions: DefinitionsArguments,
+}
+
+/// Which distributions and image types there are.
+#[derive(Debug, Args)]
+pub(crate) struct DefinitionsArguments {
+    /// Directory with definitions of distributions (FAMILY/*.yaml), which come before those of the program; may be given
+    /// several times
+    #[arg(long, value_name = "DIR")]
+    definitions: Vec<PathBuf>,
+}
+
+/// The architecture of that name.
+fn arch(name: &str) -> Result<Arch, String> {
+    Arch::from_name(name).ok_or_else(|| {
+        let known: Vec<_> = Arch::ALL.iter().map(|arch| arch.name()).collect();
+        format!("there are {}", known.join(", "))
+    })
+}
+
+impl TargetArguments {
+    /// The distribution.
+    pub(crate) fn distro(&self, definitions: &Definitions) -> Result<Distro> {
+        let name = match &self.distro {
+            Some(name) => name.clone(),
+            None => host_distro()?,
+        };
+        definitions
+            .distro(&name)
+            .map_err(|error| {
+                let error = wrong(error);
+                match self.distro {
+                    Some(_) => error,
+                    None => error
+                        .hint("this machine's distribution was taken; name another by --distro"),
+                }
+            })
+            .map_err(CommandError::invalid)
+    }
+
+    /// The architecture.
+    pub(crate) fn arch(&self) -> Result<Arch> {
+        let host = std::env::consts::ARCH;
+        self.arch.or_else(|| Arch::from_name(host)).ok_or_else(|| {
+            let diagnostic = Diagnostic::new(format!(
+                "images of {host}, this machine's architecture, are not known"
+            ));
+            CommandError::invalid(diagnostic.hint("name another by --arch"))
+        })
+    }
+}
+
+impl DefinitionsArguments {
+    /// The definitions of the program, and those of the directories before them.
+    pub(crate) fn load(&self) -> Result<Definitions> {
+        let mut definitions = Definitions::embedded();
+        for directory in self.definitions.iter().rev() {
+            let files = texts(directory)?;
+            let files = files
+                .iter()
+                .map(|(path, text)| (path.as_str(), text.as_str()));
+            definitions.extend(files).map_err(|error| {
+                let place = format!("definitions {}", directory.display());
+                CommandError::invalid(wrong(error).at(place))
+            })?;
+        }
+        Ok(definitions)
+    }
+}
+
+/// What is said of a name that means nothing, or of a definition that cannot be used.
+pub(crate) fn wrong(error: DefinitionError) -> Diagnostic {
+    Diagnostic::new(error.to_string())
+}
+
+/// The files of a directory of definitions by their path in it: `FAMILY/*.yaml` and `keys/*.asc`.
+fn texts(directory: &Path) -> Result<Vec<(String, String)>> {
+    let cannot = |path: &Path, error: String| {
+        let diagnostic = Diagnostic::new(format!("cannot read definitions {}", path.display()));
+        CommandError::invalid(diagnostic.cause(error))
+    };
+    let entries = |path: &Path| -> Result<Vec<PathBuf>> {
+        let listed = std::fs::read_dir(path).and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<std::io::Result<Vec<_>>>()
+        });
+        let mut listed = listed.map_err(|error| cannot(path, error.to_string()))?;
+        listed.sort();
+        Ok(listed)
+    };
+    let mut texts = Vec::new();
+    for family in entries(directory)?.into_iter().filter(|path| path.is_dir()) {
+        for file in entries(&family)? {
+            if !file
+                .extension()
+                .is_some_and(|extension| extension == "yaml" || extension == "asc")
+            {
+                continue;
+            }
+            let name = file
+                .strip_prefix(directory)
+                .unwrap_or(&file)
+                .display()
+                .to_string();
+            let text = read_text(&file, LARGEST_DOCUMENT)
+                .map_err(|error| cannot(&file, error.to_string()))?;
+            texts.push((name, text));
+        }
+    }
+    Ok(texts)
+}
+
+/// The distribution of this machine as os-release(5) names it: `ID-VERSION_ID`.
+fn host_distro() -> Result<String> {
+    let value = |text: &str, key: &str| -> Option<String> {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+        shlex::split(line)?.into_iter().next()
+    };
+    let text = ["/etc/os-release", "/usr/lib/os-release"]
+        .iter()
+        .find_map(|path| read_text(Path::new(path), LARGEST_DOCUMENT).ok())
+        .unwrap_or_default();
+    match (value(&text, "ID"), value(&text, "VERSION_ID")) {
+        (Some(id), Some(version)) => Ok(format!("{id}-{version}")),
+        _ => Err(CommandError::invalid(
+            Diagnostic::new("/etc/os-release does not say which distribution this machine has")
+                .hint("name one by --distro"),
+        )),
+    }
+}
