@@ -1,6 +1,7 @@
 //! Devices of stages: how a partition, a logical volume or an opened LUKS container is reached from the file of the
 //! disk.
 use super::mounts::{Mount, escape, mounts_of};
+use super::tree::payloads;
 use osbuild_wasm_distro::{Partition, PartitionTable, Payload};
 use serde_json::{Map, Value, json};
 
@@ -96,6 +97,16 @@ pub(super) fn name(payload: &Payload) -> String {
         Payload::Swap(swap) => of_uuid("swap", &swap.uuid),
         Payload::Raw { source_path } => format!("raw-{}", escape(source_path)),
     }
+}
+
+/// Names of devices that stand in one stage: those of containers and of what is mounted.
+pub(super) fn names(table: &PartitionTable) -> Vec<String> {
+    let is_named = |payload: &&Payload| !matches!(payload, Payload::Swap(_) | Payload::Raw { .. });
+    payloads(table)
+        .into_iter()
+        .filter(is_named)
+        .map(name)
+        .collect()
 }
 
 /// The whole disk as a device.

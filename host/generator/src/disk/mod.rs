@@ -4,6 +4,7 @@
 //! subvolumes. It is made in three steps: what is asked for is put in, places and sizes are decided (`layout`),
 //! identifiers are drawn (`ids`).
 mod branch;
+mod check;
 mod create;
 mod custom;
 mod devices;

@@ -1,5 +1,6 @@
 //! What a partition table is made from, and its making as a whole.
 use super::branch::grow;
+use super::check::check;
 use super::{custom, filesystems, mount};
 use crate::GeneratorError;
 use crate::random::Random;
@@ -73,6 +74,7 @@ impl<'a> TableRequest<'a> {
             None => filesystems::table(self, &customizations.filesystem)?,
         };
         super::draw_ids(&mut table, random);
+        check(&table)?;
         Ok(table)
     }
 }

@@ -14,6 +14,9 @@ use std::rc::Rc;
 /// The mount with the root of the system, as places in stages name it.
 const ROOT: &str = "mount://-";
 
+/// What zipl calls the disk that it writes itself to.
+const WHOLE: &str = "disk";
+
 /// The disk.
 #[derive(Clone, Debug)]
 pub struct Image<'a> {
@@ -65,6 +68,11 @@ impl Pipeline for Image<'_> {
         _sources: &mut Sources,
     ) -> Result<Vec<Stage>, GeneratorError> {
         let table = &self.table;
+        if self.platform.zipl && disk::mount(table, &format!("/{WHOLE}")).is_some() {
+            return Err(GeneratorError::PartitionTable(format!(
+                "nothing can be mounted at /{WHOLE}, by whose name zipl knows the disk: mount it elsewhere"
+            )));
+        }
         let mut stages = vec![
             disk::truncate_stage(table, self.file),
             disk::label_stage(table, self.tool, self.file)?,
@@ -85,9 +93,8 @@ impl Image<'_> {
     fn on_disk(&self, stage: Stage) -> Stage {
         let (mut devices, mounts) = disk::mounted_disk(&self.table, self.file);
         if self.platform.zipl {
-            // Where the loader itself is written.
             let whole = disk::whole_disk(&self.table, self.file, false);
-            devices.insert("disk".into(), whole);
+            devices.insert(WHOLE.into(), whole);
         }
         stage.devices(devices).mounts(mounts)
     }
