@@ -147,15 +147,15 @@ pub fn mount_unit_stages(table: &PartitionTable) -> Vec<Stage> {
         .map(|mount| {
             let section = json!({
                 "What": by_uuid(mount.uuid),
-                "Where": mount.target,
+                "Where": literal(mount.target),
                 "Type": mount.kind,
-                "Options": mount.options,
+                "Options": literal(&mount.options),
             });
             (mount_unit(mount.target), unit("Mount", section))
         })
         .chain(swaps(table).map(|swap| {
             let what = by_uuid(&swap.uuid);
-            let name = format!("{}.swap", escape(&what));
+            let name = format!("{}.swap", escape_unit(&what));
             let section = json!({"What": what, "Options": swap.fstab_options});
             (name, unit("Swap", section))
         }))
@@ -185,6 +185,11 @@ fn unit(section: &str, values: Value) -> Value {
     })
 }
 
+/// A text in which systemd sees no specifier.
+fn literal(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
 fn by_uuid(uuid: &str) -> String {
     format!("/dev/disk/by-uuid/{uuid}")
 }
@@ -200,11 +205,10 @@ pub fn mount_stages(table: &PartitionTable, configuration: MountConfiguration) -
 
 /// Name of the unit that mounts something there.
 pub fn mount_unit(target: &str) -> String {
-    format!("{}.mount", escape(target))
+    format!("{}.mount", escape_unit(target))
 }
 
-/// A path as a part of a unit's name, and as names of devices are made: without outer slashes, the others as `-`.
-/// <https://www.freedesktop.org/software/systemd/man/systemd.unit.html>
+/// A path as a name of a device or mount in stages: without outer slashes, the others as `-`.
 pub(super) fn escape(path: &str) -> String {
     let inner = path.trim_matches('/');
     if inner.is_empty() {
@@ -214,6 +218,23 @@ pub(super) fn escape(path: &str) -> String {
         .replace('\\', "\\x5c")
         .replace('-', "\\x2d")
         .replace('/', "-")
+}
+
+/// A path as the name of a unit, which systemd compares with what the unit says: as [`escape`], but of more characters.
+/// <https://www.freedesktop.org/software/systemd/man/systemd.unit.html>
+fn escape_unit(path: &str) -> String {
+    let inner = path.trim_matches('/');
+    if inner.is_empty() {
+        return "-".into();
+    }
+    let escaped = inner.bytes().enumerate().map(|(at, byte)| match byte {
+        b'/' => "-".into(),
+        b'.' if at == 0 => "\\x2e".into(),
+        b':' | b'_' | b'.' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("\\x{byte:02x}"),
+    });
+    escaped.collect()
 }
 
 /// Options of the kernel that the table asks for, before those of the image type.

@@ -1,6 +1,6 @@
 //! What tables are made of what is asked for.
 use super::super::{
-    fstab_stage, kernel_options, label_stage, mount_unit_stages, mounts, tool_packages,
+    fstab_stage, kernel_options, label_stage, mount_unit, mount_unit_stages, mounts, tool_packages,
 };
 use super::*;
 use osbuild_wasm_distro::{MountConfiguration, PartitionTool};
@@ -258,4 +258,33 @@ fn a_system_finds_its_file_systems_by_fstab_or_by_units() {
         tool_packages(&table),
         ["btrfs-progs", "dosfstools", "e2fsprogs"]
     );
+}
+
+#[test]
+fn units_have_the_names_that_systemd_gives_them() {
+    let cases = [
+        ("/", "-.mount"),
+        ("/boot/efi", "boot-efi.mount"),
+        ("/srv/my-data", "srv-my\\x2ddata.mount"),
+        ("/.hidden/a.b", "\\x2ehidden-a.b.mount"),
+        ("/a+b c", "a\\x2bb\\x20c.mount"),
+        ("/caf\u{e9}", "caf\\xc3\\xa9.mount"),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(mount_unit(path), expected);
+    }
+    let partitions = json!([
+        {"type": "plain", "minsize": GIB, "fs_type": "swap"},
+        {"type": "plain", "minsize": GIB, "fs_type": "xfs", "mountpoint": "/50%"},
+    ]);
+    let units = mount_unit_stages(&Case::disk(json!({"partitions": partitions})).table());
+    let uuid = "6e4ff95f\\x2df662\\x2d45ee\\x2da82a\\x2dbdf44a2d0b75";
+    let names: Vec<_> = units
+        .iter()
+        .filter_map(|stage| stage.options()?["filename"].as_str())
+        .collect();
+    assert_eq!(names[1], "50\\x25.mount");
+    let text = |index: usize| units[index].options().map(ToString::to_string);
+    assert!(text(1).is_some_and(|text| text.contains("\"/50%%\"")));
+    assert_eq!(names[3], format!("dev-disk-by\\x2duuid-{uuid}.swap"));
 }
