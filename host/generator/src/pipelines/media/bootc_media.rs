@@ -74,13 +74,13 @@ impl<'a> BootcMedia<'a> {
                     container: self.container(),
                     payload: self.other_container(),
                 };
-                (Box::new(tree), self.kernel())
+                (Box::new(tree), self.kernel()?)
             }
             Kind::BootcInstaller => {
                 let source = SystemSource::Container(self.container());
                 (
-                    Box::new(self.installer(source, self.kernel())),
-                    self.kernel(),
+                    Box::new(self.installer(source, self.kernel()?)),
+                    self.kernel()?,
                 )
             }
             _ => {
@@ -148,13 +148,18 @@ impl<'a> BootcMedia<'a> {
         reference.map(|reference| self.request_of(reference))
     }
 
-    fn kernel(&self) -> Kernel {
+    fn kernel(&self) -> Result<Kernel, GeneratorError> {
         let kernel = self.info.os.kernel_info.as_ref();
-        Kernel::Container(
-            kernel
-                .map(|kernel| kernel.version.clone())
-                .unwrap_or_default(),
-        )
+        let version = kernel
+            .map(|kernel| kernel.version.as_str())
+            .unwrap_or_default();
+        match version {
+            "" => Err(GeneratorError::Request(format!(
+                "the container {:?} has no kernel below /usr/lib/modules, and a medium needs one",
+                self.info.imgref
+            ))),
+            version => Ok(Kernel::Container(version.into())),
+        }
     }
 
     fn payload(&self) -> Result<Option<Payload>, GeneratorError> {

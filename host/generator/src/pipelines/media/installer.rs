@@ -41,9 +41,9 @@ impl<'a> Installer<'a> {
         let (payload, kickstart) = match request.image_type.kind {
             Kind::ImageInstaller => (Some(Payload::Tree), Some(kickstart)),
             Kind::OstreeInstaller => (Some(commit_payload(&request, commit)?), Some(kickstart)),
-            Kind::LiveInstaller if !kickstart.is_empty() => {
+            Kind::LiveInstaller if !kickstart.is_empty() || has_modules(&request) => {
                 return Err(GeneratorError::Request(
-                    "a live medium has no kickstart: leave users, groups and customizations.installer out".into(),
+                    "a live medium has no kickstart and asks no module of Anaconda: leave users, groups and installer's unattended, sudo-nopasswd, kickstart and modules out".into(),
                 ));
             }
             _ => (None, (!kickstart.is_empty()).then_some(kickstart)),
@@ -288,6 +288,13 @@ fn disabled_modules(request: &Request<'_>) -> Vec<String> {
     modules
         .map(|modules| modules.disable.clone())
         .unwrap_or_default()
+}
+
+/// Whether the blueprint says anything about modules of Anaconda.
+fn has_modules(request: &Request<'_>) -> bool {
+    let installer = request.blueprint.customizations.installer.as_ref();
+    let modules = installer.and_then(|installer| installer.modules.as_ref());
+    modules.is_some_and(|modules| !(modules.enable.is_empty() && modules.disable.is_empty()))
 }
 
 /// Flatpaks of the type, then those of the blueprint.

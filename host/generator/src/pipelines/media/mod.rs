@@ -21,6 +21,8 @@ mod rootfs_image;
 mod simplified;
 mod simplified_tree;
 mod system;
+#[cfg(test)]
+mod tests;
 
 pub use anaconda_tree::{AnacondaTree, InstallerUse};
 pub use bootc_media::BootcMedia;
