@@ -125,10 +125,27 @@ pub fn source_checkout(checksum: &str) -> Value {
 
 /// A container of a source as input, by its name in the image.
 pub fn source_container(container: &Container) -> Value {
-    let kind = match container.local {
+    source_containers(container.local, [container])
+}
+
+/// Containers of a source as input, by their names in the image: all of the storage of this machine (`local`), or all
+/// of registries.
+pub fn source_containers<'a>(
+    local: bool,
+    containers: impl IntoIterator<Item = &'a Container>,
+) -> Value {
+    let kind = match local {
         true => "org.osbuild.containers-storage",
         false => "org.osbuild.containers",
     };
-    let references = json!({container.image_id.as_str(): {"name": container.local_name}});
+    let references: Map<String, Value> = containers
+        .into_iter()
+        .map(|container| {
+            (
+                container.image_id.clone(),
+                json!({"name": container.local_name}),
+            )
+        })
+        .collect();
     json!({"type": kind, "origin": "org.osbuild.source", "references": references})
 }

@@ -1,7 +1,7 @@
 //! Containers that a system has from the start.
 use crate::content::{Container, ContainerRequest};
-use crate::manifest::Stage;
-use serde_json::{Map, Value, json};
+use crate::manifest::{Stage, source_containers};
+use serde_json::json;
 
 /// What a blueprint's container is fetched by.
 pub fn request(container: &osbuild_wasm_blueprint::model::Container) -> ContainerRequest {
@@ -21,28 +21,13 @@ pub fn storage_stage(containers: &[Container], storage: Option<&str>) -> Stage {
     }
     let mut stage = Stage::new("skopeo", json!({"destination": destination}));
     for local in [false, true] {
-        let images: Map<String, Value> = containers
+        let mut found = containers
             .iter()
             .filter(|container| container.local == local)
-            .map(|container| {
-                (
-                    container.image_id.clone(),
-                    json!({"name": container.local_name}),
-                )
-            })
-            .collect();
-        if !images.is_empty() {
-            let kind = if local {
-                "containers-storage"
-            } else {
-                "containers"
-            };
-            let input = json!({
-                "type": format!("org.osbuild.{kind}"),
-                "origin": "org.osbuild.source",
-                "references": images,
-            });
-            stage = stage.input(if local { "images-local" } else { "images" }, input);
+            .peekable();
+        if found.peek().is_some() {
+            let name = if local { "images-local" } else { "images" };
+            stage = stage.input(name, source_containers(local, found));
         }
     }
     let mut lists: Vec<&String> = containers

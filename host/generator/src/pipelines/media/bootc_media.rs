@@ -9,6 +9,7 @@ use super::{
 use crate::GeneratorError;
 use crate::content::ContainerRequest;
 use crate::pipelines::Pipeline;
+use crate::pipelines::bootc::container;
 use crate::pipelines::bootc::info::ContainerInfo;
 use crate::random::Random;
 use crate::request::Request;
@@ -127,13 +128,7 @@ impl<'a> BootcMedia<'a> {
     }
 
     fn request_of(&self, reference: &str) -> ContainerRequest {
-        let options = self.request.options.bootc.as_ref();
-        ContainerRequest {
-            source: reference.into(),
-            name: reference.into(),
-            tls_verify: None,
-            local: !options.is_some_and(|options| options.use_remote_container_source),
-        }
+        container::request(reference, container::is_remote(self.request.options))
     }
 
     fn container(&self) -> ContainerRequest {
