@@ -12,14 +12,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A server on a port of its own, ended when dropped.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     port: u16,
 }
 
 impl Server {
     /// Starts what `command` makes for a free port, and waits until it listens.
-    fn start(command: impl FnOnce(u16) -> Command) -> Self {
+    pub(crate) fn start(command: impl FnOnce(u16) -> Command) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.unwrap().port();
         let mut command = command(port);

@@ -1,5 +1,6 @@
 //! Stages on the real thing: packages, images and policies made by the tools that Debian has for them, and read back by these.
 mod architectures;
+mod clevis;
 mod dnf;
 mod flatpak;
 mod labels;
