@@ -3,6 +3,7 @@ use osbuild_wasm_tests::paths::workspace;
 use osbuild_wasm_tests::text::{shape, steady};
 use osbuild_wasm_tests::{Program, Scratch, machine, manifest, user};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 
 /// The subcommands that a help text lists.
 fn subcommands(help: &str) -> Vec<String> {
@@ -255,5 +256,26 @@ fn a_directory_of_plugins_that_is_none_is_a_mistake_of_the_command_line() {
                 .expect(2)
                 .says("error: component ");
         }
+    }
+}
+
+#[test]
+fn a_directory_of_plugins_that_cannot_be_read_is_named() {
+    if !machine::offers(&user::PROGRAMS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let manifest = scratch.json("manifest.json", &manifest::two_modules("a"));
+    let closed = scratch.directory("closed");
+    scratch.directory("closed/plugins");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+    let plugins = closed.join("plugins");
+    let plan = || user::machine(&scratch).run("plan");
+    for program in [
+        plan().env("OSBUILD_WASM_PLUGINS", &plugins),
+        plan().option("--libdir", &plugins),
+    ] {
+        let ended = program.arg(&manifest).run();
+        ended.says(&format!("{}: Permission denied", plugins.display()));
     }
 }

@@ -209,7 +209,10 @@ fn check_directory(path: &Path) -> Result<(), ComponentError> {
 fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> ComponentError {
     let path = path.to_owned();
     move |cause| match cause.kind() {
-        std::io::ErrorKind::PermissionDenied => ComponentError::Untrusted { path, cause },
+        // The system's own refusal says neither why nor of what.
+        std::io::ErrorKind::PermissionDenied if cause.raw_os_error().is_none() => {
+            ComponentError::Untrusted { path, cause }
+        }
         // What was said has the path already.
         kind @ std::io::ErrorKind::NotADirectory => ComponentError::Unreadable {
             path,

@@ -91,7 +91,8 @@ impl PluginError {
     pub(crate) fn untrusted(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |cause| match cause.kind() {
-            std::io::ErrorKind::PermissionDenied => {
+            // The system's own refusal does not begin with the path.
+            std::io::ErrorKind::PermissionDenied if cause.raw_os_error().is_none() => {
                 Self::Component(ComponentError::Untrusted { path, cause })
             }
             _ => Self::Io { path, cause },
