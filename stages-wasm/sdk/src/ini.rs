@@ -114,8 +114,8 @@ pub fn has_lone_percent(value: &str) -> bool {
         .any(|(at, _)| !rest[at + 1..].starts_with('('))
 }
 
-/// A systemd unit or quadlet: a list makes a line per element (equal lines once), elements `{key, value}` make `KEY="key=value"`,
-/// a variable with this very value: a `%` in it is none of a specifier.
+/// A systemd unit or quadlet: a list makes a line per element (equal lines once), elements `{key, value}` make `KEY="key=value"`.
+/// A `%` begins a specifier, as everywhere in a unit: those who write units mean it.
 pub fn unit(config: &Map<String, Value>) -> Result<String> {
     let mut text = String::new();
     for (section, keys) in config {
@@ -158,13 +158,10 @@ pub fn unit(config: &Map<String, Value>) -> Result<String> {
 fn element(item: &Value) -> Result<String> {
     match item {
         Value::Object(pair) => match (pair.get("key"), pair.get("value")) {
-            // systemd.syntax(7): within quotes a backslash begins an escape, and `%` is written twice.
+            // systemd.syntax(7): within quotes a backslash begins an escape.
             (Some(key), Some(value)) => {
                 let pair = format!("{}={}", scalar(key)?, scalar(value)?);
-                let pair = pair
-                    .replace('\\', "\\\\")
-                    .replace('"', "\\\"")
-                    .replace('%', "%%");
+                let pair = pair.replace('\\', "\\\\").replace('"', "\\\"");
                 Ok(format!("\"{pair}\""))
             }
             _ => bail!("a list element needs `key` and `value`"),
@@ -238,7 +235,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             unit(&config).unwrap(),
-            "[Unit]\nAfter=a\nAfter=b\nX=True\nN=1\n\n[Service]\nEnvironment=\"A=b c\"\nEnvironment=\"Q=\\\"\\\\ 5%% %%n\"\nExecStart=x\n\n"
+            "[Unit]\nAfter=a\nAfter=b\nX=True\nN=1\n\n[Service]\nEnvironment=\"A=b c\"\nEnvironment=\"Q=\\\"\\\\ 5% %n\"\nExecStart=x\n\n"
         );
     }
 }

@@ -193,6 +193,8 @@ fn systemd_gives_a_service_the_variables_that_its_unit_was_given() {
             json!({ "filename": "a.service", "unit-path": "etc", "config": { "Unit": unit, "Service": service, "Install": {} } })
         },
         read: variable,
+        // Specifiers are the unit's own.
+        meant: |value| value.contains('%'),
         ..WRITER
     }]);
 }
