@@ -2,11 +2,14 @@
 use crate::{InstallerConfig, IsoConfig, PartitionTable};
 use indexmap::IndexMap;
 use osbuild_wasm_blueprint::model::{Directory, File};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Which chain of pipelines makes a type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A disk with partitions.
@@ -46,7 +49,7 @@ pub enum Kind {
 }
 
 /// Last step of a type: how its file is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// xz.
@@ -58,7 +61,7 @@ pub enum Compression {
 }
 
 /// How firmware starts a type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BootMode {
     /// It does not boot.
@@ -72,7 +75,7 @@ pub enum BootMode {
 }
 
 /// Program that loads the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bootloader {
     /// None.
@@ -87,7 +90,7 @@ pub enum Bootloader {
 }
 
 /// Format of a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageFormat {
     /// Not a disk.
@@ -114,7 +117,7 @@ pub enum ImageFormat {
 }
 
 /// A file copied beside the bootloader.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootFile {
     /// Path in the tree it comes from.
@@ -127,7 +130,7 @@ pub struct BootFile {
 }
 
 /// Hardware and firmware an image is for.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Platform {
     /// Directory below `/EFI`; empty: no UEFI.
@@ -170,7 +173,7 @@ impl Platform {
 }
 
 /// Names for the solver.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PackageSet {
     /// To install, sorted.
@@ -180,7 +183,7 @@ pub struct PackageSet {
 }
 
 /// What a type adds because of where its images run.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Environment {
     /// Packages of the system.
@@ -190,7 +193,7 @@ pub struct Environment {
 }
 
 /// Values of OSTree where a request has none.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OstreeDefaults {
     /// Name of the deployment (`osname`).
@@ -207,7 +210,7 @@ pub struct OstreeDefaults {
 }
 
 /// How a disk may be divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartitioningMode {
     /// LVM where file systems are added, plain otherwise.
@@ -234,7 +237,7 @@ impl PartitioningMode {
 }
 
 /// How a system finds its file systems.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MountConfiguration {
     /// `/etc/fstab`.
@@ -247,7 +250,7 @@ pub enum MountConfiguration {
 }
 
 /// Program that writes the label of a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PartitionTool {
     /// Both kinds of labels.
@@ -258,7 +261,7 @@ pub enum PartitionTool {
 }
 
 /// How a disk is made.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiskConfig {
     /// Program that writes the label.
@@ -272,7 +275,7 @@ pub struct DiskConfig {
 }
 
 /// Settings of the system in an image: defaults that a blueprint's customizations go over.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageConfig {
     /// Language.
@@ -306,6 +309,7 @@ pub struct ImageConfig {
     /// Options of the stage `firewall`.
     pub firewall: Option<Value>,
     /// Users of the type itself: options of the stage `users`, by name.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, Value>>")]
     pub users: Option<IndexMap<String, Value>>,
     /// Lock root's password.
     pub lock_root_user: Option<bool>,
@@ -357,11 +361,12 @@ pub struct ImageConfig {
     pub ostree_sysroot_readonly: Option<bool>,
     /// Options of further stages, by name without `org.osbuild.`; each entry of a list is a stage, in the order of the
     /// manifest. Where they stand among the others is the generator's order.
+    #[schemars(with = "std::collections::BTreeMap<String, Vec<Value>>")]
     pub stages: IndexMap<String, Vec<Value>>,
 }
 
 /// A type of image of one distribution on one architecture.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImageType {
     /// Name.
@@ -402,12 +407,14 @@ pub struct ImageType {
     pub partition_table: Option<PartitionTable>,
     /// Least sizes of directories in bytes; absent: the generator's own, empty: none.
     #[serde(default)]
+    #[schemars(with = "Option<std::collections::BTreeMap<String, u64>>")]
     pub required_partition_sizes: Option<IndexMap<String, u64>>,
     /// Ways of dividing the disk that a request may ask for; empty: all.
     #[serde(default)]
     pub partitioning_modes: Vec<PartitioningMode>,
     /// Packages by set: `os`, `installer`, `container`.
     #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<String, PackageSet>")]
     pub package_sets: IndexMap<String, PackageSet>,
     /// Whether weak dependencies of the base packages are installed.
     #[serde(default)]

@@ -1,11 +1,12 @@
 //! What is particular to media: the system of an installer, and the ISO 9660 image itself.
 use crate::Arch;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A template of lorax that changes an installer's system.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoraxTemplate {
     /// Path below lorax's templates: `99-generic/runtime-cleanup.tmpl`.
@@ -16,7 +17,7 @@ pub struct LoraxTemplate {
 }
 
 /// Packages whose names lorax's templates ask for.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Branding {
     /// Package of the release: `fedora-release`.
@@ -26,7 +27,7 @@ pub struct Branding {
 }
 
 /// Flatpaks of one registry that a medium carries.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlatpakPayload {
     /// Name of the remote in the installed system.
@@ -38,7 +39,7 @@ pub struct FlatpakPayload {
 }
 
 /// Settings of an installer's own system.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InstallerConfig {
     /// Modules for its initrd beside those every installer has, in order: `nvdimm`, `net-lib` ...
@@ -74,11 +75,12 @@ pub struct InstallerConfig {
     /// Home directory of the installer's user; `/root` where nothing is said.
     pub install_home: Option<String>,
     /// Further values of this type, by the names that the generator knows.
+    #[schemars(with = "std::collections::BTreeMap<String, Vec<Value>>")]
     pub stages: IndexMap<String, Vec<Value>>,
 }
 
 /// What starts a medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IsoBoot {
     /// UEFI only.
@@ -111,7 +113,7 @@ impl IsoBoot {
 }
 
 /// How the root of a medium's system is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RootFsType {
     /// squashfs.
@@ -124,7 +126,7 @@ pub enum RootFsType {
 }
 
 /// Settings of a medium.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IsoConfig {
     /// What starts it; `IsoBoot::of` the architecture where nothing is said.

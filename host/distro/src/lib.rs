@@ -6,7 +6,7 @@ mod installer;
 mod model;
 mod partition_table;
 
-pub use definitions::{DefinitionError, Definitions, Listed, Repository};
+pub use definitions::{DefinitionError, Definitions, Listed, Repository, definitions_schema};
 pub use image_type::{
     BootFile, BootMode, Bootloader, Compression, DiskConfig, Environment, ImageConfig, ImageFormat,
     ImageType, Kind, MountConfiguration, OstreeDefaults, PackageSet, PartitionTool,

@@ -1,10 +1,13 @@
 //! A distribution, with the conditions of its definition decided.
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A processor architecture, as RPM and the manifests name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Arch {
     /// 64-bit x86.
@@ -54,7 +57,9 @@ impl fmt::Display for Arch {
 }
 
 /// Whose habits a distribution follows: names of packages and stages that differ between families.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 pub enum DistroLike {
     /// Fedora.
     #[serde(rename = "fedora")]
@@ -77,7 +82,7 @@ pub enum DistroLike {
 }
 
 /// What runs the stages of a build root, and what it needs there.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Runner {
     /// Name of the runner in manifests: `org.osbuild.fedora43`.
@@ -87,7 +92,7 @@ pub struct Runner {
 }
 
 /// One distribution in one version.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Distro {
     /// Canonical name: `fedora-43`, `rhel-9.4`.
@@ -121,6 +126,7 @@ pub struct Distro {
     pub default_fs_type: String,
     /// Container to start a build root from, per architecture.
     #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<Arch, String>")]
     pub bootstrap_containers: IndexMap<Arch, String>,
     /// Profiles of OpenSCAP that blueprints may name; empty means none.
     #[serde(default)]

@@ -1,8 +1,9 @@
 //! Partition tables: what a base table of an image type says, and what the generator makes of it.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Label of a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TableKind {
     /// GUID partition table.
@@ -13,7 +14,7 @@ pub enum TableKind {
 }
 
 /// What the generator may do to a table on its own.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TablePolicy {
     /// Create a `/boot` where root cannot be read by a bootloader.
@@ -32,7 +33,7 @@ impl Default for TablePolicy {
 }
 
 /// A partition table. Sizes and offsets are bytes.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PartitionTable {
     /// Disk id: a GUID, or eight hex digits for DOS; drawn from the seed where empty.
@@ -77,7 +78,7 @@ impl PartitionTable {
 }
 
 /// One partition.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Partition {
     /// Offset on the disk; decided by the layout.
@@ -100,7 +101,7 @@ pub struct Partition {
 }
 
 /// What a partition, a volume or an encrypted container holds.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "payload_type", rename_all = "lowercase")]
 pub enum Payload {
     /// A file system.
@@ -121,7 +122,7 @@ pub enum Payload {
 }
 
 /// Options of a program that makes a file system.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MkfsOptions {
     /// Sign files by fs-verity (ext4).
@@ -133,7 +134,7 @@ pub struct MkfsOptions {
 }
 
 /// Geometry of a disk, for FAT.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Geometry {
     /// Number of heads.
@@ -144,7 +145,7 @@ pub struct Geometry {
 }
 
 /// A file system and its line of fstab.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FileSystem {
     /// `ext4`, `xfs`, `vfat`; empty is the distribution's default.
@@ -167,7 +168,7 @@ pub struct FileSystem {
 }
 
 /// Swap space.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Swap {
     /// UUID; drawn from the seed where empty.
@@ -179,7 +180,7 @@ pub struct Swap {
 }
 
 /// A volume group of LVM.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VolumeGroup {
     /// Name.
@@ -191,7 +192,7 @@ pub struct VolumeGroup {
 }
 
 /// A logical volume.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogicalVolume {
     /// Name in its group.
@@ -203,7 +204,7 @@ pub struct LogicalVolume {
 }
 
 /// A btrfs.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Btrfs {
     /// UUID; drawn from the seed where empty.
@@ -215,7 +216,7 @@ pub struct Btrfs {
 }
 
 /// A subvolume of a btrfs.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Subvolume {
     /// Name, without leading slash.
@@ -233,7 +234,7 @@ pub struct Subvolume {
 }
 
 /// A LUKS container.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Luks {
     /// Passphrase of the first key slot.
@@ -257,7 +258,7 @@ pub struct Luks {
 }
 
 /// Argon2id parameters of a key slot.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pbkdf {
     /// Number of iterations.
@@ -269,7 +270,7 @@ pub struct Pbkdf {
 }
 
 /// Binding of a LUKS container by Clevis.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clevis {
     /// Pin: `null`, `tpm2` ...

@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// A condition, or several of which one will do.
+/// Conditions of which one will do, or one.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Available {
-    One(When),
     Any(Vec<When>),
+    One(When),
 }
 
 /// Settings that hold under a condition.

@@ -105,7 +105,7 @@ fn sort(list: Option<&mut Value>) {
 }
 
 /// Keys of sizes wherever they stand in a partition table or among the settings.
-const SIZES: [&str; 7] = [
+pub const SIZES: [&str; 7] = [
     "size",
     "default_size",
     "start_offset",

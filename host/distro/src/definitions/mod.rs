@@ -8,12 +8,14 @@ mod family;
 mod finish;
 mod layer;
 mod repository;
+mod schema;
 mod template;
 mod texts;
 mod when;
 
 pub use error::DefinitionError;
 pub use repository::Repository;
+pub use schema::definitions_schema;
 
 use crate::{Arch, Distro, ImageType};
 use distribution::Distribution;

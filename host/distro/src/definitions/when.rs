@@ -1,9 +1,10 @@
 //! Conditions on a distribution, its version and an architecture.
 use crate::Arch;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// One value, or several of which one will do.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum OneOf<T> {
     One(T),
@@ -20,14 +21,20 @@ impl<T: PartialEq> OneOf<T> {
 }
 
 /// A condition: everything that is said must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
+    /// Names of distributions without version, one or several.
     distro_name: Option<OneOf<String>>,
+    /// Names that the distribution must not have.
     not_distro_name: Option<OneOf<String>>,
+    /// Architectures, one or several.
     arch: Option<OneOf<Arch>>,
+    /// Versions before this one. A distribution without minor version counts as the latest.
     version_less_than: Option<String>,
+    /// This version and later ones.
     version_greater_or_equal: Option<String>,
+    /// This version as it is written.
     version_equal: Option<String>,
 }
 
