@@ -120,7 +120,13 @@ fn mount_points(request: &Request<'_>) -> Vec<Finding> {
     if let Some(disk) = &customizations.disk {
         places.extend(mount_points_of(disk));
     }
-    let refused = |mountpoint: &str| allowed.iter().any(|policy| !policy.allows(mountpoint));
+    // What the system keeps from one version to the next is in there, and is there before the file system is mounted.
+    let is_state = |mountpoint: &str| {
+        request.bootc.is_some() && customizations.disk.is_none() && mountpoint == "/var"
+    };
+    let refused = |mountpoint: &str| {
+        is_state(mountpoint) || allowed.iter().any(|policy| !policy.allows(mountpoint))
+    };
     places
         .into_iter()
         .filter(|(_, mountpoint)| refused(mountpoint))

@@ -5,4 +5,6 @@ pub mod containers;
 pub mod fips;
 pub mod first_boot;
 pub mod nodes;
+pub mod package_manager;
+pub mod subscription;
 pub mod users;

@@ -56,6 +56,7 @@ impl<'a> BootcImage<'a> {
             customizations: self.customizations,
             local_files: self.request.local_files,
             table: &self.table,
+            subscription: self.request.options.subscription.as_ref(),
             seed: self.request.seed,
         }
     }

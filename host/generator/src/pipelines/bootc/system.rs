@@ -3,9 +3,11 @@ use super::info::ContainerInfo;
 use super::tree::file_contexts;
 use crate::GeneratorError;
 use crate::customizations::nodes::{LocalFiles, directory_stages, file_stages};
+use crate::customizations::subscription::{UNIT, subscription_stages};
 use crate::customizations::users;
 use crate::disk;
 use crate::manifest::Stage;
+use crate::request::Subscription;
 use crate::sources::Sources;
 use osbuild_wasm_blueprint::model::{Bootloader, Customizations, Ignition};
 use osbuild_wasm_distro::PartitionTable;
@@ -23,6 +25,7 @@ pub(super) struct System<'a> {
     pub(super) customizations: &'a Customizations,
     pub(super) local_files: &'a LocalFiles,
     pub(super) table: &'a PartitionTable,
+    pub(super) subscription: Option<&'a Subscription>,
     pub(super) seed: i64,
 }
 
@@ -36,6 +39,10 @@ impl System<'_> {
         let people = users::users(customizations);
         if let Some(stage) = users::users_stage(&people, None, self.seed)? {
             stages.extend([homes_stage(), stage]);
+        }
+        if let Some(subscription) = self.subscription {
+            stages.extend(subscription_stages(subscription, "etc", sources)?);
+            stages.push(Stage::new("systemd", json!({"enabled_services": [UNIT]})));
         }
         stages.extend(directory_stages(&customizations.directories));
         stages.extend(file_stages(

@@ -1,5 +1,6 @@
 //! Configuration of services and programs.
 use super::{Os, Writer};
+use crate::customizations::{package_manager, subscription};
 use crate::manifest::Stage;
 use serde_json::{Map, Value, json};
 
@@ -47,7 +48,10 @@ pub(super) fn after_first_boot(writer: &mut Writer<'_, '_>) {
         "pam.limits.conf",
         "sysctld",
     ]);
-    super::repositories::dnf_config(writer);
+    let dnf = package_manager::dnf_options(&writer.os.request);
+    writer
+        .stages
+        .extend(dnf.map(|options| Stage::new("dnf.config", options)));
     writer.configured(&["dnf-automatic.config", "yum.repos"]);
     super::repositories::write(writer);
     writer.configured(&["yum.config", "gcp.guest-agent.conf"]);
@@ -100,7 +104,7 @@ fn sshd(writer: &mut Writer<'_, '_>) {
 
 /// From the subscription to the rules of devices.
 pub(super) fn after_subscription(writer: &mut Writer<'_, '_>) {
-    if let Some(options) = super::repositories::rhsm_options(writer.os) {
+    if let Some(options) = package_manager::rhsm_options(&writer.os.request) {
         writer.push(Stage::new("rhsm", options));
     }
     writer.configured(&["waagent.conf", "udev.rules"]);
@@ -126,7 +130,8 @@ pub(super) fn services(writer: &mut Writer<'_, '_>) {
     let mut enabled: Vec<String> = config.enabled_services.clone().unwrap_or_default();
     enabled.extend(wished.enabled);
     enabled.extend(os.first_boot().services());
-    enabled.extend(super::subscription::unit_name(os));
+    let subscription = os.request.options.subscription.as_ref();
+    enabled.extend(subscription.map(|_| subscription::UNIT.to_string()));
     enabled.extend(os.request.image_type.environment.services.iter().cloned());
     let mut disabled: Vec<String> = config.disabled_services.clone().unwrap_or_default();
     disabled.extend(wished.disabled);

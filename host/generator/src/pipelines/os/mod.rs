@@ -6,13 +6,13 @@ mod hardening;
 mod identity;
 mod packages;
 mod repositories;
-mod subscription;
 
 use super::Pipeline;
 use crate::content::{Content, ResolvedContent};
 use crate::customizations::fips;
 use crate::customizations::first_boot::FirstBoot;
 use crate::customizations::nodes::{LocalFiles, directory_stages, file_stages};
+use crate::customizations::subscription::subscription_stages;
 use crate::disk;
 use crate::manifest::{Stage, source_checkout};
 use crate::request::Request;
@@ -172,7 +172,7 @@ impl Writer<'_, '_> {
         configuration::before_first_boot(self);
         self.first_boot()?;
         configuration::after_first_boot(self);
-        subscription::write(self)?;
+        self.subscription()?;
         configuration::after_subscription(self);
         boot::write(self)?;
         self.noted_facts();
@@ -250,6 +250,14 @@ impl Writer<'_, '_> {
         )?);
         self.configured(&["systemd.unit", "systemd.unit.create"]);
         self.stages.extend(first_boot.unit_stages());
+        Ok(())
+    }
+
+    fn subscription(&mut self) -> Result<(), GeneratorError> {
+        if let Some(subscription) = &self.os.request.options.subscription {
+            let stages = subscription_stages(subscription, "usr", self.sources)?;
+            self.stages.extend(stages);
+        }
         Ok(())
     }
 

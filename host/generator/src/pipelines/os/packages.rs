@@ -1,10 +1,11 @@
 //! Packages of a system and of its build root.
 use super::Os;
+use crate::GeneratorError;
 use crate::content::{ContainerRequest, Depsolved, Transaction};
+use crate::customizations::{package_manager, subscription};
 use crate::disk;
 use crate::manifest::Stage;
 use crate::pipelines::rpm::{RpmOptions, rpm_stages};
-use crate::{GeneratorError, pipelines::os::subscription};
 use osbuild_wasm_distro::{Bootloader, DistroLike};
 
 /// Where containers of a system made by OSTree lie: its own storage is not kept from one version to the next.
@@ -77,8 +78,8 @@ fn edits_ini_files(os: &Os<'_>) -> bool {
         .iter()
         .any(|stage| config.stages.contains_key(*stage))
         || config.dnf_set_releasever == Some(true)
-        || super::repositories::rhsm_options(os).is_some()
-        || super::repositories::sets_releasever(os)
+        || package_manager::rhsm_options(&os.request).is_some()
+        || package_manager::sets_releasever(&os.request)
 }
 
 /// Whether users or groups are made here.
@@ -162,7 +163,9 @@ fn derived(os: &Os<'_>) -> Vec<String> {
     if os.customizations().openscap.is_some() {
         add(&["openscap-scanner", "scap-security-guide", "xz"]);
     }
-    add(&subscription::packages(os));
+    if let Some(subscription) = &os.request.options.subscription {
+        add(subscription::packages(subscription));
+    }
     if changes_users(os) {
         add(&["shadow-utils", "pam", "passwd"]);
     }

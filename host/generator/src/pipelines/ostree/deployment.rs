@@ -5,7 +5,8 @@ use crate::content::{Commit, CommitRequest, Content, ResolvedContent};
 use crate::customizations::certificates::certificate_stages;
 use crate::customizations::first_boot::FirstBoot;
 use crate::customizations::nodes::{directory_stages, file_stages};
-use crate::customizations::{fips, users};
+use crate::customizations::subscription::{UNIT, subscription_stages};
+use crate::customizations::{fips, package_manager, users};
 use crate::disk;
 use crate::manifest::{Stage, source_commit};
 use crate::pipelines::Pipeline;
@@ -69,6 +70,9 @@ impl Pipeline for Deployment<'_> {
                 .map(String::from),
         );
         packages.push("rpm-ostree".into());
+        if !self.package_manager().is_empty() {
+            packages.push("python3-iniparse".into());
+        }
         if self.changes_people() {
             packages.push("shadow-utils".into());
         }
@@ -248,9 +252,13 @@ impl Deployment<'_> {
             stages.push(users::lock_root_stage());
         }
         stages.extend(self.locale());
+        stages.extend(self.package_manager());
         if self.is_fips() {
             stages.extend(fips::marker_stages(sources));
             stages.extend(fips::policy_stages());
+        }
+        if let Some(subscription) = &self.request.options.subscription {
+            stages.extend(subscription_stages(subscription, "etc", sources)?);
         }
         let first_boot = FirstBoot::new(customizations.firstboot.as_ref());
         let local = self.request.local_files;
@@ -276,6 +284,18 @@ impl Deployment<'_> {
         let keymap = keymap.map(|options| Stage::new("keymap", options));
         let locale = language.map(|text| Stage::new("locale", json!({"language": text})));
         keymap.into_iter().chain(locale).collect()
+    }
+
+    /// What the blueprint says of the package manager; what the type says is in the commit.
+    fn package_manager(&self) -> Vec<Stage> {
+        let customizations = self.customizations();
+        let dnf = customizations.dnf.as_ref();
+        let dnf = dnf.and_then(|_| package_manager::dnf_options(&self.request));
+        let rhsm = customizations.rhsm.as_ref();
+        let rhsm = rhsm.and_then(|_| package_manager::rhsm_options(&self.request));
+        let dnf = dnf.map(|options| Stage::new("dnf.config", options));
+        let rhsm = rhsm.map(|options| Stage::new("rhsm", options));
+        dnf.into_iter().chain(rhsm).collect()
     }
 
     fn certificates(
@@ -332,6 +352,8 @@ impl Deployment<'_> {
         };
         let mut enabled = all(&config.enabled_services, wished.enabled);
         enabled.extend(first_boot.services());
+        let subscription = self.request.options.subscription.as_ref();
+        enabled.extend(subscription.map(|_| UNIT.to_string()));
         enabled.extend(mountpoints::service(&self.table));
         let mut options = Map::new();
         for (name, services) in [

@@ -1,47 +1,40 @@
 //! Registration of the system with Red Hat, when it starts for the first time.
-use super::{Os, Writer};
+use super::nodes::text_file_stages;
 use crate::GeneratorError;
-use crate::customizations::nodes::text_file_stages;
 use crate::manifest::Stage;
 use crate::request::Subscription;
+use crate::sources::Sources;
 use serde_json::json;
 
-const UNIT: &str = "osbuild-subscription-register.service";
+/// Name of the unit that registers; it must be enabled.
+pub const UNIT: &str = "osbuild-subscription-register.service";
 const KEYS: &str = "/etc/osbuild-subscription-register.env";
 
 /// Packages that register.
-pub fn packages(os: &Os<'_>) -> Vec<&'static str> {
-    match &os.request.options.subscription {
-        None => Vec::new(),
-        Some(Subscription { rhc: true, .. }) => {
-            vec![
-                "subscription-manager",
-                "rhc",
-                "insights-client",
-                "rhc-worker-playbook",
-            ]
-        }
-        Some(Subscription { insights: true, .. }) => {
-            vec!["subscription-manager", "insights-client"]
-        }
-        Some(_) => vec!["subscription-manager"],
+pub fn packages(subscription: &Subscription) -> &'static [&'static str] {
+    match subscription {
+        Subscription { rhc: true, .. } => &[
+            "subscription-manager",
+            "rhc",
+            "insights-client",
+            "rhc-worker-playbook",
+        ],
+        Subscription { insights: true, .. } => &["subscription-manager", "insights-client"],
+        _ => &["subscription-manager"],
     }
 }
 
-/// The unit that registers, if there is one.
-pub fn unit_name(os: &Os<'_>) -> Option<String> {
-    os.request
-        .options
-        .subscription
-        .as_ref()
-        .map(|_| UNIT.to_string())
-}
-
-/// The unit, and the file with the key that it removes when it is done.
-pub(super) fn write(writer: &mut Writer<'_, '_>) -> Result<(), GeneratorError> {
-    let Some(subscription) = &writer.os.request.options.subscription else {
-        return Ok(());
-    };
+/// Stages that make the unit, and the file with the key that it removes when it is done. `unit_path` is the directory
+/// of the unit, as the stage names it: `usr`, or `etc` where `/usr` is not to be changed.
+///
+/// # Errors
+/// A value has characters that neither a command nor that file can hold.
+pub fn subscription_stages(
+    subscription: &Subscription,
+    unit_path: &str,
+    sources: &mut Sources,
+) -> Result<Vec<Stage>, GeneratorError> {
+    check(subscription)?;
     let section = json!({
         "Description": "First-boot service for registering with Red Hat subscription manager and/or insights",
         "ConditionPathExists": [KEYS],
@@ -54,22 +47,40 @@ pub(super) fn write(writer: &mut Writer<'_, '_>) -> Result<(), GeneratorError> {
         "ExecStart": commands(subscription),
         "EnvironmentFile": [KEYS],
     });
-    writer.push(Stage::new(
+    let unit = Stage::new(
         "systemd.unit.create",
         json!({
             "filename": UNIT,
             "unit-type": "system",
-            "unit-path": "usr",
+            "unit-path": unit_path,
             "config": {"Unit": section, "Service": service, "Install": {"WantedBy": ["default.target"]}},
         }),
-    ));
+    );
     let text = format!(
         "ORG_ID={}\nACTIVATION_KEY={}",
         subscription.organization, subscription.activation_key
     );
-    writer
-        .stages
-        .extend(text_file_stages(KEYS, &text, Some(0o600), writer.sources));
+    let mut stages = vec![unit];
+    stages.extend(text_file_stages(KEYS, &text, Some(0o600), sources));
+    Ok(stages)
+}
+
+/// Values stand between quotes of a unit's command, or alone on a line of the file with the key.
+fn check(subscription: &Subscription) -> Result<(), GeneratorError> {
+    for (name, value) in [
+        ("organization", &subscription.organization),
+        ("activation_key", &subscription.activation_key),
+        ("server_url", &subscription.server_url),
+        ("base_url", &subscription.base_url),
+        ("proxy", &subscription.proxy),
+    ] {
+        let refused = |character: &char| character.is_control() || "'\"\\$%".contains(*character);
+        if let Some(character) = value.chars().find(refused) {
+            return Err(GeneratorError::Request(format!(
+                "subscription: {name} has the character {character:?}, which a unit of systemd cannot hold"
+            )));
+        }
+    }
     Ok(())
 }
 
