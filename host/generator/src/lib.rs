@@ -4,6 +4,7 @@
 //! It goes in two steps. Making a `Plan` creates the pipelines in the order of the manifest and says what
 //! content each needs (`Plan::content`); when that is resolved, `Plan::manifest`
 //! lets every pipeline write its stages and gathers the sources.
+#![forbid(unsafe_code)]
 pub mod checks;
 pub mod content;
 pub mod customizations;

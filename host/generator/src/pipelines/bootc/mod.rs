@@ -10,7 +10,7 @@ mod table;
 pub mod tree;
 
 pub use image::BootcImage;
-pub use tree::BootcTree;
+pub use tree::BuildTree;
 
 use crate::GeneratorError;
 use crate::pipelines::Pipeline;
@@ -42,10 +42,10 @@ pub fn build_trees<'a>(
     let info = container(request)?;
     let remote = container::is_remote(request.options);
     Ok(match request.bootc_build {
-        None => vec![Box::new(BootcTree::build(info, remote))],
+        None => vec![Box::new(BuildTree::build(info, remote))],
         Some(build) => vec![
-            Box::new(BootcTree::target(info, remote)),
-            Box::new(BootcTree::build_beside_target(build, remote)),
+            Box::new(BuildTree::target(info, remote)),
+            Box::new(BuildTree::build_beside_target(build, remote)),
         ],
     })
 }

@@ -17,7 +17,7 @@ const RUNNER: &str = "org.osbuild.linux";
 
 /// The tree of a container.
 #[derive(Clone, Debug)]
-pub struct BootcTree<'a> {
+pub struct BuildTree<'a> {
     name: &'static str,
     info: &'a ContainerInfo,
     remote: bool,
@@ -25,7 +25,7 @@ pub struct BootcTree<'a> {
     beside_another: bool,
 }
 
-impl<'a> BootcTree<'a> {
+impl<'a> BuildTree<'a> {
     const TARGET: &'static str = "target";
 
     /// The build root for an image of the container itself.
@@ -98,7 +98,7 @@ pub(super) fn file_contexts(info: &ContainerInfo) -> String {
     )
 }
 
-impl Pipeline for BootcTree<'_> {
+impl Pipeline for BuildTree<'_> {
     fn name(&self) -> &str {
         self.name
     }
