@@ -2,6 +2,7 @@
 mod esp;
 mod storage;
 mod system;
+mod system_disk;
 mod trees;
 
 use osbuild_wasm_tests::{Program, Scratch, debian, machine, paths, user};

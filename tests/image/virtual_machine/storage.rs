@@ -1,20 +1,18 @@
 //! What needs a kernel with all of its modules, built in one virtual machine by an ordinary user, and read back in another that boots
 //! one of the disks: volumes on LUKS, and as further disks the rest.
+use super::system_disk::{BOOT, LINUX, ROOT, SEALED, on, part, system_disk, table, truncate};
 use super::trees::{attributes, bring, input, odd_image, source};
 use super::{LIMIT, TOOLS, esp, kernel, loopback, luks, read_back, system, volume};
 use crate::console::{Disk, Machine};
 use osbuild_wasm_tests::{Scratch, machine, manifest, paths, user};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// UUIDs of what is made.
-const SEALED: &str = "0194fdc2-fa2f-4cc0-81d3-ff12045b73c9";
-const ROOT: &str = "6264d520-3fb9-423f-8ab8-7a0a8e3d3571";
-const BOOT: &str = "6264d520-3fb9-423f-8ab8-7a0a8e3d3572";
 const SUBVOLUMES: &str = "6264d520-3fb9-423f-8ab8-7a0a8e3d3573";
 const FAR: &str = "6264d520-3fb9-423f-8ab8-7a0a8e3d3574";
 const SWAP: &str = "6264d520-3fb9-423f-8ab8-7a0a8e3d3575";
 const LARGE_SECTORS: &str = "6264d520-3fb9-423f-8ab8-7a0a8e3d3576";
-const DISK: &str = "d209c89e-ea5e-4fbd-b161-b461cce297e1";
 
 /// First sectors of partitions behind 2 TiB, of 512 bytes each.
 const AT_2_5_TIB: u64 = 5 << 30;
@@ -22,24 +20,6 @@ const AT_2_75_TIB: u64 = 11 << 29;
 
 /// The pipeline that is built in the machine, by its place in the manifest.
 const IMAGE: usize = 5;
-
-const LINUX: &str = "0fc63daf-8483-4772-8e79-3d69d8477de4";
-
-fn truncate(file: &str, size: &str) -> Value {
-    manifest::stage(
-        "org.osbuild.truncate",
-        json!({ "filename": file, "size": size }),
-    )
-}
-
-fn part(file: &str, start: u64, size: u64) -> Value {
-    json!({ "type": "org.osbuild.loopback", "options": { "filename": file, "start": start, "size": size } })
-}
-
-/// A stage on devices.
-fn on(module: &str, options: Value, devices: Value) -> Value {
-    json!({ "type": module, "options": options, "devices": devices })
-}
 
 /// A stage that copies a file of the tree to a mounted file system; `how` are options of the mount.
 fn bring_to(to: &str, module: &str, how: Value, devices: &Value) -> Value {
@@ -49,16 +29,6 @@ fn bring_to(to: &str, module: &str, how: Value, devices: &Value) -> Value {
         "devices": devices,
         "mounts": [{ "name": "it", "type": module, "source": "it", "target": "/", "options": how }],
     })
-}
-
-/// A partition table: start, size, type of each partition.
-fn table(partitions: &[(u64, u64, &str)], device: Value) -> Value {
-    let partitions = partitions
-        .iter()
-        .map(|(start, size, kind)| json!({ "start": start, "size": size, "type": kind }));
-    let partitions: Vec<_> = partitions.collect();
-    let options = json!({ "label": "gpt", "uuid": DISK, "partitions": partitions });
-    on("org.osbuild.sfdisk", options, json!({ "device": device }))
 }
 
 /// Stages behind those of the sample: its file systems are read back; then volumes on the bare disk, sources and trees.
@@ -106,75 +76,6 @@ fn volumes() -> Vec<Value> {
                 "built": { "type": "org.osbuild.files", "origin": "org.osbuild.pipeline", "references": { "name:tree": { "file": "etc/hostname" } } },
             },
         }),
-    ]
-}
-
-/// A disk with GRUB, the kernel on a partition of its own, and all else on a volume in a container.
-fn system_disk() -> Vec<Value> {
-    let disk = "system.img";
-    let boot = part(disk, 4096, 131_072);
-    let sealed = part(disk, 135_168, 393_216);
-    let opened = json!({ "disk": sealed, "device": luks("disk") });
-    let root =
-        json!({ "disk": sealed, "sealed": luks("disk"), "device": volume("sealed", "root") });
-    let format = json!({
-        "passphrase": "open sesame",
-        "uuid": SEALED,
-        "pbkdf": { "method": "argon2id", "iterations": 4, "memory": 32, "parallelism": 1 },
-    });
-    let partitions = [
-        (2048, 2048, "21686148-6449-6e6f-744e-656564454649"),
-        (4096, 131_072, LINUX),
-        (135_168, 393_216, "ca7d7ccb-63ed-4c53-861c-1742536059cc"),
-    ];
-    let tree = |name: &str| json!({ "type": "org.osbuild.tree", "origin": "org.osbuild.pipeline", "references": [format!("name:{name}")] });
-    vec![
-        truncate(disk, "260M"),
-        table(&partitions, loopback(disk)),
-        on(
-            "org.osbuild.mkfs.ext4",
-            json!({ "uuid": BOOT }),
-            json!({ "device": boot }),
-        ),
-        on(
-            "org.osbuild.luks2.format",
-            format,
-            json!({ "device": sealed }),
-        ),
-        on(
-            "org.osbuild.lvm2.create",
-            json!({ "volumes": [{ "name": "root", "extents": "100%FREE" }] }),
-            opened.clone(),
-        ),
-        on(
-            "org.osbuild.lvm2.metadata",
-            json!({ "vg_name": "systemvg" }),
-            opened,
-        ),
-        on("org.osbuild.mkfs.ext4", json!({ "uuid": ROOT }), root),
-        json!({
-            "type": "org.osbuild.copy",
-            "options": { "paths": [
-                { "from": "input://system/", "to": "mount://root/" },
-                { "from": "input://initrd/initrd.cpio", "to": "mount://boot/initrd.cpio" },
-            ] },
-            "inputs": { "system": tree("system"), "initrd": tree("initrd") },
-            "devices": { "boot": boot, "disk": sealed, "sealed": luks("disk"), "root": volume("sealed", "root") },
-            "mounts": [
-                { "name": "root", "type": "org.osbuild.ext4", "source": "root", "target": "/" },
-                { "name": "boot", "type": "org.osbuild.ext4", "source": "boot", "target": "/boot" },
-            ],
-        }),
-        manifest::stage(
-            "org.osbuild.grub2.inst",
-            json!({
-                "filename": disk,
-                "platform": "i386-pc",
-                "location": 2048,
-                "core": { "type": "mkimage", "partlabel": "gpt", "filesystem": "ext4", "binary": "grub-mkimage" },
-                "prefix": { "type": "partition", "partlabel": "gpt", "number": 1, "path": "/grub2" },
-            }),
-        ),
     ]
 }
 
@@ -334,7 +235,8 @@ fn document(scratch: &Scratch) -> Value {
     }
     let image = pipelines[IMAGE]["stages"].as_array_mut().expect("stages");
     image.extend(volumes());
-    image.extend(system_disk());
+    image.extend(system_disk("system.img", "systemvg", true));
+    image.extend(system_disk("volumes.img", "volumesvg", false));
     image.extend(other_disks());
     image.extend(esp::stages());
     image.extend([
@@ -388,9 +290,9 @@ fn an_ordinary_user_builds_volumes_and_containers_in_a_virtual_machine_and_they_
     // The result document has the stages as any other.
     let result = ended.json();
     assert_eq!(result["log"]["image"].as_array().map(Vec::len), stages);
-    // The trees after stages in the middle are in the store: three stages have that type.
+    // The trees after stages in the middle are in the store: four stages have that type.
     let objects = std::fs::read_dir(scratch.path("store/objects")).expect("objects");
-    assert_eq!(objects.count(), 3);
+    assert_eq!(objects.count(), 4);
     // As the kernel has it for root of a user namespace: a capability of version 3, with the id of that root (capabilities(7)).
     let of_ping = attributes(&scratch.path("out/image/plain/ping"));
     let [(name, value)] = &of_ping[..] else {
@@ -399,36 +301,70 @@ fn an_ordinary_user_builds_volumes_and_containers_in_a_virtual_machine_and_they_
     assert_eq!((&**name, value[3]), ("security.capability", 3));
     assert_eq!(value[20..], user::ID.to_le_bytes());
     esp::is_as_without_kernel(&scratch, "out/image");
-    assert_boots(&scratch);
+    assert_volumes_boot(&scratch);
+    assert_container_boots(&scratch);
 }
 
-/// The disk asks for its passphrase, boots, and its tools and kernel find on the others what was put there.
-fn assert_boots(scratch: &Scratch) {
-    let hash = scratch.read("out/image/root-hash");
-    let checks = scratch.write("checks", format!("hash={}\n{CHECKS}", hash.trim()));
+/// What the system does that boots from a volume on a bare partition.
+const CHECKS_OF_VOLUMES: &str = r#"
+echo "VOLUME $(lvm lvs --noheadings -o lv_full_name,devices | xargs) $(dmsetup table | awk '{ print $4 }' | xargs)"
+"#;
+
+/// A disk with what the system runs.
+fn checks_disk(scratch: &Scratch, name: &str, script: &str) -> PathBuf {
+    let file = scratch.write(name, script);
     std::fs::File::options()
         .write(true)
-        .open(&checks)
+        .open(&file)
         .and_then(|file| file.set_len(1 << 16))
         .expect("a disk of whole sectors");
+    file
+}
+
+/// Boots the first of the disks, answers what it asks, and looks for these lines.
+fn assert_boots(disks: &[Disk<'_>], asks: bool, lines: &[&str]) {
+    let mut machine = Machine::boot(disks);
+    if asks {
+        machine.shows("Enter passphrase for");
+        machine.types_until("open sesame", "INSIDE ");
+    }
+    let shown = machine.shows("CHECKS DONE").replace('\r', "");
+    for line in lines {
+        assert!(shown.contains(line), "{line:?} is missing in:\n{shown}");
+    }
+}
+
+fn disk<'a>(name: &'a str, file: &'a Path, sector: u32) -> Disk<'a> {
+    Disk { name, file, sector }
+}
+
+/// The disk with the volume on a partition boots without being asked.
+fn assert_volumes_boot(scratch: &Scratch) {
+    let checks = checks_disk(scratch, "checks-of-volumes", CHECKS_OF_VOLUMES);
+    let system = scratch.path("out/image/volumes.img");
+    let disks = [disk("system", &system, 512), disk("checks", &checks, 512)];
+    let lines = [
+        "INSIDE on-a-volume, root /dev/mapper/volumesvg-root",
+        "VOLUME volumesvg/root /dev/vda3(0) linear",
+    ];
+    assert_boots(&disks, false, &lines);
+}
+
+/// The disk with the container asks for its passphrase, boots, and its tools and kernel find on the others what was put there.
+fn assert_container_boots(scratch: &Scratch) {
+    let hash = scratch.read("out/image/root-hash");
+    let script = format!("hash={}\n{CHECKS}", hash.trim());
+    let checks = checks_disk(scratch, "checks", &script);
     let names = ["subvolumes", "far", "sectors", "data", "hashes", "closed"];
     let image = |name: &str| scratch.path(&format!("out/image/{name}.img"));
-    let files: Vec<_> = names.iter().map(|name| image(name)).collect();
+    let files = names.map(image);
     let system = image("system");
-    let disk = |name, file, sector| Disk { name, file, sector };
     let mut disks = vec![disk("system", &system, 512), disk("checks", &checks, 512)];
     for (name, file) in names.iter().zip(&files) {
-        disks.push(disk(
-            name,
-            file,
-            if *name == "sectors" { 4096 } else { 512 },
-        ));
+        let sector = if *name == "sectors" { 4096 } else { 512 };
+        disks.push(disk(name, file, sector));
     }
-    let mut machine = Machine::boot(&disks);
-    machine.shows("Enter passphrase for");
-    machine.types_until("open sesame", "INSIDE ");
-    let shown = machine.shows("CHECKS DONE").replace('\r', "");
-    for line in [
+    let lines = [
         "INSIDE on-a-volume, root /dev/mapper/systemvg-root",
         "VOLUME systemvg/root /dev/mapper/sealed(0)",
         "TYPES crypt linear",
@@ -441,7 +377,6 @@ fn assert_boots(scratch: &Scratch) {
         "VERIFIED",
         "VERITY sealed",
         "CLOSED 0",
-    ] {
-        assert!(shown.contains(line), "{line:?} is missing in:\n{shown}");
-    }
+    ];
+    assert_boots(&disks, true, &lines);
 }

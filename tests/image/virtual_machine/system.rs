@@ -20,13 +20,13 @@ pub(super) const PROGRAMS: [&str; 9] = [
 const MODULES: &str = "virtio_pci virtio_blk ext4 xfs btrfs dm-mod dm-crypt dm-verity xts ecb aes_generic sha256_generic crc32c_generic \
     algif_skcipher algif_hash";
 
-/// Opens what etc/crypttab says, by a passphrase that is asked for, and goes on in what etc/fstab has for the root directory.
+/// Opens what of etc/crypttab is there, by a passphrase that is asked for, and goes on in what etc/fstab has for the root directory.
 const INIT: &str = r#"#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin DM_DISABLE_UDEV=1
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t tmpfs run /run
 for module in virtio_pci virtio_blk dm-crypt ext4; do modprobe $module; done
 while read -r name source key options <&3; do
-    cryptsetup open "$(blkid -l -o device -t "$source")" "$name"
+    device=$(blkid -l -o device -t "$source") && cryptsetup open "$device" "$name"
 done 3</etc/crypttab
 lvm vgchange --activate y --sysinit
 root=$(awk '$2 == "/" { print $1 }' /etc/fstab)
