@@ -205,7 +205,7 @@ fn kernel_options(
         _ => stage2_options(&label, with_file),
     };
     options.extend(config.kernel_options.iter().flatten().cloned());
-    if kickstart.is_some_and(|kickstart| kickstart.unattended.is_some()) {
+    if kickstart.is_some_and(|kickstart| kickstart.unattended) {
         options.extend(config.unattended_kernel_options.iter().flatten().cloned());
     }
     let append = customizations

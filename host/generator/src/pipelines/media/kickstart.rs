@@ -18,9 +18,9 @@ const BASE_IN_INSTALLER: &str = "/run/install/repo/osbuild-base.ks";
 const IN_SYSTEM: &str = "/usr/share/anaconda/interactive-defaults.ks";
 const SUDOERS: &str = "/etc/sudoers.d";
 
-/// Answers of an installation that asks nothing.
+/// Answers to what an installer asks of every system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unattended {
+pub struct Answers {
     /// Language of the installed system.
     pub language: String,
     /// Its keyboard.
@@ -29,7 +29,7 @@ pub struct Unattended {
     pub timezone: String,
 }
 
-impl Unattended {
+impl Answers {
     fn of(customizations: &Customizations) -> Self {
         let locale = customizations.locale.as_ref();
         let zone = customizations
@@ -52,7 +52,7 @@ impl Unattended {
 }
 
 /// What a kickstart says beside the payload.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Kickstart {
     /// Users to make.
     pub users: Vec<User>,
@@ -60,8 +60,10 @@ pub struct Kickstart {
     pub groups: Vec<Group>,
     /// Seed of the request, for salts of passwords.
     pub seed: i64,
-    /// Answers, where nothing is asked.
-    pub unattended: Option<Unattended>,
+    /// What the installed system is like.
+    pub answers: Answers,
+    /// Whether the installation asks nothing.
+    pub unattended: bool,
     /// Users, and groups with `%`, that need no password for sudo.
     pub sudo_nopasswd: Vec<String>,
     /// A text of the user's.
@@ -85,7 +87,8 @@ impl Kickstart {
             users: users::users(customizations),
             groups: customizations.group.clone(),
             seed: request.seed,
-            unattended: installer.unattended.then(|| Unattended::of(customizations)),
+            answers: Answers::of(customizations),
+            unattended: installer.unattended,
             sudo_nopasswd,
             contents: contents.filter(|text| !text.is_empty()),
         })
@@ -94,10 +97,7 @@ impl Kickstart {
     /// Whether it says anything.
     pub fn is_empty(&self) -> bool {
         let nobody = self.users.is_empty() && self.groups.is_empty();
-        nobody
-            && self.unattended.is_none()
-            && self.sudo_nopasswd.is_empty()
-            && self.contents.is_none()
+        nobody && !self.unattended && self.sudo_nopasswd.is_empty() && self.contents.is_none()
     }
 
     /// The stages that write it onto the medium.
@@ -153,8 +153,8 @@ impl Kickstart {
             options.insert(name.into(), command);
         }
         self.add_people(&mut options)?;
-        if let Some(answers) = &self.unattended {
-            answers.add(&mut options);
+        if self.unattended {
+            self.answers.add_unattended(&mut options);
         }
         if !self.sudo_nopasswd.is_empty() {
             let commands = self.sudo_commands();
@@ -216,14 +216,16 @@ impl Kickstart {
             "  echo \"Install finished\" > /dev/ttyS0 || true",
             "fi",
         ]});
-        let answers = [
-            ("lang", json!("en_US.UTF-8")),
-            ("keyboard", json!("us")),
-            ("timezone", json!("UTC")),
+        // The file that includes this one divides the disk and ends the installation.
+        for command in ["autopart", "reboot"] {
+            options.remove(command);
+        }
+        let mut answers = self.answers.commands().to_vec();
+        answers.extend([
             ("rootpw", json!({"lock": true})),
             ("clearpart", json!({"all": true})),
             ("network", network()),
-        ];
+        ]);
         for (name, answer) in answers {
             options.entry(name).or_insert(answer);
         }
@@ -235,12 +237,9 @@ impl Kickstart {
     }
 }
 
-impl Unattended {
-    fn add(&self, options: &mut Map<String, Value>) {
-        let answers = [
-            ("lang", json!(self.language)),
-            ("keyboard", json!(self.keyboard)),
-            ("timezone", json!(self.timezone)),
+impl Answers {
+    fn add_unattended(&self, options: &mut Map<String, Value>) {
+        let commands = [
             ("display_mode", json!("text")),
             ("reboot", json!({"eject": true})),
             ("rootpw", json!({"lock": true})),
@@ -252,11 +251,17 @@ impl Unattended {
             ),
             ("network", network()),
         ];
-        options.extend(
-            answers
-                .into_iter()
-                .map(|(name, answer)| (name.to_owned(), answer)),
-        );
+        let commands = self.commands().into_iter().chain(commands);
+        options.extend(commands.map(|(name, command)| (name.to_owned(), command)));
+    }
+
+    /// Their commands in a kickstart.
+    fn commands(&self) -> [(&'static str, Value); 3] {
+        [
+            ("lang", json!(self.language)),
+            ("keyboard", json!(self.keyboard)),
+            ("timezone", json!(self.timezone)),
+        ]
     }
 }
 

@@ -32,7 +32,7 @@ pub use bootiso_tree::BootIsoTree;
 pub use coi_tree::CoiTree;
 pub use efiboot_tree::EfiBootTree;
 pub use installer::Installer;
-pub use kickstart::{Kickstart, Unattended};
+pub use kickstart::{Answers, Kickstart};
 pub use medium::Medium;
 pub use payload::Payload;
 pub use pxe_tree::PxeTree;

@@ -432,6 +432,29 @@ fn a_live_container_says_what_its_medium_is_like() {
 }
 
 #[test]
+fn an_installed_container_is_what_the_blueprint_says_and_its_disk_is_divided_once() {
+    let mut asked = bootc("bootc_package_installer", json!({}), "");
+    let customizations = json!({
+        "locale": {"languages": ["cs_CZ.UTF-8"], "keyboard": "cz"},
+        "installer": {"unattended": true},
+    });
+    asked.blueprint = read(json!({"customizations": customizations}));
+    let stages = asked.bootc().expect("stages");
+    let kickstart = options(&stages, "kickstart");
+    let answers = ["lang", "keyboard", "timezone", "display_mode", "autopart"];
+    assert_eq!(
+        answers.map(|name| kickstart[name].clone()),
+        [
+            json!("cs_CZ.UTF-8"),
+            json!("cz"),
+            json!("UTC"),
+            json!("text"),
+            Value::Null
+        ]
+    );
+}
+
+#[test]
 fn a_container_without_a_kernel_makes_no_medium() {
     let mut asked = bootc("bootc_live", json!({}), "");
     asked.info.as_mut().expect("a container").os.kernel_info = None;
