@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may neither be used nor use others.
-const DIRECTIONS: [(&str, &[&str]); 26] = [
+const DIRECTIONS: [(&str, &[&str]); 29] = [
     ("host/manifest", &[]),
     ("host/blueprint", &["host/manifest"]),
     ("host/capability", &[]),

@@ -22,6 +22,7 @@ mod links;
 mod live_media;
 mod names;
 mod outputs;
+mod packages;
 mod pages;
 mod plugins;
 mod privileges;

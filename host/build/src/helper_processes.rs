@@ -1,12 +1,13 @@
 //! Helper processes: which a run needs, where their program is, and starting them.
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_capability::Interface as Named;
+use osbuild_wasm_files::companion_program;
 use osbuild_wasm_manifest::model::Stage;
 use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::{Charter, Client, Failure, Granted, Interface, Session};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// The helper processes of a run: one for each interface in use.
@@ -15,23 +16,12 @@ pub struct HelperProcesses {
     clients: BTreeMap<Interface, Client>,
 }
 
-/// Where the helper's program is: beside this program, or as installed in `../libexec/osbuild-wasm`. What is found first holds: in
-/// another mount namespace the kernel may tell another path of this program.
+/// Where the helper's program is. What is found first holds: in another mount namespace the kernel may tell another path of this program.
 pub fn helper_program() -> PathBuf {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(find_helper).clone()
-}
-
-fn find_helper() -> PathBuf {
-    const NAME: &str = "osbuild-wasm-helper";
-    let program = std::env::current_exe().unwrap_or_default();
-    let directory = program.parent().unwrap_or(Path::new("/usr/bin"));
-    let beside = directory.join(NAME);
-    if beside.is_file() {
-        return beside;
-    }
-    let prefix = directory.parent().unwrap_or(Path::new("/usr"));
-    prefix.join("libexec/osbuild-wasm").join(NAME)
+    FOUND
+        .get_or_init(|| companion_program("osbuild-wasm-helper"))
+        .clone()
 }
 
 /// The helper interfaces that carry out these interfaces of the contract.

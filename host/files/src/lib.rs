@@ -10,6 +10,7 @@
 
 mod carried;
 mod changed;
+mod companion;
 mod copy;
 mod digest;
 pub mod dirs;
@@ -27,6 +28,7 @@ mod whole;
 
 pub use carried::{Carried, SET_ID};
 pub use changed::changed_files;
+pub use companion::companion_program;
 pub use copy::packed::{pack_tree, unpack_tree};
 pub use copy::{
     CopyOptions, CopyReport, Overseer, Property, SetXattr, Through, XattrLoss, copy_metadata,

@@ -28,6 +28,7 @@ mod proxies;
 mod recovery;
 mod registries;
 mod registry;
+mod repository;
 mod secrets;
 mod skopeo;
 mod skopeo_index;
@@ -40,6 +41,10 @@ pub use items::Item;
 pub use ostree::{ostree_is_as_noted, ostree_repository};
 pub use proxies::proxies;
 pub use registries::{of_machine, registries_files};
+pub use repository::{
+    RepositoryIndex, RpmRepository, Validators, repository_document, repository_files,
+    repository_index,
+};
 pub use skopeo::stored_image;
 pub use stored::verify_file;
 

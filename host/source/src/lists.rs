@@ -47,6 +47,54 @@ pub(crate) async fn resolve(
     bases.map_err(|problem| format!(" from {}: {problem}", remote.location.shown()))
 }
 
+/// As [`resolve`], with what a metalink says that the file is. A list of mirrors may be a metalink, too.
+pub(crate) async fn resolve_with_hashes(
+    engine: &Engine<'_>,
+    remote: &Remote,
+    security: &Security,
+    described: &Described,
+) -> Result<(Vec<Location>, Hashes), String> {
+    let document = engine.document(&remote.location, security).await;
+    let found = document.and_then(|document| {
+        let text = String::from_utf8_lossy(&document);
+        let is_metalink =
+            remote.list == Some(ListKind::Metalink) || text.trim_start().starts_with("<?xml");
+        match is_metalink {
+            true => Ok((metalink(&text, described)?, Hashes::of(&text, described)?)),
+            false => Ok((mirrorlist(&text)?, Hashes::default())),
+        }
+    });
+    found.map_err(|problem| format!(" from {}: {problem}", remote.location.shown()))
+}
+
+/// Checksums (SHA-256) that a file may have, of its current version and some before; none known: any.
+#[derive(Debug, Default)]
+pub(crate) struct Hashes(Vec<String>);
+
+impl Hashes {
+    fn of(text: &str, described: &Described) -> Result<Self, String> {
+        let file = described_file(text, described)?;
+        let alternates = file.alternates.alternate.into_iter();
+        let verifications = alternates
+            .map(|alternate| alternate.verification)
+            .chain([file.verification]);
+        let hashes = verifications
+            .flat_map(|verification| verification.hash)
+            .chain(file.hash);
+        let strong = hashes.filter(|hash| matches!(&*hash.kind, "sha256" | "sha-256"));
+        Ok(Self(
+            strong
+                .map(|hash| hash.digits.trim().to_lowercase())
+                .collect(),
+        ))
+    }
+
+    /// Whether a document with this checksum is one of those.
+    pub(crate) fn allow(&self, digest: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|hash| hash == digest)
+    }
+}
+
 /// A metalink of version 3 (files are in `files`, URLs in `resources`, a higher preference is better) or of version 4
 /// (RFC 5854: neither; a lower priority is better).
 #[derive(Deserialize)]
@@ -68,9 +116,42 @@ struct File {
     #[serde(rename = "@name")]
     name: String,
     #[serde(default)]
+    verification: Verification,
+    #[serde(default)]
+    alternates: Alternates,
+    #[serde(default)]
+    hash: Vec<Hash>,
+    #[serde(default)]
     resources: Resources,
     #[serde(default)]
     url: Vec<Mirror>,
+}
+
+#[derive(Default, Deserialize)]
+struct Verification {
+    #[serde(default)]
+    hash: Vec<Hash>,
+}
+
+/// Versions that mirrors may still have.
+#[derive(Default, Deserialize)]
+struct Alternates {
+    #[serde(default)]
+    alternate: Vec<Alternate>,
+}
+
+#[derive(Deserialize)]
+struct Alternate {
+    #[serde(default)]
+    verification: Verification,
+}
+
+#[derive(Deserialize)]
+struct Hash {
+    #[serde(rename = "@type", default)]
+    kind: String,
+    #[serde(rename = "$text", default)]
+    digits: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -91,13 +172,8 @@ struct Mirror {
 
 /// The base URLs in a metalink of a repository, the preferred ones first; those of other protocols are left out.
 fn metalink(text: &str, described: &Described) -> Result<Vec<Location>, String> {
-    let parsed: Metalink =
-        quick_xml::de::from_str(text).map_err(|error| format!("it is not a metalink: {error}"))?;
-    let mut files = parsed.files.file.into_iter().chain(parsed.file);
-    let Described { name, path } = described;
-    let file = files.find(|file| file.name == *name).ok_or_else(|| {
-        format!("it does not say where {name} is: it is not the metalink of a repository")
-    })?;
+    let path = described.path;
+    let file = described_file(text, described)?;
     let mut mirrors: Vec<_> = file.resources.url.into_iter().chain(file.url).collect();
     // What has no place in the order comes last in either version.
     mirrors.sort_by_key(|mirror| match (mirror.preference, mirror.priority) {
@@ -107,6 +183,17 @@ fn metalink(text: &str, described: &Described) -> Result<Vec<Location>, String> 
     });
     let base = |mirror: &Mirror| server(mirror.url.trim().strip_suffix(path)?);
     some(mirrors.iter().filter_map(base).collect())
+}
+
+/// The part of a metalink that is about a file.
+fn described_file(text: &str, described: &Described) -> Result<File, String> {
+    let parsed: Metalink =
+        quick_xml::de::from_str(text).map_err(|error| format!("it is not a metalink: {error}"))?;
+    let mut files = parsed.files.file.into_iter().chain(parsed.file);
+    let name = described.name;
+    files.find(|file| file.name == name).ok_or_else(|| {
+        format!("it does not say where {name} is: it is not the metalink of a repository")
+    })
 }
 
 /// The base URLs in a list with one per line, in its order; comments and other protocols are left out.

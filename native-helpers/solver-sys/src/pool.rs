@@ -190,7 +190,7 @@ impl Pool {
 
     /// The text of an id that is no relation.
     pub fn text(&self, id: Id) -> Cow<'_, str> {
-        if id.0 & IS_RELATION != 0 {
+        if id == Id::NONE || id.0 & IS_RELATION != 0 {
             return Cow::Borrowed("");
         }
         // SAFETY: the id is of this pool. The text is there until another is added, which takes `&mut self`.

@@ -4,6 +4,7 @@ mod blueprint;
 mod build;
 mod compile;
 mod completions;
+mod depsolve;
 mod describe;
 mod doctor;
 mod guest;
@@ -13,11 +14,13 @@ mod lock;
 mod man;
 mod manifest;
 pub(crate) mod osbuild;
+mod packages;
 mod plan;
 pub(crate) mod plugin;
 mod privileges;
 mod report;
 mod run;
+mod search;
 mod stage;
 mod unshare;
 mod validate;
@@ -62,6 +65,8 @@ pub(crate) enum Subcommand {
     Lock(lock::LockArguments),
     #[command(subcommand)]
     Stage(stage::StageCommand),
+    Depsolve(depsolve::DepsolveArguments),
+    Search(search::SearchArguments),
     Report(report::ReportArguments),
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -87,6 +92,8 @@ impl Subcommand {
             Self::Audit(arguments) => carry_out(arguments),
             Self::Lock(arguments) => carry_out(arguments),
             Self::Stage(command) => command.carry_out(),
+            Self::Depsolve(arguments) => carry_out(arguments),
+            Self::Search(arguments) => carry_out(arguments),
             Self::Report(arguments) => carry_out(arguments),
             Self::Plugin(command) => command.carry_out(),
             Self::Doctor(arguments) => carry_out(arguments),

@@ -1,6 +1,6 @@
 //! modules.yaml: streams of modules, and which of them are the default.
 use super::Result;
-use saphyr_parser::{Event, Parser};
+use granit_parser::{Event, Parser};
 use std::collections::BTreeMap;
 
 /// How deep a document may be nested; those that are there have 6 levels.

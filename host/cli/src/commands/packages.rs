@@ -1,0 +1,149 @@
+//! What `depsolve` and `search` have in common: where packages come from, for which system.
+use crate::command_error::{CommandError, Result};
+use clap::Args;
+use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_files::own_directory;
+use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_resolve::{
+    Kind, Repository, ResolveError, Resolver, Settings, Wanted, repositories_of,
+};
+use osbuild_wasm_source::{Allowance, Environment};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Where packages come from, and for which system.
+#[derive(Debug, Args)]
+pub(crate) struct PackagesArguments {
+    /// Repository: a URL, a `.repo` file of dnf, or a directory with metadata or with `.repo` files; may be repeated
+    #[arg(long = "repo", value_name = "URL|FILE|DIR", required = true)]
+    repos: Vec<String>,
+    /// Architecture of the system
+    #[arg(long, default_value = std::env::consts::ARCH)]
+    arch: String,
+    /// Version of the distribution, for `$releasever`
+    #[arg(long, value_name = "VERSION")]
+    releasever: Option<String>,
+    /// Platform of modules, such as platform:el9
+    #[arg(long, value_name = "NAME:STREAM")]
+    platform: Option<String>,
+    /// Directory that keeps metadata of repositories
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Another solver that speaks the protocol of osbuild-depsolve-dnf
+    #[arg(long, value_name = "PROGRAM")]
+    solver: Option<PathBuf>,
+}
+
+impl PackagesArguments {
+    /// Asks a resolver about the repositories.
+    pub(crate) fn ask<T>(
+        &self,
+        question: impl FnOnce(&Resolver<'_>, &Wanted<'_>) -> std::result::Result<T, ResolveError>,
+    ) -> Result<T> {
+        let repositories = self.repositories()?;
+        let cache = self.cache()?;
+        let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
+        let interrupt = cancel.clone();
+        // Without a handler Ctrl-C ends the program; the cache does not mind.
+        _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
+        let settings = Settings {
+            cache: &cache,
+            solver: self.solver.as_deref(),
+            environment: &environment,
+            allowance: Allowance::EVERYTHING,
+            observer: &Log,
+            cancel: &cancel,
+        };
+        let wanted = Wanted {
+            arch: &self.arch,
+            releasever: self.releasever.as_deref().unwrap_or_default(),
+            platform: self.platform.as_deref(),
+            repositories: &repositories,
+        };
+        Ok(question(&Resolver::new(settings)?, &wanted)?)
+    }
+
+    fn repositories(&self) -> Result<Vec<Repository>> {
+        let mut variables = vec![("basearch", self.arch.as_str()), ("arch", &self.arch)];
+        variables.extend(
+            self.releasever
+                .as_deref()
+                .map(|version| ("releasever", version)),
+        );
+        let mut all: Vec<Repository> = Vec::new();
+        for word in &self.repos {
+            let found = repositories_of(word, &variables);
+            let found =
+                found.map_err(|error| CommandError::invalid(Diagnostic::from_error(&error)))?;
+            for repository in found {
+                if all.iter().any(|known| known.id == repository.id) {
+                    let problem = format!(
+                        "two repositories are called {}: rename one of them",
+                        repository.id
+                    );
+                    return Err(CommandError::invalid(Diagnostic::new(problem)));
+                }
+                all.push(repository);
+            }
+        }
+        Ok(all)
+    }
+
+    fn cache(&self) -> Result<PathBuf> {
+        let of_user =
+            || Some(own_directory("XDG_CACHE_HOME", ".cache")?.join("osbuild-wasm/metadata"));
+        let cache = self.cache.clone().or_else(of_user);
+        let cache = cache.ok_or_else(|| {
+            CommandError::invalid(Diagnostic::new(
+                "there is no home directory for the cache of metadata: name one with --cache",
+            ))
+        })?;
+        Ok(std::path::absolute(&cache)?)
+    }
+}
+
+impl From<ResolveError> for CommandError {
+    fn from(error: ResolveError) -> Self {
+        let diagnostic = Diagnostic::from_error(&error);
+        match error.kind {
+            Kind::Missing => Self::invalid(diagnostic),
+            _ => Self::failed(diagnostic),
+        }
+    }
+}
+
+/// Shows what happens on the way.
+struct Log;
+
+impl Observer for Log {
+    fn event(&self, event: &Event) {
+        if let Event::SourceLog { text, .. } = event {
+            err(text.trim_end());
+        }
+    }
+}
+
+fn err(text: &str) {
+    errln!("{text}");
+}
+
+/// Bytes as people read them.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let mut unit = 0;
+    let mut amount = count as f64;
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{count} B"),
+        _ => format!("{amount:.1} {}", UNITS[unit]),
+    }
+}
+
+/// Whether a path of the command line can be written, before anything else is done.
+pub(crate) fn check_output(path: Option<&Path>) -> Result<()> {
+    path.map_or(Ok(()), crate::output_file::check)
+}

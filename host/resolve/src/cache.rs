@@ -1,0 +1,296 @@
+//! Metadata on this machine: for each repository a directory with its index and the files that this names.
+//!
+//! A version is made beside the one before, verified as a whole, and then becomes the current one by renaming one small file, so that the
+//! cache has either or both, and never a part. Who uses a version holds a lock.
+use crate::error::{ResolveError, Result};
+use crate::index::{self, File as Named};
+use crate::repository::Repository;
+use crate::signature;
+use osbuild_wasm_files::{open_lock_file, remove_tree, write_file};
+use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_source::{
+    FetchContext, RepositoryIndex, Validators, repository_document, repository_files,
+    repository_index,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What is known of the current version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct State {
+    /// Name of its directory: SHA-256 of its index.
+    version: String,
+    /// When the server was asked last, in seconds since 1970.
+    checked: u64,
+    /// Base URL that packages are below.
+    base: String,
+    tag: Option<String>,
+    modified: Option<String>,
+}
+
+/// A repository whose metadata is on this machine, and stays as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// The directory with `repodata`.
+    pub(crate) directory: PathBuf,
+    /// Base URL that packages are below.
+    pub(crate) base: String,
+    /// Texts of the keys.
+    pub(crate) keys: Vec<String>,
+    _lock: File,
+}
+
+/// The cache of one repository.
+struct Place<'a> {
+    repository: &'a Repository,
+    directory: PathBuf,
+    context: &'a FetchContext<'a>,
+}
+
+/// Makes a directory that others cannot write to, or refuses one that others own.
+pub(crate) fn own(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| ResolveError::cache("make", path, error))?;
+    let found =
+        fs::symlink_metadata(path).map_err(|error| ResolveError::cache("read", path, error))?;
+    let own = rustix::process::geteuid().as_raw();
+    if !found.is_dir() || found.uid() != own || found.mode() & 0o022 != 0 {
+        return Err(ResolveError::cache("use", path, "others can write to it"));
+    }
+    Ok(())
+}
+
+/// Brings the metadata of a repository up to date.
+pub(crate) fn prepare(
+    repository: &Repository,
+    cache: &Path,
+    filelists: bool,
+    context: &FetchContext<'_>,
+) -> Result<Ready> {
+    let identity = format!(
+        "{:?}{:?}{:?}",
+        repository.baseurl, repository.metalink, repository.mirrorlist
+    );
+    let directory = cache
+        .join("repositories")
+        .join(&hex::encode(Sha256::digest(identity))[..32]);
+    own(&directory)?;
+    let lock_file = directory.join("lock");
+    let broken = |error| ResolveError::cache("lock", &lock_file, error);
+    let lock = open_lock_file(&lock_file).map_err(broken)?;
+    lock.lock().map_err(broken)?;
+    let place = Place {
+        repository,
+        directory,
+        context,
+    };
+    let keys = place.keys()?;
+    let state = place.update(filelists, &keys)?;
+    // Others may use it as well now, but nobody changes it.
+    lock.lock_shared().map_err(broken)?;
+    Ok(Ready {
+        directory: place.directory.join(&state.version),
+        base: state.base,
+        keys: keys
+            .into_iter()
+            .map(|key| String::from_utf8_lossy(&key).into_owned())
+            .collect(),
+        _lock: lock,
+    })
+}
+
+impl Place<'_> {
+    fn about(&self, problem: impl std::fmt::Display) -> ResolveError {
+        ResolveError::repository(&self.repository.id, problem)
+    }
+
+    /// Makes the current version one that is not too old, and has all files.
+    fn update(&self, filelists: bool, keys: &[Vec<u8>]) -> Result<State> {
+        let state = self.state();
+        let remote = self.repository.remote();
+        if let Some(state) = state.as_ref().filter(|state| self.is_fresh(state))
+            && self.complete(state, filelists)?
+        {
+            return Ok(state.clone());
+        }
+        let known = state.as_ref().map(|state| Validators {
+            base: state.base.clone(),
+            tag: state.tag.clone(),
+            modified: state.modified.clone(),
+            digest: state.version.clone(),
+        });
+        let signed = self.repository.repo_gpgcheck == Some(true);
+        let index = repository_index(&remote, known.as_ref(), signed, self.context);
+        match (index.map_err(|problem| self.about(problem))?, state) {
+            (None, Some(state)) => {
+                let state = State {
+                    checked: now(),
+                    ..state
+                };
+                if !self.complete(&state, filelists)? {
+                    return Err(
+                        self.about("the server has another version than a moment ago: run again")
+                    );
+                }
+                self.keep(state)
+            }
+            (Some(index), state) => self.take(&index, state, filelists, keys),
+            (None, None) => Err(self.about("the server sent no index")),
+        }
+    }
+
+    fn state(&self) -> Option<State> {
+        let text = fs::read(self.directory.join("state.json")).ok()?;
+        let state: State = serde_json::from_slice(&text).ok()?;
+        let is_name = state.version.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let there = is_name
+            && self
+                .directory
+                .join(&state.version)
+                .join("repodata/repomd.xml")
+                .is_file();
+        Some(state).filter(|_| there)
+    }
+
+    fn is_fresh(&self, state: &State) -> bool {
+        let age = now().checked_sub(state.checked);
+        let expire = self.repository.metadata_expire.unwrap_or_default();
+        age.is_some_and(|age| age < expire.as_secs())
+    }
+
+    /// Whether the current version has all files that are needed; what it lacks is fetched.
+    fn complete(&self, state: &State, filelists: bool) -> Result<bool> {
+        let repodata = self.directory.join(&state.version).join("repodata");
+        let document = fs::read(repodata.join("repomd.xml"));
+        let document = document.map_err(|error| ResolveError::cache("read", &repodata, error))?;
+        let files = index::files(&document, filelists).map_err(|problem| self.about(problem))?;
+        let missing: Vec<_> = files
+            .into_iter()
+            .filter(|file| !repodata.join(&file.name).is_file())
+            .collect();
+        let base = Location::parse(&state.base).map_err(|problem| self.about(problem))?;
+        Ok(missing.is_empty() || self.fetch(&missing, &[base], &repodata).is_ok())
+    }
+
+    /// Makes a version of what came.
+    fn take(
+        &self,
+        index: &RepositoryIndex,
+        old: Option<State>,
+        filelists: bool,
+        keys: &[Vec<u8>],
+    ) -> Result<State> {
+        if let Some(signature) = &index.signature {
+            signature::verify(&index.document, signature, keys)
+                .map_err(|problem| self.about(problem))?;
+        }
+        let files =
+            index::files(&index.document, filelists).map_err(|problem| self.about(problem))?;
+        let state = State {
+            version: index.validators.digest.clone(),
+            checked: now(),
+            base: index.validators.base.clone(),
+            tag: index.validators.tag.clone(),
+            modified: index.validators.modified.clone(),
+        };
+        let target = self.directory.join(&state.version);
+        if old.as_ref().is_some_and(|old| old.version == state.version)
+            && self.complete(&state, filelists)?
+        {
+            return self.keep(state);
+        }
+        let made = tempfile::Builder::new()
+            .prefix("new-")
+            .tempdir_in(&self.directory);
+        let made = made.map_err(|error| ResolveError::cache("write to", &self.directory, error))?;
+        let repodata = made.path().join("repodata");
+        let broken = |error| ResolveError::cache("write to", &repodata, error);
+        fs::create_dir(&repodata).map_err(broken)?;
+        self.reuse(&files, old.as_ref(), &repodata);
+        let missing: Vec<_> = files
+            .into_iter()
+            .filter(|file| !repodata.join(&file.name).exists())
+            .collect();
+        self.fetch(&missing, &index.mirrors, &repodata)?;
+        write_file(&repodata.join("repomd.xml"), &index.document).map_err(broken)?;
+        if target.exists() {
+            remove_tree(&target).map_err(|error| ResolveError::cache("remove", &target, error))?;
+        }
+        fs::rename(made.keep(), &target)
+            .map_err(|error| ResolveError::cache("name", &target, error))?;
+        self.keep(state)
+    }
+
+    /// Takes over files that did not change since the version before.
+    fn reuse(&self, files: &[Named], old: Option<&State>, repodata: &Path) {
+        let Some(old) = old.map(|old| self.directory.join(&old.version).join("repodata")) else {
+            return;
+        };
+        let document = fs::read(old.join("repomd.xml")).unwrap_or_default();
+        let known = index::files(&document, true).unwrap_or_default();
+        for file in files.iter().filter(|file| known.contains(file)) {
+            // What cannot be taken over is fetched.
+            _ = fs::hard_link(old.join(&file.name), repodata.join(&file.name));
+        }
+    }
+
+    fn fetch(&self, files: &[Named], mirrors: &[Location], repodata: &Path) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let wanted = files
+            .iter()
+            .map(|file| (file.checksum.clone(), file.path.clone(), file.name.clone()));
+        let wanted: Vec<_> = wanted.collect();
+        let fetched = repository_files(
+            &self.repository.remote(),
+            mirrors,
+            &wanted,
+            repodata,
+            self.context,
+        );
+        fetched.map_err(|problem| self.about(problem))
+    }
+
+    /// Makes a version the current one, and removes others.
+    fn keep(&self, state: State) -> Result<State> {
+        let path = self.directory.join("state.json");
+        let text = serde_json::to_vec(&state).unwrap_or_default();
+        write_file(&path, &text).map_err(|error| ResolveError::cache("write", &path, error))?;
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name();
+            if entry.path().is_dir() && *name != *state.version {
+                // What is left takes room, and no more.
+                _ = remove_tree(&entry.path());
+            }
+        }
+        Ok(state)
+    }
+
+    /// The keys of the repository, read or fetched.
+    fn keys(&self) -> Result<Vec<Vec<u8>>> {
+        let read = |key: &String| {
+            if key.trim_start().starts_with("-----BEGIN PGP") {
+                return Ok(key.clone().into_bytes());
+            }
+            let fetched = repository_document(&self.repository.remote(), key, self.context);
+            fetched.map_err(|problem| self.about(format!("the key {key}: {problem}")))
+        };
+        self.repository.gpgkey.iter().map(read).collect()
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

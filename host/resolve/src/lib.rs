@@ -1,0 +1,24 @@
+//! From names to content: which packages of which repositories fulfil what is wished for.
+//!
+//! Metadata of repositories is downloaded by what downloads sources, kept in a cache of the user, and revalidated. Packages are found by a
+//! solver, a program of its own that speaks osbuild-depsolve-dnf's protocol and gets the metadata as files of this machine.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the directories of the cache are its own: they are refused when others own them"
+)]
+
+mod cache;
+mod error;
+mod index;
+mod package;
+mod repo_file;
+mod repository;
+mod signature;
+mod solver;
+
+pub use error::{Kind, ResolveError};
+pub use package::{Checksum, Dependency, Package, Packages};
+pub use repo_file::repositories_of;
+pub use repository::Repository;
+pub use solver::{Resolver, Settings, Transaction, Wanted};

@@ -1,0 +1,332 @@
+//! Starting the solver, and asking it.
+use crate::cache::{self, Ready};
+use crate::error::{Kind, ResolveError, Result};
+use crate::package::{Package, Packages};
+use crate::repository::Repository;
+use osbuild_wasm_events::Observer;
+use osbuild_wasm_files::{companion_program, with_causes};
+use osbuild_wasm_source::{Allowance, Environment, FetchContext};
+use osbuild_wasm_store::Store;
+use osbuild_wasm_sys::spawn::die_with_parent;
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+/// How packages are looked for.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// Directory for metadata; only its owner can write to it.
+    pub cache: &'a Path,
+    /// Another solver that speaks the protocol; it gets metadata as files of this machine as well.
+    pub solver: Option<&'a Path>,
+    /// Proxies and certificates.
+    pub environment: &'a Environment,
+    /// Which servers may be asked for how much.
+    pub allowance: Allowance<'a>,
+    /// Hears of downloads.
+    pub observer: &'a dyn Observer,
+    /// Set to true from elsewhere, it ends downloads at once.
+    pub cancel: &'a AtomicBool,
+}
+
+impl std::fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("cache", &self.cache)
+            .field("solver", &self.solver)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Packages that are wished for together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// Names, patterns, capabilities, files, `@groups` and `@modules:streams`.
+    pub packages: Vec<String>,
+    /// What is not to be installed.
+    pub excludes: Vec<String>,
+    /// Ids of the repositories that take part; none: all.
+    pub repositories: Vec<String>,
+    /// Streams of modules to enable.
+    pub modules: Vec<String>,
+    /// Whether recommended packages are installed as well.
+    pub weak: bool,
+}
+
+/// For which system packages are looked for, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Architecture, such as `x86_64`.
+    pub arch: &'a str,
+    /// Version of the distribution.
+    pub releasever: &'a str,
+    /// Platform of modules, such as `platform:f43`.
+    pub platform: Option<&'a str>,
+    /// Where packages come from.
+    pub repositories: &'a [Repository],
+}
+
+/// Finds packages.
+#[derive(Debug)]
+pub struct Resolver<'a> {
+    settings: Settings<'a>,
+    store: Store,
+}
+
+impl<'a> Resolver<'a> {
+    /// # Errors
+    /// The cache cannot be used.
+    pub fn new(settings: Settings<'a>) -> Result<Self> {
+        cache::own(settings.cache)?;
+        let path = settings.cache.join("downloads");
+        let store = Store::open(&path)
+            .map_err(|error| ResolveError::cache("use", &path, with_causes(&error)))?;
+        Ok(Self { settings, store })
+    }
+
+    /// Finds the packages that fulfil transactions, each on top of those before; with a document of what they are made of, if `sbom`.
+    ///
+    /// # Errors
+    /// One line: a repository is not to be had, something does not exist, or wishes exclude one another.
+    pub fn depsolve(
+        &self,
+        wanted: &Wanted<'_>,
+        transactions: &[Transaction],
+        sbom: bool,
+    ) -> Result<Packages> {
+        let words = transactions
+            .iter()
+            .flat_map(|transaction| &transaction.packages);
+        let is_path = |word: &String| word.starts_with('/') || word.starts_with("*/");
+        let filelists = self.settings.solver.is_some() || words.clone().any(is_path);
+        let mut arguments =
+            json!({ "transactions": transactions.iter().map(transaction).collect::<Vec<_>>() });
+        if sbom {
+            arguments["sbom"] = json!({"type": "spdx"});
+        }
+        let mut reply = self.ask(wanted, "depsolve", &arguments, filelists);
+        // Most packages need no file that the main list does not have; that one does is found out here.
+        if let Err(error) = &reply
+            && error.kind == Kind::Conflict
+            && !filelists
+            && error.to_string().contains("requires /")
+        {
+            reply = self.ask(wanted, "depsolve", &arguments, true);
+        }
+        let mut reply = reply?;
+        Ok(Packages {
+            transactions: read(reply["transactions"].take())?,
+            modules: reply["modules"].take(),
+            sbom: reply.get_mut("sbom").map(Value::take),
+        })
+    }
+
+    /// Finds packages by name: `*` at both ends asks for a part of it, elsewhere it makes a pattern.
+    ///
+    /// # Errors
+    /// As [`Resolver::depsolve`].
+    pub fn search(
+        &self,
+        wanted: &Wanted<'_>,
+        words: &[String],
+        latest: bool,
+    ) -> Result<Vec<Package>> {
+        let arguments = json!({"search": {"packages": words, "latest": latest}});
+        let filelists = self.settings.solver.is_some();
+        let mut reply = self.ask(wanted, "search", &arguments, filelists)?;
+        read(reply["packages"].take())
+    }
+
+    fn context(&self) -> FetchContext<'_> {
+        FetchContext {
+            store: &self.store,
+            observer: self.settings.observer,
+            cancel: self.settings.cancel,
+            environment: self.settings.environment,
+            host_root: Path::new("/"),
+            allowance: self.settings.allowance,
+            deadline: None,
+        }
+    }
+
+    fn ask(
+        &self,
+        wanted: &Wanted<'_>,
+        command: &str,
+        arguments: &Value,
+        filelists: bool,
+    ) -> Result<Value> {
+        let mut ready = Vec::new();
+        for repository in wanted.repositories {
+            let context = self.context();
+            match cache::prepare(repository, self.settings.cache, filelists, &context) {
+                Ok(prepared) => ready.push((repository, prepared)),
+                Err(error) if repository.skip_if_unavailable && error.kind == Kind::Repository => {
+                    context
+                        .observer
+                        .event(&osbuild_wasm_events::Event::SourceLog {
+                            module: "org.osbuild.librepo".to_owned(),
+                            text: format!("{error}; going on without it\n"),
+                        });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut arguments = arguments.clone();
+        arguments["repos"] = ready
+            .iter()
+            .map(|(repository, ready)| describe(repository, ready))
+            .collect();
+        if filelists {
+            arguments["optional-metadata"] = json!(["filelists"]);
+        }
+        let cachedir = self.settings.cache.join("solver");
+        cache::own(&cachedir)?;
+        let request = json!({
+            "api_version": 2,
+            "command": command,
+            "arch": wanted.arch,
+            "releasever": wanted.releasever,
+            "module_platform_id": wanted.platform.unwrap_or_default(),
+            "cachedir": cachedir,
+            "proxy": "",
+            "arguments": arguments,
+        });
+        let reply = self.run(&request)?;
+        Ok(with_servers(reply, &ready))
+    }
+
+    fn program(&self) -> PathBuf {
+        let other = self.settings.solver.map(Path::to_owned);
+        other.unwrap_or_else(|| companion_program("osbuild-wasm-solver"))
+    }
+
+    fn run(&self, request: &Value) -> Result<Value> {
+        let program = self.program();
+        let broken = |problem: &dyn std::fmt::Display| {
+            ResolveError::new(
+                Kind::Solver,
+                format!("the solver {} does not work: {problem}", program.display()),
+            )
+        };
+        let child = start(&program).map_err(|error| broken(&error))?;
+        let output = talk(child, &request.to_string()).map_err(|error| broken(&error))?;
+        let document: Value = serde_json::from_slice(&output.stdout).map_err(|_| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            broken(&said.lines().next_back().unwrap_or("it gives no answer"))
+        })?;
+        match output.status.success() {
+            true => Ok(document),
+            false => Err(failure(&document)),
+        }
+    }
+}
+
+fn start(program: &Path) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    die_with_parent(&mut command, pidfd_open(getpid(), PidfdFlags::empty())?);
+    command.spawn()
+}
+
+/// Writes the request while it reads the answer.
+fn talk(mut child: Child, request: &str) -> io::Result<Output> {
+    let stdin = child.stdin.take();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // Who does not read its request answers why.
+            _ = stdin.map(|mut stdin| stdin.write_all(request.as_bytes()));
+        });
+        child.wait_with_output()
+    })
+}
+
+/// The protocol's failure as an error.
+fn failure(document: &Value) -> ResolveError {
+    let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+    let kind = match text("kind").as_str() {
+        "RepoError" | "NoReposError" | "GPGKeyReadError" | "NoRHSMSubscriptionsError" => {
+            Kind::Repository
+        }
+        "MarkingErrors" => Kind::Missing,
+        "DepsolveError" => Kind::Conflict,
+        _ => Kind::Solver,
+    };
+    ResolveError::new(kind, text("reason"))
+}
+
+fn transaction(transaction: &Transaction) -> Value {
+    json!({
+        "package-specs": transaction.packages,
+        "exclude-specs": transaction.excludes,
+        "repo-ids": transaction.repositories,
+        "module-enable-specs": transaction.modules,
+        "install_weak_deps": transaction.weak,
+    })
+}
+
+/// A repository as the solver gets it: its metadata is on this machine.
+fn describe(repository: &Repository, ready: &Ready) -> Value {
+    let mut described = json!({
+        "id": repository.id,
+        "baseurl": [local(ready)],
+        "gpgkey": ready.keys,
+        "gpgcheck": repository.gpgcheck,
+        // This was checked when the metadata came.
+        "repo_gpgcheck": false,
+        "module_hotfixes": repository.module_hotfixes,
+        "priority": repository.priority,
+        "cost": repository.cost,
+    });
+    if !repository.name.is_empty() {
+        described["name"] = repository.name.clone().into();
+    }
+    described
+}
+
+fn local(ready: &Ready) -> String {
+    format!("file://{}", ready.directory.display())
+}
+
+/// A reply with the servers in place of the directories that the solver was given.
+fn with_servers(mut reply: Value, ready: &[(&Repository, Ready)]) -> Value {
+    let places: Vec<_> = ready
+        .iter()
+        .map(|(_, ready)| (local(ready), ready.base.trim_end_matches('/').to_owned()))
+        .collect();
+    replace(&mut reply, &places);
+    reply
+}
+
+fn replace(value: &mut Value, places: &[(String, String)]) {
+    match value {
+        Value::String(text) => {
+            for (local, base) in places {
+                if text.contains(local) {
+                    *text = text.replace(local, base);
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, places)),
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|value| replace(value, places)),
+        _ => {}
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| {
+        ResolveError::new(
+            Kind::Solver,
+            format!("the solver's answer is not that of the protocol: {error}"),
+        )
+    })
+}
