@@ -181,3 +181,68 @@ fn chown_stage<'a>(
     }
     (!items.is_empty()).then(|| Stage::new("chown", json!({"items": items})))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(stages: &[Stage]) -> Vec<Value> {
+        stages
+            .iter()
+            .filter_map(|stage| stage.options().cloned())
+            .collect()
+    }
+
+    #[test]
+    fn a_directory_may_exist_where_nothing_else_is_asked_of_it() {
+        let directory = |path: &str, mode: Option<u32>, user: Option<u32>| Directory {
+            path: path.into(),
+            mode: mode.map(Mode),
+            user: user.map(Owner::Id),
+            ..Directory::default()
+        };
+        let directories = [
+            directory("/etc/a", None, None),
+            directory("/etc/b", Some(0o770), None),
+            directory("/etc/c", None, Some(1020)),
+        ];
+        assert_eq!(
+            options(&directory_stages(&directories)),
+            [
+                json!({"paths": [{"path": "/etc/a", "exist_ok": true}, {"path": "/etc/b"}, {"path": "/etc/c"}]}),
+                json!({"items": {"/etc/b": {"mode": "0770"}}}),
+                json!({"items": {"/etc/c": {"user": 1020}}}),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_of_the_machine_keeps_its_permissions_unless_others_are_asked_for() {
+        let file = |path: &str, mode: Option<u32>| File {
+            path: path.into(),
+            mode: mode.map(Mode),
+            uri: Some("file:///srv/x".into()),
+            ..File::default()
+        };
+        let local = LocalFiles::from([(
+            "/srv/x".to_string(),
+            LocalFile {
+                checksum: "sha256:00".into(),
+                mode: 0o600,
+            },
+        )]);
+        let mut sources = Sources::default();
+        let files = [file("/etc/a", None), file("/etc/b", Some(0o644))];
+        let stages = file_stages(&files, &local, &mut sources).expect("stages");
+        assert_eq!(
+            options(&stages)[1],
+            json!({"items": {"/etc/a": {"mode": "0600"}, "/etc/b": {"mode": "0644"}}})
+        );
+        assert_eq!(
+            sources.into_json()["org.osbuild.curl"]["items"],
+            json!({"sha256:00": {"url": "file:/srv/x"}})
+        );
+        let mut sources = Sources::default();
+        assert!(file_stages(&files, &LocalFiles::new(), &mut sources).is_err());
+    }
+}

@@ -67,6 +67,17 @@ pub fn subscription_stages(
 
 /// Values stand between quotes of a unit's command, or alone on a line of the file with the key.
 fn check(subscription: &Subscription) -> Result<(), GeneratorError> {
+    let templates = [
+        &subscription.template_uuid,
+        &subscription.template_name,
+        &subscription.patch_url,
+    ];
+    if templates.iter().any(|value| !value.is_empty()) {
+        return Err(GeneratorError::Request(
+            "subscription: content templates are not supported; leave template_uuid, template_name and patch_url out"
+                .into(),
+        ));
+    }
     for (name, value) in [
         ("organization", &subscription.organization),
         ("activation_key", &subscription.activation_key),
@@ -74,7 +85,7 @@ fn check(subscription: &Subscription) -> Result<(), GeneratorError> {
         ("base_url", &subscription.base_url),
         ("proxy", &subscription.proxy),
     ] {
-        let refused = |character: &char| character.is_control() || "'\"\\$%".contains(*character);
+        let refused = |character: &char| character.is_control() || "'\"\\".contains(*character);
         if let Some(character) = value.chars().find(refused) {
             return Err(GeneratorError::Request(format!(
                 "subscription: {name} has the character {character:?}, which a unit of systemd cannot hold"
@@ -90,25 +101,26 @@ fn commands(subscription: &Subscription) -> Vec<String> {
     let mut commands = Vec::new();
     if !subscription.server_url.is_empty() {
         commands.push(format!(
-            "{MANAGER} config --server.hostname '{}'",
-            subscription.server_url
+            "{MANAGER} config --server.hostname {}",
+            quoted(&subscription.server_url)
         ));
     }
     if !subscription.proxy.is_empty() {
         commands.push(format!(
-            "{MANAGER} config --server.proxy_hostname '{}'",
-            subscription.proxy
+            "{MANAGER} config --server.proxy_hostname {}",
+            quoted(&subscription.proxy)
         ));
     }
     if subscription.rhc {
         commands.push(format!(
-            "/usr/bin/rhc connect --organization=\"${{ORG_ID}}\" --activation-key=\"${{ACTIVATION_KEY}}\" --server '{}'",
-            subscription.server_url
+            "/usr/bin/rhc connect --organization=\"${{ORG_ID}}\" --activation-key=\"${{ACTIVATION_KEY}}\" --server {}",
+            quoted(&subscription.server_url)
         ));
     } else {
         commands.push(format!(
-            "{MANAGER} register --org=\"${{ORG_ID}}\" --activationkey=\"${{ACTIVATION_KEY}}\" --serverurl '{}' --baseurl '{}'",
-            subscription.server_url, subscription.base_url
+            "{MANAGER} register --org=\"${{ORG_ID}}\" --activationkey=\"${{ACTIVATION_KEY}}\" --serverurl {} --baseurl {}",
+            quoted(&subscription.server_url),
+            quoted(&subscription.base_url)
         ));
         if subscription.insights {
             commands.push("/usr/bin/insights-client --register".into());
@@ -116,4 +128,35 @@ fn commands(subscription: &Subscription) -> Vec<String> {
     }
     commands.push(format!("/usr/bin/rm {KEYS}"));
     commands
+}
+
+/// One word of a command of systemd, which would replace what follows `%` and `$`.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('%', "%%").replace('$', "$$"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_a_subscription_cannot_leave_their_quotes() {
+        let with = |key: &str, server: &str| Subscription {
+            organization: "1".into(),
+            activation_key: key.into(),
+            server_url: server.into(),
+            ..Subscription::default()
+        };
+        let stages =
+            |subscription| subscription_stages(&subscription, "usr", &mut Sources::default());
+        let unit = stages(with("key", "https://example.com/%40$x")).expect("stages");
+        let command = &unit[0].options().expect("options")["config"]["Service"]["ExecStart"][0];
+        assert_eq!(
+            command,
+            "/usr/sbin/subscription-manager config --server.hostname 'https://example.com/%%40$$x'"
+        );
+        for (key, server) in [("key", "s' ; reboot '"), ("key\nLD_PRELOAD=/x", "s")] {
+            assert!(stages(with(key, server)).is_err(), "{key:?} {server:?}");
+        }
+    }
 }
