@@ -136,7 +136,6 @@ fn systemd_reads_what_lines_of_accounts_and_files_were_given() {
                 target.to_str().map(str::to_owned)
             },
             meant: |value| is_escaped(value) || value.is_empty(),
-            ..WRITER
         },
     ]);
 }
