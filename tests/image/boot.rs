@@ -36,7 +36,7 @@ fn boots(sample: &str, export: &str, disk: &str, devices: &str) {
 }
 
 /// Boots a disk until its marker and multi-user were seen on the console.
-fn boot(name: &str, disk: &Path) {
+pub(crate) fn boot(name: &str, disk: &Path) {
     let booted = Command::new(paths::sample("boot"))
         .args(["--quiet", "--timeout", "300"])
         .arg(disk)

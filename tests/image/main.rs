@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "how long a boot took is worth a line")]
 
+mod blueprint;
 mod boot;
 mod console;
 mod earliest;

@@ -1,5 +1,6 @@
 //! Content that a manifest needs from outside: what is asked for, and what it was resolved to.
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// A repository of packages.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
@@ -41,6 +42,37 @@ pub struct Repository {
     pub sslclientkey: String,
     /// Certificate of the client.
     pub sslclientcert: String,
+}
+
+impl Repository {
+    /// The repository with an identifier: one that has none is called by a checksum of what it is made of. The kinds of
+    /// values stand in that text, not the values, where they are booleans.
+    #[must_use]
+    pub fn with_id(&self) -> Self {
+        let mut repository = self.clone();
+        if !repository.id.is_empty() {
+            return repository;
+        }
+        let flag = |set: bool| if set { "*bool" } else { "" };
+        let text = [
+            repository.baseurls.concat().as_str(),
+            &repository.metalink,
+            &repository.mirrorlist,
+            &repository.gpgkeys.concat(),
+            flag(repository.check_gpg.is_some()),
+            flag(repository.check_repo_gpg.is_some()),
+            flag(repository.ignore_ssl.is_some()),
+            &repository.metadata_expire,
+            "bool",
+            flag(repository.module_hotfixes.is_some()),
+            &repository.sslcacert,
+            &repository.sslclientkey,
+            &repository.sslclientcert,
+        ]
+        .concat();
+        repository.id = hex::encode(Sha256::digest(text));
+        repository
+    }
 }
 
 /// One transaction of a package solver; transactions of a pipeline build on those before.
@@ -148,8 +180,8 @@ impl Package {
 /// What a module stream brings: files of DNF that say that it is enabled.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Module {
-    /// Path and options of the configuration.
-    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Name, stream, state and profiles, as DNF's file has them.
+    pub config: serde_json::Value,
     /// Path of the copy for a repository that goes away.
     pub failsafe_path: String,
     /// Text of that copy.

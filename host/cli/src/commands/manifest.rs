@@ -77,18 +77,12 @@ fn mocked(file: &Path) -> Result<String> {
         })?
         .blueprint;
     let definitions = DefinitionsArguments::default().load()?;
-    let manifest = match &document.bootc {
-        Some(_) => document.bootc_manifest(&blueprint),
-        None => {
-            let invalid = |error| CommandError::invalid(wrong(error));
-            let distro = definitions.distro(&document.distro).map_err(invalid)?;
-            let image_type = definitions
-                .image_type(&distro, document.arch, &document.image_type)
-                .map_err(invalid)?;
-            document.manifest(&distro, &image_type, &blueprint)
-        }
-    };
-    let manifest =
-        manifest.map_err(|error| CommandError::failed(Diagnostic::from_error(&error)))?;
-    Ok(manifest.to_string())
+    let invalid = |error| CommandError::invalid(wrong(error));
+    let distro = definitions.distro(&document.distro).map_err(invalid)?;
+    let image_type = definitions
+        .image_type(&distro, document.arch, &document.image_type)
+        .map_err(invalid)?;
+    Ok(document
+        .manifest(&distro, &image_type, &blueprint)?
+        .to_string())
 }

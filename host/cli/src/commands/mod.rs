@@ -14,7 +14,7 @@ mod lock;
 mod man;
 mod manifest;
 pub(crate) mod osbuild;
-mod packages;
+pub(crate) mod packages;
 mod plan;
 pub(crate) mod plugin;
 mod privileges;

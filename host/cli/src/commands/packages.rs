@@ -42,7 +42,7 @@ impl PackagesArguments {
         question: impl FnOnce(&Resolver<'_>, &Wanted<'_>) -> std::result::Result<T, ResolveError>,
     ) -> Result<T> {
         let repositories = self.repositories()?;
-        let cache = self.cache()?;
+        let cache = metadata_cache(self.cache.as_deref())?;
         let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
         let interrupt = cancel.clone();
         // Without a handler Ctrl-C ends the program; the cache does not mind.
@@ -89,18 +89,18 @@ impl PackagesArguments {
         }
         Ok(all)
     }
+}
 
-    fn cache(&self) -> Result<PathBuf> {
-        let of_user =
-            || Some(own_directory("XDG_CACHE_HOME", ".cache")?.join("osbuild-wasm/metadata"));
-        let cache = self.cache.clone().or_else(of_user);
-        let cache = cache.ok_or_else(|| {
-            CommandError::invalid(Diagnostic::new(
-                "there is no home directory for the cache of metadata: name one with --cache",
-            ))
-        })?;
-        Ok(std::path::absolute(&cache)?)
-    }
+/// The directory for metadata: the one that is named, or one of the user's cache.
+pub(crate) fn metadata_cache(named: Option<&Path>) -> Result<PathBuf> {
+    let of_user = || Some(own_directory("XDG_CACHE_HOME", ".cache")?.join("osbuild-wasm/metadata"));
+    let cache = named.map(Path::to_owned).or_else(of_user);
+    let cache = cache.ok_or_else(|| {
+        CommandError::invalid(Diagnostic::new(
+            "there is no home directory for the cache of metadata: name one with --cache",
+        ))
+    })?;
+    Ok(std::path::absolute(&cache)?)
 }
 
 impl From<ResolveError> for CommandError {

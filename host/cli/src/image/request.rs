@@ -7,7 +7,7 @@ use clap::Args;
 use osbuild_wasm_blueprint::{Blueprint, Options as BlueprintOptions, Strictness};
 use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageType, PartitioningMode};
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
-use osbuild_wasm_generator::checks::check;
+use osbuild_wasm_generator::checks::{Finding, check};
 use osbuild_wasm_generator::content::Repository;
 use osbuild_wasm_generator::customizations::nodes::{LocalFile, LocalFiles, local_path};
 use osbuild_wasm_generator::plan::for_type;
@@ -135,7 +135,7 @@ impl ImageArguments {
             .map(BlueprintFile::read)
             .transpose()?;
         let blueprint = match &file {
-            Some(file) => file.accepted(blueprint_options(self.lenient))?,
+            Some(file) => accepted(file, blueprint_options(self.lenient))?,
             None => Blueprint::default(),
         };
         let distro = self.target.distro(&definitions)?;
@@ -183,6 +183,27 @@ impl ImageArguments {
             }),
             ..Options::default()
         })
+    }
+}
+
+/// What the blueprint says; its errors end the command, its warnings are shown.
+fn accepted(file: &BlueprintFile, options: BlueprintOptions) -> Result<Blueprint> {
+    let (blueprint, problems) = file.parse(options);
+    let lines = file.explain(&problems);
+    match blueprint {
+        Some(blueprint) => {
+            crate::print::tell(&lines, crate::style::colour());
+            Ok(blueprint)
+        }
+        None => {
+            let first = problems
+                .first()
+                .map_or_else(String::new, |problem| problem.message.clone());
+            Err(CommandError::pointed(
+                Diagnostic::new(first).at(file.name.clone()),
+                lines,
+            ))
+        }
     }
 }
 
@@ -312,21 +333,19 @@ fn judge(request: &ImageRequest, file: Option<&BlueprintFile>) -> Result<()> {
         "blueprint validation failed for image type {:?}",
         request.image_type.name
     );
-    let shown = |finding: &osbuild_wasm_generator::checks::Finding| {
+    let shown = |finding: &Finding| {
         let member = osbuild_wasm_manifest::problem::render_path(&finding.path);
-        let member = member.trim_start_matches('.');
-        let message = match member {
+        let message = match member.trim_start_matches('.') {
             "" => finding.message.clone(),
             member => format!("{member}: {}", finding.message),
         };
-        let diagnostic = Diagnostic::new(message);
         match file {
-            Some(file) if !member.is_empty() => diagnostic.at(file.place(&finding.path)),
-            _ => diagnostic,
+            Some(file) => Diagnostic::new(message).at(file.name.clone()),
+            None => Diagnostic::new(message),
         }
     };
     for warning in &warnings {
-        errln!("warning: {}", shown(warning).text());
+        errln!("warning: {}", shown(warning).message);
     }
     match errors.is_empty() {
         true => Ok(()),

@@ -1,20 +1,29 @@
 //! Content of the network, and the manifest that is made of it.
 use super::ImageRequest;
 use crate::command_error::{CommandError, Result};
+use crate::commands::packages::metadata_cache;
 use clap::Args;
-use osbuild_wasm_generator::content::ResolvedContent;
+use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_generator::GeneratorError;
+use osbuild_wasm_generator::content::{
+    Content, Depsolved, Module, Package, Repository, ResolvedContent, Transaction,
+};
 use osbuild_wasm_generator::plan::{Needs, Plan};
 use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_resolve as resolve;
+use osbuild_wasm_source::{Allowance, Environment};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How packages are chosen.
 #[derive(Debug, Args)]
 pub(crate) struct ResolveArguments {
-    /// Directory for the metadata of repositories
+    /// Directory for the metadata of repositories; one of the user's cache when it is not given
     #[arg(long, value_name = "DIR")]
     rpmmd_cache: Option<PathBuf>,
-    /// Program that chooses packages, with the protocol of osbuild-depsolve-dnf; the program's own when it is not given
+    /// Another program that chooses packages, with the protocol of osbuild-depsolve-dnf
     #[arg(long, value_name = "PROGRAM")]
     solver: Option<PathBuf>,
 }
@@ -22,18 +31,198 @@ pub(crate) struct ResolveArguments {
 impl ResolveArguments {
     /// The manifest of a request, its content resolved.
     pub(crate) fn manifest(&self, request: &ImageRequest) -> Result<Value> {
-        let plan = Plan::new(request.as_request()).map_err(generator_error)?;
+        let plan = Plan::new(request.as_request())?;
         let resolved = self.resolve(request, &plan.content())?;
-        plan.manifest(&resolved).map_err(generator_error)
+        Ok(plan.manifest(&resolved)?)
     }
 
-    fn resolve(&self, _request: &ImageRequest, _needs: &Needs) -> Result<Vec<ResolvedContent>> {
-        Err(CommandError::failed(Diagnostic::new(
-            "packages cannot be resolved yet",
-        )))
+    fn resolve(&self, request: &ImageRequest, needs: &Needs) -> Result<Vec<ResolvedContent>> {
+        let cache = metadata_cache(self.rpmmd_cache.as_deref())?;
+        let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
+        let interrupt = cancel.clone();
+        // Without a handler Ctrl-C ends the program; the cache does not mind.
+        _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
+        let resolver = resolve::Resolver::new(resolve::Settings {
+            cache: &cache,
+            solver: self.solver.as_deref(),
+            environment: &environment,
+            allowance: Allowance::EVERYTHING,
+            observer: &Downloads,
+            cancel: &cancel,
+        })?;
+        let pipelines = needs.iter().map(|(pipeline, content)| {
+            refuse_unresolvable(pipeline, content)?;
+            let packages = depsolve(&resolver, request, &content.transactions)
+                .map_err(|error| of_pipeline(error, pipeline))?;
+            Ok(ResolvedContent {
+                packages,
+                ..ResolvedContent::default()
+            })
+        });
+        pipelines.collect()
     }
 }
 
-fn generator_error(error: osbuild_wasm_generator::GeneratorError) -> CommandError {
-    CommandError::failed(Diagnostic::from_error(&error))
+/// Shows what is downloaded.
+struct Downloads;
+
+impl Observer for Downloads {
+    fn event(&self, event: &Event) {
+        if let Event::SourceLog { text, .. } = event {
+            errln!("{}", text.trim_end());
+        }
+    }
+}
+
+/// Says which content of a pipeline cannot be found yet.
+fn refuse_unresolvable(pipeline: &str, content: &Content) -> Result<()> {
+    let kind = match content {
+        Content { containers, .. } if !containers.is_empty() => "containers",
+        Content { commits, .. } if !commits.is_empty() => "commits of OSTree",
+        Content { flatpaks, .. } if !flatpaks.is_empty() => "flatpaks",
+        _ => return Ok(()),
+    };
+    let diagnostic = Diagnostic::new(format!(
+        "pipeline {pipeline} needs {kind}, which cannot be looked up yet"
+    ));
+    Err(CommandError::failed(
+        diagnostic.hint("leave them out, or write the manifest by hand"),
+    ))
+}
+
+fn of_pipeline(error: resolve::ResolveError, pipeline: &str) -> CommandError {
+    let exit = error.kind;
+    let diagnostic = Diagnostic::from_error(&error).at(format!("packages of pipeline {pipeline}"));
+    match exit {
+        resolve::Kind::Missing => CommandError::invalid(diagnostic),
+        _ => CommandError::failed(diagnostic),
+    }
+}
+
+/// Packages of the transactions of one pipeline.
+fn depsolve(
+    resolver: &resolve::Resolver<'_>,
+    request: &ImageRequest,
+    transactions: &[Transaction],
+) -> Result<Depsolved, resolve::ResolveError> {
+    if transactions.is_empty() {
+        return Ok(Depsolved::default());
+    }
+    let mut repositories: Vec<Repository> = Vec::new();
+    let mut asked = Vec::new();
+    for transaction in transactions {
+        let named: Vec<Repository> = transaction
+            .repositories
+            .iter()
+            .map(Repository::with_id)
+            .collect();
+        asked.push(resolve::Transaction {
+            packages: transaction.include.clone(),
+            excludes: transaction.exclude.clone(),
+            repositories: named
+                .iter()
+                .map(|repository| repository.id.clone())
+                .collect(),
+            modules: transaction.modules.clone(),
+            weak: transaction.install_weak_deps,
+        });
+        for repository in named {
+            if repositories.iter().all(|known| known.id != repository.id) {
+                repositories.push(repository);
+            }
+        }
+    }
+    let remotes: Vec<resolve::Repository> = repositories.iter().map(remote).collect();
+    let wanted = resolve::Wanted {
+        arch: request.arch.name(),
+        releasever: &request.distro.release_version,
+        platform: Some(&request.distro.module_platform_id),
+        repositories: &remotes,
+    };
+    let found = resolver.depsolve(&wanted, &asked, false)?;
+    let package = |found: resolve::Package| package(found, &repositories);
+    Ok(Depsolved {
+        transactions: found
+            .transactions
+            .into_iter()
+            .map(|packages| packages.into_iter().map(package).collect())
+            .collect(),
+        modules: modules(&found.modules),
+        repositories,
+    })
+}
+
+/// A repository as it is downloaded from.
+fn remote(repository: &Repository) -> resolve::Repository {
+    let text = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
+    let file = |value: &String| text(value).map(PathBuf::from);
+    resolve::Repository {
+        id: repository.id.clone(),
+        name: repository.name.clone(),
+        baseurl: repository.baseurls.clone(),
+        metalink: text(&repository.metalink),
+        mirrorlist: text(&repository.mirrorlist),
+        gpgcheck: repository.check_gpg,
+        repo_gpgcheck: repository.check_repo_gpg,
+        gpgkey: repository.gpgkeys.clone(),
+        insecure: repository.ignore_ssl == Some(true),
+        sslcacert: file(&repository.sslcacert),
+        sslclientkey: file(&repository.sslclientkey),
+        sslclientcert: file(&repository.sslclientcert),
+        rhsm: repository.rhsm,
+        module_hotfixes: repository.module_hotfixes,
+        priority: repository
+            .priority
+            .and_then(|priority| i32::try_from(priority).ok()),
+        ..resolve::Repository::default()
+    }
+}
+
+fn package(found: resolve::Package, repositories: &[Repository]) -> Package {
+    let repository = repositories
+        .iter()
+        .find(|repository| repository.id == found.repo_id);
+    let checksum = found
+        .checksum
+        .map(|checksum| format!("{}:{}", checksum.algorithm, checksum.value));
+    Package {
+        name: found.name,
+        epoch: found.epoch,
+        version: found.version,
+        release: found.release,
+        arch: found.arch,
+        checksum: checksum.unwrap_or_default(),
+        location: found.location,
+        repository: found.repo_id,
+        check_gpg: repository.is_some_and(|repository| repository.check_gpg == Some(true)),
+        files: found.files,
+    }
+}
+
+/// Enabled modules: an object of their names with the files to write.
+fn modules(found: &Value) -> Vec<Module> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let module = |(_, files): (&String, &Value)| Module {
+        config: files["module-file"]["data"].clone(),
+        failsafe_path: text(&files["failsafe-file"]["path"]),
+        failsafe_data: text(&files["failsafe-file"]["data"]),
+    };
+    found
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(module)
+        .collect()
+}
+
+impl From<GeneratorError> for CommandError {
+    fn from(error: GeneratorError) -> Self {
+        let diagnostic = Diagnostic::from_error(&error);
+        match error {
+            GeneratorError::Unresolved { .. } => Self::failed(diagnostic),
+            GeneratorError::Request(_) | GeneratorError::PartitionTable(_) => {
+                Self::invalid(diagnostic)
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) struct TargetArguments {
 }
 
 /// Which distributions and image types there are.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct DefinitionsArguments {
     /// Directory with definitions of distributions (FAMILY/*.yaml), which come before those of the program; may be given
     /// several times

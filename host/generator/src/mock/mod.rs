@@ -59,8 +59,11 @@ impl Depsolver<'_> {
         let mut seen = HashSet::new();
         let mut solved = Depsolved::default();
         for (number, transaction) in transactions.iter().enumerate() {
-            let repositories: Vec<Repository> =
-                transaction.repositories.iter().map(with_id).collect();
+            let repositories: Vec<Repository> = transaction
+                .repositories
+                .iter()
+                .map(Repository::with_id)
+                .collect();
             let mut packages = self.transaction(number, transaction, &repositories);
             for repository in repositories {
                 if seen.insert(repository.id.clone()) {
@@ -194,33 +197,6 @@ fn nevra(package: &Package) -> String {
         "{}-{}:{}-{}.{}",
         package.name, package.epoch, package.version, package.release, package.arch
     )
-}
-
-/// A repository without identifier is called by a checksum of what it is made of. The kinds of values stand in that
-/// text, not the values, where they are booleans.
-fn with_id(repository: &Repository) -> Repository {
-    let mut repository = repository.clone();
-    if repository.id.is_empty() {
-        let flag = |set: bool| if set { "*bool" } else { "" };
-        let text = [
-            repository.baseurls.concat().as_str(),
-            &repository.metalink,
-            &repository.mirrorlist,
-            &repository.gpgkeys.concat(),
-            flag(repository.check_gpg.is_some()),
-            flag(repository.check_repo_gpg.is_some()),
-            flag(repository.ignore_ssl.is_some()),
-            &repository.metadata_expire,
-            "bool",
-            flag(repository.module_hotfixes.is_some()),
-            &repository.sslcacert,
-            &repository.sslclientkey,
-            &repository.sslclientcert,
-        ]
-        .concat();
-        repository.id = digest(&text);
-    }
-    repository
 }
 
 fn container(request: &ContainerRequest) -> Container {

@@ -157,7 +157,7 @@ pub(super) fn modules(writer: &mut Writer<'_, '_>) -> Result<(), GeneratorError>
     for module in modules {
         writer.stages.push(Stage::new(
             "dnf.module-config",
-            module.config.clone().into(),
+            json!({"conf": module.config}),
         ));
     }
     let directory = json!({"path": FAILSAFE, "parents": true, "exist_ok": true});

@@ -1,0 +1,85 @@
+//! From a blueprint to an image: built for the distribution of samples/definitions, booted or read by another tool.
+use crate::boot::{BUILDING, boot, store};
+use crate::repository::{TOOLS, repository};
+use osbuild_wasm_tests::{Program, Scratch, machine, paths};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// Builds an image of Demo Linux; what `options` adds to the command line is the test's. The image is `out/image.EXTENSION`.
+fn build(scratch: &Scratch, image_type: &str, options: &str) {
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let script = format!(
+        r#"set -e; "$REPOSITORIES" --repository "$REPOSITORY" --url "$URL" --output "$SCRATCH/repositories"
+        exec "$0" build {image_type} --distro demo-1 --definitions "$DEFINITIONS" --repositories "$SCRATCH/repositories" \
+            --store "$STORE" --rpmmd-cache "$SCRATCH/metadata" --output-dir "$SCRATCH/out" --output-name image {options}"#
+    );
+    Program::of(paths::sample("serve"), "")
+        .arg(repository())
+        .args(["sh", "-c", &script])
+        .arg(paths::program())
+        .env("SCRATCH", scratch.root())
+        .env("STORE", store())
+        .env("REPOSITORIES", paths::sample("repositories"))
+        .env("REPOSITORY", repository())
+        .env("DEFINITIONS", paths::sample("definitions"))
+        .env("BLUEPRINT", paths::sample("blueprint.toml"))
+        .limit(Duration::from_secs(300))
+        .run()
+        .expect(0);
+}
+
+/// Builds the blueprint of the samples, which looks at its customizations from inside when it boots.
+fn boots(image_type: &str, options: &str) {
+    if !machine::offers(&TOOLS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    build(&scratch, image_type, &format!(r#"--blueprint "$BLUEPRINT" {options}"#));
+    machine::assert_nothing_left(scratch.root());
+    boot(image_type, &scratch.path("out/image.qcow2"));
+}
+
+#[test]
+fn a_disk_from_a_blueprint_boots_and_has_every_customization() {
+    boots("qcow2", "--partitioning-mode raw");
+}
+
+#[test]
+fn a_disk_of_subvolumes_from_a_blueprint_boots() {
+    boots("qcow2", "--partitioning-mode btrfs");
+}
+
+#[test]
+fn a_disk_with_a_dos_label_from_a_blueprint_boots() {
+    boots("qcow2-dos", "--partitioning-mode raw");
+}
+
+#[test]
+fn a_compressed_raw_disk_from_a_distribution_boots() {
+    if !machine::offers(&[&TOOLS[..], &["xz"]].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    build(&scratch, "minimal-raw-xz", r#"--blueprint "$BLUEPRINT" --partitioning-mode raw"#);
+    Program::of("xz", "--decompress")
+        .arg(scratch.path("out/image.raw.xz"))
+        .run()
+        .expect(0);
+    boot("minimal-raw-xz", &scratch.path("out/image.raw"));
+}
+
+#[test]
+fn a_container_and_an_archive_of_a_distribution_are_read_by_others() {
+    if !machine::offers(&[&TOOLS[..], &["skopeo", "tar"]].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    build(&scratch, "container", "");
+    let archive = format!("oci-archive:{}", scratch.path("out/image.tar").display());
+    let inspected = Program::of("skopeo", "inspect").arg(&archive).run();
+    assert!(inspected.expect(0).out().contains("\"Architecture\": \"amd64\""));
+    build(&scratch, "tar", "--with-manifest");
+    let listed = Program::of("tar", "--list --file").arg(scratch.path("out/image.tar")).run();
+    assert!(listed.expect(0).out().contains("usr/lib/os-release"));
+    assert!(scratch.path("out/image.osbuild-manifest.json").exists());
+}
