@@ -49,14 +49,6 @@ impl<'t> Document<'t> {
         Ok(Self { text, tree })
     }
 
-    /// The language.
-    pub(crate) fn syntax(&self) -> Syntax {
-        match self.tree {
-            Tree::Toml(_) => Syntax::Toml,
-            Tree::Json(_) => Syntax::Json,
-        }
-    }
-
     /// Its values, and what of them no blueprint can have.
     pub(crate) fn values(&self) -> (Value, Vec<Problem>) {
         match &self.tree {

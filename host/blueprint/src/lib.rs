@@ -6,6 +6,7 @@
 //! asked by whoever knows that: [`policy`], [`support`].
 #![forbid(unsafe_code)]
 
+mod cloud;
 mod diagnostic;
 mod document;
 pub mod model;

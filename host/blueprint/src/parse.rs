@@ -64,41 +64,59 @@ impl Blueprint {
     /// As [`Blueprint::from_toml`].
     pub fn parse(text: &str, syntax: Syntax, options: Options) -> Result<Parsed, Vec<Diagnostic>> {
         let document = Document::parse(text, syntax).map_err(|error| vec![error])?;
-        let (mut value, mut problems) = document.values();
-        problems.extend(Shape::check(
-            schema(),
-            &mut value,
-            document.syntax(),
-            options.strictness,
-        ));
-        leave_out_wrong_sections(&mut value, &problems);
-        // An error is always told, whatever else there is.
-        let is_warning = |problem: &Problem| problem.severity == Severity::Warning;
-        let blueprint = match read(value) {
-            Ok(blueprint) => {
-                problems.extend(Rules::check(&blueprint, document.syntax(), options.paths));
-                Some(blueprint)
-            }
-            Err(problem) => {
-                problems.push(problem);
-                None
-            }
-        };
-        problems.sort_by_key(is_warning);
-        let mut diagnostics: Vec<_> = problems
-            .into_iter()
-            .take(MAX_PROBLEMS)
-            .map(|problem| document.locate(problem))
-            .collect();
-        diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
-        let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
-        match blueprint {
-            Some(blueprint) if !diagnostics.iter().any(is_error) => Ok(Parsed {
-                blueprint,
-                warnings: diagnostics,
-            }),
-            _ => Err(diagnostics),
+        let (value, mut problems) = document.values();
+        let blueprint = examine(value, syntax, options, &mut problems);
+        tell(&document, blueprint, problems)
+    }
+}
+
+/// Checks values and reads what can be read of them; adds what is wrong.
+pub(crate) fn examine(
+    mut value: Value,
+    syntax: Syntax,
+    options: Options,
+    problems: &mut Vec<Problem>,
+) -> Option<Blueprint> {
+    problems.extend(Shape::check(
+        schema(),
+        &mut value,
+        syntax,
+        options.strictness,
+    ));
+    leave_out_wrong_sections(&mut value, problems);
+    match read(value) {
+        Ok(blueprint) => {
+            problems.extend(Rules::check(&blueprint, syntax, options.paths));
+            Some(blueprint)
         }
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    }
+}
+
+/// The blueprint, or what is wrong with it in the order of the text.
+pub(crate) fn tell(
+    document: &Document<'_>,
+    blueprint: Option<Blueprint>,
+    mut problems: Vec<Problem>,
+) -> Result<Parsed, Vec<Diagnostic>> {
+    // An error is always told, whatever else there is.
+    problems.sort_by_key(|problem| problem.severity == Severity::Warning);
+    let mut diagnostics: Vec<_> = problems
+        .into_iter()
+        .take(MAX_PROBLEMS)
+        .map(|problem| document.locate(problem))
+        .collect();
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
+    let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+    match blueprint {
+        Some(blueprint) if !diagnostics.iter().any(is_error) => Ok(Parsed {
+            blueprint,
+            warnings: diagnostics,
+        }),
+        _ => Err(diagnostics),
     }
 }
 

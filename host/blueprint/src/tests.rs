@@ -2,7 +2,7 @@
 
 use crate::document::Syntax;
 use crate::model::{Blueprint, Mode, Size};
-use crate::parse::Strictness;
+use crate::parse::{Options, Strictness};
 use crate::policy::{DIRECTORIES, FILES, MOUNT_POINTS, OSTREE_FILES, PathPolicy};
 use crate::schema;
 use crate::shape::{Field, Shape};
@@ -194,4 +194,94 @@ fn what_an_image_type_does_not_take_is_found() {
         missing(&blueprint, &needed),
         ["customizations.installation_device"]
     );
+}
+
+#[test]
+fn a_request_to_the_cloud_api_is_read_as_the_blueprint_that_it_means() {
+    let request = json!({
+        "packages": ["tmux"],
+        "enabled_modules": [{"name": "nodejs", "stream": "20"}],
+        "containers": [{"source": "registry.example.org/app", "tls_verify": false}],
+        "users": [{"name": "ada", "groups": ["wheel"]}],
+        "groups": [{"name": "web", "gid": 2000}],
+        "filesystem": [{"mountpoint": "/var", "min_size": 1073741824}],
+        "fips": {"enabled": true},
+        "files": [{"path": "/etc/motd", "data": "aGVsbG8K", "data_encoding": "base64"}],
+        "custom_repositories": [{
+            "id": "extra", "baseurl": ["https://example.org/extra"], "gpgkey": ["https://example.org/key"],
+            "check_gpg": true, "check_repo_gpg": false, "ssl_verify": true,
+        }],
+        "payload_repositories": [{"baseurl": "https://example.org/payload"}],
+        "subscription": {"organization": "1"},
+        "hostname": null,
+    });
+    let means = r#"
+        packages = [{ name = "tmux" }]
+        enabled_modules = [{ name = "nodejs", stream = "20" }]
+        containers = [{ source = "registry.example.org/app", tls-verify = false }]
+        [customizations]
+        user = [{ name = "ada", groups = ["wheel"] }]
+        group = [{ name = "web", gid = 2000 }]
+        filesystem = [{ mountpoint = "/var", minsize = "1 GiB" }]
+        fips = true
+        files = [{ path = "/etc/motd", data = "hello\n" }]
+        [[customizations.repositories]]
+        id = "extra"
+        baseurls = ["https://example.org/extra"]
+        gpgkeys = ["https://example.org/key"]
+        gpgcheck = true
+        repo_gpgcheck = false
+        sslverify = true
+    "#;
+    let parsed = Blueprint::from_cloud(&request.to_string(), Options::default()).unwrap();
+    assert_eq!(parsed.warnings, []);
+    assert_eq!(
+        parsed.blueprint,
+        Blueprint::from_toml(means).unwrap().blueprint
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_told_with_its_own_names_and_places() {
+    let cases = [
+        (r#"{"user": []}"#, "user", "\"user\""),
+        (r#"{"packages": [""]}"#, "packages[0]", "\"\""),
+        (
+            r#"{"users": [{"name": "a b"}]}"#,
+            "users[0].name",
+            "\"a b\"",
+        ),
+        (
+            r#"{"users": [{"name": "ada", "nam": 1}]}"#,
+            "users[0].nam",
+            "\"nam\"",
+        ),
+        (
+            r#"{"filesystem": [{"mountpoint": "/var", "min_size": "1 gib"}]}"#,
+            "filesystem[0].min_size",
+            "\"1 gib\"",
+        ),
+        (
+            r#"{"files": [{"path": "/etc/a", "data": "?", "data_encoding": "base64"}]}"#,
+            "files[0].data",
+            "\"?\"",
+        ),
+        (
+            r#"{"files": [{"path": "/etc/a", "ensure_parents": true}]}"#,
+            "files[0].ensure_parents",
+            "true",
+        ),
+        (r#"{"fips": {"enabled": "yes"}}"#, "fips.enabled", "\"yes\""),
+    ];
+    for (text, path, underlined) in cases {
+        let errors = Blueprint::from_cloud(text, Options::default()).unwrap_err();
+        let first = errors.first().unwrap();
+        assert_eq!(render_path(&first.path), format!(".{path}"), "{text}");
+        assert_eq!(&text[first.span.clone()], underlined, "{text}");
+        assert!(
+            !first.message.contains("customizations."),
+            "{}",
+            first.message
+        );
+    }
 }
