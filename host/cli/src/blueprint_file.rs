@@ -2,7 +2,7 @@
 use crate::command_error::{CommandError, Result};
 use crate::document::shown;
 use crate::style::{colour, width};
-use osbuild_wasm_blueprint::{Blueprint, Diagnostic as Problem, Options, Severity, Syntax};
+use osbuild_wasm_blueprint::{Blueprint, Diagnostic as Problem, Options, Parsed, Severity, Syntax};
 use osbuild_wasm_manifest::problem::render_path;
 use osbuild_wasm_report::{Diagnostic, Finding, Source};
 use std::fs::File;
@@ -46,10 +46,12 @@ impl BlueprintFile {
 
     /// Reads what it says: a blueprint unless it has errors, and all that is wrong with it.
     pub(crate) fn parse(&self, options: Options) -> (Option<Blueprint>, Vec<Problem>) {
-        match Blueprint::parse(&self.text, self.syntax, options) {
-            Ok(parsed) => (Some(parsed.blueprint), parsed.warnings),
-            Err(problems) => (None, problems),
-        }
+        parts(Blueprint::parse(&self.text, self.syntax, options))
+    }
+
+    /// The same of customizations of a request to the cloud API.
+    pub(crate) fn parse_cloud(&self, options: Options) -> (Option<Blueprint>, Vec<Problem>) {
+        parts(Blueprint::from_cloud(&self.text, options))
     }
 
     /// What is wrong, with the lines.
@@ -60,6 +62,13 @@ impl BlueprintFile {
             text: self.text.as_bytes(),
         };
         source.findings(&findings, colour(), width())
+    }
+}
+
+fn parts(parsed: Result<Parsed, Vec<Problem>>) -> (Option<Blueprint>, Vec<Problem>) {
+    match parsed {
+        Ok(parsed) => (Some(parsed.blueprint), parsed.warnings),
+        Err(problems) => (None, problems),
     }
 }
 

@@ -175,3 +175,27 @@ fn a_reader_that_is_gone_ends_a_conversion() {
         String::from_utf8_lossy(&ended.stderr)
     );
 }
+
+#[test]
+fn a_request_to_the_cloud_api_becomes_a_blueprint() {
+    let convert = |text: &str, code: i32| {
+        let scratch = Scratch::new();
+        scratch.write("request.json", text);
+        let command = "blueprint convert request.json --from cloud --to toml";
+        Program::new(command)
+            .directory(scratch.root())
+            .run()
+            .expect(code)
+    };
+    let ended = convert(r#"{"packages": ["tmux"], "users": [{"name": "ada"}]}"#, 0);
+    assert_eq!(ended.stderr, "");
+    let blueprint = "[[packages]]\nname = \"tmux\"\n\n[[customizations.user]]\nname = \"ada\"\n";
+    assert!(ended.stdout.ends_with(blueprint), "{}", ended.stdout);
+    let ended = convert(r#"{"users": [{"name": "ada"}, {"name": "ada"}]}"#, 2);
+    assert!(
+        ended.stderr.contains("first by `users[0].name`")
+            && ended.stderr.contains("--> request.json:1:38\n"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -13,6 +13,9 @@ Examples:
   # As services send and take it
   osbuild-wasm blueprint convert web.toml --to json > web.json
 
+  # What a request to the cloud API asks for, as a blueprint
+  jq .customizations request.json | osbuild-wasm blueprint convert - --from cloud --to toml
+
 Exit status: 0 written, 2 the blueprint cannot be used, or the command line is wrong.";
 
 /// Write a blueprint in the other language
@@ -27,9 +30,20 @@ pub(crate) struct ConvertArguments {
     /// The language to write
     #[arg(long, value_enum)]
     to: Language,
+    /// The form that the document has
+    #[arg(long, value_enum, default_value = "blueprint")]
+    from: Form,
     /// Leave out keys that are not known, rather than refuse them
     #[arg(long)]
     lenient: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// A blueprint
+    Blueprint,
+    /// The customizations of a request to the cloud API, in JSON
+    Cloud,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -43,7 +57,11 @@ enum Language {
 impl Command for ConvertArguments {
     fn run(self) -> Result {
         let file = BlueprintFile::read(&self.file)?;
-        let (blueprint, problems) = file.parse(options(self.lenient));
+        let options = options(self.lenient);
+        let (blueprint, problems) = match self.from {
+            Form::Blueprint => file.parse(options),
+            Form::Cloud => file.parse_cloud(options),
+        };
         if !problems.is_empty() {
             tell(&file.explain(&problems), colour());
         }
