@@ -195,6 +195,38 @@ fn a_clone_is_an_entry_of_its_family() {
     }
 }
 
+#[test]
+fn a_bootable_container_is_a_distribution() {
+    for (name, runner, label) in [
+        (
+            "bootc-fedora-42",
+            "org.osbuild.fedora42",
+            "Fedora-S-dvd-x86_64-42",
+        ),
+        (
+            "bootc-rhel-10.1",
+            "org.osbuild.rhel101",
+            "RHEL-10-1-BaseOS-x86_64",
+        ),
+    ] {
+        let found = distro(name);
+        assert_eq!(
+            (found.name.as_str(), found.runner.name.as_str()),
+            (name, runner)
+        );
+        assert_eq!(
+            image_type(name, Arch::X86_64, "anaconda-iso").iso_label,
+            label
+        );
+    }
+    let own = "bootc-my-own-os-3.1";
+    assert_eq!(distro(own).os_version, "3.1");
+    assert_eq!(image_type(own, Arch::S390x, "qcow2").kind, Kind::BootcDisk);
+    let installer = Definitions::embedded().image_type(&distro(own), Arch::X86_64, "anaconda-iso");
+    assert!(installer.is_err(), "there are no packages for it");
+    assert!(Definitions::embedded().distro("bootc-3").is_err());
+}
+
 fn mounts(table: &PartitionTable) -> Vec<(String, u64)> {
     let mount = |payload: &Option<Payload>| match payload {
         Some(Payload::FileSystem(system)) => system.mountpoint.clone(),
@@ -414,6 +446,8 @@ fn every_file_of_definitions_fits_the_schema() {
 fn the_schema_of_the_repository_is_that_of_the_types() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/definitions.schema.json");
     let kept: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let made = definitions_schema();
-    assert!(kept == made, "write this to {}:\n{made:#}", path.display());
+    assert!(
+        kept == definitions_schema(),
+        "cargo run -p osbuild-wasm-distro --example schema > schemas/definitions.schema.json"
+    );
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// A distribution in all its versions.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Distribution {
-    /// Name without version: `rhel`.
+    /// Name without version: `rhel`. `bootc-*` has all names that begin so, in any version.
     pub name: String,
     /// Versions that listings show.
     pub versions: Vec<String>,
@@ -36,22 +36,55 @@ struct Conditional {
     fields: Map<String, Value>,
 }
 
+/// What a name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Name without version.
+    pub name: String,
+    /// Version.
+    pub version: String,
+}
+
 impl Distribution {
-    /// The version that a name means: `rhel-9.4`.
-    pub fn version_of(&self, name: &str) -> Option<String> {
-        let version = name.strip_prefix(&self.name)?.strip_prefix('-')?;
-        self.has(version).then(|| version.to_owned())
+    /// What a name means: `rhel-9.4`.
+    pub fn release(&self, name: &str) -> Option<Release> {
+        let (name, version) = match self.name.strip_suffix('*') {
+            Some(start) => name.rsplit_once('-').filter(|(name, version)| {
+                name.len() > start.len() && name.starts_with(start) && !version.is_empty()
+            })?,
+            None => {
+                let version = name.strip_prefix(&self.name)?.strip_prefix('-')?;
+                self.has(version).then_some((self.name.as_str(), version))?
+            }
+        };
+        Some(Release {
+            name: name.into(),
+            version: version.into(),
+        })
     }
 
-    /// The version that a name without dot means: `rhel-94`.
-    pub fn dotless_version_of(&self, name: &str) -> Option<String> {
+    /// What a name without dot means: `rhel-94`.
+    pub fn dotless_release(&self, name: &str) -> Option<Release> {
         let digits = name.strip_prefix(&self.name)?.strip_prefix('-')?;
         if !self.minor_versions || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
             return None;
         }
-        (1..digits.len())
+        let version = (1..digits.len())
             .map(|major| format!("{}.{}", &digits[..major], &digits[major..]))
-            .find(|version| self.has(version))
+            .find(|version| self.has(version))?;
+        Some(Release {
+            name: self.name.clone(),
+            version,
+        })
+    }
+
+    /// Variables of a release: its own, and `id`, which is what `*` stands for, or the name.
+    pub fn variables(&self, release: &Release) -> Variables {
+        let id = match self.name.strip_suffix('*') {
+            Some(start) => release.name.strip_prefix(start).unwrap_or_default(),
+            None => &release.name,
+        };
+        Variables::of(&release.name, &release.version).with("id", id)
     }
 
     fn has(&self, version: &str) -> bool {
@@ -81,16 +114,17 @@ impl Distribution {
     ///
     /// # Errors
     /// The text of what its definition says wrong.
-    pub fn resolve(&self, version: &str) -> Result<Distro, String> {
+    pub fn resolve(&self, release: &Release) -> Result<Distro, String> {
+        let Release { name, version } = release;
         let mut fields = self.fields.clone();
         let holding = self
             .conditions
             .iter()
-            .filter(|condition| condition.when.holds(&self.name, version, None));
+            .filter(|condition| condition.when.holds(name, version, None));
         fields.extend(holding.flat_map(|condition| condition.fields.clone()));
-        fields.insert("name".into(), format!("{}-{version}", self.name).into());
+        fields.insert("name".into(), format!("{name}-{version}").into());
         let mut value = Value::Object(fields);
-        Variables::of(&self.name, version).fill_all(&mut value)?;
+        self.variables(release).fill_all(&mut value)?;
         serde_json::from_value(value).map_err(|error| error.to_string())
     }
 }

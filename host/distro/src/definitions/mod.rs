@@ -18,7 +18,7 @@ pub use repository::Repository;
 pub use schema::definitions_schema;
 
 use crate::{Arch, Distro, ImageType};
-use distribution::Distribution;
+use distribution::{Distribution, Release};
 use family::Family;
 use finish::{Target, finish};
 use osbuild_wasm_manifest::nearest::nearest;
@@ -173,10 +173,9 @@ impl Definitions {
     /// # Errors
     /// There is none, or its definition cannot be used.
     pub fn distro(&self, name: &str) -> Result<Distro, DefinitionError> {
-        let (family, distribution, version) = self.find(name)?;
-        distribution
-            .resolve(&version)
-            .map_err(|reason| family.invalid(&format!("{}-{version}", distribution.name), reason))
+        let (family, distribution, release) = self.find(name)?;
+        let found = distribution.resolve(&release);
+        found.map_err(|reason| family.invalid(name, reason))
     }
 
     /// An image type, by its name or an alias.
@@ -229,12 +228,12 @@ impl Definitions {
         distro: &Distro,
         arch: Arch,
     ) -> Result<Vec<(String, Vec<String>)>, DefinitionError> {
-        let (stored, distribution, version) = self.find(&distro.name)?;
+        let (stored, _, release) = self.find(&distro.name)?;
         let family = self.whole(stored)?;
         let mut names = Vec::new();
         for name in family.types() {
             let settings = family
-                .settings(name, (&distribution.name, &version), arch)
+                .settings(name, (&release.name, &release.version), arch)
                 .map_err(|reason| stored.invalid(name, reason))?;
             let Some(settings) = settings else { continue };
             let aliases = settings.get("aliases").and_then(Value::as_array);
@@ -290,15 +289,15 @@ impl Definitions {
         distro: &Distro,
         arch: Arch,
     ) -> Result<Vec<Repository>, DefinitionError> {
-        let (family, distribution, version) = self.find(&distro.name)?;
-        let variables = variables(&distribution.name, &version, distro, arch);
+        let (family, distribution, release) = self.find(&distro.name)?;
+        let variables = variables(distribution.variables(&release), distro, arch);
         let invalid = |reason| family.invalid("repositories", reason);
         let definitions = family.repositories.get().map_err(invalid)?;
         let mut repositories = Vec::new();
         for definition in definitions {
-            let distribution = (distribution.name.as_str(), version.as_str());
+            let release = (release.name.as_str(), release.version.as_str());
             let found = definition
-                .resolve(distribution, arch, &variables, |name| self.key(name))
+                .resolve(release, arch, &variables, |name| self.key(name))
                 .map_err(invalid)?;
             repositories.extend(found);
         }
@@ -319,21 +318,21 @@ impl Definitions {
         arch: Arch,
         name: &str,
     ) -> Result<Option<ImageType>, DefinitionError> {
-        let (stored, distribution, version) = self.find(&distro.name)?;
+        let (stored, distribution, release) = self.find(&distro.name)?;
         let family = self.whole(stored)?;
         if !family.types().any(|known| known == name) {
             return Ok(None);
         }
-        let variables = variables(&distribution.name, &version, distro, arch);
+        let variables = variables(distribution.variables(&release), distro, arch);
         let target = Target {
             name,
-            distribution: (&distribution.name, &version),
+            distribution: (&release.name, &release.version),
             arch,
             variables: &variables,
             iso_label: &distribution.iso_label,
         };
         family
-            .settings(name, (&distribution.name, &version), arch)
+            .settings(name, (&release.name, &release.version), arch)
             .and_then(|settings| {
                 settings
                     .map(|settings| finish(family, settings, target))
@@ -343,12 +342,12 @@ impl Definitions {
     }
 
     /// Exact names first, in every family's order, then those without a dot.
-    fn find(&self, name: &str) -> Result<(&Stored, &Distribution, String), DefinitionError> {
-        for version_of in [Distribution::version_of, Distribution::dotless_version_of] {
+    fn find(&self, name: &str) -> Result<(&Stored, &Distribution, Release), DefinitionError> {
+        for release in [Distribution::release, Distribution::dotless_release] {
             for family in &self.families {
                 for distribution in family.distributions()? {
-                    if let Some(version) = version_of(distribution, name) {
-                        return Ok((family, distribution, version));
+                    if let Some(release) = release(distribution, name) {
+                        return Ok((family, distribution, release));
                     }
                 }
             }
@@ -388,8 +387,8 @@ impl Definitions {
     }
 }
 
-fn variables(name: &str, version: &str, distro: &Distro, arch: Arch) -> Variables {
-    Variables::of(name, version)
+fn variables(release: Variables, distro: &Distro, arch: Arch) -> Variables {
+    release
         .with("arch", arch.name())
         .with("os_version", &distro.os_version)
         .with("product", &distro.product)
