@@ -13,7 +13,7 @@ const DIRECTIONS: [(&str, &[&str]); 29] = [
     ("host/blueprint", &["host/manifest"]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
-    ("host/distro", &["host/blueprint"]),
+    ("host/distro", &["host/blueprint", "host/manifest"]),
     ("host/generator", &["host/blueprint", "host/distro"]),
     ("host/files", &[]),
     ("host/registry", &["host/manifest"]),

@@ -1,4 +1,6 @@
 //! Prints the schema of definitions, for `schemas/definitions.schema.json`.
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 
 fn main() -> std::io::Result<()> {

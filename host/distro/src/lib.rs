@@ -1,5 +1,7 @@
 //! Distributions and their image types, as data: what a name means, which packages, partitions and settings an image
 //! type has. Nothing here makes a manifest; `host/generator` does.
+#![forbid(unsafe_code)]
+
 mod definitions;
 mod image_type;
 mod installer;
