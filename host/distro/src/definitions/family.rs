@@ -1,5 +1,6 @@
 //! One family: the types of distributions that are alike, and the parts they are made of.
 use super::layer::{Layer, lay};
+use super::lazy::Lazy;
 use super::when::When;
 use crate::Arch;
 use indexmap::IndexMap;
@@ -28,9 +29,9 @@ pub struct TypeDefinition {
     /// What it builds on.
     #[serde(default)]
     base: Option<String>,
-    /// It is only there for others to build on.
+    /// It is only there for others to build on: `Family::types` asks the document.
     #[serde(default, rename = "abstract")]
-    pub is_abstract: bool,
+    _is_abstract: bool,
     /// Where it exists; absent: in all distributions of the family.
     #[serde(default)]
     available: Option<Available>,
@@ -53,19 +54,19 @@ pub struct PlatformDefinition {
 }
 
 /// A family without its distributions and repositories.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Family {
     /// Families whose parts may be used here.
     pub include: Vec<String>,
     /// Hardware and firmware, by name.
-    pub platforms: IndexMap<String, PlatformDefinition>,
+    pub platforms: IndexMap<String, Lazy<PlatformDefinition>>,
     /// Partition tables, by name.
     pub partition_tables: IndexMap<String, Value>,
     /// Keys of blueprints that have an effect, by the name of the list.
     pub option_lists: IndexMap<String, Value>,
     /// Image types.
-    pub image_types: IndexMap<String, TypeDefinition>,
+    pub image_types: IndexMap<String, Lazy<TypeDefinition>>,
 }
 
 /// Most steps from a type, or a platform, to the last of its bases.
@@ -76,11 +77,25 @@ impl Family {
     pub fn types(&self) -> impl Iterator<Item = &str> {
         let types = self.image_types.iter();
         types
-            .filter(|(_, definition)| !definition.is_abstract)
+            .filter(|(_, definition)| definition.member("abstract") != Some(&Value::Bool(true)))
             .map(|(name, _)| name.as_str())
     }
 
-    /// The settings of a type with its bases and conditions decided; nothing where it does not exist.
+    /// Whether all definitions have the form they must have.
+    ///
+    /// # Errors
+    /// The first that has not, and what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let platforms = self.platforms.iter();
+        let platforms = platforms.map(|(name, platform)| (name, platform.get().map(drop)));
+        let types = self.image_types.iter();
+        let types = types.map(|(name, definition)| (name, definition.get().map(drop)));
+        platforms
+            .chain(types)
+            .try_for_each(|(name, read)| read.map_err(|reason| format!("{name}: {reason}")))
+    }
+
+    /// Those settings of a type that are wanted, with its bases and conditions decided; nothing where it does not exist.
     ///
     /// # Errors
     /// What its definition says wrong.
@@ -89,6 +104,7 @@ impl Family {
         name: &str,
         distribution: (&str, &str),
         arch: Arch,
+        wanted: impl Fn(&str) -> bool,
     ) -> Result<Option<Layer>, String> {
         let (distro_name, version) = distribution;
         let holds = |when: &When| when.holds(distro_name, version, Some(arch));
@@ -98,7 +114,8 @@ impl Family {
             let found = self
                 .image_types
                 .get(name)
-                .ok_or_else(|| format!("there is no type {name}"))?;
+                .ok_or_else(|| format!("there is no type {name}"))?
+                .get()?;
             if chain.len() == MOST_BASES {
                 return Err(format!(
                     "{name}: more than {MOST_BASES} bases: do they go in a circle?"
@@ -117,13 +134,13 @@ impl Family {
         }
         let mut settings = Layer::new();
         for part in chain.into_iter().rev() {
-            lay(&mut settings, &part.layer)?;
+            lay(&mut settings, &part.layer, &wanted)?;
             for condition in part
                 .conditions
                 .iter()
                 .filter(|condition| holds(&condition.when))
             {
-                lay(&mut settings, &condition.layer)?;
+                lay(&mut settings, &condition.layer, &wanted)?;
             }
         }
         let exists = settings
@@ -149,7 +166,8 @@ impl Family {
             let found = self
                 .platforms
                 .get(name)
-                .ok_or_else(|| format!("there is no platform {name}"))?;
+                .ok_or_else(|| format!("there is no platform {name}"))?
+                .get()?;
             if chain.len() == MOST_BASES {
                 return Err(format!(
                     "platform {name}: more than {MOST_BASES} bases: do they go in a circle?"

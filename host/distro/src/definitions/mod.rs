@@ -7,6 +7,7 @@ mod error;
 mod family;
 mod finish;
 mod layer;
+mod lazy;
 mod repository;
 mod schema;
 mod template;
@@ -21,9 +22,9 @@ use crate::{Arch, Distro, ImageType};
 use distribution::{Distribution, Release};
 use family::Family;
 use finish::{Target, finish};
+use lazy::Lazy;
 use osbuild_wasm_manifest::nearest::nearest;
 use repository::RepositoryDefinition;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -42,29 +43,6 @@ const EMBEDDED: &[Texts] = &include!(concat!(env!("OUT_DIR"), "/families.rs"));
 
 /// Name of the directory that has keys, not a family.
 const KEYS: &str = "keys";
-
-/// A document that is parsed when it is needed, once.
-#[derive(Debug)]
-struct Lazy<T> {
-    text: std::borrow::Cow<'static, str>,
-    parsed: OnceLock<Result<T, String>>,
-}
-
-impl<T: DeserializeOwned> Lazy<T> {
-    fn new(text: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self {
-            text: text.into(),
-            parsed: OnceLock::new(),
-        }
-    }
-
-    fn get(&self) -> Result<&T, String> {
-        self.parsed
-            .get_or_init(|| serde_json::from_str(&self.text).map_err(|error| error.to_string()))
-            .as_ref()
-            .map_err(Clone::clone)
-    }
-}
 
 #[derive(Debug)]
 struct Stored {
@@ -111,14 +89,14 @@ impl Definitions {
             families: families
                 .map(|texts| Stored {
                     name: texts.name.into(),
-                    distributions: Lazy::new(texts.distributions),
-                    repositories: Lazy::new(texts.repositories),
-                    rest: Lazy::new(texts.rest),
+                    distributions: Lazy::text(texts.distributions),
+                    repositories: Lazy::text(texts.repositories),
+                    rest: Lazy::text(texts.rest),
                     whole: OnceLock::new(),
                 })
                 .collect(),
             keys: BTreeMap::new(),
-            embedded_keys: Lazy::new(keys.map_or("{}", |texts| texts.rest)),
+            embedded_keys: Lazy::text(keys.map_or("{}", |texts| texts.rest)),
         }
     }
 
@@ -149,9 +127,9 @@ impl Definitions {
                     .to_string()
             };
             let stored = Stored {
-                distributions: Lazy::new(section("distributions")),
-                repositories: Lazy::new(section("repositories")),
-                rest: Lazy::new(Value::Object(family).to_string()),
+                distributions: Lazy::text(section("distributions")),
+                repositories: Lazy::text(section("repositories")),
+                rest: Lazy::text(Value::Object(family).to_string()),
                 name,
                 whole: OnceLock::new(),
             };
@@ -233,7 +211,9 @@ impl Definitions {
         let mut names = Vec::new();
         for name in family.types() {
             let settings = family
-                .settings(name, (&release.name, &release.version), arch)
+                .settings(name, (&release.name, &release.version), arch, |key| {
+                    ["platforms", "aliases"].contains(&key)
+                })
                 .map_err(|reason| stored.invalid(name, reason))?;
             let Some(settings) = settings else { continue };
             let aliases = settings.get("aliases").and_then(Value::as_array);
@@ -332,7 +312,7 @@ impl Definitions {
             iso_label: &distribution.iso_label,
         };
         family
-            .settings(name, (&release.name, &release.version), arch)
+            .settings(name, (&release.name, &release.version), arch, |_| true)
             .and_then(|settings| {
                 settings
                     .map(|settings| finish(family, settings, target))
@@ -376,7 +356,7 @@ impl Definitions {
             return Err(format!("{} includes itself", stored.name));
         }
         including.push(&stored.name);
-        let mut family = stored.rest.get()?.clone();
+        let mut family = stored.rest.read()?;
         for name in family.include.clone() {
             let other = self.families.iter().find(|other| other.name == name);
             let other = other.ok_or_else(|| format!("there is no family {name}"))?;
@@ -410,7 +390,8 @@ impl Stored {
             .get()
             .map_err(|reason| self.invalid("repositories", reason))?;
         self.rest
-            .get()
+            .read()
+            .and_then(|family| family.check())
             .map_err(|reason| self.invalid("image types", reason))?;
         Ok(())
     }
