@@ -34,7 +34,11 @@ fn boots(image_type: &str, options: &str) {
         return;
     }
     let scratch = Scratch::new();
-    build(&scratch, image_type, &format!(r#"--blueprint "$BLUEPRINT" {options}"#));
+    build(
+        &scratch,
+        image_type,
+        &format!(r#"--blueprint "$BLUEPRINT" {options}"#),
+    );
     machine::assert_nothing_left(scratch.root());
     boot(image_type, &scratch.path("out/image.qcow2"));
 }
@@ -60,7 +64,11 @@ fn a_compressed_raw_disk_from_a_distribution_boots() {
         return;
     }
     let scratch = Scratch::new();
-    build(&scratch, "minimal-raw-xz", r#"--blueprint "$BLUEPRINT" --partitioning-mode raw"#);
+    build(
+        &scratch,
+        "minimal-raw-xz",
+        r#"--blueprint "$BLUEPRINT" --partitioning-mode raw"#,
+    );
     Program::of("xz", "--decompress")
         .arg(scratch.path("out/image.raw.xz"))
         .run()
@@ -77,9 +85,16 @@ fn a_container_and_an_archive_of_a_distribution_are_read_by_others() {
     build(&scratch, "container", "");
     let archive = format!("oci-archive:{}", scratch.path("out/image.tar").display());
     let inspected = Program::of("skopeo", "inspect").arg(&archive).run();
-    assert!(inspected.expect(0).out().contains("\"Architecture\": \"amd64\""));
+    assert!(
+        inspected
+            .expect(0)
+            .out()
+            .contains("\"Architecture\": \"amd64\"")
+    );
     build(&scratch, "tar", "--with-manifest");
-    let listed = Program::of("tar", "--list --file").arg(scratch.path("out/image.tar")).run();
+    let listed = Program::of("tar", "--list --file")
+        .arg(scratch.path("out/image.tar"))
+        .run();
     assert!(listed.expect(0).out().contains("usr/lib/os-release"));
     assert!(scratch.path("out/image.osbuild-manifest.json").exists());
 }

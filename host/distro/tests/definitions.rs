@@ -153,6 +153,8 @@ fn texts_have_their_variables_filled() {
     assert_eq!(installer.iso_label, "RHEL-9-4-0-BaseOS-aarch64");
     assert_eq!(installer.ostree.unwrap().reference, "rhel/9/aarch64/edge");
     assert_eq!(installer.platform.uefi_vendor, "redhat");
+    let without_minor = image_type("rhel-9", Arch::Aarch64, "edge-installer");
+    assert_eq!(without_minor.iso_label, "RHEL-9-BaseOS-aarch64");
     let centos = image_type("centos-9", Arch::X86_64, "qcow2");
     assert_eq!(centos.platform.uefi_vendor, "centos");
     assert_eq!(distro("rhel-8.10").runner.name, "org.osbuild.rhel810");

@@ -18,13 +18,10 @@ pub struct Distribution {
     /// Whether versions may have a minor part. It may be written without the dot: `rhel-94` is `rhel-9.4`.
     #[serde(default)]
     minor_versions: bool,
-    /// Label of media; variables are those of the distribution, `arch`, and `label`, which the image type says.
-    #[serde(default)]
-    pub iso_label: String,
     /// What differs between versions, over the rest.
     #[serde(default)]
     conditions: Vec<Conditional>,
-    /// Fields of `Distro`, with variables.
+    /// Fields of `Distro`, and `iso_label`, with variables.
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
@@ -115,16 +112,31 @@ impl Distribution {
     /// # Errors
     /// The text of what its definition says wrong.
     pub fn resolve(&self, release: &Release) -> Result<Distro, String> {
-        let Release { name, version } = release;
-        let mut fields = self.fields.clone();
-        let holding = self
-            .conditions
-            .iter()
-            .filter(|condition| condition.when.holds(name, version, None));
-        fields.extend(holding.flat_map(|condition| condition.fields.clone()));
-        fields.insert("name".into(), format!("{name}-{version}").into());
+        let mut fields = self.fields_of(release);
+        fields.shift_remove("iso_label");
+        let name = format!("{}-{}", release.name, release.version);
+        fields.insert("name".into(), name.into());
         let mut value = Value::Object(fields);
         self.variables(release).fill_all(&mut value)?;
         serde_json::from_value(value).map_err(|error| error.to_string())
+    }
+
+    /// Label of media; variables are those of the distribution, `arch`, and `label`, which the image type says.
+    pub fn iso_label(&self, release: &Release) -> String {
+        let mut fields = self.fields_of(release);
+        match fields.shift_remove("iso_label") {
+            Some(Value::String(label)) => label,
+            _ => "{{label}}".into(),
+        }
+    }
+
+    fn fields_of(&self, release: &Release) -> Map<String, Value> {
+        let mut fields = self.fields.clone();
+        for condition in &self.conditions {
+            if condition.when.holds(&release.name, &release.version, None) {
+                fields.extend(condition.fields.clone());
+            }
+        }
+        fields
     }
 }

@@ -309,7 +309,7 @@ impl Definitions {
             distribution: (&release.name, &release.version),
             arch,
             variables: &variables,
-            iso_label: &distribution.iso_label,
+            iso_label: &distribution.iso_label(&release),
         };
         family
             .settings(name, (&release.name, &release.version), arch, |_| true)
