@@ -325,8 +325,10 @@ fn a_family_of_the_same_name_takes_the_place_of_the_programs() {
 #[test]
 fn definitions_that_cannot_be_say_where() {
     let start = OWN.split("repositories:").next().unwrap();
+    let deep = "[".repeat(10_000);
     for (text, expected) in [
-        ("image_types: [", "own/own.yaml: "),
+        ("image_types: [", "own/own.yaml: line 1"),
+        (&deep, "recursion limit"),
         ("a: 1\na: 2\n", "duplicate mapping key"),
         ("distributions: {}\n", "definitions of own: distributions"),
         ("platform: {}\n", "unknown field `platform`"),

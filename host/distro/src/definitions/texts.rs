@@ -36,7 +36,7 @@ pub fn families<'a>(
         };
         added.map_err(|reason| TextError {
             path: path.into(),
-            reason,
+            reason: reason.replace("<input>", path),
         })?;
     }
     Ok(families)
@@ -45,7 +45,10 @@ pub fn families<'a>(
 /// One YAML document. Only `true` and `false` are booleans.
 fn parse(text: &str) -> Result<Map<String, Value>, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let said = error.to_string();
+        said.strip_prefix("error: ").unwrap_or(&said).to_owned()
+    })
 }
 
 fn join(family: &mut Map<String, Value>, file: Map<String, Value>) -> Result<(), String> {
