@@ -85,6 +85,8 @@ const DIRECTIONS: [(&str, &[&str]); 29] = [
             "host/plugin",
             "stages-wasm/sdk-test",
             "host/blueprint",
+            "host/distro",
+            "host/generator",
             "host/events",
             "host/manifest",
             "host/capability",

@@ -15,3 +15,6 @@ pub use fill::Filler;
 pub use keys::{Number, Operator, Relation, Text};
 pub use pool::{Dependency, Id, Package, Pool, Repository, SolvError};
 pub use solve::{Job, Problem, Reason, Rule, RuleKind, Solution};
+
+#[cfg(test)]
+mod tests;

@@ -271,11 +271,22 @@ impl Pool {
         match unsafe { raw::osw_read(repo, file.into_raw_fd()) } {
             0 => Ok(()),
             _ => {
-                // SAFETY: as above; 1 lets later packages have the numbers.
-                unsafe { raw::repo_empty(repo, 1) };
+                self.empty(repository)?;
                 Err(SolvError::File)
             }
         }
+    }
+
+    /// Removes the packages of a repository.
+    ///
+    /// # Errors
+    /// When the repository is of another pool.
+    pub fn empty(&mut self, repository: Repository) -> Result<(), SolvError> {
+        let repo = self.repo(repository)?;
+        self.prepared = false;
+        // SAFETY: the repository is there; 1 lets later packages have the numbers.
+        unsafe { raw::repo_empty(repo, 1) };
+        Ok(())
     }
 
     /// Writes a repository as a .solv file.

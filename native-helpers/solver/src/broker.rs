@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use tempfile::{Builder, TempPath};
 
-/// The longest request.
+/// The longest request, and index of a repository.
 const LONGEST: u64 = 64 << 20;
 /// The most files that the directory of a repository has: those of some versions, each with two forms of a dozen kinds.
 const MOST_FILES: usize = 256;
@@ -148,8 +148,10 @@ fn cache(
     directory: &Path,
     request: &Request,
 ) -> Result<(Option<PathBuf>, Option<Cache>), String> {
-    let repomd =
-        fs::read(directory.join("repomd.xml")).map_err(|error| format!("repomd.xml: {error}"))?;
+    let mut repomd = Vec::new();
+    let read = File::open(directory.join("repomd.xml"))
+        .and_then(|file| file.take(LONGEST).read_to_end(&mut repomd));
+    read.map_err(|error| format!("repomd.xml: {error}"))?;
     let short = |bytes: &[u8]| hex::encode(&Sha256::digest(bytes)[..16]);
     let kind = if request.filelists { "files" } else { "main" };
     let identity = format!("{FORMAT}\n{kind}\n{}\n{}", repo.id, directory.display());

@@ -106,13 +106,20 @@ fn load_one(sack: &mut Sack, request: &Request, source: &mut Source) -> Result<b
     {
         return Ok(false);
     }
-    read_packages(
+    let read = read_packages(
         &mut sack.pool,
         repository,
         &source.files,
         &repomd,
         request.filelists,
-    )?;
+    );
+    if let Err(problem) = read {
+        // Who goes on without the repository has nothing of it.
+        sack.pool
+            .empty(repository)
+            .map_err(|error| error.to_string())?;
+        return Err(problem);
+    }
     let Some(file) = source.cache.take() else {
         return Ok(false);
     };
