@@ -19,6 +19,6 @@ mod solver;
 
 pub use error::{Kind, ResolveError};
 pub use package::{Checksum, Dependency, Package, Packages};
-pub use repo_file::repositories_of;
+pub use repo_file::{metadata_expire, repositories_of};
 pub use repository::Repository;
 pub use solver::{Resolver, Settings, Transaction, Wanted};

@@ -191,7 +191,9 @@ fn describe(
             "sslcacert" => repository.sslcacert = text().map(PathBuf::from),
             "sslclientkey" => repository.sslclientkey = text().map(PathBuf::from),
             "sslclientcert" => repository.sslclientcert = text().map(PathBuf::from),
-            "metadata_expire" => repository.metadata_expire = Some(duration(value).map_err(about)?),
+            "metadata_expire" => {
+                repository.metadata_expire = Some(metadata_expire(value).map_err(about)?)
+            }
             "module_hotfixes" => repository.module_hotfixes = Some(flag()?),
             "skip_if_unavailable" => repository.skip_if_unavailable = flag()?,
             "priority" => repository.priority = number()?,
@@ -212,7 +214,10 @@ fn flag(value: &str) -> std::result::Result<bool, String> {
 }
 
 /// Seconds, or a number with `m`, `h` or `d`; `never` and -1 are as long as there is time.
-fn duration(value: &str) -> std::result::Result<Duration, String> {
+///
+/// # Errors
+/// When it is none of these.
+pub fn metadata_expire(value: &str) -> std::result::Result<Duration, String> {
     if matches!(value, "never" | "-1") {
         return Ok(Duration::MAX);
     }

@@ -63,6 +63,7 @@ pub(crate) fn load(
         streams: Vec::new(),
         hidden: Hidden::default(),
         basearch: basearch(&request.arch).to_owned(),
+        obsoletes: None,
     };
     let mut written = Vec::new();
     // The order decides between equal packages: dnf reads them by precedence and cost.

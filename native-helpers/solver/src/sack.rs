@@ -3,6 +3,7 @@ use crate::metadata::{Comps, Streams};
 use crate::protocol::Repo;
 use osbuild_wasm_solver_sys::{Id, Package, Pool, Relation};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// What packages of modules are hidden, or not.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Sack {
     pub(crate) streams: Vec<Streams>,
     pub(crate) hidden: Hidden,
     pub(crate) basearch: String,
+    /// Packages that obsolete others, with what; found when it is first asked for.
+    pub(crate) obsoletes: Option<Rc<Vec<(Package, Vec<Id>)>>>,
 }
 
 impl Sack {
@@ -87,18 +90,33 @@ impl Sack {
     /// Visible packages that obsolete one of these, by name.
     pub(crate) fn obsoleting(&mut self, packages: &[Package]) -> Vec<Package> {
         let wanted: BTreeSet<_> = packages.iter().copied().collect();
-        let candidates = self.visible();
         let mut found = Vec::new();
-        for package in candidates {
-            let obsoletes = self.pool.relations(package, Relation::Obsoletes, false);
-            if obsoletes
-                .iter()
-                .any(|id| self.obsoletes_one_of(*id, &wanted))
-            {
-                found.push(package);
-            }
+        for (package, obsoletes) in self.obsoletes().iter() {
+            let is_one = self.is_visible(*package)
+                && obsoletes
+                    .iter()
+                    .any(|id| self.obsoletes_one_of(*id, &wanted));
+            found.extend(is_one.then_some(*package));
         }
         found
+    }
+
+    fn obsoletes(&mut self) -> Rc<Vec<(Package, Vec<Id>)>> {
+        if let Some(known) = &self.obsoletes {
+            return known.clone();
+        }
+        let all = self.pool.packages().map(|package| {
+            (
+                package,
+                self.pool.relations(package, Relation::Obsoletes, false),
+            )
+        });
+        let some = Rc::new(
+            all.filter(|(_, obsoletes)| !obsoletes.is_empty())
+                .collect::<Vec<_>>(),
+        );
+        self.obsoletes = Some(some.clone());
+        some
     }
 
     fn obsoletes_one_of(&mut self, obsoletes: Id, wanted: &BTreeSet<Package>) -> bool {

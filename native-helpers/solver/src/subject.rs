@@ -121,7 +121,7 @@ impl Sack {
             let Some(nevra) = parse(word, form) else {
                 continue;
             };
-            let packages = select(&|package| self.is(package, &nevra));
+            let packages = self.named(&nevra, visible);
             if !packages.is_empty() {
                 let nevra = Some(nevra);
                 return Some(Found { packages, nevra });
@@ -135,10 +135,26 @@ impl Sack {
         })
     }
 
-    fn is(&self, package: Package, nevra: &Nevra<'_>) -> bool {
-        if !fits(nevra.name, &self.pool.name(package)) {
-            return false;
+    /// The packages of a name, or of a pattern of names, with the other parts.
+    fn named(&self, nevra: &Nevra<'_>, visible: &[Package]) -> Vec<Package> {
+        let pattern = glob::is_pattern(nevra.name);
+        let name = self.pool.find(nevra.name);
+        if !pattern && name.is_none() {
+            return Vec::new();
         }
+        let is_name = |package: Package| match pattern {
+            true => glob::matches(nevra.name, &self.pool.name(package)),
+            false => Some(self.pool.name_id(package)) == name,
+        };
+        let fits = visible
+            .iter()
+            .copied()
+            .filter(|package| is_name(*package) && self.is(*package, nevra));
+        fits.collect()
+    }
+
+    /// Whether architecture and version of a package are those parts.
+    fn is(&self, package: Package, nevra: &Nevra<'_>) -> bool {
         if !nevra
             .arch
             .is_none_or(|arch| fits(arch, &self.pool.arch(package)))

@@ -1,6 +1,8 @@
 //! What `depsolve` and `search` have in common: where packages come from, for which system.
 use crate::command_error::{CommandError, Result};
+use crate::image::{TargetArguments, for_resolver, wrong};
 use clap::Args;
+use osbuild_wasm_distro::Distro;
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_files::own_directory;
 use osbuild_wasm_report::Diagnostic;
@@ -15,16 +17,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Where packages come from, and for which system.
 #[derive(Debug, Args)]
 pub(crate) struct PackagesArguments {
-    /// Repository: a URL, a `.repo` file of dnf, or a directory with metadata or with `.repo` files; may be repeated
-    #[arg(long = "repo", value_name = "URL|FILE|DIR", required = true)]
+    /// Repository in place of those of the distribution: a URL, a `.repo` file of dnf, or a directory with metadata or with `.repo`
+    /// files; may be given several times
+    #[arg(long = "repo", value_name = "URL|FILE|DIR")]
     repos: Vec<String>,
-    /// Architecture of the system
-    #[arg(long, default_value = std::env::consts::ARCH)]
-    arch: String,
-    /// Version of the distribution, for `$releasever`
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Version of the distribution for `$releasever`; that of --distro when it is not given
     #[arg(long, value_name = "VERSION")]
     releasever: Option<String>,
-    /// Platform of modules, such as platform:el9
+    /// Platform of modules, such as platform:el9; that of --distro when it is not given
     #[arg(long, value_name = "NAME:STREAM")]
     platform: Option<String>,
     /// Directory that keeps metadata of repositories
@@ -41,7 +43,20 @@ impl PackagesArguments {
         &self,
         question: impl FnOnce(&Resolver<'_>, &Wanted<'_>) -> std::result::Result<T, ResolveError>,
     ) -> Result<T> {
-        let repositories = self.repositories()?;
+        let arch = self.target.arch()?.name();
+        let distro = self.distro()?;
+        let release = distro.as_ref().map(|(distro, _)| &distro.release_version);
+        let platform = distro
+            .as_ref()
+            .map(|(distro, _)| &distro.module_platform_id);
+        let (release, platform) = (
+            self.releasever.as_ref().or(release),
+            self.platform.as_ref().or(platform),
+        );
+        let repositories = match (&*self.repos, distro.as_ref()) {
+            ([], Some((_, repositories))) => repositories.clone(),
+            _ => self.repositories(arch, release)?,
+        };
         let cache = metadata_cache(self.cache.as_deref())?;
         let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
         let interrupt = cancel.clone();
@@ -56,21 +71,35 @@ impl PackagesArguments {
             cancel: &cancel,
         };
         let wanted = Wanted {
-            arch: &self.arch,
-            releasever: self.releasever.as_deref().unwrap_or_default(),
-            platform: self.platform.as_deref(),
+            arch,
+            releasever: release.map_or("", String::as_str),
+            platform: platform
+                .map(String::as_str)
+                .filter(|platform| !platform.is_empty()),
             repositories: &repositories,
         };
         Ok(question(&Resolver::new(settings)?, &wanted)?)
     }
 
-    fn repositories(&self) -> Result<Vec<Repository>> {
-        let mut variables = vec![("basearch", self.arch.as_str()), ("arch", &self.arch)];
-        variables.extend(
-            self.releasever
-                .as_deref()
-                .map(|version| ("releasever", version)),
-        );
+    /// The distribution with its repositories: the one that is named, or, where no repository is, that of this machine.
+    fn distro(&self) -> Result<Option<(Distro, Vec<Repository>)>> {
+        if self.target.distro.is_none() && !self.repos.is_empty() {
+            return Ok(None);
+        }
+        let definitions = self.target.definitions.load()?;
+        let distro = self.target.distro(&definitions)?;
+        let found = definitions.repositories(&distro, self.target.arch()?);
+        let found = found.map_err(|error| CommandError::invalid(wrong(error)))?;
+        let repositories: Result<Vec<_>> = found.into_iter().map(for_resolver).collect();
+        Ok(Some((
+            distro,
+            repositories?.into_iter().flatten().collect(),
+        )))
+    }
+
+    fn repositories(&self, arch: &str, release: Option<&String>) -> Result<Vec<Repository>> {
+        let mut variables = vec![("basearch", arch), ("arch", arch)];
+        variables.extend(release.map(|release| ("releasever", release.as_str())));
         let mut all: Vec<Repository> = Vec::new();
         for word in &self.repos {
             let found = repositories_of(word, &variables);

@@ -4,6 +4,7 @@ mod request;
 mod resolution;
 mod target;
 
+pub(crate) use repositories::for_resolver;
 pub(crate) use request::{ImageArguments, ImageRequest};
 pub(crate) use resolution::ResolveArguments;
 pub(crate) use target::{DefinitionsArguments, TargetArguments, wrong};

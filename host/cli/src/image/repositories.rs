@@ -4,6 +4,7 @@ use osbuild_wasm_distro::{Arch, Distro, Repository as Defined};
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_generator::content::Repository;
 use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_resolve::{Repository as Source, metadata_expire};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,6 +25,35 @@ pub(crate) fn of_definition(defined: Defined) -> Repository {
         package_sets: defined.package_sets,
         ..Repository::default()
     }
+}
+
+/// A repository of a definition, for the resolver. Where packages are looked for without an image type, those for some types are none.
+pub(crate) fn for_resolver(defined: Defined) -> Result<Option<Source>> {
+    if !defined.image_type_tags.is_empty() || !defined.package_sets.is_empty() {
+        return Ok(None);
+    }
+    let expire = Some(defined.metadata_expire).filter(|text| !text.is_empty());
+    let expire = expire.map(|text| metadata_expire(&text)).transpose();
+    let expire = expire.map_err(|problem| {
+        CommandError::invalid(Diagnostic::new(format!(
+            "the repository {}: {problem}",
+            defined.name
+        )))
+    })?;
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    Ok(Some(Source {
+        id: defined.name.clone(),
+        name: defined.name,
+        baseurl: defined.baseurls,
+        metalink: text(defined.metalink),
+        mirrorlist: text(defined.mirrorlist),
+        gpgcheck: defined.check_gpg,
+        repo_gpgcheck: defined.check_repo_gpg,
+        gpgkey: defined.gpgkeys,
+        metadata_expire: expire,
+        rhsm: defined.rhsm,
+        ..Source::default()
+    }))
 }
 
 /// One repository of a file.

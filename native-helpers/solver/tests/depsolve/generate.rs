@@ -307,6 +307,13 @@ fn transactions(
     if repositories.len() > 1 && chance.percent(15) {
         transactions[0]["repo-ids"] = json!([repositories[0].0]);
     }
+    // Between transactions dnf forgets which streams are the default.
+    for later in transactions.iter_mut().skip(1) {
+        let words = later["package-specs"].as_array_mut().into_iter().flatten();
+        for word in words.filter(|word| **word == "@m0") {
+            *word = "@m0:s0/default".into();
+        }
+    }
     transactions.into()
 }
 

@@ -40,9 +40,10 @@ def open_base(request, directory):
     return base
 
 
-def transact(base, transaction, kept):
-    base.reset(goal=True)
-    base.sack.reset_excludes()
+def transact(base, transaction, kept, is_first):
+    if not is_first:
+        base.reset(goal=True)
+        base.sack.reset_excludes()
     base.conf.install_weak_deps = transaction.get("install_weak_deps", False)
     everything = base.sack.query(flags=hawkey.IGNORE_EXCLUDES)
     keep = everything.filter(pkg=kept)
@@ -77,8 +78,8 @@ def answer(request, directory):
     base = open_base(request, directory)
     results, kept = [], []
     try:
-        for transaction in request["arguments"]["transactions"]:
-            kept = transact(base, transaction, kept)
+        for number, transaction in enumerate(request["arguments"]["transactions"]):
+            kept = transact(base, transaction, kept, number == 0)
             results.append(sorted(nevra(package) for package in kept))
     except dnf.exceptions.MarkingErrors as error:
         return {"failure": "MarkingErrors", "reason": str(error)}
