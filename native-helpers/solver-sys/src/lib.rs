@@ -6,6 +6,7 @@
 
 mod fill;
 mod keys;
+mod lookup;
 mod pool;
 mod queue;
 mod raw;

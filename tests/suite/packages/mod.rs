@@ -110,6 +110,29 @@ fn packages_are_found_by_a_pattern() {
 }
 
 #[test]
+fn packages_of_a_distribution_come_from_its_repositories() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &tmux());
+    let definitions = format!(
+        "distributions:\n  - name: tester\n    versions: [\"1\"]\n    like: fedora\n    os_version: \"1\"\n    release_version: \"1\"\n    \
+         module_platform_id: platform:t1\n    product: Tester\n    runner: {{name: org.osbuild.linux, build_packages: []}}\n\
+         repositories:\n  - {{name: base, baseurls: [\"file://{}\"]}}\n",
+        scratch.path("repo").display()
+    );
+    scratch.write("definitions/tester/distributions.yaml", definitions);
+    let run = |distro: &str| {
+        Program::new("depsolve tmux --distro")
+            .arg(distro)
+            .option("--definitions", scratch.path("definitions"))
+            .option("--cache", scratch.path("cache"))
+            .run()
+    };
+    let ended = run("tester-1").expect(0).says("3 packages");
+    assert!(ended.stdout.contains(" base "), "{}", ended.stdout);
+    fails(run("testr-1"), 2, "did you mean tester-1?");
+}
+
+#[test]
 fn a_package_that_is_not_there_is_told_with_near_names_and_a_conflict_in_a_sentence() {
     let scratch = Scratch::new();
     write(

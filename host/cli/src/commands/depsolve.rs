@@ -13,6 +13,9 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  # What would be installed on a distribution
+  osbuild-wasm depsolve --distro fedora-43 @core tmux
+
   # What would be installed, why, from where, how large
   osbuild-wasm depsolve --repo http://localhost:8000/repo bash coreutils
 
