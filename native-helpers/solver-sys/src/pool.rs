@@ -96,12 +96,12 @@ impl Drop for Pool {
 
 /// A copy of a text of libsolv; none for none.
 pub(crate) fn owned(text: *const c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
     // SAFETY: texts that libsolv returns end in a zero byte and live until it is called again; this copies them before.
-    (!text.is_null()).then(|| {
-        unsafe { CStr::from_ptr(text) }
-            .to_string_lossy()
-            .into_owned()
-    })
+    let text = unsafe { CStr::from_ptr(text) };
+    Some(text.to_string_lossy().into_owned())
 }
 
 pub(crate) fn c_string(text: &str) -> Result<CString, SolvError> {

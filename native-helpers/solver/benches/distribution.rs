@@ -106,7 +106,12 @@ fn package(number: usize) -> Package {
         &format!("package-{number}"),
         &format!("{}.{}", number % 9, number % 31),
     );
-    package.arch = if number % 3 == 0 { "noarch" } else { "x86_64" }.to_owned();
+    package.arch = if number.is_multiple_of(3) {
+        "noarch"
+    } else {
+        "x86_64"
+    }
+    .to_owned();
     for provided in 0..4 {
         package = package.with("provides", &format!("lib{number}.so.{provided}()(64bit)"));
     }
@@ -120,7 +125,7 @@ fn package(number: usize) -> Package {
     .into_iter()
     .enumerate()
     {
-        if needed < number && (step != 3 || number % 4 == 0) {
+        if needed < number && (step != 3 || number.is_multiple_of(4)) {
             package = package.with("requires", &format!("lib{needed}.so.{}()(64bit)", step % 4));
         }
     }

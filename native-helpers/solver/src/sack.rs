@@ -14,6 +14,9 @@ pub(crate) struct Hidden {
     pub(crate) transaction: BTreeSet<Package>,
 }
 
+/// Packages, with what they obsolete.
+type Obsoletes = Vec<(Package, Vec<Id>)>;
+
 /// All packages.
 #[derive(Debug)]
 pub(crate) struct Sack {
@@ -27,7 +30,7 @@ pub(crate) struct Sack {
     pub(crate) hidden: Hidden,
     pub(crate) basearch: String,
     /// Packages that obsolete others, with what; found when it is first asked for.
-    pub(crate) obsoletes: Option<Rc<Vec<(Package, Vec<Id>)>>>,
+    pub(crate) obsoletes: Option<Rc<Obsoletes>>,
 }
 
 impl Sack {
@@ -101,7 +104,7 @@ impl Sack {
         found
     }
 
-    fn obsoletes(&mut self) -> Rc<Vec<(Package, Vec<Id>)>> {
+    fn obsoletes(&mut self) -> Rc<Obsoletes> {
         if let Some(known) = &self.obsoletes {
             return known.clone();
         }
