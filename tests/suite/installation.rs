@@ -134,4 +134,12 @@ fn make_install_puts_everything_below_the_prefix() {
         let file = scratch.path("prefix/share").join(file);
         assert!(file.is_file(), "{}", file.display());
     }
+    // The solver's library came along: another one of this machine is not asked.
+    let solver = scratch.path("prefix/libexec/osbuild-wasm/osbuild-wasm-solver");
+    let library = scratch.path("prefix/libexec/osbuild-wasm/libsolv.so.1");
+    Program::of("ldd", "")
+        .arg(solver)
+        .run()
+        .expect(0)
+        .says(&library.display().to_string());
 }
