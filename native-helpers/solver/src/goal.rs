@@ -120,8 +120,11 @@ fn solve(
 ) -> Result<Solved, Failure> {
     let mut missing = Missing::default();
     modules.begin();
-    modules.enable(&transaction.modules, &mut missing);
-    hide(sack, modules, transaction, kept);
+    sack.hidden.transaction.clear();
+    if modules.enable(&transaction.modules, &mut missing) {
+        sack.hidden.modular = modules.hidden(sack);
+    }
+    hide(sack, transaction, kept);
     let mut wishes: Vec<_> = kept
         .iter()
         .map(|(package, reason)| Wish::packages(vec![*package], &sack.label(*package), reason))
@@ -136,9 +139,7 @@ fn solve(
     }
     let names: Vec<_> = groups.into_iter().map(|word| &word[1..]).collect();
     let others = modules.install(sack, &names, &mut wishes, &mut missing);
-    if modules.changed() {
-        hide(sack, modules, transaction, kept);
-    }
+    sack.apply_hidden();
     let excluded = sack.excluded_groups(&transaction.excludes);
     let mut members = Members::new();
     for name in others {
@@ -181,9 +182,7 @@ fn words(transaction: &Transaction) -> impl Iterator<Item = &str> {
 }
 
 /// Hides what takes no part in a transaction; what was chosen before always does.
-fn hide(sack: &mut Sack, modules: &mut Container, transaction: &Transaction, kept: &Solved) {
-    sack.hidden.modular = modules.hidden(sack);
-    sack.hidden.transaction.clear();
+fn hide(sack: &mut Sack, transaction: &Transaction, kept: &Solved) {
     let repos = &transaction.repos;
     let of_others = |sack: &Sack, package: Package| {
         !repos.is_empty()
@@ -203,7 +202,6 @@ fn hide(sack: &mut Sack, modules: &mut Container, transaction: &Transaction, kep
     hidden.extend(names.flat_map(|word| sack.find_by_name(word).packages));
     hidden.retain(|package| !kept.contains_key(package));
     sack.hidden.transaction = hidden;
-    sack.apply_hidden();
 }
 
 impl Sack {

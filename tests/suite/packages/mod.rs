@@ -1,10 +1,13 @@
 //! Packages of repositories: found, explained, and their metadata fetched, kept and trusted.
 mod repository;
+mod trust;
 
 use osbuild_wasm_tests::{Ended, Program, Scratch, machine, program};
 use repository::{Package, Server, write};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -265,122 +268,6 @@ fn a_mirror_that_nobody_answers_for_is_told_with_its_repository() {
 }
 
 #[test]
-fn a_metalink_names_mirrors_and_vouches_for_the_index() {
-    let scratch = Scratch::new();
-    write(&scratch.path("old"), &[Package::new("a", "1")]);
-    write(&scratch.path("new"), &[Package::new("a", "2")]);
-    let (old, new) = (
-        Server::new(&scratch.path("old")),
-        Server::new(&scratch.path("new")),
-    );
-    let metalink = |hash: &str| {
-        let url = |server: &Server, preference: u32| {
-            format!(
-                "<url protocol=\"http\" preference=\"{preference}\">{}/repodata/repomd.xml</url>",
-                server.url()
-            )
-        };
-        format!(
-            "<?xml version=\"1.0\"?><metalink version=\"3.0\" xmlns=\"http://www.metalinker.org/\" xmlns:mm0=\"http://h\"><files><file name=\"repomd.xml\">\
-             <verification><hash type=\"sha256\">{hash}</hash></verification><resources>{}{}</resources></file></files></metalink>",
-            url(&old, 100),
-            url(&new, 50)
-        )
-    };
-    let hash = Server::hash(&scratch.path("new/repodata/repomd.xml"));
-    scratch.write("lists/metalink", metalink(&hash));
-    scratch.write("lists/mirrorlist", format!("# mirrors\n{}\n", new.url()));
-    let lists = Server::new(&scratch.path("lists"));
-    // The preferred mirror has an older version than the metalink says.
-    let file = repo_file(&scratch, &format!("metalink={}/metalink", lists.url()));
-    let ended = depsolve(&scratch, &file, "--json a").run().expect(0);
-    let found: Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!(
-        found[0]["remote_locations"][0],
-        format!("{}/Packages/a.rpm", new.url())
-    );
-    scratch.write("lists/metalink", metalink(&"0".repeat(64)));
-    fails(
-        depsolve(&scratch, &file, "a").run(),
-        1,
-        "it is not what the metalink says",
-    );
-    let file = repo_file(&scratch, &format!("mirrorlist={}/mirrorlist", lists.url()));
-    depsolve(&scratch, &file, "a")
-        .run()
-        .expect(0)
-        .says("a-2-1.noarch");
-}
-
-/// Makes a key of OpenPGP; returns its text.
-fn key(scratch: &Scratch, home: &str) -> String {
-    let home = scratch.directory(home);
-    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
-    let gpg = |arguments: &[&str]| {
-        let output = Command::new("gpg")
-            .arg("--homedir")
-            .arg(&home)
-            .args(["--batch", "--quiet", "--passphrase", ""])
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        output.stdout
-    };
-    gpg(&["--quick-gen-key", "tester", "ed25519", "sign", "never"]);
-    String::from_utf8(gpg(&["--armor", "--export"])).unwrap()
-}
-
-fn sign(scratch: &Scratch, home: &str) {
-    let repomd = scratch.path("repo/repodata/repomd.xml");
-    let mut gpg = Command::new("gpg");
-    gpg.arg("--homedir")
-        .arg(scratch.path(home))
-        .args(["--batch", "--yes", "--armor", "--detach-sign"])
-        .arg(&repomd);
-    assert!(gpg.output().unwrap().status.success());
-    let mut stop = Command::new("gpgconf");
-    _ = stop
-        .arg("--homedir")
-        .arg(scratch.path(home))
-        .args(["--kill", "all"])
-        .output();
-}
-
-#[test]
-fn an_index_that_has_to_be_signed_is_signed_by_a_key_of_the_repository() {
-    if !machine::offers(&["gpg", "gpgv"]) {
-        return;
-    }
-    let scratch = Scratch::new();
-    write(&scratch.path("repo"), &[Package::new("a", "1")]);
-    let (right, wrong) = (key(&scratch, "right"), key(&scratch, "wrong"));
-    scratch.write("right.asc", right);
-    scratch.write("wrong.asc", wrong);
-    let run = |name: &str| {
-        let (repo, key) = (scratch.path("repo"), scratch.path(name));
-        let options = format!(
-            "baseurl=file://{}\nrepo_gpgcheck=1\ngpgkey=file://{}",
-            repo.display(),
-            key.display()
-        );
-        depsolve(&scratch, repo_file(&scratch, &options), "a").run()
-    };
-    fails(run("right.asc"), 1, "the signature is missing");
-    sign(&scratch, "right");
-    fails(
-        run("wrong.asc"),
-        1,
-        "the signature of repodata/repomd.xml is not by a key of `gpgkey`",
-    );
-    run("right.asc").expect(0).says("a-1-1.noarch");
-    fails(run("none.asc"), 1, "none.asc");
-    // What is signed is the index that is used.
-    write(&scratch.path("repo"), &[Package::new("a", "2")]);
-    fails(run("right.asc"), 1, "is not by a key of `gpgkey`");
-}
-
-#[test]
 fn a_cache_without_room_is_told_and_works_when_there_is_room() {
     if !machine::offers(&["unshare", "mount"]) {
         return;
@@ -437,6 +324,18 @@ fn many_at_a_time_share_a_cache() {
     for run in running {
         run.wait().expect(0).says("3 packages");
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_download_that_hangs() {
+    let scratch = Scratch::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let run = depsolve(&scratch, url, "a").start();
+    // It has asked, and nobody answers.
+    let _asked = silent.accept().unwrap();
+    run.signal(Signal::INT);
+    fails(run.wait(), 130, "interrupted");
 }
 
 #[test]

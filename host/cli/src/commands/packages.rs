@@ -1,5 +1,5 @@
 //! What `depsolve` and `search` have in common: where packages come from, for which system.
-use crate::command_error::{CommandError, Result};
+use crate::command_error::{CommandError, Exit, Result};
 use crate::image::{TargetArguments, for_resolver, wrong};
 use clap::Args;
 use osbuild_wasm_distro::Distro;
@@ -78,7 +78,11 @@ impl PackagesArguments {
                 .filter(|platform| !platform.is_empty()),
             repositories: &repositories,
         };
-        Ok(question(&Resolver::new(settings)?, &wanted)?)
+        let answer = question(&Resolver::new(settings)?, &wanted);
+        answer.map_err(|error| match cancel.load(Ordering::Relaxed) {
+            true => CommandError::all(Exit::Interrupted, vec![Diagnostic::new("interrupted")]),
+            false => error.into(),
+        })
     }
 
     /// The distribution with its repositories: the one that is named, or, where no repository is, that of this machine.

@@ -24,7 +24,6 @@ pub(crate) struct Container {
     active: BTreeSet<usize>,
     /// Profiles that were named, by module.
     profiles: BTreeMap<String, BTreeSet<String>>,
-    changed: bool,
 }
 
 /// A word taken apart: `name[:stream[:version[:context[:arch]]]][/profile]`.
@@ -83,18 +82,13 @@ impl Container {
         container
     }
 
-    /// Whether something was enabled since this was asked.
-    pub(crate) fn changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
-    }
-
     /// Begins a transaction: nothing is enabled, but what is active is so until something is.
     pub(crate) fn begin(&mut self) {
         self.enabled.clear();
     }
 
-    /// Enables streams.
-    pub(crate) fn enable(&mut self, words: &[String], missing: &mut Missing) {
+    /// Enables streams; whether there was one.
+    pub(crate) fn enable(&mut self, words: &[String], missing: &mut Missing) -> bool {
         let mut any = false;
         for word in words {
             any |= self
@@ -104,10 +98,10 @@ impl Container {
         if any {
             self.resolve_for(missing);
         }
+        any
     }
 
     fn resolve_for(&mut self, missing: &mut Missing) {
-        self.changed = true;
         if let Err(problem) = self.resolve() {
             missing.problems.push(problem);
         }
@@ -293,7 +287,7 @@ impl Container {
     }
 
     /// Packages that modules hide: those of streams that are not active, and others that have a name, or provide one, of a package of an
-    /// active one. Repositories with `module_hotfixes` take no part.
+    /// active one. Repositories with `module_hotfixes` take no part, and what is hidden already is left as it is: dnf does not look at it.
     pub(crate) fn hidden(&mut self, sack: &mut Sack) -> BTreeSet<Package> {
         if self.streams.is_empty() {
             return BTreeSet::new();
@@ -327,6 +321,7 @@ impl Container {
                 .repo(*package)
                 .is_some_and(|repo| repo.module_hotfixes != Some(true));
             takes_part
+                && !sack.hidden.transaction.contains(package)
                 && !included.contains(&nevra)
                 && (excluded.contains(&nevra)
                     || providing.contains(package)
