@@ -2,7 +2,7 @@
 use crate::print::{say, say_json};
 use clap::ValueEnum;
 use osbuild_wasm_report::Table;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The forms of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,8 +36,30 @@ pub(crate) fn json(document: &impl Serialize) -> String {
 }
 
 /// The same as YAML.
-pub(crate) fn yaml(document: &impl Serialize) -> String {
-    serde_saphyr::to_string(document).unwrap_or_default()
+pub(crate) fn yaml(document: &serde_json::Value) -> String {
+    serde_saphyr::to_string(&Plain(document)).unwrap_or_default()
+}
+
+/// A document whose numbers are numbers for every writer, not only for that of JSON.
+struct Plain<'a>(&'a serde_json::Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            serde_json::Value::Number(number) => {
+                match (number.as_i64(), number.as_u64(), number.as_f64()) {
+                    (Some(number), _, _) => serializer.serialize_i64(number),
+                    (None, Some(number), _) => serializer.serialize_u64(number),
+                    (None, None, number) => serializer.serialize_f64(number.unwrap_or_default()),
+                }
+            }
+            serde_json::Value::Array(items) => serializer.collect_seq(items.iter().map(Plain)),
+            serde_json::Value::Object(members) => {
+                serializer.collect_map(members.iter().map(|(key, value)| (key, Plain(value))))
+            }
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 fn width() -> u16 {

@@ -74,6 +74,18 @@ pub enum BootMode {
     Hybrid,
 }
 
+impl BootMode {
+    /// Its name: `none`, `legacy`, `uefi`, `hybrid`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Legacy => "legacy",
+            Self::Uefi => "uefi",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
 /// Program that loads the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -25,6 +25,9 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BuildImageArguments {
+    /// Image type: a name or an alias that `osbuild-wasm list` shows
+    #[arg(value_name = "TYPE")]
+    image_type: String,
     #[command(flatten)]
     image: ImageArguments,
     #[command(flatten)]
@@ -77,7 +80,7 @@ pub(crate) struct BuildImageArguments {
 
 impl Command for BuildImageArguments {
     fn run(self) -> Result {
-        let request = self.image.request()?;
+        let request = self.image.request(&self.image_type)?;
         let files = Files::new(
             &request,
             self.output_dir.as_deref(),

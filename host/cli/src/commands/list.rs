@@ -154,7 +154,7 @@ fn lines(shown: &[Listed], line: impl Fn(&Listed) -> String) -> String {
     shown.iter().map(|listed| line(listed) + "\n").collect()
 }
 
-fn objects(shown: &[Listed]) -> Vec<Value> {
+fn objects(shown: &[Listed]) -> Value {
     let object = |listed: &Listed| {
         json!({
             "distro": {"name": listed.distribution},

@@ -22,8 +22,11 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ManifestArguments {
+    /// Image type: a name or an alias that `osbuild-wasm list` shows
+    #[arg(value_name = "TYPE", required_unless_present = "mock")]
+    image_type: Option<String>,
     #[command(flatten)]
-    image: Option<ImageArguments>,
+    image: ImageArguments,
     #[command(flatten)]
     resolve: ResolveArguments,
     /// Invent all content: for comparing generators
@@ -36,17 +39,13 @@ pub(crate) struct ManifestArguments {
 
 impl Command for ManifestArguments {
     fn run(self) -> Result {
-        let manifest = match (&self.request, &self.image) {
-            (Some(file), _) => mocked(file)?,
-            (None, Some(image)) => {
-                let request = image.request()?;
+        let manifest = match &self.request {
+            Some(file) => mocked(file)?,
+            None => {
+                let request = self
+                    .image
+                    .request(self.image_type.as_deref().unwrap_or_default())?;
                 self.resolve.manifest(&request)?.to_string()
-            }
-            (None, None) => {
-                let diagnostic = Diagnostic::new("no image type is given");
-                return Err(CommandError::invalid(
-                    diagnostic.hint("osbuild-wasm list shows those there are"),
-                ));
             }
         };
         say_json(&manifest);

@@ -6,23 +6,19 @@ use crate::command_error::{CommandError, Result};
 use clap::Args;
 use osbuild_wasm_blueprint::{Blueprint, Options as BlueprintOptions, Strictness};
 use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageType, PartitioningMode};
-use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, digest_file, read_text};
 use osbuild_wasm_generator::checks::{Finding, check};
 use osbuild_wasm_generator::content::Repository;
 use osbuild_wasm_generator::customizations::nodes::{LocalFile, LocalFiles, local_path};
 use osbuild_wasm_generator::plan::for_type;
 use osbuild_wasm_generator::request::{Facts, Options, OstreeOptions, Request, Subscription};
 use osbuild_wasm_report::Diagnostic;
-use sha2::{Digest, Sha256};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Which image is asked for.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArguments {
-    /// Image type: a name or an alias that `osbuild-wasm list` shows
-    #[arg(value_name = "TYPE")]
-    pub(crate) image_type: String,
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     /// Blueprint (TOML or JSON): packages and customizations
@@ -127,7 +123,7 @@ impl ImageRequest {
 
 impl ImageArguments {
     /// Reads and checks everything that is named; what has no effect is warned about.
-    pub(crate) fn request(&self) -> Result<ImageRequest> {
+    pub(crate) fn request(&self, image_type: &str) -> Result<ImageRequest> {
         let definitions = self.target.definitions.load()?;
         let file = self
             .blueprint
@@ -141,7 +137,7 @@ impl ImageArguments {
         let distro = self.target.distro(&definitions)?;
         let arch = self.target.arch()?;
         let image_type = definitions
-            .image_type(&distro, arch, &self.image_type)
+            .image_type(&distro, arch, image_type)
             .map_err(|error| CommandError::invalid(wrong(error)))?;
         let repositories = self.repositories.load(&definitions, &distro, arch)?;
         let request = ImageRequest {
@@ -266,17 +262,15 @@ fn local_files(blueprint: &Blueprint, document: Option<&str>) -> Result<LocalFil
     Ok(files)
 }
 
+/// Checksum and permissions of a file.
 fn local_file(path: &str) -> Result<LocalFile, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let mut file = std::fs::File::open(path).map_err(text)?;
-    let metadata = file.metadata().map_err(text)?;
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err(format!("{path} is not a regular file"));
     }
-    let mut digest = Sha256::new();
-    std::io::copy(&mut file, &mut digest).map_err(text)?;
+    let digest = digest_file(Path::new(path)).map_err(|error| error.to_string())?;
     Ok(LocalFile {
-        checksum: format!("sha256:{}", hex::encode(digest.finalize())),
+        checksum: format!("sha256:{digest}"),
         mode: metadata.permissions().mode() & 0o7777,
     })
 }

@@ -13,7 +13,7 @@ use osbuild_wasm_report::Diagnostic;
 use osbuild_wasm_resolve as resolve;
 use osbuild_wasm_source::{Allowance, Environment};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -64,7 +64,7 @@ impl RunCommand {
         let mut observers: Vec<Arc<dyn Observer>> =
             vec![self.monitor()?, summary.clone(), collector.clone()];
         if let Some(log) = &self.log {
-            let log = log.try_clone().map_err(BuildError::from)?;
+            let log = log.try_clone()?;
             observers.push(monitor::make(Monitor::Log, log, false));
         }
         let settings = Settings {
