@@ -88,13 +88,13 @@ fn a_container_and_an_archive_of_a_distribution_are_read_by_others() {
     assert!(
         inspected
             .expect(0)
-            .out()
+            .all()
             .contains("\"Architecture\": \"amd64\"")
     );
     build(&scratch, "tar", "--with-manifest");
     let listed = Program::of("tar", "--list --file")
         .arg(scratch.path("out/image.tar"))
         .run();
-    assert!(listed.expect(0).out().contains("usr/lib/os-release"));
+    assert!(listed.expect(0).all().contains("usr/lib/os-release"));
     assert!(scratch.path("out/image.osbuild-manifest.json").exists());
 }
