@@ -1,6 +1,7 @@
 //! From a blueprint to an image: built for the distribution of samples/definitions, booted or read by another tool.
 use crate::boot::{BUILDING, boot, store};
 use crate::repository::{TOOLS, repository};
+use osbuild_wasm_tests::documentation::{example, run_example};
 use osbuild_wasm_tests::{Program, Scratch, machine, paths};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -97,4 +98,28 @@ fn a_container_and_an_archive_of_a_distribution_are_read_by_others() {
         .run();
     assert!(listed.expect(0).all().contains("usr/lib/os-release"));
     assert!(scratch.path("out/image.osbuild-manifest.json").exists());
+}
+
+#[test]
+fn the_tour_of_blueprints_works() {
+    if !machine::offers(&[&TOOLS[..], &["tar"]].concat()) {
+        return;
+    }
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let scratch = Scratch::new();
+    let directory = scratch.root().to_string_lossy();
+    let made = repository().to_string_lossy();
+    let lines = example("docs/blueprints.md", "## A tour").into_iter();
+    // What was built is what is tested; what is written lies in a directory of this test.
+    let commands: String = lines
+        .filter(|line| !line.starts_with("PATH="))
+        .map(|line| line.replace("/tmp/blueprint-tour", &directory))
+        .map(|line| {
+            line.replace("$PWD/demo/repository", &made)
+                .replace("demo/repository", &made)
+                + "\n"
+        })
+        .collect();
+    assert!(commands.lines().count() > 8, "{commands}");
+    run_example(&commands, paths::workspace()).says("usr/lib/os-release");
 }

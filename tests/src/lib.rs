@@ -16,6 +16,7 @@
 
 pub mod cases;
 pub mod debian;
+pub mod documentation;
 pub mod hostile;
 pub mod machine;
 pub mod manifest;

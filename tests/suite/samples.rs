@@ -1,8 +1,8 @@
 //! The samples that need nothing but the program; those with packages are in `image`.
 use flate2::read::GzDecoder;
-use osbuild_wasm_tests::{Ended, Program, Scratch, machine, paths};
+use osbuild_wasm_tests::documentation::{example, run_example};
+use osbuild_wasm_tests::{Program, Scratch, machine, paths};
 use std::fs::File;
-use std::path::Path;
 use std::process::Command;
 
 /// The output of `tar` about the archive.
@@ -92,29 +92,13 @@ fn every_sample_manifest_is_valid() {
     assert!(count > 0);
 }
 
-/// The lines of the first example after a heading of the README.
-fn example(heading: &str) -> Vec<String> {
-    let readme = std::fs::read_to_string(paths::workspace().join("README.md")).expect("README.md");
-    let (_, after) = readme.split_once(heading).expect("a heading");
-    let lines = after.lines().skip_while(|line| !line.starts_with("    "));
-    let lines = lines.take_while(|line| line.starts_with("    "));
-    lines.map(|line| line[4..].to_owned()).collect()
-}
-
-/// Runs the commands of an example with the program that is tested.
-fn run_example(commands: &str, directory: &Path) -> Ended {
-    let script = format!("set -e; osbuild-wasm() {{ \"$0\" \"$@\"; }}\n{commands}");
-    let program = Program::of("bash", "-c").arg(script).arg(paths::program());
-    program.directory(directory).run().expect(0)
-}
-
 #[test]
 fn the_first_image_of_the_readme_is_made() {
     if !machine::offers(&["unsquashfs", "mksquashfs"]) {
         return;
     }
     let scratch = Scratch::new();
-    let commands = example("## Your first image").join("\n");
+    let commands = example("README.md", "## Your first image").join("\n");
     run_example(&commands, scratch.root()).says("squashfs-root/etc/hostname");
 }
 
@@ -122,7 +106,7 @@ fn the_first_image_of_the_readme_is_made() {
 fn the_tour_of_the_readme_works() {
     let scratch = Scratch::new();
     let directory = scratch.root().to_string_lossy();
-    let lines = example("## A tour").into_iter();
+    let lines = example("README.md", "## A tour").into_iter();
     // What was built is what is tested; /tmp/tour is a directory of this test.
     let lines = lines.filter(|line| !line.starts_with("make") && !line.starts_with("PATH="));
     let commands: String = lines

@@ -1,7 +1,7 @@
 //! What each member of a blueprint does to a manifest. Nothing is looked up in a table: the manifest is made without the
 //! member, and what then differs is what the member does.
 use crate::GeneratorError;
-use crate::content::Content;
+use crate::content::{Content, Repository};
 use crate::mock;
 use crate::plan::Plan;
 use crate::request::Request;
@@ -44,6 +44,15 @@ pub enum ChangeKind {
 /// # Errors
 /// No manifest can be made of the whole blueprint.
 pub fn explain(request: &Request<'_>) -> Result<Vec<Effect>, GeneratorError> {
+    // Content is invented, and where it comes from makes no difference.
+    let repositories = [Repository {
+        id: "any".into(),
+        ..Repository::default()
+    }];
+    let request = &Request {
+        repositories: &repositories,
+        ..*request
+    };
     let whole = outcome(request, request.blueprint)?;
     let document = request.blueprint.to_value();
     let mut effects = Vec::new();

@@ -3,7 +3,7 @@ use super::run::{DevicesOption, OutputDialect, RunCommand, Statements};
 use crate::build_args::BuildArgs;
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
-use crate::image::{ImageArguments, ImageRequest, ResolveArguments};
+use crate::image::{ImageArguments, ImageRequest, OriginArguments, ResolveArguments};
 use crate::monitor::Monitor;
 use crate::output_file;
 use clap::Args;
@@ -28,6 +28,8 @@ pub(crate) struct BuildImageArguments {
     /// Image type: a name or an alias that `osbuild-wasm list` shows
     #[arg(value_name = "TYPE")]
     image_type: String,
+    #[command(flatten)]
+    origin: OriginArguments,
     #[command(flatten)]
     image: ImageArguments,
     #[command(flatten)]
@@ -80,7 +82,7 @@ pub(crate) struct BuildImageArguments {
 
 impl Command for BuildImageArguments {
     fn run(self) -> Result {
-        let request = self.image.request(&self.image_type)?;
+        let request = self.image.request(&self.image_type, &self.origin)?;
         let files = Files::new(
             &request,
             self.output_dir.as_deref(),

@@ -1,7 +1,9 @@
 //! `osbuild-wasm manifest`.
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
-use crate::image::{DefinitionsArguments, ImageArguments, ResolveArguments, wrong};
+use crate::image::{
+    DefinitionsArguments, ImageArguments, OriginArguments, ResolveArguments, wrong,
+};
 use crate::print::say_json;
 use clap::Args;
 use osbuild_wasm_blueprint::Blueprint;
@@ -26,6 +28,8 @@ pub(crate) struct ManifestArguments {
     #[arg(value_name = "TYPE", required_unless_present = "mock")]
     image_type: Option<String>,
     #[command(flatten)]
+    origin: OriginArguments,
+    #[command(flatten)]
     image: ImageArguments,
     #[command(flatten)]
     resolve: ResolveArguments,
@@ -44,7 +48,7 @@ impl Command for ManifestArguments {
             None => {
                 let request = self
                     .image
-                    .request(self.image_type.as_deref().unwrap_or_default())?;
+                    .request(self.image_type.as_deref().unwrap_or_default(), &self.origin)?;
                 self.resolve.manifest(&request)?.to_string()
             }
         };

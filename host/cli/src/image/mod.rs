@@ -5,6 +5,6 @@ mod resolution;
 mod target;
 
 pub(crate) use repositories::for_resolver;
-pub(crate) use request::{ImageArguments, ImageRequest};
+pub(crate) use request::{ImageArguments, ImageRequest, OriginArguments};
 pub(crate) use resolution::ResolveArguments;
 pub(crate) use target::{DefinitionsArguments, TargetArguments, wrong};

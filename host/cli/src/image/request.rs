@@ -21,15 +21,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct ImageArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
-    /// Blueprint (TOML or JSON): packages and customizations
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) blueprint: Option<PathBuf>,
     /// Warn about keys of the blueprint that are not known, rather than refuse them
     #[arg(long)]
     pub(crate) lenient: bool,
-    /// Number that all identifiers are drawn from; a random one when it is not given
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(crate) seed: Option<i64>,
     /// Size of the disk, e.g. `20 GiB`; that of the image type when it is not given
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) image_size: Option<u64>,
@@ -43,6 +37,17 @@ pub(crate) struct ImageArguments {
     pub(crate) registrations: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) repositories: RepositoryArguments,
+}
+
+/// What an image is made from beside its type.
+#[derive(Debug, Args)]
+pub(crate) struct OriginArguments {
+    /// Blueprint (TOML or JSON): packages and customizations
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) blueprint: Option<PathBuf>,
+    /// Number that all identifiers are drawn from; a random one when it is not given
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) seed: Option<i64>,
 }
 
 /// The commit to make, or to deploy.
@@ -123,9 +128,13 @@ impl ImageRequest {
 
 impl ImageArguments {
     /// Reads and checks everything that is named; what has no effect is warned about.
-    pub(crate) fn request(&self, image_type: &str) -> Result<ImageRequest> {
+    pub(crate) fn request(
+        &self,
+        image_type: &str,
+        origin: &OriginArguments,
+    ) -> Result<ImageRequest> {
         let definitions = self.target.definitions.load()?;
-        let file = self
+        let file = origin
             .blueprint
             .as_deref()
             .map(BlueprintFile::read)
@@ -144,7 +153,7 @@ impl ImageArguments {
             repositories: for_type(&repositories, &image_type.name),
             local_files: local_files(&blueprint, file.as_ref().map(|file| file.name.as_str()))?,
             options: self.options()?,
-            seed: self.seed.unwrap_or_else(random_seed),
+            seed: origin.seed.unwrap_or_else(random_seed),
             distro,
             arch,
             image_type,

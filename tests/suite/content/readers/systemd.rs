@@ -195,7 +195,6 @@ fn systemd_gives_a_service_the_variables_that_its_unit_was_given() {
         read: variable,
         // Specifiers are the unit's own.
         meant: |value| value.contains('%'),
-        ..WRITER
     }]);
 }
 
