@@ -15,6 +15,26 @@ pub(crate) enum Format {
     Html,
 }
 
+/// The forms of a description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocumentFormat {
+    /// For people and programs
+    #[default]
+    Yaml,
+    /// For programs
+    Json,
+}
+
+impl DocumentFormat {
+    /// Prints a description.
+    pub(crate) fn print(self, document: &serde_json::Value) {
+        match self {
+            Self::Yaml => say(&yaml(document)),
+            Self::Json => say_json(&json(document)),
+        }
+    }
+}
+
 /// Columns where no terminal says so.
 const WIDTH: u16 = 140;
 

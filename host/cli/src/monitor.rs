@@ -25,6 +25,9 @@ pub(crate) enum Monitor {
     /// One steady display on a terminal, a line for each stage elsewhere
     #[value(name = "progress")]
     Progress,
+    /// A line for each stage, also on a terminal
+    #[value(skip)]
+    Plain,
 }
 
 /// Makes the monitor; it writes to `out`. `shared`: others write to the terminal too, so that no display can stay on it.
@@ -36,12 +39,11 @@ pub(crate) fn make(monitor: Monitor, out: File, shared: bool) -> Arc<dyn Observe
             let ansi = out.is_terminal();
             Arc::new(InOrder::new(LogMonitor::new(out, ansi)))
         }
-        Monitor::Progress => {
+        Monitor::Progress if !shared => for_people(),
+        Monitor::Progress | Monitor::Plain => {
             let stderr = std::io::stderr();
-            match shared {
-                true => Arc::new(PlainMonitor::new(stderr, Colour::of(&std::io::stderr()))),
-                false => for_people(),
-            }
+            let colour = Colour::of(&stderr);
+            Arc::new(PlainMonitor::new(stderr, colour))
         }
     }
 }

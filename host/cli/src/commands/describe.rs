@@ -1,10 +1,9 @@
 //! `osbuild-wasm describe`.
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
-use crate::format::{json, yaml};
+use crate::format::DocumentFormat;
 use crate::image::{TargetArguments, wrong};
-use crate::print::{say, say_json};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_distro::{Distro, ImageType};
 use osbuild_wasm_generator::content::Content;
@@ -32,53 +31,51 @@ pub(crate) struct DescribeArguments {
     #[command(flatten)]
     target: TargetArguments,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Yaml)]
-    format: Format,
-}
-
-/// How a description is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people and programs
-    Yaml,
-    /// For programs
-    Json,
+    #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
+    format: DocumentFormat,
 }
 
 impl Command for DescribeArguments {
     fn run(self) -> Result {
-        let invalid = |error| CommandError::invalid(wrong(error));
-        let definitions = self.target.definitions.load()?;
-        let distro = self.target.distro(&definitions)?;
-        let arch = self.target.arch()?;
-        let image_type = definitions
-            .image_type(&distro, arch, &self.image_type)
-            .map_err(invalid)?;
-        let (blueprint, options, files) = (
-            Blueprint::default(),
-            options(&image_type),
-            LocalFiles::new(),
-        );
-        let plan = Plan::new(Request {
-            distro: &distro,
-            arch,
-            image_type: &image_type,
-            blueprint: &blueprint,
-            options: &options,
-            repositories: &[],
-            local_files: &files,
-            bootc: None,
-            bootc_build: None,
-            seed: 0,
-        });
-        let plan = plan.map_err(|error| CommandError::failed(Diagnostic::from_error(&error)))?;
-        let description = description(&distro, arch.name(), &image_type, &plan.content());
-        match self.format {
-            Format::Yaml => say(&yaml(&description)),
-            Format::Json => say_json(&json(&description)),
-        }
+        let description = describe(&self.target, &self.image_type)?;
+        self.format.print(&description);
         Ok(Exit::Done)
     }
+}
+
+/// What an image type is made of.
+pub(crate) fn describe(target: &TargetArguments, image_type: &str) -> Result<Value> {
+    let invalid = |error| CommandError::invalid(wrong(error));
+    let definitions = target.definitions.load()?;
+    let distro = target.distro(&definitions)?;
+    let arch = target.arch()?;
+    let image_type = definitions
+        .image_type(&distro, arch, image_type)
+        .map_err(invalid)?;
+    let (blueprint, options, files) = (
+        Blueprint::default(),
+        options(&image_type),
+        LocalFiles::new(),
+    );
+    let plan = Plan::new(Request {
+        distro: &distro,
+        arch,
+        image_type: &image_type,
+        blueprint: &blueprint,
+        options: &options,
+        repositories: &[],
+        local_files: &files,
+        bootc: None,
+        bootc_build: None,
+        seed: 0,
+    });
+    let plan = plan.map_err(|error| CommandError::failed(Diagnostic::from_error(&error)))?;
+    Ok(description(
+        &distro,
+        arch.name(),
+        &image_type,
+        &plan.content(),
+    ))
 }
 
 /// What a type that needs a commit is described with: the place of the commit changes nothing of what is shown.

@@ -9,7 +9,7 @@ use glob::Pattern;
 use osbuild_wasm_distro::{Definitions, Listed};
 use osbuild_wasm_report::Diagnostic;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 const EXAMPLES: &str = "\
@@ -29,17 +29,17 @@ Several filters must all hold.";
 pub(crate) struct ListArguments {
     /// Show only what the filter holds for; may be given several times
     #[arg(long, value_name = "FILTER", value_parser = Filter::parse)]
-    filter: Vec<Filter>,
+    pub(crate) filter: Vec<Filter>,
     /// How to show it
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(crate) format: Format,
     #[command(flatten)]
-    definitions: DefinitionsArguments,
+    pub(crate) definitions: DefinitionsArguments,
 }
 
 /// How a list is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     /// A line each: `DISTRO type:TYPE arch:ARCH`
     Text,
     /// An array of objects
@@ -54,7 +54,7 @@ enum Format {
 
 /// Which images are shown.
 #[derive(Clone, Debug)]
-struct Filter {
+pub(crate) struct Filter {
     key: Option<Key>,
     pattern: Pattern,
 }
@@ -68,7 +68,8 @@ enum Key {
 }
 
 impl Filter {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads `KEY:GLOB`, or a word.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (key, pattern) = match text.split_once(':') {
             None => (None, text),
             Some(("distro", pattern)) => (Some(Key::Distro), pattern),
@@ -166,19 +167,23 @@ fn objects(shown: &[Listed]) -> Value {
 }
 
 fn short(shown: &[Listed]) -> String {
-    let mut distributions: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    let mut distributions: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
     for listed in shown {
         let types = distributions.entry(&listed.distribution).or_default();
         types
             .entry(&listed.image_type)
             .or_default()
-            .push(listed.arch.name());
+            .insert(listed.arch.name());
     }
     let mut text = String::new();
     for (distribution, types) in distributions {
         _ = writeln!(text, "{distribution}");
         for (image_type, arches) in types {
-            _ = writeln!(text, "  {image_type}: {}", arches.join(", "));
+            _ = writeln!(
+                text,
+                "  {image_type}: {}",
+                Vec::from_iter(arches).join(", ")
+            );
         }
     }
     text

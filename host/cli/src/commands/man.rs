@@ -19,21 +19,28 @@ pub(crate) struct ManArguments {
 
 impl Command for ManArguments {
     fn run(self) -> Result {
-        write_all(&self.directory).map_err(|error| {
-            let directory = self.directory.display();
-            let message = format!("cannot write manual pages to {directory}");
-            CommandError::failed(Diagnostic::new(message).cause(error.to_string()))
-        })?;
+        write_pages(Cli::command(), &self.directory)?;
+        write_modules(&self.directory).map_err(|error| cannot_write(&self.directory, &error))?;
         Ok(Exit::Done)
     }
 }
 
-/// Writes the pages of all commands and modules.
-fn write_all(directory: &Path) -> io::Result<()> {
-    let mut command = Cli::command().disable_help_subcommand(true);
+fn cannot_write(directory: &Path, error: &io::Error) -> CommandError {
+    let message = format!("cannot write manual pages to {}", directory.display());
+    CommandError::failed(Diagnostic::new(message).cause(error.to_string()))
+}
+
+/// Writes the pages of a command line and of all its subcommands into a directory, which is made when missing.
+pub(crate) fn write_pages(command: clap::Command, directory: &Path) -> Result {
+    let mut command = command.disable_help_subcommand(true);
     command.build();
-    make_directory(directory)?;
-    pages(command, directory)?;
+    let made = make_directory(directory).and_then(|_| pages(command, directory));
+    made.map_err(|error| cannot_write(directory, &error))?;
+    Ok(Exit::Done)
+}
+
+/// Writes the pages of all modules.
+fn write_modules(directory: &Path) -> io::Result<()> {
     for entry in manual::entries(&Catalogue::builtin()) {
         let path = directory.join(format!("{}.7", entry.name));
         write_file(&path, manual::roff(&entry).as_bytes())?;

@@ -49,7 +49,7 @@ impl Command for ManifestArguments {
                 let request = self
                     .image
                     .request(self.image_type.as_deref().unwrap_or_default(), &self.origin)?;
-                self.resolve.manifest(&request)?.to_string()
+                self.resolve.manifest(&request, false)?.manifest.to_string()
             }
         };
         say_json(&manifest);

@@ -57,19 +57,6 @@ impl PackagesArguments {
             ([], Some((_, repositories))) => repositories.clone(),
             _ => self.repositories(arch, release)?,
         };
-        let cache = metadata_cache(self.cache.as_deref())?;
-        let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
-        let interrupt = cancel.clone();
-        // Without a handler Ctrl-C ends the program; the cache does not mind.
-        _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
-        let settings = Settings {
-            cache: &cache,
-            solver: self.solver.as_deref(),
-            environment: &environment,
-            allowance: Allowance::EVERYTHING,
-            observer: &Log,
-            cancel: &cancel,
-        };
         let wanted = Wanted {
             arch,
             releasever: release.map_or("", String::as_str),
@@ -78,11 +65,12 @@ impl PackagesArguments {
                 .filter(|platform| !platform.is_empty()),
             repositories: &repositories,
         };
-        let answer = question(&Resolver::new(settings)?, &wanted);
-        answer.map_err(|error| match cancel.load(Ordering::Relaxed) {
-            true => CommandError::all(Exit::Interrupted, vec![Diagnostic::new("interrupted")]),
-            false => error.into(),
-        })
+        ask(
+            &wanted,
+            self.cache.as_deref(),
+            self.solver.as_deref(),
+            question,
+        )
     }
 
     /// The distribution with its repositories: the one that is named, or, where no repository is, that of this machine.
@@ -122,6 +110,33 @@ impl PackagesArguments {
         }
         Ok(all)
     }
+}
+
+/// Asks a resolver about repositories.
+pub(crate) fn ask<T>(
+    wanted: &Wanted<'_>,
+    cache: Option<&Path>,
+    solver: Option<&Path>,
+    question: impl FnOnce(&Resolver<'_>, &Wanted<'_>) -> std::result::Result<T, ResolveError>,
+) -> Result<T> {
+    let cache = metadata_cache(cache)?;
+    let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
+    let interrupt = cancel.clone();
+    // Without a handler Ctrl-C ends the program; the cache does not mind.
+    _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
+    let settings = Settings {
+        cache: &cache,
+        solver,
+        environment: &environment,
+        allowance: Allowance::EVERYTHING,
+        observer: &Log,
+        cancel: &cancel,
+    };
+    let answer = question(&Resolver::new(settings)?, wanted);
+    answer.map_err(|error| match cancel.load(Ordering::Relaxed) {
+        true => CommandError::all(Exit::Interrupted, vec![Diagnostic::new("interrupted")]),
+        false => error.into(),
+    })
 }
 
 /// The directory for metadata: the one that is named, or one of the user's cache.

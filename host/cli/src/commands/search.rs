@@ -2,11 +2,11 @@
 use crate::command_error::{Exit, Result};
 use crate::commands::Command;
 use crate::commands::packages::PackagesArguments;
-use crate::format::json;
 use crate::print::{print_rows, say_json};
 use crate::style::Style;
 use clap::Args;
 use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_resolve::Package;
 use std::collections::BTreeSet;
 
 const EXAMPLES: &str = "\
@@ -41,30 +41,35 @@ impl Command for SearchArguments {
 
     fn run(self) -> Result {
         let (words, latest) = (&self.patterns, !self.all_versions);
-        let mut found = self
+        let found = self
             .packages
             .ask(|resolver, wanted| resolver.search(wanted, words, latest))?;
-        // What two patterns find is one package.
-        let mut seen = BTreeSet::new();
-        found.retain(|package| seen.insert((package.label(), package.repo_id.clone())));
-        found.sort_by_key(|package| (package.label(), package.repo_id.clone()));
-        if self.json {
-            say_json(&json(&found));
-        } else {
-            print_rows(found.iter().map(|package| {
-                vec![
-                    package.label(),
-                    package.repo_id.clone(),
-                    package.summary.clone().unwrap_or_default(),
-                ]
-            }));
-        }
-        if found.is_empty() {
-            let problem = format!("no package is called {}", self.patterns.join(" or "));
-            return Err(crate::command_error::CommandError::failed(Diagnostic::new(
-                problem,
-            )));
-        }
-        Ok(Exit::Done)
+        show(found, words, self.json)
     }
+}
+
+/// Shows what was found by words.
+pub(crate) fn show(mut found: Vec<Package>, words: &[String], json: bool) -> Result {
+    // What two patterns find is one package.
+    let mut seen = BTreeSet::new();
+    found.retain(|package| seen.insert((package.label(), package.repo_id.clone())));
+    found.sort_by_key(|package| (package.label(), package.repo_id.clone()));
+    if json {
+        say_json(&crate::format::json(&found));
+    } else {
+        print_rows(found.iter().map(|package| {
+            vec![
+                package.label(),
+                package.repo_id.clone(),
+                package.summary.clone().unwrap_or_default(),
+            ]
+        }));
+    }
+    if found.is_empty() {
+        let problem = format!("no package is called {}", words.join(" or "));
+        return Err(crate::command_error::CommandError::failed(Diagnostic::new(
+            problem,
+        )));
+    }
+    Ok(Exit::Done)
 }

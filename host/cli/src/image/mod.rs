@@ -1,10 +1,17 @@
-//! What commands about images have in common: for which distribution and architecture, of which type, from what.
+//! What commands about images have in common: for which distribution and architecture, of which type, from what, built how.
+mod build;
+mod output;
 mod repositories;
 mod request;
 mod resolution;
 mod target;
 
+pub(crate) use build::{Beside, Built, ImageBuild};
+pub(crate) use output::OutputFiles;
 pub(crate) use repositories::for_resolver;
-pub(crate) use request::{ImageArguments, ImageRequest, OriginArguments};
-pub(crate) use resolution::ResolveArguments;
-pub(crate) use target::{DefinitionsArguments, TargetArguments, wrong};
+pub(crate) use request::{
+    ImageArguments, ImageRequest, OriginArguments, OstreeArguments, RepositoryArguments,
+    read_blueprint, size,
+};
+pub(crate) use resolution::{ResolveArguments, Resolved, remote};
+pub(crate) use target::{DefinitionsArguments, TargetArguments, arch, host_distro, wrong};

@@ -7,7 +7,7 @@ use osbuild_wasm_report::Diagnostic;
 use osbuild_wasm_resolve::{Repository as Source, metadata_expire};
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A repository of a definition, for the generator.
 pub(crate) fn of_definition(defined: Defined) -> Repository {
@@ -80,19 +80,20 @@ struct Listed {
     package_sets: Vec<String>,
 }
 
+/// Where a directory has the repositories of a distribution.
+pub(super) fn file_of(directory: &Path, distro: &Distro) -> PathBuf {
+    directory.join(format!("{}.json", distro.name))
+}
+
 /// The repositories of `DIR/DISTRO.json` for an architecture: an object of architectures with arrays of repositories.
 pub(super) fn read(directory: &Path, distro: &Distro, arch: Arch) -> Result<Vec<Repository>> {
-    let path = directory.join(format!("{}.json", distro.name));
+    let path = file_of(directory, distro);
     let wrong = |cause: String, hint: &str| {
         let diagnostic = Diagnostic::new(format!("cannot use the repositories {}", path.display()));
         CommandError::invalid(diagnostic.cause(cause).hint(hint))
     };
-    let text = read_text(&path, LARGEST_DOCUMENT).map_err(|error| {
-        wrong(
-            error.to_string(),
-            "--repositories DIR holds a file DISTRO.json",
-        )
-    })?;
+    let text = read_text(&path, LARGEST_DOCUMENT)
+        .map_err(|error| wrong(error.to_string(), "the directory holds a file DISTRO.json"))?;
     let mut by_arch: HashMap<String, Vec<Listed>> =
         serde_json::from_str(&text).map_err(|error| {
             wrong(

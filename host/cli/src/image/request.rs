@@ -37,6 +37,12 @@ pub(crate) struct ImageArguments {
     pub(crate) registrations: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) repositories: RepositoryArguments,
+    /// Whether the system is a preview; as the distribution says where it is not given.
+    #[arg(skip)]
+    pub(crate) preview: Option<bool>,
+    /// What the image type does not take of the blueprint ends the command.
+    #[arg(skip)]
+    pub(crate) warnings_are_errors: bool,
 }
 
 /// What an image is made from beside its type.
@@ -51,7 +57,7 @@ pub(crate) struct OriginArguments {
 }
 
 /// The commit to make, or to deploy.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct OstreeArguments {
     /// Ref of the OSTree commit; that of the image type when it is not given
     #[arg(long, value_name = "REF")]
@@ -69,16 +75,20 @@ pub(crate) struct OstreeArguments {
 pub(crate) struct RepositoryArguments {
     /// Directory with repositories of distributions (DISTRO.json), which take the place of the program's own
     #[arg(long, value_name = "DIR")]
-    repositories: Option<PathBuf>,
+    pub(crate) repositories: Option<PathBuf>,
     /// Repository beside the others, without a check of signatures; may be given several times
     #[arg(long, value_name = "URL")]
-    extra_repo: Vec<String>,
+    pub(crate) extra_repo: Vec<String>,
     /// Repository in place of the others, without a check of signatures; may be given several times
     #[arg(long, value_name = "URL")]
-    force_repo: Vec<String>,
+    pub(crate) force_repo: Vec<String>,
+    /// Directories of which the first that has the distribution is taken, if one has.
+    #[arg(skip)]
+    pub(crate) places: Vec<PathBuf>,
 }
 
-fn size(text: &str) -> Result<u64, String> {
+/// Bytes of a size with its unit.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     osbuild_wasm_blueprint::model::Size::parse(text).map(|size| size.bytes())
 }
 
@@ -134,14 +144,10 @@ impl ImageArguments {
         origin: &OriginArguments,
     ) -> Result<ImageRequest> {
         let definitions = self.target.definitions.load()?;
-        let file = origin
-            .blueprint
-            .as_deref()
-            .map(BlueprintFile::read)
-            .transpose()?;
-        let blueprint = match &file {
-            Some(file) => accepted(file, blueprint_options(self.lenient))?,
-            None => Blueprint::default(),
+        let read = |path| read_blueprint(path, self.lenient);
+        let (file, blueprint) = match origin.blueprint.as_deref().map(read).transpose()? {
+            Some((file, blueprint)) => (Some(file), blueprint),
+            None => (None, Blueprint::default()),
         };
         let distro = self.target.distro(&definitions)?;
         let arch = self.target.arch()?;
@@ -159,7 +165,7 @@ impl ImageArguments {
             image_type,
             blueprint,
         };
-        judge(&request, file.as_ref())?;
+        judge(&request, file.as_ref(), self.warnings_are_errors)?;
         Ok(request)
     }
 
@@ -170,6 +176,7 @@ impl ImageArguments {
             || ostree.ostree_url.is_some();
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         Ok(Options {
+            preview: self.preview,
             size: self.image_size.unwrap_or_default(),
             partitioning_mode: self.partitioning_mode,
             ostree: is_ostree.then(|| OstreeOptions {
@@ -189,6 +196,13 @@ impl ImageArguments {
             ..Options::default()
         })
     }
+}
+
+/// A blueprint, and its file; its errors end the command, its warnings are shown.
+pub(crate) fn read_blueprint(path: &Path, lenient: bool) -> Result<(BlueprintFile, Blueprint)> {
+    let file = BlueprintFile::read(path)?;
+    let blueprint = accepted(&file, blueprint_options(lenient))?;
+    Ok((file, blueprint))
 }
 
 /// What the blueprint says; its errors end the command, its warnings are shown.
@@ -285,13 +299,15 @@ fn local_file(path: &str) -> Result<LocalFile, String> {
 }
 
 impl RepositoryArguments {
-    fn load(
+    /// The repositories of a distribution, for all its image types.
+    pub(crate) fn load(
         &self,
         definitions: &Definitions,
         distro: &Distro,
         arch: Arch,
     ) -> Result<Vec<Repository>> {
-        let mut repositories = match (&self.force_repo[..], &self.repositories) {
+        let directory = self.place_of(distro).or(self.repositories.as_deref());
+        let mut repositories = match (&self.force_repo[..], directory) {
             ([], Some(directory)) => super::repositories::read(directory, distro, arch)?,
             ([], None) => definitions
                 .repositories(distro, arch)
@@ -303,6 +319,12 @@ impl RepositoryArguments {
         };
         repositories.extend(unsigned("extra-repo", &self.extra_repo)?);
         Ok(repositories)
+    }
+
+    /// The directory of the machine that has a distribution.
+    fn place_of(&self, distro: &Distro) -> Option<&Path> {
+        let mut places = self.places.iter().map(PathBuf::as_path);
+        places.find(|place| super::repositories::file_of(place, distro).exists())
     }
 }
 
@@ -327,11 +349,11 @@ fn unsigned(prefix: &str, urls: &[String]) -> Result<Vec<Repository>> {
     urls.iter().enumerate().map(repository).collect()
 }
 
-/// Shows what the image type does not take of the request; errors end it.
-fn judge(request: &ImageRequest, file: Option<&BlueprintFile>) -> Result<()> {
+/// Shows what the image type does not take of the request; errors end it, and `strict`ly what is only warned about.
+fn judge(request: &ImageRequest, file: Option<&BlueprintFile>, strict: bool) -> Result<()> {
     let (warnings, errors): (Vec<_>, Vec<_>) = check(&request.as_request())
         .into_iter()
-        .partition(|finding| finding.is_warning);
+        .partition(|finding| finding.is_warning && !strict);
     let prefix = format!(
         "blueprint validation failed for image type {:?}",
         request.image_type.name

@@ -22,21 +22,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct ResolveArguments {
     /// Directory for the metadata of repositories; one of the user's cache when it is not given
     #[arg(long, value_name = "DIR")]
-    rpmmd_cache: Option<PathBuf>,
+    pub(crate) rpmmd_cache: Option<PathBuf>,
     /// Another program that chooses packages, with the protocol of osbuild-depsolve-dnf
     #[arg(long, value_name = "PROGRAM")]
-    solver: Option<PathBuf>,
+    pub(crate) solver: Option<PathBuf>,
+}
+
+/// A manifest, and what it is made of.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// The manifest.
+    pub(crate) manifest: Value,
+    /// Documents (SPDX) of the packages of each pipeline that has some, if they were asked for.
+    pub(crate) sboms: Vec<(String, Value)>,
 }
 
 impl ResolveArguments {
     /// The manifest of a request, its content resolved.
-    pub(crate) fn manifest(&self, request: &ImageRequest) -> Result<Value> {
+    pub(crate) fn manifest(&self, request: &ImageRequest, with_sboms: bool) -> Result<Resolved> {
         let plan = Plan::new(request.as_request())?;
-        let resolved = self.resolve(request, &plan.content())?;
-        Ok(plan.manifest(&resolved)?)
+        let mut sboms = Vec::new();
+        let resolved = self.resolve(request, &plan.content(), with_sboms.then_some(&mut sboms))?;
+        let manifest = plan.manifest(&resolved)?;
+        Ok(Resolved { manifest, sboms })
     }
 
-    fn resolve(&self, request: &ImageRequest, needs: &Needs) -> Result<Vec<ResolvedContent>> {
+    fn resolve(
+        &self,
+        request: &ImageRequest,
+        needs: &Needs,
+        mut sboms: Option<&mut Vec<(String, Value)>>,
+    ) -> Result<Vec<ResolvedContent>> {
         let cache = metadata_cache(self.rpmmd_cache.as_deref())?;
         let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
         let interrupt = cancel.clone();
@@ -52,8 +68,12 @@ impl ResolveArguments {
         })?;
         let pipelines = needs.iter().map(|(pipeline, content)| {
             refuse_unresolvable(pipeline, content)?;
-            let packages = depsolve(&resolver, request, &content.transactions)
-                .map_err(|error| of_pipeline(error, pipeline))?;
+            let (packages, sbom) =
+                depsolve(&resolver, request, &content.transactions, sboms.is_some())
+                    .map_err(|error| of_pipeline(error, pipeline))?;
+            if let Some(sboms) = &mut sboms {
+                sboms.extend(sbom.map(|sbom| (pipeline.clone(), sbom)));
+            }
             Ok(ResolvedContent {
                 packages,
                 ..ResolvedContent::default()
@@ -99,14 +119,15 @@ fn of_pipeline(error: resolve::ResolveError, pipeline: &str) -> CommandError {
     }
 }
 
-/// Packages of the transactions of one pipeline.
+/// Packages of the transactions of one pipeline, with a document of them if `with_sbom`.
 fn depsolve(
     resolver: &resolve::Resolver<'_>,
     request: &ImageRequest,
     transactions: &[Transaction],
-) -> Result<Depsolved, resolve::ResolveError> {
+    with_sbom: bool,
+) -> Result<(Depsolved, Option<Value>), resolve::ResolveError> {
     if transactions.is_empty() {
-        return Ok(Depsolved::default());
+        return Ok((Depsolved::default(), None));
     }
     let mut repositories: Vec<Repository> = Vec::new();
     let mut asked = Vec::new();
@@ -139,9 +160,9 @@ fn depsolve(
         platform: Some(&request.distro.module_platform_id),
         repositories: &remotes,
     };
-    let found = resolver.depsolve(&wanted, &asked, false)?;
+    let found = resolver.depsolve(&wanted, &asked, with_sbom)?;
     let package = |found: resolve::Package| package(found, &repositories);
-    Ok(Depsolved {
+    let depsolved = Depsolved {
         transactions: found
             .transactions
             .into_iter()
@@ -149,11 +170,12 @@ fn depsolve(
             .collect(),
         modules: modules(&found.modules),
         repositories,
-    })
+    };
+    Ok((depsolved, found.sbom))
 }
 
 /// A repository as it is downloaded from.
-fn remote(repository: &Repository) -> resolve::Repository {
+pub(crate) fn remote(repository: &Repository) -> resolve::Repository {
     let text = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
     let file = |value: &String| text(value).map(PathBuf::from);
     resolve::Repository {

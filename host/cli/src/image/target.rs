@@ -20,16 +20,16 @@ pub(crate) struct TargetArguments {
 }
 
 /// Which distributions and image types there are.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct DefinitionsArguments {
     /// Directory with definitions of distributions (FAMILY/*.yaml), which come before those of the program; may be given
     /// several times
     #[arg(long, value_name = "DIR")]
-    definitions: Vec<PathBuf>,
+    pub(crate) definitions: Vec<PathBuf>,
 }
 
 /// The architecture of that name.
-fn arch(name: &str) -> Result<Arch, String> {
+pub(crate) fn arch(name: &str) -> Result<Arch, String> {
     Arch::from_name(name).ok_or_else(|| {
         let known: Vec<_> = Arch::ALL.iter().map(|arch| arch.name()).collect();
         format!("there are {}", known.join(", "))
@@ -130,7 +130,7 @@ fn texts(directory: &Path) -> Result<Vec<(String, String)>> {
 }
 
 /// The distribution of this machine as os-release(5) names it: `ID-VERSION_ID`.
-fn host_distro() -> Result<String> {
+pub(crate) fn host_distro() -> Result<String> {
     let value = |text: &str, key: &str| -> Option<String> {
         let line = text
             .lines()

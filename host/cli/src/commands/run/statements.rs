@@ -34,14 +34,6 @@ fn sbom_file(name: &str) -> Result<(PathBuf, Format), String> {
 }
 
 impl Statements {
-    /// A list of packages in this file, in SPDX's form.
-    pub(crate) fn of_packages(path: PathBuf) -> Self {
-        Self {
-            provenance: None,
-            sbom: vec![(path, Format::Spdx)],
-        }
-    }
-
     /// What the build is to tell.
     pub(crate) fn report_request(&self) -> ReportRequest {
         ReportRequest {

@@ -1,0 +1,134 @@
+//! The build of an image, whatever command line asks for it.
+use super::output::OutputFiles;
+use super::{ImageRequest, Resolved};
+use crate::build_args::BuildArgs;
+use crate::command_error::{Exit, Result};
+use crate::commands::Command;
+use crate::commands::run::{DevicesOption, OutputDialect, RunCommand, Statements};
+use crate::monitor::Monitor;
+use crate::output_file;
+use clap::Args;
+use osbuild_wasm_files::NewFile;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// What is written beside an image.
+#[derive(Debug, Args)]
+pub(crate) struct Beside {
+    /// Keep the manifest beside the image (NAME.osbuild-manifest.json)
+    #[arg(long)]
+    pub(crate) with_manifest: bool,
+    /// Write which packages the image and the build root are made of beside it (SPDX: NAME.image-os.spdx.json,
+    /// NAME.buildroot-build.spdx.json)
+    #[arg(long)]
+    pub(crate) with_sbom: bool,
+    /// Write the log of the build beside the image (NAME.buildlog)
+    #[arg(long)]
+    pub(crate) with_buildlog: bool,
+}
+
+/// How an image is built.
+#[derive(Debug)]
+pub(crate) struct ImageBuild {
+    /// Directory for objects, sources and work in progress.
+    pub(crate) store: PathBuf,
+    /// File that takes the record of the run.
+    pub(crate) record: Option<PathBuf>,
+    /// File with the policy.
+    pub(crate) policy: Option<PathBuf>,
+    /// Pipelines built at the same time; none: as many as there are processors.
+    pub(crate) jobs: Option<usize>,
+    /// Pipelines to build in a virtual machine.
+    pub(crate) in_vm: Vec<String>,
+    /// How disks come to be.
+    pub(crate) devices: DevicesOption,
+    /// How to show what happens.
+    pub(crate) monitor: Option<Monitor>,
+    /// Descriptor that the monitor writes to; none: standard output.
+    pub(crate) monitor_fd: Option<i32>,
+    /// Show errors, and what the monitor shows, and nothing else.
+    pub(crate) quiet: bool,
+}
+
+/// What a build led to.
+#[derive(Debug)]
+pub(crate) enum Built {
+    /// The image.
+    Image(PathBuf),
+    /// A build that failed and has said so.
+    Nothing(Exit),
+}
+
+impl ImageBuild {
+    /// Builds the image of a request from its manifest.
+    pub(crate) fn run(
+        &self,
+        request: &ImageRequest,
+        resolved: &Resolved,
+        files: &OutputFiles,
+        beside: &Beside,
+    ) -> Result<Built> {
+        let work = files.work_directory()?;
+        let manifest = match beside.with_manifest {
+            true => files.beside("osbuild-manifest.json"),
+            false => work.path().join("manifest.json"),
+        };
+        output_file::write(&manifest, resolved.manifest.to_string().as_bytes())?;
+        let log = beside.with_buildlog.then(|| files.create("buildlog"));
+        let log = log.transpose()?;
+        let cannot = |error| files.cannot("write", &files.beside("buildlog"), &error);
+        let writer = log.as_ref().map(NewFile::writer).transpose();
+        let command = self.command(request, manifest, work.path(), writer.map_err(cannot)?);
+        let exit = command.run();
+        // The log of a build that failed is the one that somebody wants to read.
+        log.map(NewFile::finish).transpose().map_err(cannot)?;
+        match exit? {
+            Exit::Done => {
+                files.write_sboms(&resolved.sboms)?;
+                Ok(Built::Image(files.move_image(work.path(), request)?))
+            }
+            exit => Ok(Built::Nothing(exit)),
+        }
+    }
+
+    /// The run that builds the manifest.
+    fn command(
+        &self,
+        request: &ImageRequest,
+        manifest: PathBuf,
+        output: &Path,
+        log: Option<File>,
+    ) -> RunCommand {
+        RunCommand {
+            dialect: OutputDialect::Own,
+            args: BuildArgs {
+                manifest,
+                store: self.store.clone(),
+                cache_max_size: None,
+                export: request.image_type.exports.clone(),
+                output_directory: Some(output.to_owned()),
+                checkpoint: vec!["build".into()],
+                json: false,
+                inspect: false,
+                monitor: self.monitor,
+                monitor_fd: self.monitor_fd,
+                stage_timeout: None,
+                break_at: None,
+                libdir: None,
+                quiet: self.quiet,
+            },
+            jobs: self.jobs,
+            output: None,
+            build_env: None,
+            in_vm: self.in_vm.clone(),
+            rundir: None,
+            record: self.record.clone(),
+            learn: None,
+            policy: self.policy.clone(),
+            locked: None,
+            devices: self.devices,
+            log,
+            statements: Statements::default(),
+        }
+    }
+}
