@@ -36,6 +36,7 @@ mod samples;
 mod sandbox;
 mod shell;
 mod stage_run;
+mod stand_ins;
 mod statements;
 mod store_mounts;
 mod terminal;

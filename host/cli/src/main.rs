@@ -23,10 +23,11 @@ mod style;
 use clap::Parser;
 use command_error::CommandError;
 use command_error::Exit;
-use commands::{Subcommand, osbuild, serve_compiler, serve_guest};
+use commands::{Subcommand, serve_compiler, serve_guest, stand_in};
 use osbuild_wasm_build::{GUEST, raise_limits};
 use osbuild_wasm_component::Compiler;
 use osbuild_wasm_report::Diagnostic;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use style::Style;
 
@@ -45,7 +46,7 @@ Examples:
   # What may this stage do?
   osbuild-wasm stage show org.osbuild.mkfs.ext4
 
-Linked as `osbuild`, the program takes osbuild's command line.
+Linked as `osbuild`, `image-builder` or `bootc-image-builder`, the program takes that program's command line.
 
 Environment:
   OSBUILD_WASM_PATH     directories with plugins, separated by colons
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
     ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
 }
 
-/// Under the name of osbuild, or asked to act as it by the first word, its command line; the compiler and the inner side of a virtual
+/// Under the name of another program, or asked to act as it by the first word, its command line; the compiler and the inner side of a virtual
 /// machine, which this program starts; else ours.
 fn carry_out() -> Exit {
     if let Err(limit) = raise_limits() {
@@ -85,11 +86,19 @@ fn carry_out() -> Exit {
         return CommandError::failed(diagnostic).show(Style::Own);
     }
     let mut words = std::env::args_os();
-    if words.next().as_ref().is_some_and(osbuild::is_name) {
-        return osbuild::main(std::env::args_os());
+    let program = words.next().map(PathBuf::from);
+    if let Some(main) = program
+        .as_deref()
+        .and_then(Path::file_name)
+        .and_then(stand_in)
+    {
+        return main(std::env::args_os().collect());
     }
-    match words.next() {
-        Some(word) if word == osbuild::NAME => osbuild::main(std::env::args_os().skip(1)),
+    let first = words.next();
+    if let Some(main) = first.as_deref().and_then(stand_in) {
+        return main(std::env::args_os().skip(1).collect());
+    }
+    match first {
         Some(word) if word == Compiler::WORD => serve_compiler(words),
         Some(word) if word == GUEST => serve_guest(),
         _ => Cli::parse().command.carry_out(),

@@ -1,5 +1,5 @@
 //! Packages of repositories: found, explained, and their metadata fetched, kept and trusted.
-mod repository;
+pub(crate) mod repository;
 mod trust;
 
 use osbuild_wasm_tests::{Ended, Program, Scratch, machine, program};

@@ -1,6 +1,7 @@
 //! The subcommands, one file or directory each, and the other command lines that this program takes.
 mod audit;
 mod blueprint;
+mod bootc_image_builder;
 mod build;
 mod compile;
 mod completions;
@@ -8,12 +9,13 @@ mod depsolve;
 mod describe;
 mod doctor;
 mod guest;
+mod image_builder;
 mod inspect;
 pub(crate) mod list;
 mod lock;
 mod man;
 mod manifest;
-pub(crate) mod osbuild;
+mod osbuild;
 pub(crate) mod packages;
 mod plan;
 pub(crate) mod plugin;
@@ -31,6 +33,7 @@ pub(crate) use guest::serve as serve_guest;
 use crate::command_error::{Exit, Result};
 use crate::style::Style;
 use clap::Subcommand as ClapSubcommand;
+use std::ffi::{OsStr, OsString};
 
 /// A command with its options.
 pub(crate) trait Command {
@@ -41,6 +44,16 @@ pub(crate) trait Command {
 
     /// Does what the options say.
     fn run(self) -> Result;
+}
+
+/// The command line of another program, whose name this one is started under or has as its first word. It takes the words with the name.
+pub(crate) fn stand_in(name: &OsStr) -> Option<fn(Vec<OsString>) -> Exit> {
+    match name.to_str()? {
+        osbuild::NAME => Some(osbuild::main),
+        bootc_image_builder::NAME => Some(bootc_image_builder::main),
+        image_builder::NAME => Some(image_builder::main),
+        _ => None,
+    }
 }
 
 /// Runs a command and shows its error.

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The name we are started under.
 pub(crate) const NAME: &str = "osbuild";
 
+/// The version of osbuild that we are equal to.
+pub(super) const VERSION: &str = "191";
+
 /// Where osbuild's packages put modules.
 const LIBDIR: &str = "/usr/lib/osbuild";
 
@@ -21,7 +24,7 @@ they stay unambiguous. `osbuild-wasm run --help` has examples.";
 #[derive(Debug, Parser)]
 #[command(
     name = NAME,
-    version = "191",
+    version = VERSION,
     disable_version_flag = true,
     infer_long_args = true,
     args_override_self = true,
@@ -42,15 +45,8 @@ struct Arguments {
     version: (),
 }
 
-/// Whether a program name, the first word of a command line, is osbuild's.
-pub(crate) fn is_name(program: &OsString) -> bool {
-    Path::new(program)
-        .file_name()
-        .is_some_and(|name| name == NAME)
-}
-
 /// Runs a command line; its first word is the name of the program.
-pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Exit {
+pub(crate) fn main(words: Vec<OsString>) -> Exit {
     let arguments = Arguments::parse_from(words);
     let mut args = arguments.args;
     if args.libdir.is_none() && Path::new(LIBDIR).is_dir() {
