@@ -21,6 +21,7 @@ pub mod nearest;
 pub mod origin;
 pub mod printable;
 pub mod problem;
+pub mod reference;
 pub mod runner;
 pub mod schema;
 pub mod unbuildable;

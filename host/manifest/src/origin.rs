@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The registry of an image whose name has none, and another name of it.
-const DEFAULT_REGISTRY: &str = "docker.io";
+pub(crate) const DEFAULT_REGISTRY: &str = "docker.io";
 const DEFAULT_REGISTRY_ALIAS: &str = "index.docker.io";
 
 /// What stands for the hosts that a list of mirrors names.
@@ -264,7 +264,7 @@ fn storage_location(text: &str) -> Result<PathBuf, String> {
 
 /// `HOST:PORT` of the registry that a name leads to (github.com/distribution/reference: the grammar of names); none for what is
 /// no name.
-fn registry(name: &str) -> Option<String> {
+pub(crate) fn registry(name: &str) -> Option<String> {
     let (first, rest) = name.split_once('/').unwrap_or(("", name));
     // As for docker: without dot or port it is part of the name.
     let is_host = first.contains(['.', ':']) || first == "localhost";

@@ -1,4 +1,4 @@
-//! Why packages could not be found.
+//! Why content could not be found.
 use std::fmt;
 
 /// What kind of failure it is: users mend them in different places.
@@ -8,8 +8,10 @@ pub enum Kind {
     Repository,
     /// The cache cannot be used.
     Cache,
-    /// A package, group or module does not exist.
+    /// A package, group or module does not exist, or what should name an image does not.
     Missing,
+    /// An image or a commit is not to be had.
+    Content,
     /// Wishes exclude one another.
     Conflict,
     /// The solver does not work.

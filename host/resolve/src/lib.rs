@@ -1,7 +1,8 @@
-//! From names to content: which packages of which repositories fulfil what is wished for.
+//! From names to content: which packages of which repositories fulfil what is wished for, which image and which commit a name leads to.
 //!
 //! Metadata of repositories is downloaded by what downloads sources, kept in a cache of the user, and revalidated. Packages are found by a
-//! solver, a program of its own that speaks osbuild-depsolve-dnf's protocol and gets the metadata as files of this machine.
+//! solver, a program of its own that speaks osbuild-depsolve-dnf's protocol and gets the metadata as files of this machine. Images and
+//! commits are asked for by what fetches them as sources.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::disallowed_methods,
@@ -9,6 +10,8 @@
 )]
 
 mod cache;
+mod commits;
+mod containers;
 mod error;
 mod index;
 mod package;
@@ -17,6 +20,8 @@ mod repository;
 mod signature;
 mod solver;
 
+pub use commits::{FoundCommit, WantedCommit};
+pub use containers::{FoundImage, WantedImage};
 pub use error::{Kind, ResolveError};
 pub use package::{Checksum, Dependency, Package, Packages};
 pub use repo_file::{metadata_expire, repositories_of};

@@ -141,7 +141,7 @@ impl<'a> Resolver<'a> {
         read(reply["packages"].take())
     }
 
-    fn context(&self) -> FetchContext<'_> {
+    pub(crate) fn context(&self) -> FetchContext<'_> {
         FetchContext {
             store: &self.store,
             observer: self.settings.observer,

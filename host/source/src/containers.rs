@@ -14,6 +14,7 @@ use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::origin::ImageOrigin;
+use osbuild_wasm_manifest::reference::{ImageReference, is_digest};
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
@@ -90,29 +91,49 @@ impl Image {
             ));
         }
         let origin = ImageOrigin::read(image)?;
-        let mut registry = None;
-        let location = match &origin {
+        let image = match &origin {
             ImageOrigin::Registry { host, name } => {
                 let verify_tls = image.get("tls-verify").and_then(Value::as_bool) != Some(false);
-                let found = Registry::new(host, name, verify_tls)?;
-                context.allowance.check(&found.named)?;
-                registry = Some(found);
-                format!("docker://{name}@{digest}")
+                Self::of_registry(host, name, &format!("@{digest}"), verify_tls, context)?
             }
             ImageOrigin::Storage { location, name } => {
                 let storage = location.as_deref().map(storage_specifier).transpose()?;
-                format!(
-                    "containers-storage:{}{name}@{digest}",
-                    storage.unwrap_or_default()
-                )
+                let storage = storage.unwrap_or_default();
+                Self {
+                    name: name.clone(),
+                    location: format!("containers-storage:{storage}{name}@{digest}"),
+                    registry: None,
+                }
             }
         };
-        let image = Self {
-            name: origin.name().to_owned(),
-            location,
-            registry,
-        };
         Ok((image, digest.to_owned()))
+    }
+
+    /// What a reference names, in its registry.
+    pub(crate) fn referred(
+        reference: &ImageReference,
+        verify_tls: bool,
+        context: &FetchContext<'_>,
+    ) -> Result<Self, String> {
+        let ImageReference { host, name, .. } = reference;
+        Self::of_registry(host, name, &reference.which(), verify_tls, context)
+    }
+
+    /// `which` is `:TAG` or `@DIGEST`.
+    fn of_registry(
+        host: &str,
+        name: &str,
+        which: &str,
+        verify_tls: bool,
+        context: &FetchContext<'_>,
+    ) -> Result<Self, String> {
+        let registry = Registry::new(host, name, verify_tls)?;
+        context.allowance.check(&registry.named)?;
+        Ok(Self {
+            name: name.to_owned(),
+            location: format!("docker://{name}{which}"),
+            registry: Some(registry),
+        })
     }
 
     /// The manifest that the digest of the item names, of an image that was copied to `copy`: that of the copy, or one that a
@@ -128,13 +149,22 @@ impl Image {
         if image::digest(&manifest) == digest {
             return Ok(manifest);
         }
+        self.raw_manifest(context, module).await
+    }
+
+    /// The manifest or the list that its location names, byte by byte as it is.
+    pub(crate) async fn raw_manifest(
+        &self,
+        context: &FetchContext<'_>,
+        module: &str,
+    ) -> Result<Vec<u8>, String> {
         let call = Call {
             command: &["inspect", "--raw"],
             prefix: "",
             to: None,
         };
-        let inspected = self.run(context, module, &call).await;
-        inspected.map_err(|failed| format!("unable to inspect image: {}", failed.problem))
+        let inspected = self.run_again(context, module, &call).await;
+        inspected.map_err(|problem| format!("unable to inspect image: {problem}"))
     }
 
     /// Copies it to a directory in skopeo's own layout, in which nothing is changed.
@@ -150,27 +180,39 @@ impl Image {
             prefix: "src-",
             to: Some(to),
         };
-        let mut pause = PAUSE;
-        for attempt in 1.. {
-            let Err(Failed { problem }) = self.run(context, module, &call).await else {
-                break;
+        let copied = self.run_again(context, module, &call).await;
+        copied
+            .map(drop)
+            .map_err(|problem| format!("unable to copy image: {problem}"))
+    }
+
+    /// Runs `skopeo`, several times where a repetition may help.
+    async fn run_again(
+        &self,
+        context: &FetchContext<'_>,
+        module: &str,
+        call: &Call<'_>,
+    ) -> Result<Vec<u8>, String> {
+        let (mut pause, mut attempt) = (PAUSE, 1);
+        loop {
+            let problem = match self.run(context, module, call).await {
+                Ok(output) => return Ok(output),
+                Err(Failed { problem }) => problem,
             };
             if attempt == ATTEMPTS || !PASSING.iter().any(|sign| problem.contains(sign)) {
-                return Err(format!("unable to copy image: {problem}"));
+                return Err(problem);
             }
-            let seconds = pause.as_secs();
+            let (place, seconds) = (&self.location, pause.as_secs());
             context.log(
                 module,
-                format!(
-                    "{}: {problem}; trying again in {seconds} s\n",
-                    self.location
-                ),
+                format!("{place}: {problem}; trying again in {seconds} s\n"),
             );
             tokio::time::sleep(pause).await;
-            pause *= 2;
-            osbuild_wasm_files::remove_tree(to).map_err(|error| with_causes(&error))?;
+            (pause, attempt) = (pause * 2, attempt + 1);
+            if let Some(to) = call.to {
+                osbuild_wasm_files::remove_tree(to).map_err(|error| with_causes(&error))?;
+            }
         }
-        Ok(())
     }
 
     /// Runs `skopeo`, whose only server for a registry is this program.
@@ -265,15 +307,6 @@ fn storage_specifier(location: &Path) -> Result<String, String> {
         ));
     }
     Ok(format!("[overlay@{}]", location.display()))
-}
-
-/// Whether this is a SHA-256 digest as container tools write it.
-pub(crate) fn is_digest(text: &str) -> bool {
-    let digits = text.strip_prefix("sha256:").unwrap_or_default();
-    digits.len() == 64
-        && digits
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The configuration of an image, byte by byte as it is; its digest is the id.

@@ -1,10 +1,12 @@
 //! `org.osbuild.containers-storage`: container images that the host has. They stay where they are.
 
-use crate::containers::{config, each, is_digest};
+use crate::containers::{SKOPEO, config, each};
 use crate::image::{digest, document};
+use crate::program::Failed;
 use crate::{FetchContext, Item};
 use osbuild_wasm_manifest::json::{Value, parse};
 use osbuild_wasm_manifest::model::Source;
+use osbuild_wasm_manifest::reference::is_digest;
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -66,13 +68,7 @@ async fn check(key: &str, storage: &Storage, context: &FetchContext<'_>) -> Resu
         ));
     }
     let digits = key.trim_start_matches("sha256:");
-    let Storage {
-        driver,
-        graphroot,
-        runroot,
-    } = storage;
-    let location = format!("containers-storage:[{driver}@{graphroot}+{runroot}]{digits}");
-    match config(context, &location).await {
+    match config(context, &storage.location(digits)).await {
         Ok(config) if digest(&config) == key => storage
             .check_layers(digits, &config)
             .map_err(|problem| format!("image {key} of the local container storage: {problem}")),
@@ -87,7 +83,37 @@ async fn check(key: &str, storage: &Storage, context: &FetchContext<'_>) -> Resu
     }
 }
 
+/// An image of the host's container storage by its name: its id, and the digest of the manifest that the storage keeps.
+pub(crate) async fn look_up(
+    name: &str,
+    context: &FetchContext<'_>,
+) -> Result<(String, String), String> {
+    let storage = Storage::of_host(context.host_root)?;
+    let location = storage.location(name);
+    let failed = |failed: Failed| match MISSING.iter().any(|sign| failed.problem.contains(sign)) {
+        true => format!(
+            "it does not exist in the container storage {}: see `podman images`, or pull it",
+            storage.graphroot
+        ),
+        false => format!("skopeo cannot read it: {}", failed.problem),
+    };
+    let config = config(context, &location).await.map_err(failed)?;
+    let arguments = ["inspect", "--raw", &location];
+    let manifest = SKOPEO.run(context, &arguments, b"").await.map_err(failed)?;
+    Ok((digest(&config), digest(&manifest)))
+}
+
 impl Storage {
+    /// An image of it, as skopeo takes it.
+    fn location(&self, image: &str) -> String {
+        let Self {
+            driver,
+            graphroot,
+            runroot,
+        } = self;
+        format!("containers-storage:[{driver}@{graphroot}+{runroot}]{image}")
+    }
+
     fn of_host(root: &Path) -> Result<Self, String> {
         for name in SETTINGS {
             let path = root.join(name);

@@ -3,9 +3,9 @@
 //! The configuration names the content of each layer in `rootfs.diff_ids` (OCI image specification, "Image Configuration"). That
 //! is what the id of an image vouches for, so each layer is compared with it: a manifest may name any layers.
 
-use crate::containers::is_digest;
 use flate2::read::MultiGzDecoder;
 use osbuild_wasm_manifest::json::{Value, parse};
+use osbuild_wasm_manifest::reference::is_digest;
 use rustix::fs::{Mode, OFlags, open};
 use sha2::{Digest, Sha256};
 use std::fs::File;

@@ -35,6 +35,11 @@ const OBJECTS: &str = "verified/objects";
 /// Of the temporary repository; no other has it.
 const REMOTE: &str = "source";
 
+/// Providers of secrets, and what the variables of the first begin with.
+pub(crate) const MTLS: &str = "org.osbuild.mtls";
+pub(crate) const CONSUMER: &str = "org.osbuild.rhsm.consumer";
+pub(crate) const VARIABLES: &str = "OSBUILD_SOURCES_OSTREE";
+
 /// Pulls at a time; each makes several requests at a time itself.
 const PARALLEL: usize = 2;
 
@@ -101,14 +106,8 @@ impl<'a> Origin<'a> {
         let text = |name: &str| remote.get(name).and_then(Value::as_str);
         let metadata = Remote::of_ostree(text("url").ok_or("its remote has no \"url\"")?)?;
         let contents = text("contenturl").map(Remote::of_ostree).transpose()?;
-        let certificate = certificate(remote, context)?;
-        let insecure = context.environment.get("OSBUILD_SOURCES_OSTREE_INSECURE");
         Ok(Self {
-            security: Security {
-                insecure: insecure.is_some_and(is_yes),
-                identity: certificate.map(|files| Identity::new(files, &metadata.location)),
-                ..Security::default()
-            },
+            security: security(provider(remote), &metadata, context)?,
             contents,
             metadata,
             keys,
@@ -288,7 +287,7 @@ fn commits(repository: &Path) -> Vec<String> {
 }
 
 /// Whether this is the checksum of an object.
-fn is_checksum(text: &str) -> bool {
+pub(crate) fn is_checksum(text: &str) -> bool {
     let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     text.len() == 64 && text.bytes().all(is_digit)
 }
@@ -368,16 +367,31 @@ async fn add_remote(
     Ok(())
 }
 
-/// The client certificate that a remote asks for by its member `secrets`.
+/// How a remote is talked to, whose member `secrets` names this provider.
+pub(crate) fn security(
+    provider: Option<&str>,
+    remote: &Remote,
+    context: &FetchContext<'_>,
+) -> Result<Security, String> {
+    let certificate = certificate(provider, context)?;
+    let insecure = context.environment.get("OSBUILD_SOURCES_OSTREE_INSECURE");
+    Ok(Security {
+        insecure: insecure.is_some_and(is_yes),
+        identity: certificate.map(|files| Identity::new(files, &remote.location)),
+        ..Security::default()
+    })
+}
+
+/// The client certificate that a provider of secrets has.
 fn certificate(
-    remote: &Value,
+    provider: Option<&str>,
     context: &FetchContext<'_>,
 ) -> Result<Option<ClientCertificate>, String> {
-    match provider(remote) {
-        Some("org.osbuild.mtls") => mtls(context.environment, "OSBUILD_SOURCES_OSTREE").map(Some),
-        Some("org.osbuild.rhsm.consumer") => consumer(context.host_root).map(Some),
+    match provider {
+        Some(MTLS) => mtls(context.environment, VARIABLES).map(Some),
+        Some(CONSUMER) => consumer(context.host_root).map(Some),
         Some(other) => Err(format!(
-            "the provider of secrets {other:?} is not known; known are org.osbuild.mtls, org.osbuild.rhsm.consumer"
+            "the provider of secrets {other:?} is not known; known are {MTLS}, {CONSUMER}"
         )),
         None => Ok(None),
     }

@@ -8,7 +8,7 @@ use crate::download::{self, Engine, Failure, Identity, Job, Limits, Security, re
 use crate::items::{Item, Progress};
 use crate::lists::{self, Hashes, REPOMD};
 use crate::secrets::{ClientCertificate, Subscriptions};
-use crate::work::{self, unless_cancelled};
+use crate::work;
 use crate::{FetchContext, checksum::FILES};
 use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::Location;
@@ -89,7 +89,7 @@ pub fn repository_index(
     signed: bool,
     context: &FetchContext<'_>,
 ) -> Result<Option<RepositoryIndex>, String> {
-    with_engine(context, async |engine| {
+    with_engine(MODULE, context, async |engine| {
         let security = repository.security(context)?;
         let (bases, hashes) = repository.bases(engine, &security).await?;
         let mut problem = "it names no server".to_owned();
@@ -177,25 +177,22 @@ pub fn repository_document(
     context: &FetchContext<'_>,
 ) -> Result<Vec<u8>, String> {
     let location = Location::parse(url)?;
-    with_engine(context, async |engine| {
+    with_engine(MODULE, context, async |engine| {
         engine
             .document(&location, &repository.security(context)?)
             .await
     })
 }
 
-/// Does work of one result with an engine.
-fn with_engine<T>(
+/// Does work of one result with an engine for a kind of source.
+pub(crate) fn with_engine<T>(
+    module: &str,
     context: &FetchContext<'_>,
     work: impl AsyncFnOnce(&Engine<'_>) -> Result<T, String>,
 ) -> Result<T, String> {
     let limits = Limits::default();
-    let engine = Engine::new(MODULE, context, &limits)?;
-    let mut result = Err("the download was interrupted".to_owned());
-    work::run(unless_cancelled(context, async {
-        result = work(&engine).await;
-    }))?;
-    result
+    let engine = Engine::new(module, context, &limits)?;
+    work::one(context, work(&engine))
 }
 
 impl RpmRepository {

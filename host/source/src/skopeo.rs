@@ -1,12 +1,13 @@
 //! `org.osbuild.skopeo`: container images, by the ids they have in the end.
 
-use crate::containers::{Image, fetch_each, is_digest};
+use crate::containers::{Image, fetch_each};
 use crate::image::{Expected, IMAGE, NAMED, verify};
 use crate::stored::check;
 use crate::{FetchContext, Item};
 use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::Source;
+use osbuild_wasm_manifest::reference::is_digest;
 use osbuild_wasm_store::Store;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};

@@ -23,6 +23,16 @@ pub(crate) fn run(work: impl Future<Output = ()>) -> Result<(), String> {
     Ok(())
 }
 
+/// Does `work` that has one result.
+pub(crate) fn one<T>(
+    context: &FetchContext<'_>,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let mut result = Err("the download was interrupted".to_owned());
+    run(unless_cancelled(context, async { result = work.await }))?;
+    result
+}
+
 /// Does `work` until it is done or cancelled; what it had not finished then is dropped.
 pub(crate) async fn unless_cancelled(context: &FetchContext<'_>, work: impl Future<Output = ()>) {
     let cancelled = async {

@@ -6,10 +6,12 @@ use std::fs;
 use std::process::Command;
 
 /// An image with one file in a registry.
-struct Image {
-    id: String,
-    digest: String,
-    host: String,
+pub(super) struct Image {
+    pub(super) id: String,
+    pub(super) digest: String,
+    /// A list of it and of an image for another architecture, which has the tag `list`.
+    pub(super) list: String,
+    pub(super) host: String,
     _registry: Server,
 }
 
@@ -41,7 +43,22 @@ fn blob(scratch: &Scratch, kind: &str, content: &[u8]) -> Value {
     json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": content.len() })
 }
 
-fn image(scratch: &Scratch) -> Image {
+/// The manifest of an image with this layer and its configuration, as descriptors.
+fn manifest(scratch: &Scratch, architecture: &str, layer: &Value) -> (Value, Value) {
+    let config = json!({
+        "architecture": architecture, "os": "linux", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
+    });
+    let config = blob(scratch, "config.v1+json", config.to_string().as_bytes());
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer] });
+    let mut manifest = blob(scratch, "manifest.v1+json", manifest.to_string().as_bytes());
+    manifest["platform"] = json!({ "architecture": architecture, "os": "linux" });
+    (config, manifest)
+}
+
+pub(super) fn image(scratch: &Scratch) -> Image {
     let root = scratch.path("root");
     fs::create_dir_all(root.join("etc")).unwrap();
     fs::write(root.join("etc/marker"), "from the registry\n").unwrap();
@@ -51,19 +68,17 @@ fn image(scratch: &Scratch) -> Image {
         &format!("-C {} -cf {} etc", root.display(), layer.display()),
     );
     let layer = blob(scratch, "layer.v1.tar", &fs::read(layer).unwrap());
-    let config = json!({
-        "architecture": "amd64", "os": "linux", "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
-    });
-    let config = blob(scratch, "config.v1+json", config.to_string().as_bytes());
-    let kind = "application/vnd.oci.image.manifest.v1+json";
-    let manifest =
-        json!({ "schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer] });
-    let mut manifest = blob(scratch, "manifest.v1+json", manifest.to_string().as_bytes());
+    let (_, other) = manifest(scratch, "s390x", &layer);
+    let (config, mut manifest) = manifest(scratch, "amd64", &layer);
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let list = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": [other, manifest] });
+    let mut list = blob(scratch, "index.v1+json", list.to_string().as_bytes());
     let (id, digest) = (config["digest"].clone(), manifest["digest"].clone());
-    manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": "image" });
     let layout = scratch.path("layout");
-    let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
+    for (named, name) in [(&mut manifest, "image"), (&mut list, "list")] {
+        named["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
+    }
+    let index = json!({ "schemaVersion": 2, "manifests": [manifest, list] });
     fs::write(layout.join("index.json"), index.to_string()).unwrap();
     fs::write(
         layout.join("oci-layout"),
@@ -72,17 +87,20 @@ fn image(scratch: &Scratch) -> Image {
     .unwrap();
     let registry = registry(scratch);
     let host = format!("localhost:{}", registry.port);
-    let from = format!("oci:{}:image", layout.display());
-    tool(
-        "skopeo",
-        &format!(
-            "copy --preserve-digests --dest-tls-verify=false {from} docker://{host}/image:tag"
-        ),
-    );
+    for (name, tag) in [("image", "tag"), ("list", "list")] {
+        let from = format!("oci:{}:{name}", layout.display());
+        tool(
+            "skopeo",
+            &format!(
+                "copy --all --preserve-digests --dest-tls-verify=false {from} docker://{host}/image:{tag}"
+            ),
+        );
+    }
     let text = |value: Value| value.as_str().unwrap().to_owned();
     Image {
         id: text(id),
         digest: text(digest),
+        list: text(list["digest"].clone()),
         host,
         _registry: registry,
     }

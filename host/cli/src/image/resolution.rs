@@ -6,7 +6,8 @@ use clap::Args;
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::GeneratorError;
 use osbuild_wasm_generator::content::{
-    Content, Depsolved, Module, Package, Repository, ResolvedContent, Transaction,
+    Commit, CommitRequest, Container, ContainerRequest, Content, Depsolved, Module, Package,
+    Repository, ResolvedContent, Transaction,
 };
 use osbuild_wasm_generator::plan::{Needs, Plan};
 use osbuild_wasm_report::Diagnostic;
@@ -67,17 +68,13 @@ impl ResolveArguments {
             cancel: &cancel,
         })?;
         let pipelines = needs.iter().map(|(pipeline, content)| {
-            refuse_unresolvable(pipeline, content)?;
-            let (packages, sbom) =
-                depsolve(&resolver, request, &content.transactions, sboms.is_some())
-                    .map_err(|error| of_pipeline(error, pipeline))?;
+            refuse_flatpaks(pipeline, content)?;
+            let (resolved, sbom) = resolved(&resolver, request, content, sboms.is_some())
+                .map_err(|error| of_pipeline(error, pipeline))?;
             if let Some(sboms) = &mut sboms {
                 sboms.extend(sbom.map(|sbom| (pipeline.clone(), sbom)));
             }
-            Ok(ResolvedContent {
-                packages,
-                ..ResolvedContent::default()
-            })
+            Ok(resolved)
         });
         pipelines.collect()
     }
@@ -94,29 +91,90 @@ impl Observer for Downloads {
     }
 }
 
-/// Says which content of a pipeline cannot be found yet.
-fn refuse_unresolvable(pipeline: &str, content: &Content) -> Result<()> {
-    let kind = match content {
-        Content { containers, .. } if !containers.is_empty() => "containers",
-        Content { commits, .. } if !commits.is_empty() => "commits of OSTree",
-        Content { flatpaks, .. } if !flatpaks.is_empty() => "flatpaks",
-        _ => return Ok(()),
-    };
+/// Says that flatpaks of a pipeline cannot be found yet.
+fn refuse_flatpaks(pipeline: &str, content: &Content) -> Result<()> {
+    if content.flatpaks.is_empty() {
+        return Ok(());
+    }
     let diagnostic = Diagnostic::new(format!(
-        "pipeline {pipeline} needs {kind}, which cannot be looked up yet"
+        "pipeline {pipeline} needs flatpaks, which cannot be looked up yet"
     ));
     Err(CommandError::failed(
         diagnostic.hint("leave them out, or write the manifest by hand"),
     ))
 }
 
+/// All content of a pipeline, with a document of its packages if `with_sbom`.
+fn resolved(
+    resolver: &resolve::Resolver<'_>,
+    request: &ImageRequest,
+    content: &Content,
+    with_sbom: bool,
+) -> Result<(ResolvedContent, Option<Value>), resolve::ResolveError> {
+    let (containers, commits) = (content.containers.iter(), content.commits.iter());
+    let arch = request.arch.name();
+    let (packages, sbom) = depsolve(resolver, request, &content.transactions, with_sbom)?;
+    let resolved = ResolvedContent {
+        packages,
+        containers: containers
+            .map(|container| image(resolver, container, arch))
+            .collect::<Result<_, _>>()?,
+        commits: commits
+            .map(|wanted| commit(resolver, wanted))
+            .collect::<Result<_, _>>()?,
+        flatpaks: Vec::new(),
+    };
+    Ok((resolved, sbom))
+}
+
 fn of_pipeline(error: resolve::ResolveError, pipeline: &str) -> CommandError {
     let exit = error.kind;
-    let diagnostic = Diagnostic::from_error(&error).at(format!("packages of pipeline {pipeline}"));
+    let diagnostic = Diagnostic::from_error(&error).at(format!("content of pipeline {pipeline}"));
     match exit {
         resolve::Kind::Missing => CommandError::invalid(diagnostic),
         _ => CommandError::failed(diagnostic),
     }
+}
+
+fn image(
+    resolver: &resolve::Resolver<'_>,
+    wanted: &ContainerRequest,
+    arch: &str,
+) -> Result<Container, resolve::ResolveError> {
+    let found = resolver.image(&resolve::WantedImage {
+        reference: &wanted.source,
+        arch,
+        verify_tls: wanted.tls_verify != Some(false),
+        local: wanted.local,
+    })?;
+    let given = Some(&wanted.name).filter(|name| !name.is_empty());
+    Ok(Container {
+        local_name: given.cloned().unwrap_or(found.stored_name),
+        source: found.name,
+        digest: found.digest,
+        image_id: found.id,
+        list_digest: found.list.unwrap_or_default(),
+        tls_verify: wanted.tls_verify,
+        local: wanted.local,
+    })
+}
+
+fn commit(
+    resolver: &resolve::Resolver<'_>,
+    wanted: &CommitRequest,
+) -> Result<Commit, resolve::ResolveError> {
+    let found = resolver.commit(&resolve::WantedCommit {
+        url: &wanted.url,
+        reference: &wanted.reference,
+        rhsm: wanted.rhsm,
+    })?;
+    Ok(Commit {
+        reference: wanted.reference.clone(),
+        url: wanted.url.clone(),
+        content_url: wanted.content_url.clone(),
+        checksum: found.checksum,
+        secrets: found.secrets.unwrap_or_default().to_owned(),
+    })
 }
 
 /// Packages of the transactions of one pipeline, with a document of them if `with_sbom`.

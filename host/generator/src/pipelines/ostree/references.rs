@@ -133,7 +133,12 @@ fn is_checksum(name: &str) -> bool {
     name.len() == 64 && name.chars().all(|digit| digit.is_ascii_hexdigit())
 }
 
+/// An address, or that of a list of mirrors as OSTree writes it.
 fn is_url(text: &str) -> bool {
+    let list = ["metalink=", "mirrorlist="]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
+    let text = list.unwrap_or(text);
     Url::parse(text).is_ok_and(|url| !url.cannot_be_a_base())
 }
 
@@ -160,6 +165,8 @@ mod tests {
         for (url, is) in [
             ("http://example.com/repo", true),
             ("file:///srv/repo", true),
+            ("mirrorlist=https://example.com/list", true),
+            ("metalink=example.com", false),
             ("example.com/repo", false),
             ("not a url", false),
             ("mailto:a@b", false),

@@ -1,0 +1,111 @@
+//! What names mean now: images of registries and of this machine, and refs of OSTree. They are asked for where, and how, sources
+//! fetch what was found.
+
+use crate::containers::Image;
+use crate::download::{Engine, Security};
+use crate::lists::{self, SUMMARY};
+use crate::ostree::{CONSUMER, MTLS, VARIABLES, is_checksum, security};
+use crate::repository::with_engine;
+use crate::{Environment, FetchContext, containers_storage, work};
+use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_manifest::origin::Remote;
+use osbuild_wasm_manifest::reference::ImageReference;
+
+/// Whose proxies count for images and for commits.
+const SKOPEO: &str = "org.osbuild.skopeo";
+const OSTREE: &str = "org.osbuild.ostree";
+
+/// The most bytes of a manifest or of a list of them; registries take as many.
+const LARGEST_MANIFEST: usize = 4 << 20;
+
+/// The manifest, or the list of manifests, that a reference names in its registry, byte by byte.
+///
+/// # Errors
+/// One line: it is not there, or the registry cannot be asked.
+pub fn registry_manifest(
+    reference: &ImageReference,
+    verify_tls: bool,
+    context: &FetchContext<'_>,
+) -> Result<Vec<u8>, String> {
+    let manifest = work::one(context, async {
+        let image = Image::referred(reference, verify_tls, context)?;
+        image.raw_manifest(context, SKOPEO).await
+    })?;
+    match manifest.len() {
+        0..=LARGEST_MANIFEST => Ok(manifest),
+        _ => Err(format!(
+            "its manifest has more than {LARGEST_MANIFEST} bytes"
+        )),
+    }
+}
+
+/// The id of an image of this machine's container storage, and the digest of its manifest.
+///
+/// # Errors
+/// One line: it is not there, or the storage cannot be read.
+pub fn stored_image_id(
+    reference: &ImageReference,
+    context: &FetchContext<'_>,
+) -> Result<(String, String), String> {
+    let name = format!("{}{}", reference.name, reference.which());
+    work::one(context, containers_storage::look_up(&name, context))
+}
+
+/// The provider of secrets for a repository of OSTree: that of the subscription with `rhsm`, else that of the client certificate that
+/// the environment names, which is for secured connections.
+pub fn ostree_secrets(url: &str, rhsm: bool, environment: &Environment) -> Option<&'static str> {
+    if rhsm {
+        return Some(CONSUMER);
+    }
+    let remote = Remote::of_ostree(url).ok()?;
+    let certificate = environment.get(&format!("{VARIABLES}_SSL_CLIENT_CERT"));
+    certificate
+        .filter(|_| remote.location.is_https())
+        .map(|_| MTLS)
+}
+
+/// The checksum of the commit that a ref names in a repository: an address, or `metalink=` or `mirrorlist=` and that of such a list.
+///
+/// # Errors
+/// One line: the repository cannot be asked, or has no such ref.
+pub fn ostree_checksum(
+    url: &str,
+    reference: &str,
+    secrets: Option<&str>,
+    context: &FetchContext<'_>,
+) -> Result<String, String> {
+    with_engine(OSTREE, context, async |engine| {
+        let remote = Remote::of_ostree(url)?;
+        let security = security(secrets, &remote, context)?;
+        let places = lists::resolve(engine, &remote, &security, &SUMMARY).await;
+        let places =
+            places.map_err(|problem| format!("cannot learn the servers of its remote{problem}"))?;
+        let mut problem = "its list names no server".to_owned();
+        for place in &places {
+            match head(engine, place, reference, &security).await {
+                Ok(checksum) => return Ok(checksum),
+                Err(failed) => problem = failed,
+            }
+        }
+        Err(problem)
+    })
+}
+
+/// What a branch of one repository leads to: its file has a line with the checksum.
+async fn head(
+    engine: &Engine<'_>,
+    place: &Location,
+    reference: &str,
+    security: &Security,
+) -> Result<String, String> {
+    let location = place.below(&format!("refs/heads/{reference}"))?;
+    let failed = |problem| format!("{}: {problem}", location.shown());
+    let content = engine.document(&location, security).await.map_err(failed)?;
+    let checksum = String::from_utf8_lossy(&content).trim().to_owned();
+    match is_checksum(&checksum) {
+        true => Ok(checksum),
+        false => Err(failed(
+            "it is no ref: its content is not a checksum".to_owned(),
+        )),
+    }
+}

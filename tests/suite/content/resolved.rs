@@ -1,0 +1,258 @@
+//! From a blueprint to digests: images and commits that servers of this machine have under their names.
+use super::build;
+use super::containers::image;
+use super::ostree::upstream;
+use crate::packages::repository::{Package, write};
+use osbuild_wasm_tests::{Program, Scratch, machine};
+use serde_json::{Value, json};
+use std::fs;
+
+/// A distribution whose packages are names alone.
+const DEFINITIONS: &str = r#"
+distributions:
+  - name: tester
+    versions: ["1"]
+    like: fedora
+    os_version: "1"
+    release_version: "1"
+    module_platform_id: platform:t1
+    product: Tester
+    no_selinux: true
+    runner: {name: org.osbuild.linux, build_packages: []}
+    default_fs_type: ext4
+platforms:
+  none: {}
+image_types:
+  tar:
+    kind: tar
+    filename: root.tar
+    mime_type: application/x-tar
+    exports: [archive]
+    platforms: {x86_64: none, aarch64: none}
+    packages: {os: {include: [coreutils]}}
+    supported_options: [containers]
+  commit:
+    kind: ostree_commit
+    filename: commit.tar
+    mime_type: application/x-tar
+    exports: [commit-archive]
+    platforms: {x86_64: none}
+    ostree: {ref: main, name: tester}
+    supported_options: []
+"#;
+
+/// `manifest` of an image type of that distribution.
+fn manifest(scratch: &Scratch, image_type: &str) -> Program {
+    let names = "coreutils xz rpm skopeo tar rpm-ostree selinux-policy-targeted kernel dracut";
+    let packages: Vec<_> = names
+        .split(' ')
+        .map(|name| Package::new(name, "1"))
+        .collect();
+    let repository = scratch.path("packages");
+    write(&repository, &packages);
+    scratch.write("definitions/tester/distributions.yaml", DEFINITIONS);
+    Program::new("manifest --distro tester-1 --seed 1")
+        .arg(image_type)
+        .option("--definitions", scratch.path("definitions"))
+        .option("--rpmmd-cache", scratch.path("cache"))
+        .option(
+            "--force-repo",
+            format!("file://{}", repository.to_string_lossy()),
+        )
+}
+
+/// The same with one container, to which these lines belong.
+fn with_container(scratch: &Scratch, source: &str, lines: &str) -> Program {
+    let blueprint = scratch.write(
+        "blueprint.toml",
+        format!("name = \"x\"\n[[containers]]\nsource = \"{source}\"\n{lines}\n"),
+    );
+    manifest(scratch, "tar").option("--blueprint", blueprint)
+}
+
+fn images(document: &Value, source: &str) -> Value {
+    document["sources"][source]["items"].clone()
+}
+
+#[test]
+fn a_container_of_a_blueprint_is_resolved_to_digests_that_are_fetched() {
+    if !machine::offers(&["docker-registry", "skopeo"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let image = image(&scratch);
+    let (id, digest, list, host) = (&image.id, &image.digest, &image.list, &image.host);
+    let name = format!("{host}/image");
+    let item = |digest: &str| json!({ id: { "image": { "name": name, "digest": digest, "tls-verify": false } } });
+    let tag = format!("{name}:tag");
+    for (source, stored, is_listed) in [
+        (tag.clone(), tag.clone(), false),
+        (format!("{name}:list"), format!("{name}:list"), true),
+        (format!("{name}@{list}"), format!("{name}@{list}"), true),
+        (
+            format!("{name}@{digest}"),
+            format!("{name}@{digest}"),
+            false,
+        ),
+        (format!("{tag}@{digest}"), tag, false),
+    ] {
+        let ended = with_container(&scratch, &source, "tls-verify = false");
+        let document = ended.run().expect(0).json();
+        assert_eq!(
+            images(&document, "org.osbuild.skopeo"),
+            item(digest),
+            "{source}"
+        );
+        let lists = images(&document, "org.osbuild.skopeo-index");
+        assert_eq!(lists.get(list).is_some(), is_listed, "{source}: {lists}");
+        let text = document.to_string();
+        assert!(
+            text.contains(&format!("{{\"name\":\"{stored}\"}}")),
+            "{source}: {text}"
+        );
+    }
+    // What is in the manifest is what its source fetches.
+    let named = with_container(
+        &scratch,
+        &format!("{name}:list"),
+        "tls-verify = false\nname = \"localhost/mine:1\"",
+    );
+    let found = named.run().expect(0).says("localhost/mine:1").json();
+    let mut document = json!({ "version": "2", "sources": {} });
+    for source in ["org.osbuild.skopeo", "org.osbuild.skopeo-index"] {
+        document["sources"][source] = found["sources"][source].clone();
+    }
+    let images = json!({ "type": "org.osbuild.containers", "origin": "org.osbuild.source", "references": { id: { "name": "localhost/mine:1" } } });
+    let stage = json!({ "type": "org.osbuild.container-deploy", "inputs": { "images": images } });
+    document["pipelines"] = json!([{ "name": "deploy", "stages": [stage] }]);
+    build(&scratch, &document, "deploy");
+    assert_eq!(
+        fs::read_to_string(scratch.path("out/deploy/etc/marker")).unwrap(),
+        "from the registry\n"
+    );
+}
+
+#[test]
+fn a_container_that_is_not_to_be_had_is_one_error_with_its_name() {
+    if !machine::offers(&["docker-registry", "skopeo"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let image = image(&scratch);
+    let name = format!("{}/image", image.host);
+    let insecure = "tls-verify = false";
+    let other = format!("sha256:{}", "0".repeat(64));
+    let local = "local-storage = true";
+    for (code, source, lines, expected) in [
+        (1, format!("{name}:other"), insecure, "manifest unknown"),
+        (1, format!("{name}@{other}"), insecure, "manifest unknown"),
+        (1, format!("{name}:tag"), "", "no secure connection"),
+        (2, format!("{name}:-a"), insecure, "-a"),
+        (
+            2,
+            "docker://h.example/x".to_owned(),
+            insecure,
+            "is no reference",
+        ),
+        (
+            1,
+            "localhost/none-of-this-name:1".to_owned(),
+            local,
+            "the image localhost/none-of-this-name:1",
+        ),
+    ] {
+        let ended = with_container(&scratch, &source, lines).run().expect(code);
+        let errors: Vec<_> = ended
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
+        assert!(
+            errors.len() == 1 && errors[0].contains(expected) && errors[0].contains(&source),
+            "{expected}: {}",
+            ended.stderr
+        );
+    }
+    // The list has no image of this architecture.
+    let aarch64 =
+        with_container(&scratch, &format!("{name}:list"), insecure).option("--arch", "aarch64");
+    aarch64
+        .run()
+        .expect(1)
+        .says("no image for linux/arm64; it has linux/amd64, linux/s390x");
+}
+
+#[test]
+fn a_ref_of_ostree_is_resolved_to_the_checksum_of_its_commit() {
+    if !machine::offers(&["ostree", "python3"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (server, commit) = upstream(&scratch);
+    let address = format!("http://127.0.0.1:{}", server.port);
+    let url = format!("{address}/repo");
+    fs::write(
+        scratch.path("upstream/mirrors"),
+        format!("{address}/none\n{url}\n"),
+    )
+    .unwrap();
+    let file = format!("file://{}", scratch.path("upstream/repo").display());
+    let of = |url: &str, parent: &str| {
+        manifest(&scratch, "commit")
+            .option("--ostree-url", url)
+            .option("--ostree-parent", parent)
+    };
+    let mirrors = format!("mirrorlist={address}/mirrors");
+    for url in [&url, &mirrors, &file] {
+        let document = of(url, "main").run().expect(0).json();
+        let expected = json!({ &commit: { "remote": { "url": url } } });
+        assert_eq!(images(&document, "org.osbuild.ostree"), expected, "{url}");
+    }
+    // Nobody is asked about a checksum.
+    let checksum = "0f".repeat(32);
+    let document = of("http://127.0.0.1:1/", &checksum).run().expect(0).json();
+    assert!(
+        images(&document, "org.osbuild.ostree")
+            .get(&checksum)
+            .is_some()
+    );
+    fs::write(scratch.path("upstream/repo/refs/heads/broken"), "secret\n").unwrap();
+    for (url, parent, expected) in [
+        (&url, "mian", "the ref mian of OSTree"),
+        (&url, "broken", "its content is not a checksum"),
+        (&file, "other", "the ref other of OSTree"),
+        (&format!("{address}/none"), "main", "404"),
+    ] {
+        let ended = of(url, parent).run().expect(1).never_says("secret");
+        let errors = ended
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "));
+        assert!(
+            errors.count() == 1 && ended.stderr.contains(expected),
+            "{expected}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn the_client_certificate_of_the_environment_is_for_secured_repositories_and_named_in_the_manifest()
+{
+    let scratch = Scratch::new();
+    for (url, secrets) in [
+        ("https://127.0.0.1:1/", json!("org.osbuild.mtls")),
+        ("http://127.0.0.1:1/", Value::Null),
+    ] {
+        let program = manifest(&scratch, "commit").option("--ostree-url", url);
+        let checksum = "0f".repeat(32);
+        let ended = program
+            .option("--ostree-parent", &checksum)
+            .env("OSBUILD_SOURCES_OSTREE_SSL_CLIENT_CERT", "/c.pem")
+            .env("OSBUILD_SOURCES_OSTREE_SSL_CLIENT_KEY", "/k.pem")
+            .run()
+            .expect(0);
+        let item = &images(&ended.json(), "org.osbuild.ostree")[&checksum];
+        assert_eq!(item["remote"]["secrets"]["name"], secrets, "{url}");
+    }
+}
