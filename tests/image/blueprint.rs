@@ -2,17 +2,26 @@
 use crate::boot::{BUILDING, boot, store};
 use crate::repository::{TOOLS, repository};
 use osbuild_wasm_tests::documentation::{example, run_example};
-use osbuild_wasm_tests::{Program, Scratch, machine, paths};
+use osbuild_wasm_tests::{Ended, Program, Scratch, machine, paths};
+use std::ffi::OsString;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Builds an image of Demo Linux; what `options` adds to the command line is the test's. The image is `out/image.EXTENSION`.
 fn build(scratch: &Scratch, image_type: &str, options: &str) {
+    let script = format!(
+        r#"exec "$0" build {image_type} --distro demo-1 --definitions "$DEFINITIONS" --repositories "$SCRATCH/repositories" \
+            --store "$STORE" --rpmmd-cache "$SCRATCH/metadata" --output-dir "$SCRATCH/out" --output-name image {options}"#
+    );
+    run(scratch, &script);
+}
+
+/// Runs a script that builds; the repositories of Demo Linux are in `$SCRATCH/repositories`.
+fn run(scratch: &Scratch, script: &str) -> Ended {
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let script = format!(
         r#"set -e; "$REPOSITORIES" --repository "$REPOSITORY" --url "$URL" --output "$SCRATCH/repositories"
-        exec "$0" build {image_type} --distro demo-1 --definitions "$DEFINITIONS" --repositories "$SCRATCH/repositories" \
-            --store "$STORE" --rpmmd-cache "$SCRATCH/metadata" --output-dir "$SCRATCH/out" --output-name image {options}"#
+        {script}"#
     );
     Program::of(paths::sample("serve"), "")
         .arg(repository())
@@ -26,7 +35,7 @@ fn build(scratch: &Scratch, image_type: &str, options: &str) {
         .env("BLUEPRINT", paths::sample("blueprint.toml"))
         .limit(Duration::from_secs(300))
         .run()
-        .expect(0);
+        .expect(0)
 }
 
 /// Builds the blueprint of the samples, which looks at its customizations from inside when it boots.
@@ -98,6 +107,41 @@ fn a_container_and_an_archive_of_a_distribution_are_read_by_others() {
         .run();
     assert!(listed.expect(0).all().contains("usr/lib/os-release"));
     assert!(scratch.path("out/image.osbuild-manifest.json").exists());
+}
+
+#[test]
+fn an_image_of_image_builder_lies_in_a_directory_with_all_that_is_told_of_it() {
+    if !machine::offers(&[&TOOLS[..], &["tar"]].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let ended = run(
+        &scratch,
+        r#"cd "$SCRATCH"; exec "$0" image-builder build tar --distro demo-1 --force-defs-dir "$DEFINITIONS" \
+            --force-repo-dir "$SCRATCH" --cache "$STORE" --rpmmd-cache "$SCRATCH/metadata" --progress verbose \
+            --with-manifest --with-sbom --with-buildlog"#,
+    );
+    let name = "demo-1-tar-x86_64";
+    let told = format!("Image build successful: {name}/{name}.tar\n");
+    assert_eq!(ended.stdout, told, "{}", ended.all());
+    assert!(ended.stderr.contains("org.osbuild.rpm"), "{}", ended.all());
+    let extensions = [
+        "buildlog",
+        "buildroot-build.spdx.json",
+        "image-os.spdx.json",
+        "osbuild-manifest.json",
+        "tar",
+    ];
+    let files = std::fs::read_dir(scratch.path(name)).expect("the directory");
+    let mut files: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
+    files.sort();
+    assert_eq!(
+        files,
+        extensions.map(|extension| OsString::from(format!("{name}.{extension}")))
+    );
+    let sbom = scratch.read(&format!("{name}/{name}.image-os.spdx.json"));
+    assert!(sbom.contains("demo-release"), "{sbom}");
+    machine::assert_nothing_left(scratch.root());
 }
 
 #[test]
