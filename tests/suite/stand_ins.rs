@@ -199,6 +199,33 @@ fn the_command_line_of_bootc_image_builder_is_checked() {
 }
 
 #[test]
+fn image_builder_writes_manual_pages_under_its_name() {
+    let scratch = Scratch::new();
+    Program::new("image-builder doc")
+        .arg(scratch.path("man"))
+        .run()
+        .expect(0);
+    assert!(
+        scratch
+            .read("man/image-builder-build.1")
+            .contains("ignore\\-warnings")
+    );
+    assert!(!scratch.path("man/image-builder-doc.1").exists());
+}
+
+#[test]
+fn a_name_of_an_image_is_no_path() {
+    let scratch = Scratch::new();
+    let options = repository(&scratch);
+    for name in ["a/b", "..", ".", ".tar", "../web.tar"] {
+        let line = format!("build tar {options} --output-name {name}");
+        image_builder(&scratch, &line)
+            .expect(2)
+            .says("is no name of a file");
+    }
+}
+
+#[test]
 fn another_name_may_be_the_first_word() {
     for (line, expected) in [
         ("image-builder --help", "Usage: image-builder"),

@@ -48,7 +48,7 @@ impl OutputFiles {
                 .unwrap_or(name)
                 .to_owned()
         });
-        if base.contains('/') || base.is_empty() {
+        if base.contains('/') || matches!(&*base, "" | "." | "..") {
             let diagnostic =
                 Diagnostic::new(format!("--output-name {base:?} is no name of a file"));
             return Err(CommandError::invalid(

@@ -75,7 +75,7 @@ enum Commands {
     Describe(look::Describe),
     Manifest(Box<image::Manifest>),
     Build(Box<image::Build>),
-    Upload(upload::Upload),
+    Upload(Box<upload::Upload>),
     Pkgsearch(look::PackageSearch),
     #[command(subcommand)]
     Bootc(Bootc),
