@@ -7,7 +7,7 @@ mod mounts;
 mod plan;
 mod policy;
 mod proxies;
-mod registries;
+pub(crate) mod registries;
 mod sources;
 
 use osbuild_wasm_capability::embed;

@@ -14,15 +14,15 @@ const SKOPEO: &str = "org.osbuild.skopeo";
 type Answer = (String, Vec<u8>);
 
 /// A server on this machine.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     answers: Arc<Mutex<BTreeMap<String, Answer>>>,
     /// The heads of the requests.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             address: listener.local_addr().unwrap().to_string(),
@@ -65,7 +65,7 @@ impl Server {
         server
     }
 
-    fn answer(&self, path: &str, status: &str, body: &[u8]) {
+    pub(crate) fn answer(&self, path: &str, status: &str, body: &[u8]) {
         let answer = (status.to_owned(), body.to_vec());
         self.answers.lock().unwrap().insert(path.to_owned(), answer);
     }

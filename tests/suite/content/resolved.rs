@@ -2,10 +2,13 @@
 use super::build;
 use super::containers::image;
 use super::ostree::upstream;
+use crate::capabilities::registries::Server as Registry;
 use crate::packages::repository::{Package, write};
+use osbuild_wasm_tests::program::through_shell_in_namespace;
 use osbuild_wasm_tests::{Program, Scratch, machine};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::PathBuf;
 
 /// A distribution whose packages are names alone.
 const DEFINITIONS: &str = r#"
@@ -41,8 +44,15 @@ image_types:
     supported_options: []
 "#;
 
+const COMMAND: &str = "manifest --distro tester-1 --seed 1";
+
 /// `manifest` of an image type of that distribution.
 fn manifest(scratch: &Scratch, image_type: &str) -> Program {
+    of_tester(Program::new(COMMAND), scratch, image_type)
+}
+
+/// The same, however the program is run.
+fn of_tester(program: Program, scratch: &Scratch, image_type: &str) -> Program {
     let names = "coreutils xz rpm skopeo tar rpm-ostree selinux-policy-targeted kernel dracut";
     let packages: Vec<_> = names
         .split(' ')
@@ -51,7 +61,7 @@ fn manifest(scratch: &Scratch, image_type: &str) -> Program {
     let repository = scratch.path("packages");
     write(&repository, &packages);
     scratch.write("definitions/tester/distributions.yaml", DEFINITIONS);
-    Program::new("manifest --distro tester-1 --seed 1")
+    program
         .arg(image_type)
         .option("--definitions", scratch.path("definitions"))
         .option("--rpmmd-cache", scratch.path("cache"))
@@ -61,13 +71,15 @@ fn manifest(scratch: &Scratch, image_type: &str) -> Program {
         )
 }
 
-/// The same with one container, to which these lines belong.
+/// A blueprint with one container, to which these lines belong.
+fn blueprint(scratch: &Scratch, source: &str, lines: &str) -> PathBuf {
+    let container = format!("[[containers]]\nsource = \"{source}\"\n{lines}\n");
+    scratch.write("blueprint.toml", format!("name = \"x\"\n{container}"))
+}
+
+/// `manifest` with such a blueprint.
 fn with_container(scratch: &Scratch, source: &str, lines: &str) -> Program {
-    let blueprint = scratch.write(
-        "blueprint.toml",
-        format!("name = \"x\"\n[[containers]]\nsource = \"{source}\"\n{lines}\n"),
-    );
-    manifest(scratch, "tar").option("--blueprint", blueprint)
+    manifest(scratch, "tar").option("--blueprint", blueprint(scratch, source, lines))
 }
 
 fn images(document: &Value, source: &str) -> Value {
@@ -255,4 +267,91 @@ fn the_client_certificate_of_the_environment_is_for_secured_repositories_and_nam
         let item = &images(&ended.json(), "org.osbuild.ostree")[&checksum];
         assert_eq!(item["remote"]["secrets"]["name"], secrets, "{url}");
     }
+}
+
+#[test]
+fn what_a_registry_answers_is_judged_here() {
+    if !machine::offers(&["skopeo"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let registry = Registry::new();
+    let name = format!("{}/n", registry.address);
+    let kind = "application/vnd.oci.image";
+    let wanted = format!("sha256:{}", "1".repeat(64));
+    let config =
+        json!({ "mediaType": format!("{kind}.config.v1+json"), "digest": wanted, "size": 1 });
+    let platform = json!({ "architecture": "amd64", "os": "linux" });
+    let image = json!({ "mediaType": format!("{kind}.manifest.v1+json"), "digest": wanted, "size": 1, "platform": platform });
+    let list = json!({ "schemaVersion": 2, "mediaType": format!("{kind}.index.v1+json"), "manifests": [image] });
+    let mut both = list.clone();
+    both["config"] = config.clone();
+    let mut wrong = list.clone();
+    wrong["manifests"][0]["digest"] = json!("sha256:../../../etc/shadow");
+    let plain = json!({ "schemaVersion": 2, "config": config, "layers": [] });
+    let large =
+        json!({ "schemaVersion": 2, "config": config, "layers": [], "x": " ".repeat(5 << 20) });
+    for (tag, answer, expected) in [
+        ("both", &both, "an image and a list at once"),
+        ("wrong", &wrong, "wrong digest"),
+        // A list in a list, and an image that is another one than the list says.
+        (
+            "list",
+            &list,
+            &*format!("the registry answers {wanted} with a manifest of the digest sha256:"),
+        ),
+        ("large", &large, "bytes"),
+        (
+            "none",
+            &json!({ "schemaVersion": 2 }),
+            "names no configuration",
+        ),
+    ] {
+        let typed = format!("200 OK\r\nContent-Type: {kind}.index.v1+json");
+        registry.answer(
+            &format!("/v2/n/manifests/{tag}"),
+            &typed,
+            answer.to_string().as_bytes(),
+        );
+        registry.answer(
+            &format!("/v2/n/manifests/{wanted}"),
+            &typed,
+            plain.to_string().as_bytes(),
+        );
+        let ended = with_container(&scratch, &format!("{name}:{tag}"), "tls-verify = false").run();
+        ended.expect(1).says(expected);
+    }
+}
+
+/// Runs a command where the container storage of the machine is one of the test, which has the image `localhost/mine:1`.
+const IN_STORAGE: &str = r#"set -e
+mkdir "$SCRATCH/etc"; cp -r /etc/containers/. "$SCRATCH/etc"
+printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/root"\nrunroot = "%s/run"\n' "$SCRATCH" "$SCRATCH" >"$SCRATCH/etc/storage.conf"
+mount --bind "$SCRATCH/etc" /etc/containers
+skopeo copy --quiet "oci:$SCRATCH/layout:image" "containers-storage:[vfs@$SCRATCH/root+$SCRATCH/run]localhost/mine:1"
+exec "$@""#;
+
+#[test]
+fn an_image_of_the_container_storage_is_resolved_to_its_id() {
+    if !machine::offers(&["docker-registry", "skopeo", "unshare"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let id = image(&scratch).id;
+    let blueprint = blueprint(&scratch, "localhost/mine:1", "local-storage = true");
+    let program = through_shell_in_namespace(IN_STORAGE, COMMAND).env("SCRATCH", scratch.root());
+    let ended = of_tester(program, &scratch, "tar")
+        .option("--blueprint", blueprint)
+        .run();
+    let document = ended.expect(0).json();
+    assert_eq!(
+        images(&document, "org.osbuild.containers-storage"),
+        json!({ &id: {} })
+    );
+    assert_eq!(images(&document, "org.osbuild.skopeo"), Value::Null);
+    let text = document.to_string();
+    assert!(
+        text.contains(&format!("{{\"{id}\":{{\"name\":\"localhost/mine:1\"}}}}")),
+        "{text}"
+    );
 }
