@@ -151,18 +151,25 @@ impl Manifest {
     }
 }
 
+/// Architecture and system of containers for an architecture as RPM calls it.
+pub(crate) fn platform_of(arch: &str) -> (&str, &'static str) {
+    let architecture = match arch {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "i386" | "i486" | "i586" | "i686" => "386",
+        other => other,
+    };
+    (architecture, "linux")
+}
+
 impl Platform {
     /// That of an architecture as RPM calls it. Of arm64 there is the variant v8, which often is not said.
     fn of(arch: &str) -> Self {
-        let (architecture, variant) = match arch {
-            "x86_64" => ("amd64", ""),
-            "aarch64" => ("arm64", "v8"),
-            "i386" | "i486" | "i586" | "i686" => ("386", ""),
-            other => (other, ""),
-        };
+        let (architecture, os) = platform_of(arch);
+        let variant = if arch == "aarch64" { "v8" } else { "" };
         Self {
             architecture: architecture.to_owned(),
-            os: "linux".to_owned(),
+            os: os.to_owned(),
             variant: variant.to_owned(),
         }
     }

@@ -10,7 +10,7 @@ pub enum Kind {
     Cache,
     /// A package, group or module does not exist, or what should name an image does not.
     Missing,
-    /// An image or a commit is not to be had.
+    /// An image, a commit or a flatpak is not to be had.
     Content,
     /// Wishes exclude one another.
     Conflict,

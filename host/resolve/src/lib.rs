@@ -1,4 +1,5 @@
-//! From names to content: which packages of which repositories fulfil what is wished for, which image and which commit a name leads to.
+//! From names to content: which packages of which repositories fulfil what is wished for, which image,
+//! which commit and which flatpak a name leads to.
 //!
 //! Metadata of repositories is downloaded by what downloads sources, kept in a cache of the user, and revalidated. Packages are found by a
 //! solver, a program of its own that speaks osbuild-depsolve-dnf's protocol and gets the metadata as files of this machine. Images and
@@ -13,6 +14,7 @@ mod cache;
 mod commits;
 mod containers;
 mod error;
+mod flatpaks;
 mod index;
 mod package;
 mod repo_file;
@@ -23,6 +25,7 @@ mod solver;
 pub use commits::{FoundCommit, WantedCommit};
 pub use containers::{FoundImage, WantedImage};
 pub use error::{Kind, ResolveError};
+pub use flatpaks::{FoundFlatpak, WantedFlatpak};
 pub use package::{Checksum, Dependency, Package, Packages};
 pub use repo_file::{metadata_expire, repositories_of};
 pub use repository::Repository;

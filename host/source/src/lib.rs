@@ -39,7 +39,9 @@ mod work;
 pub use allowance::Allowance;
 pub use environment::Environment;
 pub use items::Item;
-pub use lookup::{ostree_checksum, ostree_secrets, registry_manifest, stored_image_id};
+pub use lookup::{
+    flatpak_index, ostree_checksum, ostree_secrets, registry_manifest, stored_image_id,
+};
 pub use ostree::{ostree_is_as_noted, ostree_repository};
 pub use proxies::proxies;
 pub use registries::{of_machine, registries_files};

@@ -1,4 +1,4 @@
-//! What names mean now: images of registries and of this machine, and refs of OSTree. They are asked for where, and how, sources
+//! What names mean now: images of registries and of this machine, flatpaks, and refs of OSTree. They are asked for where, and how, sources
 //! fetch what was found.
 
 use crate::containers::Image;
@@ -37,6 +37,17 @@ pub fn registry_manifest(
             "its manifest has more than {LARGEST_MANIFEST} bytes"
         )),
     }
+}
+
+/// The index of the flatpaks that a registry has.
+///
+/// # Errors
+/// One line: it is not there, or is too large.
+pub fn flatpak_index(location: &Location, context: &FetchContext<'_>) -> Result<Vec<u8>, String> {
+    with_engine(SKOPEO, context, async |engine| {
+        let index = engine.document(location, &Security::default()).await;
+        index.map_err(|problem| format!("{}: {problem}", location.shown()))
+    })
 }
 
 /// The id of an image of this machine's container storage, and the digest of its manifest.

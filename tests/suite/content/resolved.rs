@@ -2,11 +2,12 @@
 use super::build;
 use super::containers::image;
 use super::ostree::upstream;
-use crate::capabilities::registries::Server as Registry;
+use crate::capabilities::registries::{Server as Registry, digest};
 use crate::packages::repository::{Package, write};
 use osbuild_wasm_tests::program::through_shell_in_namespace;
 use osbuild_wasm_tests::{Program, Scratch, machine};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -44,6 +45,10 @@ image_types:
     supported_options: []
 "#;
 
+const PACKAGES: &str = "coreutils xz rpm skopeo tar rpm-ostree selinux-policy-targeted kernel dracut shadow-utils flatpak grub2-tools \
+    grub2-tools-minimal grub2-tools-extra efibootmgr grub2-efi-x64 grub2-efi-x64-cdboot grub2-pc grub2-pc-modules shim-x64 squashfs-tools \
+    isomd5sum xorriso";
+
 const COMMAND: &str = "manifest --distro tester-1 --seed 1";
 
 /// `manifest` of an image type of that distribution.
@@ -53,9 +58,8 @@ fn manifest(scratch: &Scratch, image_type: &str) -> Program {
 
 /// The same, however the program is run.
 fn of_tester(program: Program, scratch: &Scratch, image_type: &str) -> Program {
-    let names = "coreutils xz rpm skopeo tar rpm-ostree selinux-policy-targeted kernel dracut";
-    let packages: Vec<_> = names
-        .split(' ')
+    let packages: Vec<_> = PACKAGES
+        .split_whitespace()
         .map(|name| Package::new(name, "1"))
         .collect();
     let repository = scratch.path("packages");
@@ -354,4 +358,96 @@ fn an_image_of_the_container_storage_is_resolved_to_its_id() {
         text.contains(&format!("{{\"{id}\":{{\"name\":\"localhost/mine:1\"}}}}")),
         "{text}"
     );
+}
+
+/// A type of image with flatpaks of the registry REGISTRY.
+const INSTALLER: &str = r#"
+  installer:
+    kind: ostree_installer
+    filename: i.iso
+    mime_type: application/x-iso9660-image
+    exports: [bootiso]
+    boot_iso: true
+    iso_label: x
+    platforms: {x86_64: none}
+    ostree: {name: tester, remote_name: tester, url: "http://127.0.0.1:1/", ref: COMMIT}
+    packages: {installer: {include: [kernel]}}
+    installer_config:
+      flatpaks:
+        - {remote_name: remote, url: "REGISTRY", references: [app/org.x.A/x86_64/stable, runtime/org.x.B/x86_64/1]}
+    supported_options: []
+"#;
+
+/// An index of flatpaks at this server, which has all of them.
+fn serve_flatpaks(registry: &Registry) -> BTreeMap<&'static str, Value> {
+    let kind = "application/vnd.oci.image";
+    let (mut results, mut items) = (Vec::new(), BTreeMap::new());
+    for (name, reference, id) in [
+        ("a", "app/org.x.A/x86_64/stable", '1'),
+        ("n/b", "runtime/org.x.B/x86_64/1", '2'),
+    ] {
+        let id = format!("sha256:{}", String::from(id).repeat(64));
+        let config =
+            json!({ "mediaType": format!("{kind}.config.v1+json"), "digest": id, "size": 1 });
+        let manifest = json!({ "schemaVersion": 2, "config": config, "layers": [] }).to_string();
+        let manifest = manifest.as_bytes();
+        let path = format!("/v2/{name}/manifests/{}", digest(manifest));
+        registry.answer(
+            &path,
+            &format!("200 OK\r\nContent-Type: {kind}.manifest.v1+json"),
+            manifest,
+        );
+        let image = json!({ "Digest": digest(manifest), "MediaType": "x", "OS": "linux", "Architecture": "amd64",
+            "Labels": { "org.flatpak.ref": reference, "org.flatpak.metadata": "x" } });
+        results.push(json!({ "Name": name, "Images": [image] }));
+        let source = json!({ "name": format!("{}/{name}", registry.address), "digest": digest(manifest), "tls-verify": false });
+        items.insert(reference, json!({ id: { "image": source } }));
+    }
+    let index = json!({ "Registry": "/", "Results": results }).to_string();
+    registry.answer("/index/static", "200 OK", index.as_bytes());
+    items
+}
+
+#[test]
+fn flatpaks_are_resolved_to_images_by_the_index_of_their_registry() {
+    if !machine::offers(&["skopeo"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let registry = Registry::new();
+    let items = serve_flatpaks(&registry);
+    let of = |url: &str, wanted: &str| {
+        let program = manifest(&scratch, "installer");
+        let installer = INSTALLER
+            .replace("REGISTRY", url)
+            .replace("COMMIT", &"0f".repeat(32));
+        let definitions = format!("{DEFINITIONS}{installer}").replace("org.x.B/", wanted);
+        scratch.write("definitions/tester/distributions.yaml", definitions);
+        program.run()
+    };
+    let url = format!("oci+http://{}", registry.address);
+    let document = of(&url, "org.x.B/").expect(0).json();
+    let found = images(&document, "org.osbuild.skopeo");
+    for (reference, item) in &items {
+        let (id, image) = item.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(&found[id], image, "{reference}: {found}");
+    }
+    for (url, wanted, expected) in [
+        (
+            &*url,
+            "org.x.C/",
+            "no such flatpak: did you mean runtime/org.x.B/x86_64/1?",
+        ),
+        ("https://127.0.0.1:1", "org.x.B/", "write oci+https://HOST"),
+    ] {
+        of(url, wanted).expect(1).says(expected);
+    }
+    registry.answer(
+        "/index/static",
+        "200 OK",
+        b"{\"Registry\": \"file:///etc\", \"Results\": []}",
+    );
+    of(&url, "org.x.B/")
+        .expect(1)
+        .says("followed from no server");
 }

@@ -6,8 +6,8 @@ use clap::Args;
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::GeneratorError;
 use osbuild_wasm_generator::content::{
-    Commit, CommitRequest, Container, ContainerRequest, Content, Depsolved, Module, Package,
-    Repository, ResolvedContent, Transaction,
+    Commit, CommitRequest, Container, ContainerRequest, Content, Depsolved, Flatpak,
+    FlatpakRequest, Module, Package, Repository, ResolvedContent, Transaction,
 };
 use osbuild_wasm_generator::plan::{Needs, Plan};
 use osbuild_wasm_report::Diagnostic;
@@ -68,7 +68,6 @@ impl ResolveArguments {
             cancel: &cancel,
         })?;
         let pipelines = needs.iter().map(|(pipeline, content)| {
-            refuse_flatpaks(pipeline, content)?;
             let (resolved, sbom) = resolved(&resolver, request, content, sboms.is_some())
                 .map_err(|error| of_pipeline(error, pipeline))?;
             if let Some(sboms) = &mut sboms {
@@ -91,19 +90,6 @@ impl Observer for Downloads {
     }
 }
 
-/// Says that flatpaks of a pipeline cannot be found yet.
-fn refuse_flatpaks(pipeline: &str, content: &Content) -> Result<()> {
-    if content.flatpaks.is_empty() {
-        return Ok(());
-    }
-    let diagnostic = Diagnostic::new(format!(
-        "pipeline {pipeline} needs flatpaks, which cannot be looked up yet"
-    ));
-    Err(CommandError::failed(
-        diagnostic.hint("leave them out, or write the manifest by hand"),
-    ))
-}
-
 /// All content of a pipeline, with a document of its packages if `with_sbom`.
 fn resolved(
     resolver: &resolve::Resolver<'_>,
@@ -122,7 +108,7 @@ fn resolved(
         commits: commits
             .map(|wanted| commit(resolver, wanted))
             .collect::<Result<_, _>>()?,
-        flatpaks: Vec::new(),
+        flatpaks: flatpaks(resolver, &content.flatpaks, arch)?,
     };
     Ok((resolved, sbom))
 }
@@ -157,6 +143,35 @@ fn image(
         tls_verify: wanted.tls_verify,
         local: wanted.local,
     })
+}
+
+fn flatpaks(
+    resolver: &resolve::Resolver<'_>,
+    wanted: &[FlatpakRequest],
+    arch: &str,
+) -> Result<Vec<Flatpak>, resolve::ResolveError> {
+    let asked: Vec<_> = wanted
+        .iter()
+        .map(|flatpak| resolve::WantedFlatpak {
+            url: &flatpak.url,
+            reference: &flatpak.reference,
+            arch,
+        })
+        .collect();
+    let found = resolver.flatpaks(&asked)?;
+    let resolved = |(wanted, found): (&FlatpakRequest, resolve::FoundFlatpak)| Flatpak {
+        remote_name: wanted.remote_name.clone(),
+        container: Container {
+            source: found.image.name,
+            digest: found.image.digest,
+            image_id: found.image.id,
+            list_digest: found.image.list.unwrap_or_default(),
+            local_name: wanted.reference.clone(),
+            tls_verify: (!found.verify_tls).then_some(false),
+            local: false,
+        },
+    };
+    Ok(wanted.iter().zip(found).map(resolved).collect())
 }
 
 fn commit(
