@@ -68,6 +68,11 @@ impl CommandError {
         Self::all(Exit::Invalid, vec![diagnostic])
     }
 
+    /// Somebody pressed Ctrl-C.
+    pub(crate) fn interrupted() -> Self {
+        Self::all(Exit::Interrupted, vec![Diagnostic::new("interrupted")])
+    }
+
     /// Several errors at once.
     pub(crate) fn all(exit: Exit, diagnostics: Vec<Diagnostic>) -> Self {
         let message = Message::Diagnostics(diagnostics);

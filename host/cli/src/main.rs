@@ -15,6 +15,7 @@ mod components;
 mod document;
 mod format;
 mod image;
+mod interruption;
 mod monitor;
 mod output_file;
 mod policy_file;

@@ -1,4 +1,6 @@
 //! From a blueprint to digests: images and commits that servers of this machine have under their names.
+mod interrupted;
+
 use super::build;
 use super::containers::image;
 use super::ostree::upstream;

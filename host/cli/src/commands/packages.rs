@@ -1,6 +1,7 @@
 //! What `depsolve` and `search` have in common: where packages come from, for which system.
-use crate::command_error::{CommandError, Exit, Result};
+use crate::command_error::{CommandError, Result};
 use crate::image::{TargetArguments, for_resolver, wrong};
+use crate::interruption::on_interrupt;
 use clap::Args;
 use osbuild_wasm_distro::Distro;
 use osbuild_wasm_events::{Event, Observer};
@@ -122,8 +123,7 @@ pub(crate) fn ask<T>(
     let cache = metadata_cache(cache)?;
     let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
     let interrupt = cancel.clone();
-    // Without a handler Ctrl-C ends the program; the cache does not mind.
-    _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
+    on_interrupt(move || interrupt.store(true, Ordering::Relaxed));
     let settings = Settings {
         cache: &cache,
         solver,
@@ -134,7 +134,7 @@ pub(crate) fn ask<T>(
     };
     let answer = question(&Resolver::new(settings)?, wanted);
     answer.map_err(|error| match cancel.load(Ordering::Relaxed) {
-        true => CommandError::all(Exit::Interrupted, vec![Diagnostic::new("interrupted")]),
+        true => CommandError::interrupted(),
         false => error.into(),
     })
 }

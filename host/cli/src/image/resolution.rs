@@ -2,6 +2,7 @@
 use super::ImageRequest;
 use crate::command_error::{CommandError, Result};
 use crate::commands::packages::metadata_cache;
+use crate::interruption::on_interrupt;
 use clap::Args;
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::GeneratorError;
@@ -57,8 +58,7 @@ impl ResolveArguments {
         let cache = metadata_cache(self.rpmmd_cache.as_deref())?;
         let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
         let interrupt = cancel.clone();
-        // Without a handler Ctrl-C ends the program; the cache does not mind.
-        _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
+        on_interrupt(move || interrupt.store(true, Ordering::Relaxed));
         let resolver = resolve::Resolver::new(resolve::Settings {
             cache: &cache,
             solver: self.solver.as_deref(),
@@ -75,7 +75,12 @@ impl ResolveArguments {
             }
             Ok(resolved)
         });
-        pipelines.collect()
+        pipelines
+            .collect::<Result<_>>()
+            .map_err(|error| match cancel.load(Ordering::Relaxed) {
+                true => CommandError::interrupted(),
+                false => error,
+            })
     }
 }
 

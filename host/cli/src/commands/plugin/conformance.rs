@@ -3,6 +3,7 @@ use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
 use crate::components::engine;
 use crate::document::runner_of_host;
+use crate::interruption::on_interrupt;
 use crate::print::print_rows;
 use clap::Args;
 use osbuild_stage_test::{Case, CaseError, Ended, Stage, cases};
@@ -74,7 +75,7 @@ fn check_plugin(arguments: &TestArguments) -> Result<(ModuleMetadata, Vec<Check>
         .and_then(WithHelpers::confine)?;
     let interrupt = Interrupt::default();
     let to_end = interrupt.clone();
-    _ = ctrlc::set_handler(move || to_end.fire());
+    on_interrupt(move || to_end.fire());
     let log = Arc::new(Log::default());
     let bench = Bench {
         confined,

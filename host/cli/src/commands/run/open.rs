@@ -2,6 +2,7 @@
 use super::{OutputDialect, RunCommand};
 use crate::command_error::{CommandError, Result};
 use crate::components::engine;
+use crate::interruption::on_interrupt;
 use crate::monitor::{self, Monitor};
 use osbuild_wasm_build::{
     AuthorizedPlan, BuildError, Confined, Devices, Export, INVENTORY, Interrupt, Isolated,
@@ -180,5 +181,5 @@ impl RunCommand {
 fn listen(interrupt: &Interrupt) {
     let interrupt = interrupt.clone();
     // Without a handler the default one ends the process, and the kernel cleans up.
-    _ = ctrlc::set_handler(move || interrupt.fire());
+    on_interrupt(move || interrupt.fire());
 }

@@ -4,6 +4,7 @@ use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
 use crate::components::{engine, kind, registry};
 use crate::document::{self, runner_of_host};
+use crate::interruption::on_interrupt;
 use clap::Args;
 use osbuild_wasm_build::{
     BuildError, Interrupt, Prepared, Settings, SingleStage, WithHelpers, charter_of_module,
@@ -87,7 +88,7 @@ impl Command for RunArguments {
             .and_then(WithHelpers::confine)?;
         let interrupt = Interrupt::default();
         let to_end = interrupt.clone();
-        _ = ctrlc::set_handler(move || to_end.fire());
+        on_interrupt(move || to_end.fire());
         let settings = Settings {
             break_at: None,
             devices: Default::default(),
