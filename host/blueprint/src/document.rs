@@ -1,7 +1,7 @@
 //! The text of a blueprint: its values, and where they are.
 
 use crate::diagnostic::{Diagnostic, Problem, Severity, dotted};
-use osbuild_wasm_manifest::json::{self, Span};
+use osbuild_wasm_manifest::json::{self, Places, Span};
 use osbuild_wasm_manifest::problem::{Path, PathElement};
 use serde_json::{Number, Value};
 use std::ops::Range;
@@ -60,10 +60,17 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// The problem with its place.
-    pub(crate) fn locate(&self, problem: Problem) -> Diagnostic {
+    /// Problems with their places.
+    pub(crate) fn locate(&self, problems: impl Iterator<Item = Problem>) -> Vec<Diagnostic> {
+        let mut places = Places::new(self.text.as_bytes());
+        problems
+            .map(|problem| self.located(problem, &mut places))
+            .collect()
+    }
+
+    fn located(&self, problem: Problem, places: &mut Places<'_>) -> Diagnostic {
         Diagnostic {
-            span: self.telling(&problem),
+            span: self.telling(&problem, places),
             severity: problem.severity,
             path: problem.path,
             message: problem.message,
@@ -73,8 +80,8 @@ impl<'t> Document<'t> {
     }
 
     /// What to underline: the key, or the value; of an array or table only what it begins with.
-    fn telling(&self, problem: &Problem) -> Range<usize> {
-        let Some(span) = self.span(&problem.path) else {
+    fn telling(&self, problem: &Problem, places: &mut Places<'_>) -> Range<usize> {
+        let Some(span) = self.span(&problem.path, places) else {
             return 0..0;
         };
         let value = span.value;
@@ -91,9 +98,9 @@ impl<'t> Document<'t> {
     }
 
     /// The value at a path, else the innermost one around it that is there.
-    fn span(&self, path: &[PathElement]) -> Option<Span> {
+    fn span(&self, path: &[PathElement], places: &mut Places<'_>) -> Option<Span> {
         match &self.tree {
-            Tree::Json(_) => json::span(self.text.as_bytes(), path),
+            Tree::Json(_) => places.span(path),
             Tree::Toml(table) => Some(toml_span(table, path)),
         }
     }

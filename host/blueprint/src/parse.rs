@@ -10,8 +10,8 @@ use crate::shape::Shape;
 use osbuild_wasm_manifest::problem::{Path, PathElement};
 use serde_json::Value;
 
-/// How many problems are told: to find the places of more would take long, and who has so many begins with these.
-const MAX_PROBLEMS: usize = 100;
+/// How many problems are told: who has so many begins with these.
+pub(crate) const MAX_PROBLEMS: usize = 100;
 
 /// What becomes of keys that are not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,12 @@ pub(crate) fn examine(
         syntax,
         options.strictness,
     ));
+    let errors = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error);
+    if errors.count() >= MAX_PROBLEMS {
+        return None;
+    }
     leave_out_wrong_sections(&mut value, problems);
     match read(value) {
         Ok(blueprint) => {
@@ -104,11 +110,7 @@ pub(crate) fn tell(
 ) -> Result<Parsed, Vec<Diagnostic>> {
     // An error is always told, whatever else there is.
     problems.sort_by_key(|problem| problem.severity == Severity::Warning);
-    let mut diagnostics: Vec<_> = problems
-        .into_iter()
-        .take(MAX_PROBLEMS)
-        .map(|problem| document.locate(problem))
-        .collect();
+    let mut diagnostics = document.locate(problems.into_iter().take(MAX_PROBLEMS));
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
     let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
     match blueprint {

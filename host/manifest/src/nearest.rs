@@ -1,8 +1,16 @@
 //! "Did you mean": the known name that looks most like an unknown one.
 
+/// Names with more characters are not compared: that takes the square of their lengths.
+const MAX_COMPARED: usize = 128;
+
 /// The name nearest to `wanted`, when one is near enough to be meant.
 pub fn nearest<T: AsRef<str>>(wanted: &str, names: impl Iterator<Item = T>) -> Option<String> {
-    let scored = names.map(|name| {
+    let is_short = |name: &str| name.chars().nth(MAX_COMPARED).is_none();
+    if !is_short(wanted) {
+        return None;
+    }
+    let short = names.filter(|name| is_short(name.as_ref()));
+    let scored = short.map(|name| {
         (
             strsim::normalized_damerau_levenshtein(wanted, name.as_ref()),
             name,

@@ -141,6 +141,58 @@ fn of_very_many_problems_the_first_are_told() {
     assert_eq!(problems.len(), 100);
 }
 
+/// Each of these took minutes or megabytes when the time grew with the square of the size.
+#[test]
+fn the_largest_wrong_blueprints_are_told_of_in_short() {
+    let scratch = Scratch::new();
+    let most = 15 << 20;
+    let many = |each: fn(usize) -> String, count: usize| {
+        let all: Vec<String> = (0..count).map(each).collect();
+        all.join(",")
+    };
+    let users = many(|_| "{\"name\":1}".to_owned(), 700_000);
+    let files = many(
+        |file| format!("{{\"path\":\"/etc/{}\"}}", file % 9),
+        200_000,
+    );
+    let documents = [
+        (
+            "users.json",
+            format!("{{\"customizations\":{{\"user\":[{users}]}}}}"),
+        ),
+        (
+            "keys.json",
+            format!("{{{}}}", many(|key| format!("\"k{key}\":1"), 500_000)),
+        ),
+        (
+            "files.json",
+            format!("{{\"customizations\":{{\"files\":[{files}]}}}}"),
+        ),
+        (
+            "path.json",
+            format!(
+                "{{\"customizations\":{{\"files\":[{{\"path\":\"{}\"}}]}}}}",
+                "/a".repeat(most / 2)
+            ),
+        ),
+        ("key.toml", format!("{}=1", "x".repeat(most))),
+    ];
+    for (name, text) in documents {
+        let file = scratch.write(name, text);
+        let ended = Program::new("blueprint check").arg(file).run().expect(2);
+        assert!(
+            ended.stdout.starts_with("invalid: "),
+            "{name}: {}",
+            ended.stdout
+        );
+        assert!(
+            ended.stderr.len() < 64 << 10,
+            "{name}: {}",
+            ended.stderr.len()
+        );
+    }
+}
+
 #[test]
 fn what_new_prints_can_be_used_also_with_what_is_commented_out() {
     let scratch = Scratch::new();

@@ -110,13 +110,19 @@ pub(super) fn is_url(text: &str, schemes: &[&str]) -> bool {
         && !text.contains(|character: char| character.is_whitespace() || character.is_control())
 }
 
+/// How many bytes a path may have: what Linux takes, less the byte at its end.
+pub(super) const MAX_PATH: usize = 4095;
+
 /// What is wrong with a path that must be absolute and canonical, and what it should probably be.
 pub(super) fn wrong_path(path: &str) -> Option<(&'static str, String)> {
     let advice = |path: &str| match canonical(path) {
         Some(right) => format!("did you mean `{right}`?"),
         None => "paths begin at the root of the image".to_owned(),
     };
-    if path.contains(|character: char| character.is_control()) {
+    if path.len() > MAX_PATH {
+        let hint = format!("no path has more than {MAX_PATH} bytes");
+        Some(("is too long", hint))
+    } else if path.contains(|character: char| character.is_control()) {
         Some(("has control characters in it", "leave them out".to_owned()))
     } else if !path.starts_with('/') {
         Some(("is not an absolute path", advice(&format!("/{path}"))))

@@ -1,6 +1,6 @@
 //! Directories and files.
 
-use super::form::{is_group_name, is_user_name, wrong_path};
+use super::form::{MAX_PATH, is_group_name, is_user_name, wrong_path};
 use super::{Once, Rules, place};
 use crate::diagnostic::dotted;
 use crate::model::Owner;
@@ -143,7 +143,8 @@ impl<'b> Rules<'b> {
         let entries = customizations.files.iter().enumerate();
         let entries =
             entries.map(|(index, file)| (place!["files", index, "path"], file.path.as_str()));
-        for (place, path) in directories.chain(entries) {
+        let all = directories.chain(entries);
+        for (place, path) in all.filter(|(_, path)| path.len() <= MAX_PATH) {
             let mut parents = path
                 .match_indices('/')
                 .skip(1)

@@ -5,10 +5,10 @@ mod words;
 
 pub(crate) use field::Field;
 
-use crate::diagnostic::{Problem, dotted};
+use crate::diagnostic::{Problem, Severity, dotted};
 use crate::document::Syntax;
 use crate::model::{Mode, Size};
-use crate::parse::Strictness;
+use crate::parse::{MAX_PROBLEMS, Strictness};
 use osbuild_wasm_manifest::nearest::nearest;
 use osbuild_wasm_manifest::problem::{Path, PathElement};
 use serde_json::{Map, Value};
@@ -25,11 +25,12 @@ pub(crate) struct Shape<'s> {
     strictness: Strictness,
     path: Path,
     problems: Vec<Problem>,
+    errors: usize,
 }
 
 impl<'s> Shape<'s> {
-    /// What is wrong with a document. Afterwards it has no `null`, no empty text that could be left out, no other names of members, and
-    /// of what is not known nothing.
+    /// What is wrong with a document, as far as it is told: after so many errors nothing more is looked at. Else it then
+    /// has no `null`, no empty text that could be left out, no other names of members, and of what is not known nothing.
     pub(crate) fn check(
         schema: &'s Value,
         document: &mut Value,
@@ -42,12 +43,16 @@ impl<'s> Shape<'s> {
             strictness,
             path: Path::new(),
             problems: Vec::new(),
+            errors: 0,
         };
         shape.value(shape.document, document);
         shape.problems
     }
 
     fn value(&mut self, field: Field<'s>, value: &mut Value) {
+        if self.errors >= MAX_PROBLEMS {
+            return;
+        }
         if let Some(choices) = field.choices() {
             return self.choice(&choices, value);
         }
@@ -85,9 +90,9 @@ impl<'s> Shape<'s> {
         });
         let is_unknown = |key: &&String| field.member(key).is_none();
         let unknown: Vec<String> = members.keys().filter(is_unknown).cloned().collect();
-        for key in unknown {
-            members.shift_remove(&key);
-            self.unknown(&key, field);
+        members.retain(|key, _| field.member(key).is_some());
+        for key in unknown.iter().take(MAX_PROBLEMS) {
+            self.unknown(key, field);
         }
         for key in required {
             if let (false, Some(member)) = (members.contains_key(key), field.member(key)) {
@@ -112,7 +117,7 @@ impl<'s> Shape<'s> {
                     let message = format!("`{alias}` and `{key}` are both given, but are the same");
                     let hint = format!("leave `{alias}` out");
                     let problem = self.problem_of_key(alias, message, "the same twice", hint);
-                    self.problems.push(problem);
+                    self.note(problem);
                 } else {
                     members.insert(key.to_owned(), value);
                 }
@@ -133,7 +138,7 @@ impl<'s> Shape<'s> {
         let message = format!("`{key}` is not known {place}");
         let problem = self.problem_of_key(key, message, "not known here", hint);
         let is_lenient = self.strictness == Strictness::Lenient;
-        self.problems.push(problem.warning_if(is_lenient));
+        self.note(problem.warning_if(is_lenient));
     }
 
     /// Where a key that is not known here is known: what stands outside of the customizations and what inside is easily mistaken.
@@ -338,6 +343,11 @@ impl<'s> Shape<'s> {
 
     fn complain(&mut self, message: String, expected: impl Into<String>, hint: impl Into<String>) {
         let problem = Problem::error(self.path.clone(), message, expected, hint);
+        self.note(problem);
+    }
+
+    fn note(&mut self, problem: Problem) {
+        self.errors += usize::from(problem.severity == Severity::Error);
         self.problems.push(problem);
     }
 

@@ -15,7 +15,7 @@ mod write;
 pub use number::Number;
 pub use parse::{MAX_DEPTH, MAX_DIGITS, SyntaxError, parse};
 pub use repr::{python_repr, python_repr_text};
-pub use span::{Span, span};
+pub use span::{Places, Span, span};
 pub use text::Text;
 pub use write::{to_plain, to_python, to_python_indent2, to_python_sorted};
 

@@ -1,9 +1,10 @@
 //! From a path to the bytes of the document that it names.
 
-use super::Text;
 use super::parse::Parser;
 use crate::problem::PathElement;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Where in the text of a document a value is, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,63 +15,95 @@ pub struct Span {
     pub value: Range<usize>,
 }
 
-/// Finds the value at a path, else the innermost one around it that is there. None when the text is no JSON document.
-///
-/// Paths are those of [`crate::problem::ValidationError`]: an element of an array may also be named by its member `name` (mounts are), and the
-/// source `org.osbuild.curl` by its older name.
+/// Where the values of a document are. What was found once is kept, so that many paths cost little more than one.
+#[derive(Debug)]
+pub struct Places<'t> {
+    /// None when the document is no text.
+    text: Option<&'t str>,
+    /// What is in arrays and objects, by where they begin.
+    known: HashMap<usize, Option<Rc<Children>>>,
+}
+
+/// The elements of an array or the members of an object.
+#[derive(Debug)]
+struct Children {
+    spans: Vec<Span>,
+    /// Of an object: the members by name; of duplicate names the last one counts.
+    names: Option<HashMap<String, usize>>,
+}
+
+/// Finds the value at a path as [`Places::span`] does, for one path.
 pub fn span(input: &[u8], path: &[PathElement]) -> Option<Span> {
-    let text = std::str::from_utf8(input).ok()?;
-    let mut here = value_at(text, 0, None)?.span;
-    for step in path {
-        match child(text, here.value.start, step) {
-            Some(next) => here = next,
-            None => break,
+    Places::new(input).span(path)
+}
+
+impl<'t> Places<'t> {
+    /// The places of this document.
+    pub fn new(input: &'t [u8]) -> Self {
+        Self {
+            text: std::str::from_utf8(input).ok(),
+            known: HashMap::new(),
         }
     }
-    Some(here)
+
+    /// Finds the value at a path, else the innermost one around it that is there. None when the text is no JSON document.
+    ///
+    /// Paths are those of [`crate::problem::ValidationError`]: an element of an array may also be named by its member `name` (mounts are),
+    /// and the source `org.osbuild.curl` by its older name.
+    pub fn span(&mut self, path: &[PathElement]) -> Option<Span> {
+        let text = self.text?;
+        let mut here = self.whole(text)?;
+        for step in path {
+            match self.child(text, here.value.start, step) {
+                Some(next) => here = next,
+                None => break,
+            }
+        }
+        Some(here)
+    }
+
+    /// The value of the document; its place is kept as that of an only element before the first byte.
+    fn whole(&mut self, text: &'t str) -> Option<Span> {
+        const WHOLE: usize = usize::MAX;
+        let read = || {
+            let spans = vec![value_at(text, 0, None)?];
+            Some(Rc::new(Children { spans, names: None }))
+        };
+        let whole = self.known.entry(WHOLE).or_insert_with(read).as_ref()?;
+        whole.spans.first().cloned()
+    }
+
+    /// The member or element that a step leads to from the array or object that begins at `start`.
+    fn child(&mut self, text: &'t str, start: usize, step: &PathElement) -> Option<Span> {
+        let read = || children(text, start).map(Rc::new);
+        let children = self.known.entry(start).or_insert_with(read).clone()?;
+        let find = |wanted: &str| match &children.names {
+            Some(names) => children.spans.get(*names.get(wanted)?),
+            None => {
+                let is_it = |span: &&Span| is_named(text, span, wanted);
+                children.spans.iter().rfind(is_it)
+            }
+        };
+        let found = match step {
+            PathElement::Index(index) if children.names.is_none() => children.spans.get(*index),
+            PathElement::Index(index) => find(&index.to_string()),
+            PathElement::Key(key) if key == "org.osbuild.curl" => {
+                find(key).or_else(|| find("org.osbuild.files"))
+            }
+            PathElement::Key(key) => find(key),
+        };
+        found.cloned()
+    }
 }
 
-/// One value in an array or object.
-struct Child {
-    key: Option<Text>,
-    span: Span,
-}
-
-/// Reads the value that begins at `position` or after the blanks there.
-fn value_at(text: &str, position: usize, name: Option<Range<usize>>) -> Option<Child> {
+/// The value that begins at `position` or after the blanks there.
+fn value_at(text: &str, position: usize, name: Option<Range<usize>>) -> Option<Span> {
     let mut reader = Parser::at(text, position);
     reader.skip_blanks();
     let start = reader.position;
     reader.value().ok()?;
     let value = start..reader.position;
-    Some(Child {
-        key: None,
-        span: Span { name, value },
-    })
-}
-
-/// The member or element that a step leads to from the array or object that begins at `start`.
-fn child(text: &str, start: usize, step: &PathElement) -> Option<Span> {
-    let children = children(text, start)?;
-    let find = |wanted: &str| {
-        // Of duplicate names the last one counts.
-        let is_it = |child: &&Child| match &child.key {
-            Some(key) => key.to_string_lossy() == wanted,
-            None => is_named(text, &child.span, wanted),
-        };
-        children.iter().rfind(is_it)
-    };
-    let found = match step {
-        PathElement::Index(index) if children.iter().all(|child| child.key.is_none()) => {
-            children.get(*index)
-        }
-        PathElement::Index(index) => find(&index.to_string()),
-        PathElement::Key(key) if key == "org.osbuild.curl" => {
-            find(key).or_else(|| find("org.osbuild.files"))
-        }
-        PathElement::Key(key) => find(key),
-    };
-    found.map(|child| child.span.clone())
+    Some(Span { name, value })
 }
 
 /// Is this an object with that `name`?
@@ -82,31 +115,32 @@ fn is_named(text: &str, span: &Span, wanted: &str) -> bool {
     })
 }
 
-/// The members or elements of the array or object that begins at `start`; none of anything else.
-fn children(text: &str, start: usize) -> Option<Vec<Child>> {
+/// What is in the array or object that begins at `start`; none of anything else.
+fn children(text: &str, start: usize) -> Option<Children> {
     let mut reader = Parser::at(text, start);
     let is_object = reader.take(b'{');
     if !is_object && !reader.take(b'[') {
         return None;
     }
-    let mut children = Vec::new();
+    let mut spans = Vec::new();
+    let mut names = is_object.then(HashMap::new);
     loop {
         reader.skip_blanks();
         if matches!(reader.peek(), None | Some(b'}' | b']')) {
-            return Some(children);
+            return Some(Children { spans, names });
         }
-        let mut key = None;
         let mut name = None;
-        if is_object {
+        if let Some(names) = &mut names {
             let from = reader.position;
-            key = Some(reader.string().ok()?);
+            let key = reader.string().ok()?;
+            names.insert(key.to_string_lossy().into_owned(), spans.len());
             name = Some(from..reader.position);
             reader.skip_blanks();
             reader.take(b':');
         }
         let child = value_at(text, reader.position, name)?;
-        reader.position = child.span.value.end;
-        children.push(Child { key, ..child });
+        reader.position = child.value.end;
+        spans.push(child);
         reader.skip_blanks();
         reader.take(b',');
     }

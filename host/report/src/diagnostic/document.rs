@@ -3,7 +3,7 @@
 use crate::style::Colour;
 use crate::text::{count, last_chars};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
-use osbuild_wasm_manifest::json::{Span, SyntaxError, span};
+use osbuild_wasm_manifest::json::{Places, Span, SyntaxError};
 use osbuild_wasm_manifest::printable::{printable, printable_line};
 use osbuild_wasm_manifest::problem::{PathElement, ValidationError, render_path};
 use std::collections::BTreeSet;
@@ -13,6 +13,10 @@ use std::ops::Range;
 const MAX_SHOWN: usize = 20;
 /// How many characters of a message: some quote a whole part of the document, which stands below anyway.
 const MAX_MESSAGE: usize = 240;
+/// How many bytes of the document are underlined.
+const MAX_UNDERLINED: usize = 1 << 10;
+/// How many bytes of the document are shown from there on.
+const MAX_SHOWN_BYTES: usize = 4 << 10;
 /// How many lines of the document stand around the offending one.
 const LINES_AROUND: usize = 1;
 
@@ -28,7 +32,11 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// The problems of the document, each with its line, the offending text underlined. `width` is that of the terminal in columns.
     pub fn problems(&self, errors: &[ValidationError], colour: Colour, width: usize) -> String {
-        let findings: Vec<_> = errors.iter().map(|error| self.finding(error)).collect();
+        let mut places = Places::new(self.text);
+        let findings: Vec<_> = errors
+            .iter()
+            .map(|error| self.finding(error, &mut places))
+            .collect();
         self.findings(&findings, colour, width)
     }
 
@@ -51,11 +59,11 @@ impl Source<'_> {
         text.trim_end().to_owned() + "\n"
     }
 
-    fn finding<'e>(&self, error: &'e ValidationError) -> Finding<'e> {
+    fn finding<'e>(&self, error: &'e ValidationError, places: &mut Places<'_>) -> Finding<'e> {
         Finding {
             is_warning: false,
             message: error.message.clone(),
-            places: self.places(error),
+            places: self.places(error, places),
             label: error.expected.as_deref(),
             place: Some(render_path(&error.path)).filter(|_| !error.path.is_empty()),
             hint: error.hint.as_deref(),
@@ -109,20 +117,20 @@ impl Source<'_> {
     }
 
     /// What to underline.
-    fn places(&self, error: &ValidationError) -> Vec<Range<usize>> {
-        let member = |name: &String| {
+    fn places(&self, error: &ValidationError, places: &mut Places<'_>) -> Vec<Range<usize>> {
+        let mut member = |name: &String| {
             let mut path = error.path.clone();
             path.push(PathElement::Key(name.clone()));
-            let found = span(self.text, &path)?;
+            let found = places.span(&path)?;
             let name = found.name.clone()?;
             let end = self.telling(found).end;
             Some(name.start..name.end.max(end))
         };
-        let members: Vec<_> = error.members.iter().filter_map(member).collect();
+        let members: Vec<_> = error.members.iter().filter_map(&mut member).collect();
         if !members.is_empty() {
             return members;
         }
-        let found = span(self.text, &error.path);
+        let found = places.span(&error.path);
         found.map(|found| self.telling(found)).into_iter().collect()
     }
 
@@ -143,10 +151,12 @@ impl Source<'_> {
         };
         let text = String::from_utf8_lossy(self.text);
         let place = finding.place.as_ref();
-        let place = place.map(|place| format!("at {}", printable_line(place)));
+        let place = place.map(|place| format!("at {}", printable_line(&shortened(place))));
         let notes = [
             place.map(|place| Level::NOTE.message(place)),
-            finding.hint.map(|hint| Level::HELP.message(hint)),
+            finding
+                .hint
+                .map(|hint| Level::HELP.message(shortened(hint))),
         ];
         let level = match finding.is_warning {
             true => Level::WARNING,
@@ -168,6 +178,8 @@ impl Source<'_> {
         first: &Range<usize>,
         finding: &Finding<'t>,
     ) -> Snippet<'t, Annotation<'t>> {
+        let most = text.floor_char_boundary(first.start + MAX_UNDERLINED);
+        let first = &(first.start..first.end.min(most));
         let shown = lines_around(text, first);
         let before = text.get(..shown.start).unwrap_or_default();
         let inside = |place: &&Range<usize>| shown.start <= place.start && place.end <= shown.end;
@@ -183,9 +195,8 @@ impl Source<'_> {
             .line_start(before.matches('\n').count() + 1)
             .path(self.shown_name())
             .annotations(
-                finding
-                    .places
-                    .iter()
+                std::iter::once(first)
+                    .chain(finding.places.iter().skip(1))
                     .filter(inside)
                     .enumerate()
                     .map(annotation),
@@ -218,7 +229,7 @@ fn lines_around(text: &str, place: &Range<usize>) -> Range<usize> {
     let end = after.match_indices('\n').nth(LINES_AROUND);
     let start = start.map_or(0, |(at, _)| at + 1);
     let end = end.map_or(text.len(), |(at, _)| place.end + at);
-    start..end
+    start..end.min(text.floor_char_boundary(place.start + MAX_SHOWN_BYTES))
 }
 
 fn shortened(message: &str) -> String {
