@@ -1,4 +1,8 @@
 //! Packages as the solver tells of them.
+//!
+//! What a repository says of its packages becomes paths, URLs and arguments later, and metadata is not always signed: what no package can have
+//! is refused here, whatever solver found it.
+use crate::error::{Kind, ResolveError, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -76,10 +80,79 @@ impl Package {
         format!("{epoch}{}-{}", self.version, self.release)
     }
 
+    /// Whether it is called as rpm lets packages be called, lies below its repository, and can be known by its checksum.
+    pub(crate) fn check(&self) -> Result<()> {
+        // rpmbuild takes these (rpm-spec(7)), and so do file names.
+        let words = [
+            ("name", &self.name, "-._+"),
+            ("version", &self.version, "._+~^"),
+            ("release", &self.release, "._+~^"),
+            ("architecture", &self.arch, "_-"),
+        ];
+        for (what, word, others) in words {
+            let may_begin =
+                word.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
+            if !may_begin || !consists_of(word, others) {
+                return Err(self.wrong(&format!("no package has the {what} {word:?}")));
+            }
+        }
+        let leads_out = |part: &str| part == "..";
+        let location = &self.location;
+        if location.is_empty()
+            || location.starts_with('/')
+            || location.contains("://")
+            || location.split('/').any(leads_out)
+            || location.contains(char::is_control)
+        {
+            return Err(self.wrong(&format!("{location:?} is not below the repository")));
+        }
+        match &self.checksum {
+            Some(_) => Ok(()),
+            None => Err(self.wrong("it has no checksum that is known, such as one of sha256")),
+        }
+    }
+
+    fn wrong(&self, problem: &str) -> ResolveError {
+        let problem = format!("the package {:?} cannot be used: {problem}", self.label());
+        ResolveError::repository(&self.repo_id, problem)
+    }
+
     /// `name-[epoch:]version-release.arch`.
     pub fn label(&self) -> String {
         format!("{}-{}.{}", self.name, self.evr(), self.arch)
     }
+}
+
+/// Only letters and digits of ASCII, and those of `others`.
+fn consists_of(word: &str, others: &str) -> bool {
+    word.chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || others.contains(letter))
+}
+
+/// Checks the files that enabled modules bring: each is one of its directory.
+pub(crate) fn check_modules(modules: &Value) -> Result<()> {
+    for (name, files) in modules.as_object().into_iter().flatten() {
+        let stream = files["module-file"]["data"]["stream"].as_str();
+        let words = [Some(name.as_str()), stream];
+        let is_word = |word: &Option<&str>| {
+            word.is_some_and(|word| {
+                !word.is_empty() && !word.starts_with(['-', '.']) && consists_of(word, "-._+")
+            })
+        };
+        let path = files["failsafe-file"]["path"].as_str();
+        let file = path.and_then(|path| path.strip_prefix("/var/lib/dnf/modulefailsafe/"));
+        let is_file = file.is_some_and(|file| !file.starts_with('.') && consists_of(file, "-._+:"));
+        if !words.iter().all(is_word) || !is_file {
+            let stream = stream.unwrap_or_default();
+            return Err(ResolveError::new(
+                Kind::Repository,
+                format!(
+                    "no module is called {name:?} with the stream {stream:?}: a repository is damaged, or hostile"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What was found for some transactions.

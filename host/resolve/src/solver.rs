@@ -1,7 +1,7 @@
 //! Starting the solver, and asking it.
 use crate::cache::{self, Ready};
 use crate::error::{Kind, ResolveError, Result};
-use crate::package::{Package, Packages};
+use crate::package::{self, Package, Packages};
 use crate::repository::Repository;
 use osbuild_wasm_events::Observer;
 use osbuild_wasm_files::{companion_program, with_causes};
@@ -118,9 +118,13 @@ impl<'a> Resolver<'a> {
             reply = self.ask(wanted, "depsolve", &arguments, true);
         }
         let mut reply = reply?;
+        let transactions: Vec<Vec<Package>> = read(reply["transactions"].take())?;
+        let modules = reply["modules"].take();
+        transactions.iter().flatten().try_for_each(Package::check)?;
+        package::check_modules(&modules)?;
         Ok(Packages {
-            transactions: read(reply["transactions"].take())?,
-            modules: reply["modules"].take(),
+            transactions,
+            modules,
             sbom: reply.get_mut("sbom").map(Value::take),
         })
     }

@@ -1,6 +1,6 @@
 //! Who vouches for the index of a repository.
 use super::repository::{Package, Server, write};
-use super::{depsolve, fails, repo_file};
+use super::{depsolve, fails, repo_file, tmux};
 use osbuild_wasm_tests::{Scratch, machine};
 use serde_json::Value;
 use std::fs;
@@ -121,4 +121,87 @@ fn an_index_that_has_to_be_signed_is_signed_by_a_key_of_the_repository() {
     // What is signed is the index that is used.
     write(&scratch.path("repo"), &[Package::new("a", "2")]);
     fails(run("right.asc"), 1, "is not by a key of `gpgkey`");
+}
+
+/// What a repository says of its packages becomes paths and URLs of a manifest; only its index may be signed, or nothing.
+#[test]
+fn what_no_package_can_be_called_is_refused() {
+    let package = |change: (&str, &str)| {
+        "<package type=\"rpm\"><name>NAME</name><arch>ARCH</arch><version epoch=\"0\" ver=\"VERSION\" rel=\"1\"/>\
+         <checksum type=\"sha256\" pkgid=\"YES\">CHECKSUM</checksum><location href=\"LOCATION\"/><format/></package>"
+            .replace(change.0, change.1)
+            .replace("NAME", "tmux")
+            .replace("ARCH", "noarch")
+            .replace("VERSION", "3~rc1^git+b2")
+            .replace("CHECKSUM", &"0".repeat(64))
+            .replace("LOCATION", "Packages/t/tmux.rpm")
+    };
+    let solve = |change: (&str, &str)| {
+        let scratch = Scratch::new();
+        write(&scratch.path("repo"), &[]);
+        let old = Server::hash(&scratch.path("repo/repodata/primary.xml"));
+        let text = format!("<metadata>{}</metadata>", package(change));
+        let primary = scratch.write("repo/repodata/primary.xml", text);
+        let index = fs::read_to_string(scratch.path("repo/repodata/repomd.xml")).unwrap();
+        let index = index.replace(&old, &Server::hash(&primary));
+        scratch.write("repo/repodata/repomd.xml", index);
+        depsolve(&scratch, scratch.path("repo"), "*").run()
+    };
+    solve(("", "")).expect(0).says("tmux");
+    for (place, value, said) in [
+        ("NAME", "../../tmux", "no package has the name"),
+        ("NAME", "--root=x", "no package has the name"),
+        ("NAME", "tm&#10;ux", "no package has the name"),
+        ("VERSION", "../../../etc", "no package has the version"),
+        ("VERSION", "1 init=/x", "no package has the version"),
+        (
+            "LOCATION",
+            "../../../etc/passwd",
+            "is not below the repository",
+        ),
+        ("LOCATION", "a/../../b", "is not below the repository"),
+        ("LOCATION", "/etc/shadow", "is not below the repository"),
+        (
+            "LOCATION",
+            "http://other/x.rpm",
+            "is not below the repository",
+        ),
+        ("LOCATION", "a&#10;b", "is not below the repository"),
+        ("CHECKSUM", "", "it has no checksum"),
+        ("CHECKSUM", "zz", "it has no checksum"),
+    ] {
+        fails(solve((place, value)), 1, said);
+    }
+}
+
+#[test]
+fn a_module_brings_files_of_its_own_directory_only() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &tmux());
+    let solver = |name: &str, stream: &str, path: &str| {
+        let modules = serde_json::json!({name: {
+            "module-file": {"path": "/etc/dnf/modules.d/m.conf", "data": {"name": name, "stream": stream, "profiles": [], "state": "enabled"}},
+            "failsafe-file": {"path": path, "data": "x"},
+        }});
+        let answer = serde_json::json!({"transactions": [], "modules": modules});
+        let file = scratch.write(
+            "solver",
+            format!("#!/bin/sh\ncat >/dev/null\nprintf %s '{answer}'\n"),
+        );
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        depsolve(&scratch, scratch.path("repo"), "tmux")
+            .option("--solver", file)
+            .run()
+    };
+    let place = "/var/lib/dnf/modulefailsafe/m:1";
+    solver("m", "1", place).expect(0);
+    for (name, stream, path) in [
+        ("m", "1/../../x", place),
+        ("m", "1\n[b]", place),
+        ("../m", "1", place),
+        ("m", "1", "/etc/cron.d/m"),
+        ("m", "1", "/var/lib/dnf/modulefailsafe/m:1/../../x"),
+    ] {
+        fails(solver(name, stream, path), 1, "no module is called");
+    }
 }
