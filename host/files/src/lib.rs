@@ -25,6 +25,7 @@ pub mod resolve;
 mod size;
 mod times;
 mod whole;
+mod work;
 
 pub use carried::{Carried, SET_ID};
 pub use changed::changed_files;
@@ -47,6 +48,7 @@ pub use remove::{remove_entry, remove_tree};
 pub use size::{Usage, allocated, disk_usage, usage};
 pub use times::clamp_times;
 pub use whole::{NewFile, move_file, open_lock_file, write_file, write_new_file};
+pub use work::WorkDirectory;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use crate::command_error::{CommandError, Result};
 use crate::format::json;
 use crate::output_file;
 use osbuild_wasm_files::resolve::make_directory;
-use osbuild_wasm_files::{NewFile, move_file};
+use osbuild_wasm_files::{NewFile, WorkDirectory, move_file};
 use osbuild_wasm_report::Diagnostic;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -109,10 +109,8 @@ impl OutputFiles {
     }
 
     /// A directory on the file system of the image, for what is not done yet.
-    pub(super) fn work_directory(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new()
-            .prefix(&format!(".{}.", self.base))
-            .tempdir_in(&self.directory)
+    pub(super) fn work_directory(&self) -> Result<WorkDirectory> {
+        WorkDirectory::new(&self.directory, &self.base)
             .map_err(|error| self.cannot("make a directory in", &self.directory, &error))
     }
 
