@@ -10,7 +10,10 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, mount_bind};
+use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What the host keeps: enough to give files owners, modes, flags and nodes, and nothing that reaches beyond files.
 const KEPT: [Capability; 8] = [
@@ -72,6 +75,7 @@ impl Isolation {
 /// (the store, or a tree) allows no device nodes to be opened. A process that is root without CAP_SYS_ADMIN gets no such mounts; what
 /// needs them then fails when it asks for them. Must come before threads are started.
 pub fn isolate(directory: &Path) -> Result<Isolation> {
+    wait_for_threads()?;
     enter_user_namespace()?;
     // Modes in a tree are those that its stages ask for, whatever the caller's shell takes away.
     rustix::process::umask(Mode::from_raw_mode(0o022));
@@ -86,6 +90,22 @@ pub fn isolate(directory: &Path) -> Result<Isolation> {
         outside: Some(outside),
         private,
     })
+}
+
+/// Waits for threads of earlier downloads to end: what is isolated and gives up capabilities is one thread, and no other may keep them.
+fn wait_for_threads() -> Result<()> {
+    const LONGEST: Duration = Duration::from_secs(60);
+    const INTERVAL: Duration = Duration::from_millis(1);
+    let tasks = Path::new("/proc/self/task");
+    let begin = Instant::now();
+    while fs::read_dir(tasks).map_err(BuildError::io(tasks))?.count() > 1 {
+        if begin.elapsed() > LONGEST {
+            let problem = "cannot isolate this process: it has threads that do not end";
+            return Err(BuildError::Privilege(problem.to_owned()));
+        }
+        thread::sleep(INTERVAL);
+    }
+    Ok(())
 }
 
 fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {

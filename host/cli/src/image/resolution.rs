@@ -2,7 +2,6 @@
 use super::ImageRequest;
 use crate::command_error::{CommandError, Result};
 use crate::commands::packages::metadata_cache;
-use crate::interruption::on_interrupt;
 use clap::Args;
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::GeneratorError;
@@ -16,8 +15,7 @@ use osbuild_wasm_resolve as resolve;
 use osbuild_wasm_source::{Allowance, Environment};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// How packages are chosen.
 #[derive(Debug, Args)]
@@ -56,9 +54,8 @@ impl ResolveArguments {
         mut sboms: Option<&mut Vec<(String, Value)>>,
     ) -> Result<Vec<ResolvedContent>> {
         let cache = metadata_cache(self.rpmmd_cache.as_deref())?;
-        let (environment, cancel) = (Environment::of_process(), Arc::new(AtomicBool::new(false)));
-        let interrupt = cancel.clone();
-        on_interrupt(move || interrupt.store(true, Ordering::Relaxed));
+        // Ctrl-C ends the program, and the cache does not mind. A handler would be a thread, and that of the build comes after its isolation.
+        let (environment, cancel) = (Environment::of_process(), AtomicBool::new(false));
         let resolver = resolve::Resolver::new(resolve::Settings {
             cache: &cache,
             solver: self.solver.as_deref(),
