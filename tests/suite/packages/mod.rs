@@ -1,4 +1,5 @@
 //! Packages of repositories: found, explained, and their metadata fetched, kept and trusted.
+mod images;
 pub(crate) mod repository;
 mod trust;
 
