@@ -72,12 +72,7 @@ impl ResolveArguments {
             }
             Ok(resolved)
         });
-        pipelines
-            .collect::<Result<_>>()
-            .map_err(|error| match cancel.load(Ordering::Relaxed) {
-                true => CommandError::interrupted(),
-                false => error,
-            })
+        pipelines.collect()
     }
 }
 
