@@ -125,7 +125,9 @@ fn parse(text: &str, variables: &[(&str, &str)]) -> std::result::Result<Vec<Repo
             options.last_mut(),
             line.split_once('='),
         ) {
-            (true, Some((_, value)), _) => *value = format!("{value} {trimmed}"),
+            (true, Some((_, value)), _) => {
+                *value = format!("{value} {}", substitute(trimmed, variables));
+            }
             (_, _, Some((key, value))) => {
                 let value = substitute(value.trim(), variables);
                 options.push((key.trim().to_owned(), value));
@@ -245,11 +247,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         let base = &found[0];
         assert_eq!((base.id.as_str(), base.name.as_str()), ("base", "Base 43"));
-        assert_eq!(
-            base.baseurl,
-            ["http://a/x86_64", "http://b/${basearch}"]
-                .map(|url| url.replace("${basearch}", "x86_64"))
-        );
+        assert_eq!(base.baseurl, ["http://a/x86_64", "http://b/x86_64"]);
         assert_eq!(
             (base.repo_gpgcheck, base.metadata_expire, base.priority),
             (Some(true), Some(Duration::from_secs(21600)), Some(10))

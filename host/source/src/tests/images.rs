@@ -124,7 +124,7 @@ fn layers_are_compared_with_the_configuration_however_they_are_packed() {
 
 #[test]
 fn layers_that_are_missing_left_over_or_damaged_are_refused() {
-    let count = "layers, and the configuration";
+    let count = "the number of its layers is";
     Entry::new(&[b"a", b"b"], &[gzip(b"a")]).refused(count);
     Entry::new(&[b"a"], &[gzip(b"a"), gzip(b"evil")]).refused(count);
     Entry::new(&[], &[gzip(b"evil")]).refused(count);
