@@ -11,7 +11,7 @@ use crate::record::Records;
 use crate::run::{RunContext, Settings};
 use crate::trees::{Tree, Trees};
 use crate::without_devices::Devices;
-use osbuild_wasm_component::{Engine, Module, Origin, Registry};
+use osbuild_wasm_component::{ComponentError, Engine, Module, Origin, Registry};
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_files::pack_tree;
 use osbuild_wasm_protocol::Interface;
@@ -84,17 +84,17 @@ impl Guest {
         Ok(())
     }
 
-    /// Builds the pipeline; all that happens is said on standard output.
+    /// Builds the pipeline; all that happens is said on standard output. The engine has a thread of its own and is made when this process
+    /// is isolated, which has to be one thread for it.
     ///
     /// # Errors
     /// Something beside a stage went wrong.
-    pub fn build(&self, plan: &AuthorizedPlan<'_>, engine: Engine) -> Result<()> {
-        std::thread::spawn(|| {
-            loop {
-                say(&Message::Alive);
-                std::thread::sleep(BREATH);
-            }
-        });
+    pub fn build(
+        &self,
+        plan: &AuthorizedPlan<'_>,
+        engine: impl FnOnce() -> Result<Engine, ComponentError>,
+    ) -> Result<()> {
+        say(&Message::Alive);
         let directory = Path::new(DISK).join("store");
         std::fs::create_dir(&directory).map_err(BuildError::io(&directory))?;
         let isolated = Prepared::new(&directory).isolate()?;
@@ -107,6 +107,13 @@ impl Guest {
         let mut helpers = plan.helpers();
         helpers.insert(Interface::Tree, "attributes of the tree".into());
         let confined = isolated.start_helpers(helpers, charter)?.confine()?;
+        std::thread::spawn(|| {
+            loop {
+                say(&Message::Alive);
+                std::thread::sleep(BREATH);
+            }
+        });
+        let engine = engine()?;
         let trees = Trees::new(store.scratch("runners")?);
         let records = self.0.recorded.then(Arc::<Records>::default);
         let settings = self.settings(engine, records);

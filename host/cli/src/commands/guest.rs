@@ -43,6 +43,6 @@ fn build() -> anyhow::Result<()> {
         policy: policy.as_ref().map(|(name, policy)| (*name, policy)),
     };
     let plan = Plan::new(&request)?.authorize()?;
-    guest.build(&plan, engine(installed)?)?;
+    guest.build(&plan, || engine(installed))?;
     Ok(())
 }
