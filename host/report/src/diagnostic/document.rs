@@ -48,7 +48,7 @@ impl Source<'_> {
             let start = finding.places.first().map(|place| place.start);
             // osbuild tells of a mount twice, once by its index and once by its name.
             if told.insert((start, &finding.message)) {
-                text += &self.render(finding, colour, width);
+                text += &self.render(finding, &shortened(&finding.message), colour, width);
                 text += "\n\n";
             }
         }
@@ -86,7 +86,7 @@ impl Source<'_> {
             place: None,
             hint: None,
         };
-        self.render(&finding, colour, width) + "\n"
+        self.render(&finding, &finding.message, colour, width) + "\n"
     }
 
     /// What is wrong at an offset of a document of another format.
@@ -106,7 +106,7 @@ impl Source<'_> {
             place: None,
             hint,
         };
-        self.render(&finding, colour, width) + "\n"
+        self.render(&finding, &finding.message, colour, width) + "\n"
     }
 
     fn shown_name(&self) -> &str {
@@ -144,7 +144,7 @@ impl Source<'_> {
         }
     }
 
-    fn render(&self, finding: &Finding<'_>, colour: Colour, width: usize) -> String {
+    fn render(&self, finding: &Finding<'_>, title: &str, colour: Colour, width: usize) -> String {
         let renderer = match colour {
             Colour::Never => Renderer::plain(),
             Colour::Always => Renderer::styled(),
@@ -162,7 +162,7 @@ impl Source<'_> {
             true => Level::WARNING,
             false => Level::ERROR,
         };
-        let title = printable(&shortened(&finding.message)).into_owned();
+        let title = printable(title).into_owned();
         let mut group = Group::with_title(level.primary_title(title));
         // Offsets into text that is not UTF-8 do not fit what would be shown of it.
         if let (Some(first), true) = (finding.places.first(), text.len() == self.text.len()) {
