@@ -92,7 +92,7 @@ impl Guest {
     pub fn build(
         &self,
         plan: &AuthorizedPlan<'_>,
-        engine: impl FnOnce() -> Result<Engine, ComponentError>,
+        engine: impl FnOnce() -> std::result::Result<Engine, ComponentError>,
     ) -> Result<()> {
         say(&Message::Alive);
         let directory = Path::new(DISK).join("store");
