@@ -83,16 +83,7 @@ fn outcome(request: &Request<'_>, blueprint: &Blueprint) -> Result<Outcome, Gene
         ..*request
     })?;
     let needs = plan.content();
-    let rpm = blueprint
-        .customizations
-        .rpm
-        .as_ref()
-        .and_then(|rpm| rpm.import_keys.as_ref());
-    let keys = rpm.map_or(&[][..], |keys| &keys.files);
-    let resolved: Vec<_> = needs
-        .iter()
-        .map(|(pipeline, content)| mock::resolve(pipeline, content, request.arch, keys))
-        .collect();
+    let resolved = mock::resolve_all(&needs, request.arch, blueprint);
     let manifest = plan.manifest(&resolved)?;
     let stages = |name: &str| -> Vec<Value> {
         let pipelines = manifest["pipelines"].as_array().into_iter().flatten();

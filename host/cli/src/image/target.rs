@@ -1,8 +1,10 @@
 //! Distribution, architecture, definitions.
 use crate::command_error::{CommandError, Result};
+use crate::document::os_release_of_host;
 use clap::Args;
 use osbuild_wasm_distro::{Arch, DefinitionError, Definitions, Distro};
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
+use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_report::Diagnostic;
 use std::path::{Path, PathBuf};
 
@@ -131,17 +133,9 @@ fn texts(directory: &Path) -> Result<Vec<(String, String)>> {
 
 /// The distribution of this machine as os-release(5) names it: `ID-VERSION_ID`.
 pub(crate) fn host_distro() -> Result<String> {
-    let value = |text: &str, key: &str| -> Option<String> {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
-        shlex::split(line)?.into_iter().next()
-    };
-    let text = ["/etc/os-release", "/usr/lib/os-release"]
-        .iter()
-        .find_map(|path| read_text(Path::new(path), LARGEST_DOCUMENT).ok())
-        .unwrap_or_default();
-    match (value(&text, "ID"), value(&text, "VERSION_ID")) {
+    let text = os_release_of_host();
+    let value = |key| os_release_value(&text, key);
+    match (value("ID"), value("VERSION_ID")) {
         (Some(id), Some(version)) => Ok(format!("{id}-{version}")),
         _ => Err(CommandError::invalid(
             Diagnostic::new("/etc/os-release does not say which distribution this machine has")

@@ -101,17 +101,7 @@ impl Document {
             bootc_build: self.bootc_build.as_ref(),
             seed: self.seed,
         })?;
-        let rpm = blueprint
-            .customizations
-            .rpm
-            .as_ref()
-            .and_then(|rpm| rpm.import_keys.as_ref());
-        let keys = rpm.map_or(&[][..], |keys| &keys.files);
-        let resolved: Vec<_> = plan
-            .content()
-            .iter()
-            .map(|(pipeline, content)| mock::resolve(pipeline, content, self.arch, keys))
-            .collect();
+        let resolved = mock::resolve_all(&plan.content(), self.arch, blueprint);
         plan.manifest(&resolved)
     }
 }

@@ -8,6 +8,8 @@ use crate::content::{
     Commit, CommitRequest, Container, ContainerRequest, Content, Depsolved, Flatpak,
     FlatpakRequest, Package, Repository, ResolvedContent, Transaction,
 };
+use crate::plan::Needs;
+use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_distro::Arch;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -17,6 +19,15 @@ const KEY_FILES: [&str; 2] = [
     "/etc/pki/rpm-gpg/RPM-GPG-KEY-redhat-release",
     "/etc/pki/rpm-gpg/RPM-GPG-KEY-microsoft-azure-release",
 ];
+
+/// Invents what the needs of all pipelines resolve to. Keys that the blueprint imports from the tree are among the files of packages.
+pub fn resolve_all(needs: &Needs, arch: Arch, blueprint: &Blueprint) -> Vec<ResolvedContent> {
+    let rpm = blueprint.customizations.rpm.as_ref();
+    let keys = rpm.and_then(|rpm| rpm.import_keys.as_ref());
+    let keys = keys.map_or(&[][..], |keys| &keys.files);
+    let of = |(pipeline, content): &(String, Content)| resolve(pipeline, content, arch, keys);
+    needs.iter().map(of).collect()
+}
 
 /// Invents what the needs of a pipeline resolve to. `key_files` are files that its packages shall bring beside those
 /// they always do.
