@@ -64,6 +64,21 @@ pub(crate) fn own(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What a directory of the cache is of: servers, and whose word is taken for what comes from there. What came when less was asked for is
+/// not there for who asks for more.
+fn identity(repository: &Repository, keys: &[Vec<u8>]) -> String {
+    let signers = keys.iter().map(|key| hex::encode(Sha256::digest(key)));
+    let signers: Option<Vec<_>> = repository.is_signed().then(|| signers.collect());
+    let (authority, insecure) = (&repository.sslcacert, repository.insecure);
+    let servers = (
+        &repository.baseurl,
+        &repository.metalink,
+        &repository.mirrorlist,
+    );
+    let identity = format!("{servers:?}{authority:?}{insecure}{signers:?}");
+    hex::encode(&Sha256::digest(identity)[..16])
+}
+
 /// Brings the metadata of a repository up to date.
 pub(crate) fn prepare(
     repository: &Repository,
@@ -71,13 +86,8 @@ pub(crate) fn prepare(
     filelists: bool,
     context: &FetchContext<'_>,
 ) -> Result<Ready> {
-    let identity = format!(
-        "{:?}{:?}{:?}",
-        repository.baseurl, repository.metalink, repository.mirrorlist
-    );
-    let directory = cache
-        .join("repositories")
-        .join(&hex::encode(Sha256::digest(identity))[..32]);
+    let keys = keys(repository, context)?;
+    let directory = cache.join("repositories").join(identity(repository, &keys));
     own(&directory)?;
     let lock_file = directory.join("lock");
     let broken = |error| ResolveError::cache("lock", &lock_file, error);
@@ -88,7 +98,6 @@ pub(crate) fn prepare(
         directory,
         context,
     };
-    let keys = place.keys()?;
     let state = place.update(filelists, &keys)?;
     // Others may use it as well now, but nobody changes it.
     lock.lock_shared().map_err(broken)?;
@@ -123,7 +132,7 @@ impl Place<'_> {
             modified: state.modified.clone(),
             digest: state.version.clone(),
         });
-        let signed = self.repository.repo_gpgcheck == Some(true);
+        let signed = self.repository.is_signed();
         let index = repository_index(&remote, known.as_ref(), signed, self.context);
         match (index.map_err(|problem| self.about(problem))?, state) {
             (None, Some(state)) => {
@@ -274,18 +283,20 @@ impl Place<'_> {
         }
         Ok(state)
     }
+}
 
-    /// The keys of the repository, read or fetched.
-    fn keys(&self) -> Result<Vec<Vec<u8>>> {
-        let read = |key: &String| {
-            if key.trim_start().starts_with("-----BEGIN PGP") {
-                return Ok(key.clone().into_bytes());
-            }
-            let fetched = repository_document(&self.repository.remote(), key, self.context);
-            fetched.map_err(|problem| self.about(format!("the key {key}: {problem}")))
-        };
-        self.repository.gpgkey.iter().map(read).collect()
-    }
+/// The keys of a repository, read or fetched.
+fn keys(repository: &Repository, context: &FetchContext<'_>) -> Result<Vec<Vec<u8>>> {
+    let read = |key: &String| {
+        if key.trim_start().starts_with("-----BEGIN PGP") {
+            return Ok(key.clone().into_bytes());
+        }
+        let fetched = repository_document(&repository.remote(), key, context);
+        fetched.map_err(|problem| {
+            ResolveError::repository(&repository.id, format!("the key {key}: {problem}"))
+        })
+    };
+    repository.gpgkey.iter().map(read).collect()
 }
 
 /// Seconds since 1970.

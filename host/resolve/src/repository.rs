@@ -45,6 +45,11 @@ pub struct Repository {
 }
 
 impl Repository {
+    /// Whether its index has to be signed.
+    pub(crate) fn is_signed(&self) -> bool {
+        self.repo_gpgcheck == Some(true)
+    }
+
     /// How it is talked to.
     pub(crate) fn remote(&self) -> RpmRepository {
         RpmRepository {

@@ -123,6 +123,42 @@ fn an_index_that_has_to_be_signed_is_signed_by_a_key_of_the_repository() {
     fails(run("right.asc"), 1, "is not by a key of `gpgkey`");
 }
 
+#[test]
+fn an_index_that_came_without_a_check_is_none_for_who_wants_it_signed() {
+    if !machine::offers(&["gpg", "gpgv"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &[Package::new("a", "1")]);
+    let (right, other) = (key(&scratch, "right"), key(&scratch, "other"));
+    scratch.write("right.asc", right);
+    scratch.write("other.asc", other);
+    let server = Server::new(&scratch.path("repo"));
+    let run = |options: &str| {
+        let options = format!("baseurl={}\nmetadata_expire=6h\n{options}", server.url());
+        depsolve(&scratch, repo_file(&scratch, &options), "a").run()
+    };
+    let signed = |name: &str| {
+        format!(
+            "repo_gpgcheck=1\ngpgkey=file://{}",
+            scratch.path(name).display()
+        )
+    };
+    run("").expect(0);
+    // The server says that nothing changed, or is not even asked.
+    fails(run(&signed("right.asc")), 1, "the signature is missing");
+    sign(&scratch, "right");
+    run(&signed("right.asc")).expect(0);
+    fails(run(&signed("other.asc")), 1, "is not by a key of `gpgkey`");
+    let insecure = run("sslverify=0");
+    insecure.expect(0);
+    assert!(
+        server
+            .asked()
+            .ends_with(&["200 /repodata/primary.xml".to_owned()])
+    );
+}
+
 /// What a repository says of its packages becomes paths and URLs of a manifest; only its index may be signed, or nothing.
 #[test]
 fn what_no_package_can_be_called_is_refused() {
