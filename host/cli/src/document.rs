@@ -38,6 +38,11 @@ pub(crate) fn read(path: &Path) -> Result<Document> {
         let diagnostic = Diagnostic::new(format!("cannot read {}", shown(&name)));
         CommandError::invalid(diagnostic.cause(error.to_string()))
     })?;
+    parse(name, text)
+}
+
+/// Parses a document that is called `name`.
+pub(crate) fn parse(name: String, text: Vec<u8>) -> Result<Document> {
     match json::parse(&text) {
         Ok(value) => Ok(Document { name, text, value }),
         Err(error) => Err(no_json(&name, &text, &error)),

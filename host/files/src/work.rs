@@ -1,9 +1,9 @@
 //! Directories for what is not done yet, beside where it will be.
 use crate::remove::remove_tree;
 use rustix::process::geteuid;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ pub struct WorkDirectory {
 }
 
 impl WorkDirectory {
-    /// Makes `.NAME.` and some letters in `parent`.
+    /// Makes `.NAME.` and some letters in `parent`, closed to others.
     ///
     /// # Errors
     /// When no directory can be made there.
@@ -26,6 +26,7 @@ impl WorkDirectory {
         loop {
             let made = tempfile::Builder::new()
                 .prefix(&prefix)
+                .permissions(Permissions::from_mode(0o700))
                 .tempdir_in(parent)?;
             let lock = File::open(made.path())?;
             lock.lock()?;
@@ -86,7 +87,10 @@ mod tests {
         let first = WorkDirectory::new(parent.path(), "demo").unwrap();
         let second = WorkDirectory::new(parent.path(), "demo").unwrap();
         assert!(!at(".demo.aB3xYz").exists());
-        assert!(first.path().is_dir() && second.path().is_dir());
+        for made in [&first, &second] {
+            let mode = fs::metadata(made.path()).unwrap().mode();
+            assert_eq!(mode & 0o7777, 0o700);
+        }
         let kept = [
             ".demo.notes",
             ".demo.aB3xYz2",

@@ -1,10 +1,67 @@
 //! Packages of images: chosen and fetched by the process that builds.
 use super::repository::{Package, Server, write};
-use osbuild_wasm_tests::{Scratch, machine, paths, user};
+use osbuild_wasm_tests::{Program, Scratch, machine, paths, user};
+use rustix::fs::inotify;
+use std::mem::MaybeUninit;
 
 /// What an archive of Demo Linux (samples/definitions) and its build root are made of.
 const NAMES: &str = "bash coreutils cpio demo-release demo-rpm-config fdisk filesystem findutils grep grub-common gzip kmod libc-bin mawk \
     mount pam-config passwd rpm sed setup systemd tar util-linux xz zstd";
+
+/// A command about an archive of Demo Linux, whose packages are described and nowhere to be had.
+fn archive(scratch: &Scratch, server: &Server, program: Program) -> Program {
+    let repositories = serde_json::json!({"x86_64": [{"name": "demo", "baseurl": server.url()}]});
+    scratch.json("repositories/demo-1.json", &repositories);
+    program
+        .args("tar --distro demo-1 --arch x86_64".split(' '))
+        .option("--definitions", paths::sample("definitions"))
+        .option("--repositories", scratch.path("repositories"))
+        .option("--rpmmd-cache", scratch.path("metadata"))
+}
+
+fn demo(scratch: &Scratch) -> Server {
+    let packages = NAMES.split(' ').filter(|name| !name.is_empty());
+    let packages: Vec<_> = packages.map(|name| Package::new(name, "1")).collect();
+    write(&scratch.path("repo"), &packages);
+    Server::new(&scratch.path("repo"))
+}
+
+/// Whoever owns the directory of an image could put another manifest there.
+#[test]
+fn a_build_does_not_read_its_manifest_again_from_the_directory_of_the_image() {
+    let scratch = Scratch::new();
+    let server = demo(&scratch);
+    let out = scratch.directory("out");
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, &out, inotify::WatchFlags::OPEN).unwrap();
+    let ended = archive(&scratch, &server, Program::new("build"))
+        .option("--store", scratch.path("store"))
+        .option("--output-dir", &out)
+        .option("--with-manifest", "--with-buildlog")
+        .run()
+        .expect(1);
+    assert!(
+        ended.stderr.contains("error downloading Packages/"),
+        "{}",
+        ended.stderr
+    );
+    let mut room = [MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(&watch, &mut room);
+    let mut opened = Vec::new();
+    while let Ok(event) = events.next() {
+        let name = event.file_name().map(|name| name.to_string_lossy());
+        opened.extend(name.map(|name| name.into_owned()));
+    }
+    // That it was written is seen.
+    assert!(
+        opened.iter().any(|name| name.starts_with(".osbuild-wasm-")),
+        "{opened:?}"
+    );
+    assert!(
+        !opened.iter().any(|name| name.ends_with(".json")),
+        "{opened:?}"
+    );
+}
 
 /// A thread that choosing packages leaves would keep the user from a namespace, and root's capabilities for itself.
 #[test]
@@ -13,20 +70,9 @@ fn an_image_of_an_ordinary_user_is_isolated_after_its_packages_were_chosen() {
         return;
     }
     let scratch = Scratch::new();
-    let packages: Vec<_> = NAMES.split(' ').filter(|name| !name.is_empty()).collect();
-    let packages: Vec<_> = packages
-        .iter()
-        .map(|name| Package::new(name, "1"))
-        .collect();
-    write(&scratch.path("repo"), &packages);
-    let server = Server::new(&scratch.path("repo"));
-    let repositories = serde_json::json!({"x86_64": [{"name": "demo", "baseurl": server.url()}]});
-    scratch.json("repositories/demo-1.json", &repositories);
-    let ended = user::machine(&scratch)
-        .run("build tar --distro demo-1 --arch x86_64")
-        .option("--definitions", paths::sample("definitions"))
-        .option("--repositories", scratch.path("repositories"))
-        .option("--rpmmd-cache", scratch.path("metadata"))
+    let server = demo(&scratch);
+    let program = user::machine(&scratch).run("build");
+    let ended = archive(&scratch, &server, program)
         .option("--store", scratch.path("store"))
         .option("--output-dir", scratch.path("out"))
         .run()

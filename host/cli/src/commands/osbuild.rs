@@ -58,6 +58,7 @@ pub(crate) fn main(words: Vec<OsString>) -> Exit {
         jobs: None,
         output: None,
         build_env: None,
+        manifest: None,
         record: None,
         in_vm: arguments.in_vm,
         rundir: arguments.rundir,

@@ -69,16 +69,16 @@ impl ImageBuild {
         beside: &Beside,
     ) -> Result<Built> {
         let work = files.work_directory()?;
-        let manifest = match beside.with_manifest {
-            true => files.beside("osbuild-manifest.json"),
-            false => work.path().join("manifest.json"),
-        };
-        output_file::write(&manifest, resolved.manifest.to_string().as_bytes())?;
+        let manifest = resolved.manifest.to_string().into_bytes();
+        if beside.with_manifest {
+            output_file::write(&files.beside("osbuild-manifest.json"), &manifest)?;
+        }
         let log = beside.with_buildlog.then(|| files.create("buildlog"));
         let log = log.transpose()?;
         let cannot = |error| files.cannot("write", &files.beside("buildlog"), &error);
         let writer = log.as_ref().map(NewFile::writer).transpose();
-        let command = self.command(request, manifest, work.path(), writer.map_err(cannot)?);
+        let args = self.args(request, files.base(), work.path());
+        let command = self.command(args, manifest, writer.map_err(cannot)?);
         let exit = command.run();
         // The log of a build that failed is the one that somebody wants to read.
         log.map(NewFile::finish).transpose().map_err(cannot)?;
@@ -91,32 +91,33 @@ impl ImageBuild {
         }
     }
 
-    /// The run that builds the manifest.
-    fn command(
-        &self,
-        request: &ImageRequest,
-        manifest: PathBuf,
-        output: &Path,
-        log: Option<File>,
-    ) -> RunCommand {
+    /// What is built where, of a manifest of this name.
+    fn args(&self, request: &ImageRequest, name: &str, output: &Path) -> BuildArgs {
+        BuildArgs {
+            manifest: name.into(),
+            store: self.store.clone(),
+            cache_max_size: None,
+            export: request.image_type.exports.clone(),
+            output_directory: Some(output.to_owned()),
+            checkpoint: vec!["build".into()],
+            json: false,
+            inspect: false,
+            monitor: self.monitor,
+            monitor_fd: self.monitor_fd,
+            stage_timeout: None,
+            break_at: None,
+            libdir: None,
+            quiet: self.quiet,
+        }
+    }
+
+    /// The run that builds the manifest: the very one that was made, not what its file has by then, which may lie in a directory of
+    /// somebody else.
+    fn command(&self, args: BuildArgs, manifest: Vec<u8>, log: Option<File>) -> RunCommand {
         RunCommand {
             dialect: OutputDialect::Own,
-            args: BuildArgs {
-                manifest,
-                store: self.store.clone(),
-                cache_max_size: None,
-                export: request.image_type.exports.clone(),
-                output_directory: Some(output.to_owned()),
-                checkpoint: vec!["build".into()],
-                json: false,
-                inspect: false,
-                monitor: self.monitor,
-                monitor_fd: self.monitor_fd,
-                stage_timeout: None,
-                break_at: None,
-                libdir: None,
-                quiet: self.quiet,
-            },
+            args,
+            manifest: Some(manifest),
             jobs: self.jobs,
             output: None,
             build_env: None,

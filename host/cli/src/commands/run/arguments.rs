@@ -75,6 +75,7 @@ impl RunArguments {
         RunCommand {
             dialect: OutputDialect::Own,
             args: self.args,
+            manifest: None,
             jobs: self.jobs,
             output: self.output,
             build_env: self.build_env,

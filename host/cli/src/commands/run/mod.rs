@@ -74,6 +74,8 @@ impl DevicesOption {
 pub(crate) struct RunCommand {
     pub(crate) dialect: OutputDialect,
     pub(crate) args: BuildArgs,
+    /// The manifest, where `args` has no more than a name for it.
+    pub(crate) manifest: Option<Vec<u8>>,
     /// Pipelines built at the same time; none: as many as there are processors.
     pub(crate) jobs: Option<usize>,
     /// Directory that becomes the last pipeline's tree.
@@ -230,7 +232,11 @@ impl RunCommand {
 
     /// The manifest, its document, and the SHA-256 of what was read.
     fn manifest(&self, registry: &Registry) -> Result<(Manifest, Value, String)> {
-        let mut document = document::read(&self.args.manifest)?;
+        let path = &self.args.manifest;
+        let mut document = match &self.manifest {
+            Some(text) => document::parse(path.display().to_string(), text.clone())?,
+            None => document::read(path)?,
+        };
         let digest = hex::encode(Sha256::digest(&document.text));
         if let Some(file) = &self.build_env {
             document = with_build_environment(document, file)?;
