@@ -1,7 +1,9 @@
 //! Packages of images: chosen and fetched by the process that builds.
+use super::fails;
 use super::repository::{Package, Server, write};
 use osbuild_wasm_tests::{Program, Scratch, machine, paths, user};
 use rustix::fs::inotify;
+use std::fs;
 use std::mem::MaybeUninit;
 
 /// What an archive of Demo Linux (samples/definitions) and its build root are made of.
@@ -61,6 +63,27 @@ fn a_build_does_not_read_its_manifest_again_from_the_directory_of_the_image() {
         !opened.iter().any(|name| name.ends_with(".json")),
         "{opened:?}"
     );
+}
+
+#[test]
+fn an_image_is_called_by_a_name_that_leads_nowhere_else() {
+    let scratch = Scratch::new();
+    let sample = paths::sample("definitions").join("demo/demo.yaml");
+    let sample = fs::read_to_string(sample).unwrap();
+    for name in ["/etc/shadow", "a/../../b", "..", "", "-x.tar", "a\\nb"] {
+        let text = sample.replace("filename: root.tar", &format!("filename: \"{name}\""));
+        scratch.write("definitions/demo/demo.yaml", text);
+        let ended = Program::new("describe tar --distro demo-1 --arch x86_64")
+            .option("--definitions", scratch.path("definitions"))
+            .run();
+        fails(ended, 2, "is no name of a file");
+    }
+    let text = sample.replace("- name: demo\n", "- name: ../../demo\n");
+    scratch.write("definitions/demo/demo.yaml", text);
+    let ended = Program::new("describe tar --distro ../../demo-1 --arch x86_64")
+        .option("--definitions", scratch.path("definitions"))
+        .run();
+    fails(ended, 2, "is no name of a distribution");
 }
 
 /// A thread that choosing packages leaves would keep the user from a namespace, and root's capabilities for itself.

@@ -1,4 +1,5 @@
 //! Distributions of a family: their names, and what is true of each version.
+use super::finish::is_file_name;
 use super::template::Variables;
 use super::when::When;
 use crate::Distro;
@@ -115,6 +116,9 @@ impl Distribution {
         let mut fields = self.fields_of(release);
         fields.shift_remove("iso_label");
         let name = format!("{}-{}", release.name, release.version);
+        if !is_file_name(&name) {
+            return Err(format!("{name:?} is no name of a distribution"));
+        }
         fields.insert("name".into(), name.into());
         let mut value = Value::Object(fields);
         self.variables(release).fill_all(&mut value)?;

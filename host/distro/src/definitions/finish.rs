@@ -51,7 +51,21 @@ pub fn finish(
     sizes(&mut settings)?;
     let mut value = Value::Object(settings);
     target.variables.fill_all(&mut value)?;
-    serde_json::from_value(value).map_err(|error| error.to_string())
+    let image_type: ImageType = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    match is_file_name(&image_type.filename) {
+        true => Ok(image_type),
+        false => Err(format!(
+            "filename: {:?} is no name of a file",
+            image_type.filename
+        )),
+    }
+}
+
+/// Whether this is a name in a directory, for files of this machine: it leads nowhere else, and is no option of a program.
+pub fn is_file_name(name: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-._+".contains(letter);
+    name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        && name.chars().all(is_letter)
 }
 
 /// Settings of a type that belong to its platform.
