@@ -3,6 +3,9 @@
 //! What a repository says of its packages becomes paths, URLs and arguments later, and metadata is not always signed: what no package can have
 //! is refused here, whatever solver found it.
 use crate::error::{Kind, ResolveError, Result};
+use crate::repository::Repository;
+use osbuild_wasm_manifest::location::{Location, may_lead_out};
+use osbuild_wasm_source::check_checksum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -80,8 +83,14 @@ impl Package {
         format!("{epoch}{}-{}", self.version, self.release)
     }
 
-    /// Whether it is called as rpm lets packages be called, lies below its repository, and can be known by its checksum.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Whether it is of one of these repositories, is called as rpm lets packages be called, lies below its repository, and can be known by
+    /// its checksum.
+    pub(crate) fn check(&self, repositories: &[Repository]) -> Result<()> {
+        let repository = repositories
+            .iter()
+            .find(|repository| repository.id == self.repo_id);
+        // The repository says whether its signature is checked.
+        let repository = repository.ok_or_else(|| self.wrong("nobody asked that repository"))?;
         // rpmbuild takes these (rpm-spec(7)), and so do file names.
         let words = [
             ("name", &self.name, "-._+"),
@@ -96,20 +105,31 @@ impl Package {
                 return Err(self.wrong(&format!("no package has the {what} {word:?}")));
             }
         }
-        let leads_out = |part: &str| part == "..";
         let location = &self.location;
-        if location.is_empty()
-            || location.starts_with('/')
-            || location.contains("://")
-            || location.split('/').any(leads_out)
-            || location.contains(char::is_control)
-        {
+        let leads_out = location.starts_with('/') || location.contains("://");
+        if location.is_empty() || leads_out || may_lead_out(location) {
             return Err(self.wrong(&format!("{location:?} is not below the repository")));
         }
-        match &self.checksum {
-            Some(_) => Ok(()),
-            None => Err(self.wrong("it has no checksum that is known, such as one of sha256")),
+        self.check_servers(repository)?;
+        let checksum = self
+            .checksum
+            .as_ref()
+            .ok_or_else(|| self.wrong("it has no checksum that is known, such as one of sha256"))?;
+        let checksum = format!("{}:{}", checksum.algorithm, checksum.value);
+        check_checksum(&checksum).map_err(|problem| self.wrong(&problem))
+    }
+
+    /// Files of this machine are where the repository is, and not where its metadata says.
+    fn check_servers(&self, repository: &Repository) -> Result<()> {
+        let is_file = |url: &String| Location::parse(url).is_ok_and(|at| at.file().is_some());
+        let is_here = repository.baseurl.iter().any(is_file);
+        for url in &self.remote_locations {
+            let at = Location::parse(url).map_err(|problem| self.wrong(&problem))?;
+            if at.file().is_some() && !is_here {
+                return Err(self.wrong(&format!("{url:?} is a file of this machine")));
+            }
         }
+        Ok(())
     }
 
     fn wrong(&self, problem: &str) -> ResolveError {
@@ -132,9 +152,12 @@ fn consists_of(word: &str, others: &str) -> bool {
 /// Checks the files that enabled modules bring: each is one of its directory.
 pub(crate) fn check_modules(modules: &Value) -> Result<()> {
     for (name, files) in modules.as_object().into_iter().flatten() {
-        let stream = files["module-file"]["data"]["stream"].as_str();
-        let words = [Some(name.as_str()), stream];
-        let is_word = |word: &Option<&str>| {
+        let data = &files["module-file"]["data"];
+        let stream = data["stream"].as_str();
+        let profiles = data["profiles"].as_array().into_iter().flatten();
+        let words = [Some(name.as_str()), stream, data["name"].as_str()];
+        let mut words = words.into_iter().chain(profiles.map(Value::as_str));
+        let is_word = |word: Option<&str>| {
             word.is_some_and(|word| {
                 !word.is_empty() && !word.starts_with(['-', '.']) && consists_of(word, "-._+")
             })
@@ -142,7 +165,7 @@ pub(crate) fn check_modules(modules: &Value) -> Result<()> {
         let path = files["failsafe-file"]["path"].as_str();
         let file = path.and_then(|path| path.strip_prefix("/var/lib/dnf/modulefailsafe/"));
         let is_file = file.is_some_and(|file| !file.starts_with('.') && consists_of(file, "-._+:"));
-        if !words.iter().all(is_word) || !is_file {
+        if !words.all(is_word) || data["name"] != **name || !is_file {
             let stream = stream.unwrap_or_default();
             return Err(ResolveError::new(
                 Kind::Repository,

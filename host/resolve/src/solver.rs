@@ -4,17 +4,22 @@ use crate::error::{Kind, ResolveError, Result};
 use crate::package::{self, Package, Packages};
 use crate::repository::Repository;
 use osbuild_wasm_events::Observer;
-use osbuild_wasm_files::{companion_program, with_causes};
+use osbuild_wasm_files::{companion_program, read_whole, with_causes};
 use osbuild_wasm_source::{Allowance, Environment, FetchContext};
 use osbuild_wasm_store::Store;
 use osbuild_wasm_sys::spawn::die_with_parent;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::thread;
+
+/// The largest answer: all packages of a large distribution take less.
+const LARGEST_ANSWER: u64 = 512 << 20;
+/// How much of what a solver says beside is kept.
+const KEPT: u64 = 1 << 20;
 
 /// How packages are looked for.
 #[derive(Clone, Copy)]
@@ -120,7 +125,8 @@ impl<'a> Resolver<'a> {
         let mut reply = reply?;
         let transactions: Vec<Vec<Package>> = read(reply["transactions"].take())?;
         let modules = reply["modules"].take();
-        transactions.iter().flatten().try_for_each(Package::check)?;
+        let mut packages = transactions.iter().flatten();
+        packages.try_for_each(|package| package.check(wanted.repositories))?;
         package::check_modules(&modules)?;
         Ok(Packages {
             transactions,
@@ -219,11 +225,11 @@ impl<'a> Resolver<'a> {
         };
         let child = start(&program).map_err(|error| broken(&error))?;
         let output = talk(child, &request.to_string()).map_err(|error| broken(&error))?;
-        let document: Value = serde_json::from_slice(&output.stdout).map_err(|_| {
-            let said = String::from_utf8_lossy(&output.stderr);
+        let document: Value = serde_json::from_slice(&output.answer).map_err(|_| {
+            let said = String::from_utf8_lossy(&output.said);
             broken(&said.lines().next_back().unwrap_or("it gives no answer"))
         })?;
-        match output.status.success() {
+        match output.success {
             true => Ok(document),
             false => Err(failure(&document)),
         }
@@ -240,16 +246,46 @@ fn start(program: &Path) -> io::Result<Child> {
     command.spawn()
 }
 
+/// What a solver answered, and what it said beside.
+struct Output {
+    success: bool,
+    answer: Vec<u8>,
+    said: Vec<u8>,
+}
+
 /// Writes the request while it reads the answer.
 fn talk(mut child: Child, request: &str) -> io::Result<Output> {
-    let stdin = child.stdin.take();
-    thread::scope(|scope| {
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    let said = thread::scope(|scope| {
         scope.spawn(move || {
             // Who does not read its request answers why.
             _ = stdin.map(|mut stdin| stdin.write_all(request.as_bytes()));
         });
-        child.wait_with_output()
+        let said = scope.spawn(|| stderr.map_or(Ok(Vec::new()), beginning));
+        let answer = child.stdout.take();
+        let answer = answer.map_or(Ok(Vec::new()), |stdout| read_whole(stdout, LARGEST_ANSWER));
+        if answer.is_err() {
+            // Who is still writing ends here; who has ended cannot be killed.
+            _ = child.kill();
+        }
+        let said = said.join().unwrap_or_else(|_| Ok(Vec::new()));
+        Ok::<_, io::Error>((answer?, said?))
+    });
+    let status = child.wait()?;
+    let (answer, said) = said?;
+    Ok(Output {
+        success: status.success(),
+        answer,
+        said,
     })
+}
+
+/// The beginning of a text that is read to its end.
+fn beginning(mut from: impl Read) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    from.by_ref().take(KEPT).read_to_end(&mut kept)?;
+    io::copy(&mut from, &mut io::sink())?;
+    Ok(kept)
 }
 
 /// The protocol's failure as an error.
@@ -263,7 +299,13 @@ fn failure(document: &Value) -> ResolveError {
         "DepsolveError" => Kind::Conflict,
         _ => Kind::Solver,
     };
-    ResolveError::new(kind, text("reason"))
+    ResolveError::new(kind, in_one_line(&text("reason")))
+}
+
+/// What metadata brings along, such as a line break in a name, is no further line of our messages.
+fn in_one_line(text: &str) -> String {
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ")
 }
 
 fn transaction(transaction: &Transaction) -> Value {

@@ -15,6 +15,14 @@ const ALGORITHMS: [(&str, usize); 5] = [
     ("sha512", 128),
 ];
 
+/// Makes sure that a key is a checksum, such as content is asked for and stored by.
+///
+/// # Errors
+/// One line: what is wrong with it.
+pub fn check_checksum(key: &str) -> Result<(), String> {
+    Checksum::parse(key).map(drop)
+}
+
 /// A checksum that content must have. As a key it is a safe file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Checksum {

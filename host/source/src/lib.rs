@@ -37,6 +37,7 @@ mod stored;
 mod work;
 
 pub use allowance::Allowance;
+pub use checksum::check_checksum;
 pub use environment::Environment;
 pub use items::Item;
 pub use lookup::{

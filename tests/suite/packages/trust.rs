@@ -1,7 +1,7 @@
 //! Who vouches for the index of a repository.
 use super::repository::{Package, Server, write};
 use super::{depsolve, fails, repo_file, tmux};
-use osbuild_wasm_tests::{Scratch, machine};
+use osbuild_wasm_tests::{Ended, Scratch, machine};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -203,11 +203,83 @@ fn what_no_package_can_be_called_is_refused() {
             "is not below the repository",
         ),
         ("LOCATION", "a&#10;b", "is not below the repository"),
+        ("LOCATION", "a/%2e%2E/%2e./b", "is not below the repository"),
+        ("LOCATION", "a\\..\\b", "is not below the repository"),
         ("CHECKSUM", "", "it has no checksum"),
         ("CHECKSUM", "zz", "it has no checksum"),
     ] {
         fails(solve((place, value)), 1, said);
     }
+}
+
+/// A solver that gives this answer, whatever it is asked.
+fn answering(scratch: &Scratch, answer: &str) -> Ended {
+    let script = format!("#!/bin/sh\ncat >/dev/null\n{answer}\n");
+    let file = scratch.write("solver", script);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    depsolve(scratch, scratch.path("repo"), "tmux")
+        .option("--solver", file)
+        .run()
+}
+
+/// Its repository decides whether the signature of a package is checked, and its checksum what is downloaded.
+#[test]
+fn what_a_solver_says_of_a_package_is_true_of_a_repository_that_was_asked() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &tmux());
+    let found = depsolve(&scratch, scratch.path("repo"), "libevent --json");
+    let found: Value = serde_json::from_str(&found.run().expect(0).stdout).unwrap();
+    let solver = |pointer: &str, value: &str| {
+        let mut package = found[0].clone();
+        *package.pointer_mut(pointer).unwrap() = value.into();
+        let answer = serde_json::json!({"transactions": [[package]], "modules": {}});
+        answering(&scratch, &format!("cat <<'END'\n{answer}\nEND"))
+    };
+    solver("/summary", "nothing else").expect(0);
+    for (pointer, value, said) in [
+        ("/repo_id", "other", "nobody asked that repository"),
+        ("/checksum/value", "/etc/shadow", "is not a checksum"),
+        ("/checksum/algorithm", "../../sha256", "is not a checksum"),
+    ] {
+        fails(solver(pointer, value), 1, said);
+    }
+}
+
+#[test]
+fn a_package_of_a_server_is_no_file_of_this_machine() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &[Package::new("a", "1")]);
+    let old = Server::hash(&scratch.path("repo/repodata/primary.xml"));
+    let text = scratch.read("repo/repodata/primary.xml");
+    let text = text.replace("<location ", "<location xml:base=\"file:///etc/\" ");
+    let primary = scratch.write("repo/repodata/primary.xml", text);
+    let index = scratch.read("repo/repodata/repomd.xml");
+    let index = index.replace(&old, &Server::hash(&primary));
+    scratch.write("repo/repodata/repomd.xml", index);
+    let server = Server::new(&scratch.path("repo"));
+    fails(
+        depsolve(&scratch, server.url(), "a").run(),
+        1,
+        "is a file of this machine",
+    );
+}
+
+#[test]
+fn a_solver_that_talks_without_end_is_stopped() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &tmux());
+    fails(
+        answering(&scratch, "exec cat /dev/zero"),
+        1,
+        "it has more than 512 MiB",
+    );
+    fails(
+        answering(&scratch, "head -c 64M /dev/zero | tr '\\0' x >&2"),
+        1,
+        "does not work",
+    );
+    let reason = r#"printf '{"kind": "DepsolveError", "reason": "a\\nerror: b"}'; exit 1"#;
+    fails(answering(&scratch, reason), 1, "a error: b");
 }
 
 #[test]
@@ -220,14 +292,7 @@ fn a_module_brings_files_of_its_own_directory_only() {
             "failsafe-file": {"path": path, "data": "x"},
         }});
         let answer = serde_json::json!({"transactions": [], "modules": modules});
-        let file = scratch.write(
-            "solver",
-            format!("#!/bin/sh\ncat >/dev/null\nprintf %s '{answer}'\n"),
-        );
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        depsolve(&scratch, scratch.path("repo"), "tmux")
-            .option("--solver", file)
-            .run()
+        answering(&scratch, &format!("printf %s '{answer}'"))
     };
     let place = "/var/lib/dnf/modulefailsafe/m:1";
     solver("m", "1", place).expect(0);

@@ -9,6 +9,15 @@ use url::{Host, Url};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location(Url);
 
+/// Whether the path of a file below a server may, to some reader, lead elsewhere on it.
+pub fn may_lead_out(path: &str) -> bool {
+    let is_dots = |part: &str| {
+        let part = part.to_ascii_lowercase().replace("%2e", ".");
+        part == ".." || part == "."
+    };
+    path.split(['/', '\\']).any(is_dots) || path.chars().any(char::is_control)
+}
+
 impl Location {
     /// Reads a URL. What its path and query may not contain is percent-encoded; what is encoded already stays as it is (osbuild
     /// encodes it a second time). A `+` is encoded too, since some servers take it for a space.
@@ -73,11 +82,7 @@ impl Location {
     /// # Errors
     /// The path has `..`, which would lead elsewhere.
     pub fn below(&self, path: &str) -> Result<Self, String> {
-        let is_dots = |part: &str| {
-            let part = part.to_ascii_lowercase().replace("%2e", ".");
-            part == ".." || part == "."
-        };
-        if path.split(['/', '\\']).any(is_dots) || path.chars().any(char::is_control) {
+        if may_lead_out(path) {
             return Err(format!("the path {path:?} may lead out of its mirror"));
         }
         let path = path.trim_start_matches('/');
