@@ -54,6 +54,13 @@ impl Checksum {
         })
     }
 
+    /// Whether content has it.
+    pub(crate) fn is_of(&self, content: &[u8]) -> bool {
+        let mut hasher = self.hasher();
+        hasher.update(content);
+        hasher.take() == *self
+    }
+
     /// Something that computes this kind of checksum.
     pub(crate) fn hasher(&self) -> Hasher {
         let state: Box<dyn DynDigest + Send> = match self.algorithm {

@@ -2,10 +2,14 @@
 //!
 //! A list names servers. A file of this machine is read where the manifest says so, not where a server does.
 
+use crate::checksum::Checksum;
 use crate::download::{Engine, Security};
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::origin::{ListKind, Remote};
 use serde::Deserialize;
+
+/// No more servers are asked, whatever a list says.
+const MOST: usize = 100;
 
 /// The file of a repository that its metalink is about.
 pub(crate) struct Described {
@@ -67,9 +71,12 @@ pub(crate) async fn resolve_with_hashes(
     found.map_err(|problem| format!(" from {}: {problem}", remote.location.shown()))
 }
 
-/// Checksums (SHA-256) that a file may have, of its current version and some before; none known: any.
+/// Checksums that a file may have, of its current version and some before; none said: any.
 #[derive(Debug, Default)]
-pub(crate) struct Hashes(Vec<String>);
+pub(crate) struct Hashes(Vec<Checksum>);
+
+/// Algorithms that a metalink vouches by. Others are broken, and are there beside these.
+const STRONG: [&str; 3] = ["sha256", "sha384", "sha512"];
 
 impl Hashes {
     fn of(text: &str, described: &Described) -> Result<Self, String> {
@@ -81,17 +88,27 @@ impl Hashes {
         let hashes = verifications
             .flat_map(|verification| verification.hash)
             .chain(file.hash);
-        let strong = hashes.filter(|hash| matches!(&*hash.kind, "sha256" | "sha-256"));
-        Ok(Self(
-            strong
-                .map(|hash| hash.digits.trim().to_lowercase())
-                .collect(),
-        ))
+        let hashes: Vec<_> = hashes.collect();
+        let strong: Result<Vec<_>, _> = hashes.iter().filter_map(Hash::checksum).collect();
+        let strong = strong?;
+        match strong.is_empty() && !hashes.is_empty() {
+            true => Err(format!(
+                "it has no checksum of {} that is known, such as one of sha256",
+                described.name
+            )),
+            false => Ok(Self(strong)),
+        }
     }
 
-    /// Whether a document with this checksum is one of those.
-    pub(crate) fn allow(&self, digest: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|hash| hash == digest)
+    /// Whether a document of which only the SHA-256 is known is one of those.
+    pub(crate) fn allow_sha256(&self, digest: &str) -> bool {
+        let known = format!("sha256:{digest}");
+        self.0.is_empty() || self.0.iter().any(|hash| hash.to_string() == known)
+    }
+
+    /// Whether the document is one of those.
+    pub(crate) fn allow(&self, document: &[u8]) -> bool {
+        self.0.is_empty() || self.0.iter().any(|hash| hash.is_of(document))
     }
 }
 
@@ -131,6 +148,16 @@ struct File {
 struct Verification {
     #[serde(default)]
     hash: Vec<Hash>,
+}
+
+impl Hash {
+    /// The checksum, if it is a strong one. RFC 5854 writes `sha-256`.
+    fn checksum(&self) -> Option<Result<Checksum, String>> {
+        let kind = self.kind.trim().to_lowercase().replace('-', "");
+        let strong = STRONG.contains(&&*kind);
+        let digits = self.digits.trim().to_lowercase();
+        strong.then(|| Checksum::parse(&format!("{kind}:{digits}")))
+    }
 }
 
 /// Versions that mirrors may still have.
@@ -212,10 +239,11 @@ fn server(text: &str) -> Option<Location> {
         .filter(|location| location.file().is_none())
 }
 
-fn some(bases: Vec<Location>) -> Result<Vec<Location>, String> {
+fn some(mut bases: Vec<Location>) -> Result<Vec<Location>, String> {
     if bases.is_empty() {
         return Err("it names no mirror with an https or http URL".to_owned());
     }
+    bases.truncate(MOST);
     Ok(bases)
 }
 

@@ -267,7 +267,7 @@ async fn index_of(
 ) -> Result<Answer, String> {
     let location = base.below("repodata/repomd.xml")?;
     let is_current = |known: &&Validators| {
-        known.base == base.without_credentials() && hashes.allow(&known.digest)
+        known.base == base.without_credentials() && hashes.allow_sha256(&known.digest)
     };
     let known = known.filter(is_current);
     let answer = fetch(engine, &location, security, known).await;
@@ -275,7 +275,7 @@ async fn index_of(
     match answer {
         Answer::New(document, mut validators) => {
             validators.digest = hex::encode(Sha256::digest(&document));
-            if !hashes.allow(&validators.digest) {
+            if !hashes.allow(&document) {
                 return Err(format!(
                     "{}: it is not what the metalink says",
                     location.shown()

@@ -283,6 +283,58 @@ fn a_solver_that_talks_without_end_is_stopped() {
 }
 
 #[test]
+fn a_metalink_vouches_by_every_strong_checksum_or_not_at_all() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &[Package::new("a", "1")]);
+    let server = Server::new(&scratch.path("repo"));
+    let lists = Server::new(&scratch.directory("lists"));
+    let run = |hash: &str| {
+        let text = format!(
+            "<metalink><files><file name=\"repomd.xml\"><verification>{hash}</verification><resources>\
+             <url>{}/repodata/repomd.xml</url></resources></file></files></metalink>",
+            server.url()
+        );
+        scratch.write("lists/metalink", text);
+        let file = repo_file(&scratch, &format!("metalink={}/metalink", lists.url()));
+        depsolve(&scratch, file, "a").run()
+    };
+    let right = Server::hash(&scratch.path("repo/repodata/repomd.xml"));
+    let said = |kind: &str, digits: &str| format!("<hash type=\"{kind}\">{digits}</hash>");
+    run(&said("SHA-256", &right)).expect(0);
+    run("").expect(0);
+    let wrong = "it is not what the metalink says";
+    for (hash, expected) in [
+        (said("SHA256", &"0".repeat(64)), wrong),
+        (said("sha512", &"0".repeat(128)), wrong),
+        (
+            said("md5", &"0".repeat(32)),
+            "no checksum of repomd.xml that is known",
+        ),
+        (
+            said("whirlpool", "0"),
+            "no checksum of repomd.xml that is known",
+        ),
+        (said("sha256", ""), "is not a checksum"),
+    ] {
+        fails(run(&hash), 1, expected);
+    }
+}
+
+#[test]
+fn a_list_of_mirrors_makes_us_ask_a_hundred_servers_at_most() {
+    let scratch = Scratch::new();
+    let nobody = Server::new(&scratch.directory("nothing"));
+    let mirrors: String = (0..1000)
+        .map(|number| format!("{}/{number}\n", nobody.url()))
+        .collect();
+    scratch.write("lists/mirrors", mirrors);
+    let lists = Server::new(&scratch.path("lists"));
+    let file = repo_file(&scratch, &format!("mirrorlist={}/mirrors", lists.url()));
+    fails(depsolve(&scratch, file, "a").run(), 1, "404");
+    assert_eq!(nobody.asked().len(), 100);
+}
+
+#[test]
 fn a_module_brings_files_of_its_own_directory_only() {
     let scratch = Scratch::new();
     write(&scratch.path("repo"), &tmux());
