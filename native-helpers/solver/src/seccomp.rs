@@ -1,5 +1,9 @@
 //! System calls that are left once all files are open: to read and write those, to have memory, and to end.
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use rustix::process::getpid;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 use std::collections::BTreeMap;
 use std::error::Error;
 
@@ -33,10 +37,13 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sigaltstack,
     // Sorting asks how much memory there is.
     libc::SYS_sysinfo,
-    libc::SYS_tgkill,
     libc::SYS_write,
     libc::SYS_writev,
 ];
+
+fn own_id() -> u64 {
+    getpid().as_raw_nonzero().get().unsigned_abs().into()
+}
 
 /// Leaves this process nothing but the calls above, and no capability; there is no way back.
 pub(crate) fn confine() -> Result<(), Box<dyn Error>> {
@@ -48,7 +55,10 @@ pub(crate) fn confine() -> Result<(), Box<dyn Error>> {
     ] {
         caps::clear(None, set)?;
     }
-    let rules: BTreeMap<_, _> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<_, _> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    // Who gives up sends itself a signal, and nobody else.
+    let own = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own_id())?;
+    rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![own])?]);
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(
         rules,

@@ -8,6 +8,9 @@ use std::io::BufRead;
 /// The longest text that one element may have: descriptions of packages have some thousand bytes.
 const LONGEST_TEXT: usize = 1 << 20;
 
+/// The longest piece of a document: an element with its attributes, a comment, or what stands between.
+const LONGEST_PIECE: u64 = 4 << 20;
+
 /// The beginning of an element.
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
@@ -57,12 +60,16 @@ pub(crate) trait Listener {
 /// # Errors
 /// When it is not well-formed, has a document type, or when the listener does not like it.
 pub(crate) fn read(source: impl BufRead, listener: &mut impl Listener) -> Result<()> {
-    let mut reader = Reader::from_reader(source);
+    let mut reader = Reader::from_reader(source.take(LONGEST_PIECE));
     reader.config_mut().expand_empty_elements = true;
     let (mut buffer, mut text, mut depth) = (Vec::new(), String::new(), 0u32);
     loop {
         buffer.clear();
+        reader.get_mut().set_limit(LONGEST_PIECE);
         let event = reader.read_event_into(&mut buffer);
+        if reader.get_ref().limit() == 0 {
+            return Err(format!("a piece has more than {LONGEST_PIECE} bytes"));
+        }
         match event.map_err(|error| error.to_string())? {
             Event::Start(element) => {
                 depth += 1;
