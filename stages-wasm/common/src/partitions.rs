@@ -26,14 +26,32 @@ pub struct Partition {
 }
 
 /// The script for a whole table. `device` is the name that numbered partitions are derived from.
-pub fn script(device: &str, label: &str, id: &str, partitions: &[Partition]) -> String {
-    let mut lines = vec![format!("label: {label}"), format!("label-id: {id}")];
-    lines.extend(partitions.iter().map(|partition| partition.line(device)));
-    lines.join("\n")
+///
+/// # Errors
+/// A value would be more than a value to sfdisk.
+pub fn script(device: &str, label: &str, id: &str, partitions: &[Partition]) -> Result<String> {
+    let mut lines = vec![
+        format!("label: {}", value("label", label)?),
+        format!("label-id: {}", value("uuid", id)?),
+    ];
+    for partition in partitions {
+        lines.push(partition.line(device)?);
+    }
+    Ok(lines.join("\n"))
+}
+
+/// A value that is one, also between quotation marks: sfdisk knows no escapes.
+fn value<'a>(name: &str, text: &'a str) -> Result<&'a str> {
+    match text.contains(|letter: char| letter == '"' || letter.is_control()) {
+        true => bail!(
+            "{name} of the partition table: {text:?} has a quotation mark or a control character"
+        ),
+        false => Ok(text),
+    }
 }
 
 impl Partition {
-    fn line(&self, device: &str) -> String {
+    fn line(&self, device: &str) -> Result<String> {
         let number = |value: Option<u64>| {
             value
                 .filter(|value| *value != 0)
@@ -49,10 +67,11 @@ impl Partition {
         ];
         let given = fields
             .into_iter()
-            .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
-        let mut parts: Vec<String> = given
-            .map(|(name, value)| format!("{name}=\"{value}\""))
-            .collect();
+            .filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
+        let mut parts = Vec::new();
+        for (name, text) in given {
+            parts.push(format!("{name}=\"{}\"", value(name, &text)?));
+        }
         if self.bootable {
             parts.push("bootable".into());
         }
@@ -60,7 +79,7 @@ impl Partition {
             .partnum
             .map(|number| format!("{device}p{number}: "))
             .unwrap_or_default();
-        prefix + &parts.join(", ")
+        Ok(prefix + &parts.join(", "))
     }
 
     fn attributes(&self) -> String {
@@ -158,11 +177,24 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            script("/dev/loop1", "gpt", "ID", &partitions),
+            script("/dev/loop1", "gpt", "ID", &partitions).unwrap(),
             "label: gpt\nlabel-id: ID\n\
              start=\"2048\", size=\"2048\", type=\"T\", name=\"a\", uuid=\"U\", attrs=\"RequiredPartition,LegacyBIOSBootable,60\", bootable\n\
              /dev/loop1p4: "
         );
+    }
+
+    #[test]
+    fn a_value_is_no_more_than_a_value_to_sfdisk() {
+        for name in ["a\", type=\"EF", "a\nlabel: dos"] {
+            let partition = Partition {
+                name: Some(name.into()),
+                ..Partition::default()
+            };
+            let written = script("/dev/loop1", "gpt", "ID", &[partition]);
+            assert!(written.is_err(), "{written:?}");
+        }
+        assert!(script("/dev/loop1", "gpt", "ID\nlabel: dos", &[]).is_err());
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Options {
 
 fn partition(image: &str, label: &str, id: &str, parts: &[Part]) -> Result<Vec<Found>> {
     let wanted: Vec<Partition> = parts.iter().map(|part| part.table.clone()).collect();
-    let script = partitions::script(image, label, id, &wanted);
+    let script = partitions::script(image, label, id, &wanted)?;
     Command::new("sfdisk")
         .args(["-q", image])
         .stdin(script)

@@ -130,6 +130,12 @@ pub fn pull(
     commit: &Commit,
     remote: Option<&str>,
 ) -> Result<()> {
+    if commit.reference.starts_with('-') {
+        bail!(
+            "the reference {:?} of the input begins with `-`, as what changes the work of the program does",
+            commit.reference
+        );
+    }
     Command::new("ostree")
         .args(["pull-local", &input.path, &commit.reference])
         .args(remote.map(|remote| format!("--remote={remote}")))

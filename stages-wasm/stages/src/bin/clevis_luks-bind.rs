@@ -19,7 +19,8 @@ fn main() -> ExitCode {
         Command::new("clevis")
             .args(["luks", "bind", "-k-", "-y", "-f", "-d"])
             .arg(luks::device(&arguments)?)
-            .args([&options.pin, &options.policy])
+            .operands("pin", [&options.pin])?
+            .operands("policy", [&options.policy])?
             .stdin(options.passphrase.as_bytes())
             .run()
     })

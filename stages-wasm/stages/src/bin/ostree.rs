@@ -32,7 +32,9 @@ fn main() -> ExitCode {
         let commit = ostree::only_commit(input)?;
         admin(tree, &["init-fs", "--modern", tree.root()]).run()?;
         ostree::pull(tree, REPOSITORY, input, &commit, None)?;
-        admin(tree, &["os-init", &options.osname]).run()?;
+        admin(tree, &["os-init"])
+            .operands("osname", [&options.osname])?
+            .run()?;
         deploy(tree, options, &commit.reference)?;
         let state = format!("ostree/deploy/{}", options.osname);
         if options.populate_var {
@@ -60,7 +62,7 @@ fn admin(tree: &Tree, words: &[&str]) -> Command {
         .arg(format!("--sysroot={}", tree.root()))
 }
 
-fn deploy(tree: &Tree, options: &Options, reference: &str) -> Result<()> {
+fn deploy(tree: &Tree, options: &Options, reference: &String) -> Result<()> {
     for mount in &options.mounts {
         tree.create_dir_all(&mount.path)?;
         tree.set_mode(&mount.path, mount.mode.unwrap_or(0o755))?;
@@ -69,7 +71,8 @@ fn deploy(tree: &Tree, options: &Options, reference: &str) -> Result<()> {
     let root = root.map(ostree::RootFs::argument).transpose()?;
     let arguments = options.kernel.kernel_opts.iter();
     let command = Command::new("ostree")
-        .args(["admin", "deploy", reference])
+        .args(["admin", "deploy"])
+        .operands("ref", [reference])?
         .args(root.map(|root| format!("--karg={root}")))
         .args(arguments.map(|argument| format!("--karg-append={argument}")))
         .arg(format!("--sysroot={}", tree.root()))

@@ -53,11 +53,12 @@ fn pulled(arguments: &Arguments<Options>) -> Result<Vec<String>> {
     })
 }
 
-fn deploy(arguments: &Arguments<Options>, reference: &str) -> Result<()> {
+fn deploy(arguments: &Arguments<Options>, reference: &String) -> Result<()> {
     let (tree, options) = (&arguments.tree, &arguments.options);
     let kernel = options.kernel.arguments()?;
     let command = Command::new("ostree")
-        .args(["admin", "deploy", reference])
+        .args(["admin", "deploy"])
+        .operands("ref", [reference])?
         .args(
             kernel
                 .iter()

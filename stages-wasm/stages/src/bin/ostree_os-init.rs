@@ -12,7 +12,8 @@ struct Options {
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| {
         Command::new("ostree")
-            .args(["admin", "os-init", &arguments.options.osname])
+            .args(["admin", "os-init"])
+            .operands("osname", [&arguments.options.osname])?
             .arg(format!("--sysroot={}", arguments.tree.root()))
             .run()
     })

@@ -16,7 +16,8 @@ fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| {
         let (tree, options) = (&arguments.tree, &arguments.options);
         Command::new("ostree")
-            .args(["sign", &options.reference])
+            .arg("sign")
+            .operands("ref", [&options.reference])?
             .arg(format!("--repo={}", tree.path(&options.repo)))
             .arg(format!("--keys-file={}", tree.path(&options.key)))
             .run()

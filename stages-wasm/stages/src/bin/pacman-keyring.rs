@@ -18,10 +18,10 @@ fn archlinux() -> Vec<String> {
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| -> Result<()> {
         let command = || chroot::command(&arguments.tree, "pacman-key");
-        command()?.arg("--init").run()?;
-        command()?
+        let populate = command()?
             .arg("--populate")
-            .args(arguments.options.keyrings)
-            .run()
+            .operands("keyrings", &arguments.options.keyrings)?;
+        command()?.arg("--init").run()?;
+        populate.run()
     })
 }

@@ -15,7 +15,8 @@ struct Options {
 fn main() -> ExitCode {
     osbuild_stage::run(|arguments: Arguments<Options>| {
         let (device, options) = (arguments.device("device")?, &arguments.options);
-        let script = partitions::script(device, &options.label, &options.uuid, &options.partitions);
+        let script =
+            partitions::script(device, &options.label, &options.uuid, &options.partitions)?;
         Command::new("sfdisk")
             .args(["-q", "--no-tell-kernel", device])
             .stdin(script)

@@ -13,7 +13,8 @@ struct Options {
 fn main() -> ExitCode {
     osbuild_stage::run_with_lines(&[], |arguments: Arguments<Options>| -> Result<()> {
         chroot::command(&arguments.tree, "update-crypto-policies")?
-            .args(["--set", &arguments.options.policy])
+            .arg("--set")
+            .operands("policy", [&arguments.options.policy])?
             .run()
     })
 }
