@@ -16,7 +16,7 @@ const DIRECTIONS: [(&str, &[&str]); 29] = [
     ("host/distro", &["host/blueprint", "host/manifest"]),
     ("host/generator", &["host/blueprint", "host/distro"]),
     ("host/files", &[]),
-    ("host/registry", &["host/manifest"]),
+    ("host/registry", &["host/files", "host/manifest"]),
     ("host/store", &["host/files"]),
     ("host/vm", &["native-helpers/protocol"]),
     (

@@ -1,12 +1,11 @@
 //! Blueprints in files.
 use crate::command_error::{CommandError, Result};
-use crate::document::shown;
+use crate::document::{read_named, shown};
 use crate::style::{colour, width};
 use osbuild_wasm_blueprint::{Blueprint, Diagnostic as Problem, Options, Parsed, Severity, Syntax};
 use osbuild_wasm_manifest::problem::render_path;
 use osbuild_wasm_report::{Diagnostic, Finding, Source};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// How large a blueprint may be, with the contents of files that it has in it.
@@ -27,11 +26,7 @@ impl BlueprintFile {
     /// Reads a file; `-` is standard input. The language is that of its extension, else the one that it looks like.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let name = path.to_string_lossy().into_owned();
-        let text = match path.to_str() {
-            Some("-") => text_of(io::stdin().lock()),
-            _ => File::open(path).and_then(text_of),
-        };
-        let text = text.map_err(|error| {
+        let text = text_of(path).map_err(|error| {
             let diagnostic = Diagnostic::new(format!("cannot read {}", shown(&name)));
             CommandError::invalid(diagnostic.cause(error.to_string()))
         })?;
@@ -72,17 +67,9 @@ fn parts(parsed: Result<Parsed, Vec<Problem>>) -> (Option<Blueprint>, Vec<Proble
     }
 }
 
-fn text_of(from: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    from.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        let message = format!(
-            "it is larger than {} MiB, the most a blueprint may have",
-            MAX_BYTES >> 20
-        );
-        return Err(io::Error::other(message));
-    }
-    Ok(text)
+fn text_of(path: &Path) -> io::Result<String> {
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    String::from_utf8(read_named(path, MAX_BYTES)?).map_err(invalid)
 }
 
 fn finding(problem: &Problem) -> Finding<'_> {

@@ -15,6 +15,7 @@ use crate::FilesError;
 use crate::copy::read_xattr;
 use crate::dirs::{Found, handle, proc_path, walk};
 use crate::error::At;
+use crate::read::open_readable;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -132,9 +133,8 @@ fn file(found: &Found<'_>, buffer: &mut [u8]) -> Result<String, FilesError> {
 /// # Errors
 /// The file cannot be read.
 pub fn digest_file(path: &Path) -> Result<String, FilesError> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let digest = file.and_then(|file| content_of(&file, &mut vec![0; BLOCK]));
-    digest.at("read", path)
+    let file = open_readable(path).at("open", path)?;
+    content_of(&file.into(), &mut vec![0; BLOCK]).at("read", path)
 }
 
 fn content_of(file: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<String> {

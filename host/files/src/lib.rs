@@ -42,7 +42,8 @@ pub use listed::{Attribute, attributes_of};
 pub use name::{is_the_text_of_a_name, name_from_text, name_to_text};
 pub use privileges::holds_privileges;
 pub use read::{
-    LARGEST_COMPONENT, LARGEST_DOCUMENT, LARGEST_RECORD, read_file, read_text, read_whole,
+    LARGEST_COMPONENT, LARGEST_DOCUMENT, LARGEST_RECORD, open_readable, read_file, read_text,
+    read_whole,
 };
 pub use remove::{remove_entry, remove_tree};
 pub use size::{Usage, allocated, disk_usage, usage};

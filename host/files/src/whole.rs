@@ -56,8 +56,9 @@ pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
 /// There is a link; a link of another user leads to its directory.
 pub fn open_lock_file(path: &Path) -> io::Result<File> {
     let (directory, name) = place(path)?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(directory, name, flags, 0o600.into())?.into())
+    // A pipe of that name would be waited for.
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    Ok(rustix::fs::openat(directory, name, flags | OFlags::CLOEXEC, 0o600.into())?.into())
 }
 
 impl NewFile {

@@ -1,7 +1,8 @@
 //! Who the user is to a registry: what `podman login`, `skopeo login` or `docker login` has stored (containers-auth.json(5)).
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file};
 use std::ffi::OsString;
-use std::fs::File;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// What Docker calls its own registry in its files.
@@ -31,6 +32,13 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// Whoever has no such file, or none that this user may read, has no login.
+const NO_LOGIN: [ErrorKind; 3] = [
+    ErrorKind::NotFound,
+    ErrorKind::NotADirectory,
+    ErrorKind::PermissionDenied,
+];
+
 /// The login for a registry, the empty one when there is none, by the variables of the environment; or what is wrong with the file that has it.
 ///
 /// # Errors
@@ -39,10 +47,15 @@ pub fn login(registry: &str, variable: &dyn Fn(&str) -> Option<OsString>) -> Res
     for path in files(variable) {
         let names = [registry].into_iter();
         for name in names.chain((registry == "docker.io").then_some(DOCKER_HUB)) {
-            let Ok(file) = File::open(&path) else {
-                break;
+            let text = match read_file(&path, LARGEST_DOCUMENT) {
+                Ok(text) => text,
+                Err(error) if NO_LOGIN.contains(&error.kind()) => break,
+                Err(error) => {
+                    let path = path.display();
+                    return Err(format!("cannot use the login in {path}: {error}"));
+                }
             };
-            match get_credential_from_reader(file, name) {
+            match get_credential_from_reader(&*text, name) {
                 Ok(DockerCredential::UsernamePassword(user, password)) => {
                     return Ok(Login::Password { user, password });
                 }

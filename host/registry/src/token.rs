@@ -2,6 +2,7 @@
 
 use crate::login::Login;
 use http_auth::{ChallengeParser, ChallengeRef};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file};
 use osbuild_wasm_manifest::location::Location;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
@@ -273,7 +274,7 @@ pub fn certificates(registry: &Location) -> Vec<PathBuf> {
 fn authorities(registry: &Location) -> Vec<Certificate> {
     let files = certificates(registry).into_iter();
     let files = files.filter(|path| path.extension().is_some_and(|end| end == "crt"));
-    let texts = files.filter_map(|file| std::fs::read(file).ok());
+    let texts = files.filter_map(|file| read_file(&file, LARGEST_DOCUMENT).ok());
     texts
         .filter_map(|text| Certificate::from_pem_bundle(&text).ok())
         .flatten()

@@ -1,6 +1,7 @@
 //! Repositories as a user names them: a URL, a `.repo` file of dnf (see dnf.conf(5)), or a directory of such files or with metadata.
 use crate::error::{Kind, ResolveError, Result};
 use crate::repository::Repository;
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_manifest::location::Location;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -55,7 +56,8 @@ pub fn repositories_of(word: &str, variables: &[(&str, &str)]) -> Result<Vec<Rep
     let mut repositories = Vec::new();
     for file in files {
         let name = file.display();
-        let text = fs::read_to_string(&file).map_err(|error| wrong(format!("{name}: {error}")))?;
+        let text = read_text(&file, LARGEST_DOCUMENT);
+        let text = text.map_err(|error| wrong(format!("{name}: {error}")))?;
         let found =
             parse(&text, variables).map_err(|problem| wrong(format!("{name}: {problem}")))?;
         repositories.extend(found);

@@ -4,6 +4,7 @@ use crate::containers::{SKOPEO, config, each};
 use crate::image::{digest, document};
 use crate::program::Failed;
 use crate::{FetchContext, Item};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_manifest::json::{Value, parse};
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::reference::is_digest;
@@ -117,7 +118,7 @@ impl Storage {
     fn of_host(root: &Path) -> Result<Self, String> {
         for name in SETTINGS {
             let path = root.join(name);
-            match std::fs::read_to_string(&path) {
+            match read_text(&path, LARGEST_DOCUMENT) {
                 Ok(text) => {
                     return Self::parse(&text)
                         .map_err(|problem| format!("{}: {problem}", path.display()));

@@ -4,6 +4,7 @@
 //! off. What cannot be switched off, or is named by the user, is told: it is a file of this machine that the source reads.
 
 use crate::Environment;
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use std::path::{Path, PathBuf};
 
 /// The variable by which a user names a configuration, as for Podman.
@@ -60,7 +61,7 @@ fn leads_elsewhere(file: &Path) -> bool {
         return false;
     }
     // What cannot be read here is what skopeo fails at too.
-    let Ok(text) = std::fs::read_to_string(file) else {
+    let Ok(text) = read_text(file, LARGEST_DOCUMENT) else {
         return true;
     };
     !has_short_names_alone(&text)

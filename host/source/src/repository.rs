@@ -10,7 +10,7 @@ use crate::lists::{self, Hashes, REPOMD};
 use crate::secrets::{ClientCertificate, Subscriptions};
 use crate::work;
 use crate::{FetchContext, checksum::FILES};
-use osbuild_wasm_files::with_causes;
+use osbuild_wasm_files::{open_readable, with_causes};
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::origin::{ListKind, Remote};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -335,7 +335,7 @@ async fn fetch(
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut document = Vec::new();
-    let file = fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut document));
+    let file = open_readable(path).and_then(|file| file.take(LARGEST).read_to_end(&mut document));
     file.map_err(|error| format!("cannot read the file: {error}"))?;
     Ok(document)
 }

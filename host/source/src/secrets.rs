@@ -1,6 +1,7 @@
 //! Client certificates: which files, from where. Reading them is left to who uses them.
 
 use crate::{Environment, FetchContext};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::location::Location;
 use std::cell::OnceCell;
@@ -136,7 +137,7 @@ impl Subscriptions {
     /// Reads the subscriptions of the host whose file system is at `root`.
     pub(crate) fn of_host(root: &Path) -> Result<Self, String> {
         let places = Places::below(root);
-        let text = fs::read_to_string(&places.repositories).unwrap_or_default();
+        let text = read_text(&places.repositories, LARGEST_DOCUMENT).unwrap_or_default();
         let mut found = Self {
             repositories: Vec::new(),
             fallback: fallback(&places),

@@ -1,7 +1,6 @@
-//! Limits that the caller has set (`ulimit`), and documents that never end.
-use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, manifest};
+//! Limits that the caller has set (`ulimit`).
+use osbuild_wasm_tests::{Ended, Program, Scratch, hostile, machine, manifest, user};
 use serde_json::json;
-use std::fs;
 
 /// Builds a pipeline of one stage below limits of the shell.
 fn within(limits: &str, module: &str, options: serde_json::Value) -> Ended {
@@ -46,6 +45,12 @@ fn limits_below_what_a_run_needs_are_one_error() {
         ),
         ("-n 127", "hint: raise it: `ulimit -n 1024`"),
         ("-s 512", "hint: raise it: `ulimit -s 8192`"),
+        (
+            "-v 150000",
+            "the limit of the address space in KiB is 150000",
+        ),
+        ("-v 4000000", "a component needs 5242880"),
+        ("-d 20000", "the limit of data in KiB is 20000"),
     ] {
         within(limit, "org.osbuild.hostname", hostname.clone())
             .expect(1)
@@ -57,6 +62,7 @@ fn limits_below_what_a_run_needs_are_one_error() {
         "-S -n 20",
         "-S -s 64",
         "-d 8000000",
+        "-v 8000000",
         "-t 600",
         "-c 0",
         "-l 0",
@@ -66,36 +72,21 @@ fn limits_below_what_a_run_needs_are_one_error() {
 }
 
 #[test]
-fn a_document_without_end_is_refused() {
-    let scratch = Scratch::new();
-    let manifest = scratch.json("manifest.json", &manifest::two_modules("x"));
-    let file = |arguments: &str| Program::new(arguments).arg(&manifest);
-    let plugins = scratch.directory("plugins");
-    for (program, code) in [
-        (Program::new("run /dev/zero"), 2),
-        (Program::new("validate /dev/zero"), 2),
-        (Program::new("inspect /dev/zero"), 2),
-        (Program::new("lock /dev/zero"), 2),
-        (Program::shell(r#"yes | "$0" plan -"#), 2),
-        (file("plan --policy /dev/zero"), 2),
-        (file("run --locked=/dev/zero"), 2),
-        (Program::new("audit diff /dev/zero").arg(&manifest), 2),
-        (Program::new("audit /dev/zero"), 2),
-        (Program::new("report /dev/zero"), 2),
-        (
-            Program::new("stage run org.osbuild.noop --args /dev/zero")
-                .option("--tree", scratch.directory("tree")),
-            2,
-        ),
-        (Program::new("plugin install /dev/zero"), 1),
-        (
-            Program::new("plugin pack /dev/zero --metadata /dev/zero --output")
-                .arg(plugins.join("x")),
-            1,
-        ),
-        (Program::new("plugin sign --key /dev/zero /dev/zero"), 1),
-    ] {
-        program.run().expect(code).says("so many are not read");
+fn a_user_who_may_start_too_few_processes_is_told_so() {
+    if !machine::offers(&[&user::PROGRAMS[..], &["prlimit"]].concat()) {
+        return;
     }
-    assert_eq!(fs::read_dir(plugins).unwrap().count(), 0);
+    let scratch = Scratch::new();
+    let file = scratch.json("manifest.json", &manifest::two_modules("h"));
+    for processes in [1, 4, 6, 8, 10, 12] {
+        let user = user::machine(&scratch).within(&format!("prlimit --nproc={processes}"));
+        let ended = user.build("--export tree --quiet").arg(&file).run();
+        let ended = ended.never_says("internal error").never_says("panicked");
+        match ended.code() {
+            // Some of them suffice for a build.
+            0 => {}
+            1 => _ = ended.says("ulimit -u"),
+            code => panic!("{code}: {}", ended.all()),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What is wrong gets one clear error, the right exit code, and with `--json` a document; what was built before is kept.
 mod builds;
 mod documents;
+mod endless;
 mod limits;
 mod surroundings;
 mod unbuildable;

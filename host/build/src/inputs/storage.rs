@@ -1,6 +1,7 @@
 //! `org.osbuild.containers-storage`: the container storage of the machine itself.
 use super::{Mapped, checked_key, wrong};
 use crate::failure::{BuildError, Result};
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_manifest::json::Value;
 use osbuild_wasm_manifest::model::{Input, Manifest, Stage};
 use serde_json::{Map, Value as Json, json};
@@ -73,7 +74,7 @@ fn storage(input: &Input) -> Result<Storage> {
         let reason = format!("this machine has no container storage: there is neither {files}");
         return Err(wrong(input, reason));
     };
-    let text = std::fs::read_to_string(file).map_err(BuildError::io(file))?;
+    let text = read_text(file, LARGEST_DOCUMENT).map_err(BuildError::io(file))?;
     parse(&text).map_err(|reason| wrong(input, format!("{}: {reason}", file.display())))
 }
 

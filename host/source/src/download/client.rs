@@ -2,7 +2,7 @@
 
 use crate::proxies::{Proxies, Proxy};
 use crate::secrets::ClientCertificate;
-use osbuild_wasm_files::with_causes;
+use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file, with_causes};
 use osbuild_wasm_manifest::location::Location;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder};
@@ -167,5 +167,6 @@ fn authorities(security: &Security) -> Result<Vec<Certificate>, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    read_file(path, LARGEST_DOCUMENT)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
