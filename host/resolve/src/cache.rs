@@ -14,10 +14,14 @@ use osbuild_wasm_source::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How names of versions begin that are not finished.
+const UNFINISHED: &str = "new-";
 
 /// What is known of the current version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,6 +102,7 @@ pub(crate) fn prepare(
         directory,
         context,
     };
+    place.remove_left();
     let state = place.update(filelists, &keys)?;
     // Others may use it as well now, but nobody changes it.
     lock.lock_shared().map_err(broken)?;
@@ -115,6 +120,23 @@ pub(crate) fn prepare(
 impl Place<'_> {
     fn about(&self, problem: impl std::fmt::Display) -> ResolveError {
         ResolveError::repository(&self.repository.id, problem)
+    }
+
+    /// Removes versions that nobody finished: whoever made one was killed, since the lock is ours.
+    fn remove_left(&self) {
+        let is_left = |name: &OsStr| name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+        self.remove(is_left);
+    }
+
+    /// Removes the directories whose names are of some kind.
+    fn remove(&self, is_of_kind: impl Fn(&OsStr) -> bool) {
+        let entries = fs::read_dir(&self.directory).into_iter();
+        for entry in entries.flatten().flatten() {
+            if entry.path().is_dir() && is_of_kind(&entry.file_name()) {
+                // What is left takes room, and no more.
+                _ = remove_tree(&entry.path());
+            }
+        }
     }
 
     /// Makes the current version one that is not too old, and has all files.
@@ -213,7 +235,7 @@ impl Place<'_> {
             return self.keep(state);
         }
         let made = tempfile::Builder::new()
-            .prefix("new-")
+            .prefix(UNFINISHED)
             .tempdir_in(&self.directory);
         let made = made.map_err(|error| ResolveError::cache("write to", &self.directory, error))?;
         let repodata = made.path().join("repodata");
@@ -270,17 +292,7 @@ impl Place<'_> {
         let path = self.directory.join("state.json");
         let text = serde_json::to_vec(&state).unwrap_or_default();
         write_file(&path, &text).map_err(|error| ResolveError::cache("write", &path, error))?;
-        for entry in fs::read_dir(&self.directory)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let name = entry.file_name();
-            if entry.path().is_dir() && *name != *state.version {
-                // What is left takes room, and no more.
-                _ = remove_tree(&entry.path());
-            }
-        }
+        self.remove(|name| name != &*state.version);
         Ok(state)
     }
 }

@@ -9,6 +9,7 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use tempfile::{Builder, TempPath};
 const LONGEST: u64 = 64 << 20;
 /// The most files that the directory of a repository has: those of some versions, each with two forms of a dozen kinds.
 const MOST_FILES: usize = 256;
+/// How names of files begin that are still written.
+const UNFINISHED: &str = ".solv-";
 /// Changes when .solv files are made in another way.
 const FORMAT: &str = "1";
 
@@ -52,6 +55,7 @@ fn answer() -> Result<bool, Failure> {
         return Err(Failure::new(Kind::NoReposError, reason));
     }
     make_cache(&request.cachedir)?;
+    remove_left(&request.cachedir);
     let (mut repositories, mut caches) = (Vec::new(), Vec::new());
     for mut repo in repos {
         repo.gpgkey = root::keys(&repo.gpgkey, request.root_dir.as_deref())?;
@@ -85,6 +89,7 @@ fn make_cache(path: &Path) -> Result<(), Failure> {
 /// A file of the cache that is being written, and its name when it is.
 struct Cache {
     temporary: TempPath,
+    _lock: File,
     path: PathBuf,
     /// What earlier files of this repository begin with.
     prefix: String,
@@ -162,24 +167,54 @@ fn cache(
     if is_own(&path) {
         return Ok((Some(path), None));
     }
-    let temporary = Builder::new()
-        .prefix(".solv-")
-        .tempfile_in(&request.cachedir);
-    let temporary = temporary.map_err(|error| {
+    let temporary = new_file(&request.cachedir);
+    let (temporary, lock) = temporary.map_err(|error| {
         format!(
             "cannot write to the cache {}: {error}",
             request.cachedir.display()
         )
     })?;
-    let temporary = temporary.into_temp_path();
     Ok((
         None,
         Some(Cache {
             temporary,
+            _lock: lock,
             path,
             prefix,
         }),
     ))
+}
+
+/// A new file under a name of its own, locked as long as somebody works on it.
+fn new_file(directory: &Path) -> io::Result<(TempPath, File)> {
+    loop {
+        let made = Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
+        let (lock, path) = made.into_parts();
+        lock.lock()?;
+        // Somebody who came between took it for one that was left.
+        if path.exists() {
+            return Ok((path, lock));
+        }
+    }
+}
+
+/// Removes the files of processes that were killed while they wrote them.
+fn remove_left(directory: &Path) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries {
+        let is_unfinished = entry
+            .file_name()
+            .as_bytes()
+            .starts_with(UNFINISHED.as_bytes());
+        if !is_unfinished || !is_own(&entry.path()) {
+            continue;
+        }
+        let file = File::open(entry.path());
+        if file.is_ok_and(|file| file.try_lock().is_ok()) {
+            // What is left takes room, and no more.
+            _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Whether a file is there that nobody else could have written.

@@ -299,6 +299,41 @@ fn a_cache_without_room_is_told_and_works_when_there_is_room() {
 }
 
 #[test]
+fn what_killed_processes_left_in_the_cache_goes_with_the_next_use() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &[Package::new("a", "1")]);
+    let run = || {
+        depsolve(&scratch, scratch.path("repo"), "a")
+            .run()
+            .expect(0)
+    };
+    run();
+    let repositories = fs::read_dir(scratch.path("cache/repositories")).unwrap();
+    let version = repositories
+        .last()
+        .unwrap()
+        .unwrap()
+        .path()
+        .join("new-aB3xYz");
+    fs::create_dir_all(version.join("repodata")).unwrap();
+    let unfinished = |name: &str| {
+        let path = scratch.write(&format!("cache/solver/{name}"), "left");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let left = unfinished(".solv-aB3xYz");
+    let used = unfinished(".solv-cD5wVu");
+    let user = fs::File::open(&used).unwrap();
+    user.lock().unwrap();
+    run();
+    assert!(!left.exists() && !version.exists());
+    assert!(used.exists(), "somebody works on it");
+    drop(user);
+    run();
+    assert!(!used.exists());
+}
+
+#[test]
 fn a_cache_that_others_can_write_to_is_refused() {
     let scratch = Scratch::new();
     write(&scratch.path("repo"), &[Package::new("a", "1")]);
