@@ -2,6 +2,7 @@
 //! /etc/subgid (see subuid(5), user_namespaces(7)) are 1 and what follows.
 use crate::chroot;
 use crate::failure::{BuildError, Result};
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{User, getgid, getuid};
 use std::io::Write;
@@ -65,17 +66,9 @@ impl SubordinateIds {
         // The maps are written by programs outside of it, which therefore are started before and wait.
         let waiting: Vec<_> = self.maps.iter().map(Map::prepare).collect::<Result<_>>()?;
         unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| {
-            let reason = match switches() {
-                reason if !reason.is_empty() => reason,
-                _ if chroot::is_evident() => {
-                    ": in a chroot it makes none for an ordinary user: build as root, or outside"
-                        .to_owned()
-                }
-                _ => ": a container or a security module may forbid it".to_owned(),
-            };
+            let (refusal, reason) = (errno.desc(), reason(errno));
             missing(format!(
-                "the kernel refuses a user namespace ({}){reason}",
-                errno.desc()
+                "the kernel refuses a user namespace ({refusal}){reason}"
             ))
         })?;
         waiting
@@ -83,6 +76,47 @@ impl SubordinateIds {
             .zip(&self.maps)
             .try_for_each(|(child, map)| map.write(child))
     }
+}
+
+/// Why the kernel makes no user namespace (unshare(2)), ready to be appended to a message.
+fn reason(errno: Errno) -> String {
+    match (switches(), errno) {
+        (switches, _) if !switches.is_empty() => return switches,
+        (_, Errno::EPERM) if chroot::is_evident() => {
+            ": in a chroot it makes none for an ordinary user: build as root, or outside"
+        }
+        (_, Errno::EPERM) if !ids_are_mapped() => {
+            ": this process is in a user namespace in which its own ids mean nothing: map them there, or build outside"
+        }
+        (_, Errno::EPERM) => {
+            ": a container's list of system calls or a security module forbids it: build outside of the container, or as root"
+        }
+        (_, Errno::EINVAL) => {
+            ": this process has more than one thread, or shares its file system with another: start it by itself"
+        }
+        (_, Errno::ENOSPC | Errno::EUSERS) => {
+            ": there are as many as sysctl user.max_user_namespaces allows, or they are nested too deep"
+        }
+        (_, Errno::ENOSYS) => ": it has none (CONFIG_USER_NS): build as root",
+        _ => "",
+    }
+    .to_owned()
+}
+
+/// Whether the ids of this process exist in its user namespace: others are shown as the overflow id.
+fn ids_are_mapped() -> bool {
+    let is_mapped = |id: u32, map: &str| {
+        let text = std::fs::read_to_string(map).unwrap_or_default();
+        text.lines().any(|line| {
+            let mut numbers = line.split_whitespace().map(str::parse);
+            match (numbers.next(), numbers.nth(1)) {
+                (Some(Ok(first)), Some(Ok(count))) => u64::from(id).wrapping_sub(first) < count,
+                _ => false,
+            }
+        })
+    };
+    is_mapped(getuid().as_raw(), "/proc/self/uid_map")
+        && is_mapped(getgid().as_raw(), "/proc/self/gid_map")
 }
 
 /// Makes an ordinary user root of a user namespace of the subordinate ids; does nothing for root. The process must have one thread
@@ -239,6 +273,26 @@ mod tests {
             map.lines(),
             [(0, 1000, 1), (1, 165_536, 1000), (1001, 300_000, 64_536)]
         );
+    }
+
+    #[test]
+    fn a_refusal_of_the_kernel_has_its_own_reason() {
+        assert!(ids_are_mapped());
+        if !switches().is_empty() {
+            // Then that is the reason.
+            return;
+        }
+        for (errno, expected) in [
+            (Errno::EINVAL, "more than one thread"),
+            (Errno::ENOSPC, "user.max_user_namespaces"),
+            (Errno::ENOSYS, "CONFIG_USER_NS"),
+            (Errno::EPERM, "forbids it"),
+            (Errno::EIO, ""),
+        ] {
+            let reason = reason(errno);
+            assert!(reason.contains(expected), "{errno}: {reason}");
+            assert_eq!(reason.is_empty(), expected.is_empty(), "{errno}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use caps::{CapSet, Capability, CapsHashSet};
 use osbuild_wasm_protocol::{ErrorCode, Failure, Interface};
 use osbuild_wasm_sys::namespace;
+use rustix::io::Errno;
 
 use crate::failure::{About, invalid};
 
@@ -201,9 +202,18 @@ pub fn user_namespace() -> Result<OwnedFd, Failure> {
         let mut holder = Command::new("/proc/self/exe");
         holder.arg(HOLD).env_clear();
         let refused = |error: std::io::Error| {
-            let detail = format!(
-                "cannot make a user namespace for programs ({error}): allow user namespaces (sysctl user.max_user_namespaces; on Ubuntu kernel.apparmor_restrict_unprivileged_userns)"
-            );
+            let remedy = match Errno::from_io_error(&error) {
+                Some(Errno::NOSPC | Errno::USERS) => {
+                    ": there are as many as sysctl user.max_user_namespaces allows, or they are nested too deep"
+                }
+                Some(Errno::PERM) => {
+                    ": a chroot, a container or a security module forbids it (on Ubuntu sysctl kernel.apparmor_restrict_unprivileged_userns): build outside of it"
+                }
+                Some(Errno::AGAIN) => ": raise the limit of processes (`ulimit -u`)",
+                _ => "",
+            };
+            let detail =
+                format!("cannot make a user namespace for programs ({error}){remedy}");
             Failure::new(ErrorCode::NotPermitted, "", detail)
         };
         namespace::user_namespace(&mut holder).map_err(refused)
