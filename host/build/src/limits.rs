@@ -16,7 +16,7 @@ struct Need {
     option: (&'static str, u64),
 }
 
-const NEEDS: [Need; 2] = [
+const NEEDS: [Need; 4] = [
     Need {
         resource: Resource::Nofile,
         name: "open files",
@@ -30,6 +30,20 @@ const NEEDS: [Need; 2] = [
         least: 1 << 20,
         usual: 8 << 20,
         option: ("-s", 1 << 10),
+    },
+    Need {
+        resource: Resource::As,
+        name: "the address space in KiB",
+        least: 512 << 20,
+        usual: 64 << 30,
+        option: ("-v", 1 << 10),
+    },
+    Need {
+        resource: Resource::Data,
+        name: "data in KiB",
+        least: 256 << 20,
+        usual: 8 << 30,
+        option: ("-d", 1 << 10),
     },
 ];
 

@@ -34,7 +34,8 @@ pub(crate) fn run(jobs: usize, dependencies: &[Vec<usize>], work: impl Fn(usize)
     };
     std::thread::scope(|scope| {
         for _ in 1..jobs.min(dependencies.len()) {
-            scope.spawn(worker);
+            // Where no further thread can be started there is less at a time.
+            _ = std::thread::Builder::new().spawn_scoped(scope, worker);
         }
         worker();
     });

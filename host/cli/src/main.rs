@@ -72,8 +72,12 @@ pub(crate) struct Cli {
 
 fn main() -> ExitCode {
     // Whatever is wrong with us is one line, not a backtrace.
-    std::panic::set_hook(Box::new(|panic| {
-        errln!("error: internal error, please report it: {panic}");
+    std::panic::set_hook(Box::new(|panic| match panic.to_string() {
+        // Libraries start threads without a word for whoever may not have them.
+        told if told.contains("Resource temporarily unavailable") => errln!(
+            "error: no further thread can be started: raise the limit of processes and threads (`ulimit -u`), or end some"
+        ),
+        told => errln!("error: internal error, please report it: {told}"),
     }));
     let exit = std::panic::catch_unwind(carry_out);
     ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)

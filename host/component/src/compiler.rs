@@ -4,6 +4,7 @@
 //! compiled code from its standard output.
 use crate::engine::configuration;
 use crate::failure::ComponentError;
+use crate::threads;
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
@@ -18,6 +19,9 @@ const PROGRAM: &str = "/proc/self/exe";
 
 /// Threads that compile at once: each has a stack and memory of its own.
 const THREADS: usize = 8;
+
+/// What tells the compiler how many these are.
+const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
 
 /// Seconds of processor time that compiling has however little time the stage has.
 const LEAST: u64 = 2;
@@ -84,7 +88,7 @@ impl Compiler {
             .arg(Self::WORD)
             .args([self.memory.to_string(), self.seconds.to_string()])
             .env_clear()
-            .env("RAYON_NUM_THREADS", threads.min(THREADS).to_string())
+            .env(THREADS_VARIABLE, threads.min(THREADS).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -170,6 +174,9 @@ fn exchange(child: &mut Child, component: &[u8], code: &mut Vec<u8>, most: u64) 
 }
 
 fn translate() -> io::Result<()> {
+    let threads = std::env::var(THREADS_VARIABLE).map(|number| number.parse());
+    // The compiler takes them for granted.
+    threads::check(threads.map_or(1, |number| number.unwrap_or(1)))?;
     let mut component = Vec::new();
     io::stdin().lock().read_to_end(&mut component)?;
     let engine = configuration().map_err(io::Error::other)?;

@@ -7,7 +7,9 @@ use crate::failure::ComponentError;
 use crate::installed::{self, Installed};
 use crate::module::Module;
 use crate::run::State;
+use crate::threads;
 use osbuild_wasm_capability::Interface;
+use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,6 +23,12 @@ use wasmtime::{Config, OptLevel};
 
 /// How often running components are asked whether they may go on.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Threads that a stage takes: its own, those of its calls, and processes that work for it.
+const THREADS: usize = 16;
+
+/// Address space that takes this program and the memory of one component.
+const ADDRESS_SPACE: u64 = 5 << 30;
 
 /// Compiles components and keeps them ready. Cheap to share.
 pub struct Engine {
@@ -63,6 +71,10 @@ impl Drop for Engine {
 impl Engine {
     /// An engine that takes compiled code from `installed`, and keeps what it compiles itself in `cache`, or nowhere.
     pub fn new(installed: Option<Installed>, cache: Option<Cache>) -> Result<Self, ComponentError> {
+        check_address_space()?;
+        threads::check(THREADS).map_err(|error| {
+            ComponentError::Engine(format!("it takes {THREADS} threads at once: {error}"))
+        })?;
         let inner = wasmtime::Engine::new(&configuration()?)
             .map_err(|error| ComponentError::Engine(error.to_string()))?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -227,6 +239,18 @@ pub(crate) fn configuration() -> Result<Config, ComponentError> {
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(WASM_STACK);
     Ok(config)
+}
+
+/// Fails where the caller's limit leaves no room for the memory of one component, of which all 4 GiB are reserved.
+fn check_address_space() -> Result<(), ComponentError> {
+    let limit = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
+    if limit >= ADDRESS_SPACE {
+        return Ok(());
+    }
+    let (limit, needed) = (limit >> 10, ADDRESS_SPACE >> 10);
+    Err(ComponentError::Engine(format!(
+        "the limit of the address space is {limit} KiB, and a component needs {needed}: raise it (`ulimit -v {needed}`)"
+    )))
 }
 
 fn start_clock(engine: wasmtime::Engine, stop: Arc<AtomicBool>) -> Result<(), ComponentError> {

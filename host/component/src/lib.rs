@@ -23,6 +23,7 @@ mod record;
 mod registry;
 mod run;
 mod stdio;
+mod threads;
 pub mod tree;
 mod wasi;
 

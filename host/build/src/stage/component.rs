@@ -84,7 +84,9 @@ pub(crate) fn run_component(
     };
     let grant = grant(plan, sandbox, &reads)?;
     let _watch = settings.interrupt.watch(cancellations.clone());
-    let _timer = time.map(|time| Timer::start(time, cancellations));
+    let _timer = time
+        .map(|time| Timer::start(time, cancellations))
+        .transpose()?;
     let run = Run {
         grant,
         quota,
@@ -192,13 +194,15 @@ struct Timer {
 }
 
 impl Timer {
-    fn start(time: Duration, cancellations: Cancellations) -> Self {
+    fn start(time: Duration, cancellations: Cancellations) -> Result<Self> {
         let (done, ended) = channel::<()>();
-        std::thread::spawn(move || {
+        let wait = move || {
             if ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
                 cancellations.fire();
             }
-        });
-        Self { _done: done }
+        };
+        let started = std::thread::Builder::new().name("time limit".into());
+        started.spawn(wait).map_err(BuildError::io("a thread"))?;
+        Ok(Self { _done: done })
     }
 }

@@ -7,8 +7,31 @@ const TOO_LARGE: (&str, &str) = (
     "raise the limit of the size of files (`ulimit -f`), or use a store on a file system that has files as large as this",
 );
 
+const TOO_MANY_FILES: (&str, &str) = (
+    "Too many open files",
+    "raise the limit of open files (`ulimit -n`)",
+);
+
+const TOO_MANY_PROCESSES: (&str, &str) = (
+    "Resource temporarily unavailable",
+    "raise the limit of processes and threads (`ulimit -u`), or end some",
+);
+
+const TOO_LITTLE_MEMORY: (&str, &str) = (
+    "Cannot allocate memory",
+    "raise the limits of memory and address space (`ulimit -d`, `ulimit -v`), or build one pipeline at a time (`--jobs 1`)",
+);
+
+/// What an error says that comes of the limits which the caller has set -> what to do about it.
+const LIMIT_ADVICE: [(&str, &str); 4] = [
+    TOO_MANY_FILES,
+    TOO_MANY_PROCESSES,
+    TOO_LITTLE_MEMORY,
+    TOO_LARGE,
+];
+
 /// What a log says -> what to do about it, for stages.
-const STAGE_ADVICE: [(&str, &str); 4] = [
+const STAGE_ADVICE: [(&str, &str); 6] = [
     (
         "No space left on device",
         "free space on the file system of the store, or make the image or partition that is being filled larger",
@@ -17,10 +40,9 @@ const STAGE_ADVICE: [(&str, &str); 4] = [
         "Read-only file system",
         "the stage wrote to a place it may only read: inputs, and the tree of an assembler, cannot be changed",
     ),
-    (
-        "Too many open files",
-        "raise the limit of open files (`ulimit -n`)",
-    ),
+    TOO_MANY_FILES,
+    TOO_MANY_PROCESSES,
+    TOO_LITTLE_MEMORY,
     TOO_LARGE,
 ];
 
@@ -80,6 +102,11 @@ pub(super) fn for_stage(told: &str, build: Option<&str>) -> Vec<String> {
         .into_iter()
         .chain(advice(told, &STAGE_ADVICE))
         .collect()
+}
+
+/// Advice for an error that said `told`.
+pub(super) fn for_error(told: &str) -> Vec<String> {
+    advice(told, &LIMIT_ADVICE).collect()
 }
 
 /// Advice for a source that said `told`.

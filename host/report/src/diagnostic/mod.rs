@@ -49,11 +49,13 @@ impl Diagnostic {
     pub fn from_error(error: &dyn Error) -> Self {
         let mut diagnostic = Diagnostic::new(error.to_string());
         let mut told = error.to_string();
+        diagnostic.hints = hints::for_error(&told);
         let mut cause = error.source();
         while let Some(next) = cause {
             let text = next.to_string();
             if !told.ends_with(&text) {
                 diagnostic.causes.push(text.clone());
+                diagnostic.hints.extend(hints::for_error(&text));
             }
             told = text;
             cause = next.source();
