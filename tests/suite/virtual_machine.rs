@@ -1,6 +1,6 @@
 //! What is refused before a virtual machine boots; `image` boots some.
 use osbuild_wasm_tests::program::through_shell_in_namespace;
-use osbuild_wasm_tests::{Ended, Program, Scratch, machine, manifest, paths};
+use osbuild_wasm_tests::{Ended, Program, Scratch, machine, manifest, paths, user};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -110,6 +110,41 @@ fn what_does_not_reach_into_a_virtual_machine_is_refused_with_it() {
         let lacks = &planned.expect(1).json()["pipelines"][0]["stages"][1]["lacks"];
         assert!(lacks.to_string().contains(what), "{lacks}");
     }
+}
+
+#[test]
+fn what_an_ordinary_users_tree_cannot_keep_is_refused_before_its_virtual_machine_boots() {
+    if !machine::offers(&[&TOOLS[..], &user::PROGRAMS].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    kernel(&scratch);
+    let labels = json!({ "file_contexts": "etc/selinux/targeted/contexts/files/file_contexts" });
+    let label = manifest::stage("org.osbuild.selinux", labels);
+    let file = scratch.json(
+        "m",
+        &manifest::tree(json!([manifest::hostname("vm"), label])),
+    );
+    let user = user::machine(&scratch);
+    let outside = user.build("--export tree --quiet").arg(&file).run();
+    if !outside.all().contains("needs SELinux labels") {
+        // Kernels without security modules let everybody set them.
+        return;
+    }
+    let build = user.build("--in-vm tree --export tree").arg(&file);
+    let ended = build.env("OSBUILD_WASM_KERNEL", scratch.path("root")).run();
+    ended
+        .expect(1)
+        .says(".pipelines[0].stages[1] (org.osbuild.selinux): its tree has SELinux labels")
+        .says("build it as root")
+        .never_says("org.osbuild.hostname");
+    let plan = user.run("plan --in-vm tree --devices auto --format json");
+    let plan = plan
+        .arg(&file)
+        .env("OSBUILD_WASM_KERNEL", scratch.path("root"));
+    let planned = plan.run().expect(1).json();
+    let lacks = &planned["pipelines"][0]["stages"][1]["lacks"];
+    assert!(lacks.to_string().contains("SELinux labels"), "{lacks}");
 }
 
 fn plan(scratch: &Scratch, options: &str) -> Program {

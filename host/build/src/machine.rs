@@ -25,8 +25,8 @@ const INODE_FLAGS: [&str; 2] = [
 /// The stages that give files their SELinux labels.
 const LABELS: [&str; 2] = ["org.osbuild.selinux", "org.osbuild.ostree.selinux"];
 
-/// Refuses the first stage of the pipelines that needs what this process cannot have; virtual machines have all of it. `directory` is
-/// where trees are.
+/// Refuses the first stage of the pipelines that needs what this process cannot have; virtual machines have all of it, but their trees
+/// come out. `directory` is where trees are.
 pub(crate) fn refuse_impossible(
     (devices, machines): (Devices, Option<&VirtualMachines>),
     plan: &AuthorizedPlan<'_>,
@@ -35,12 +35,14 @@ pub(crate) fn refuse_impossible(
     let machine = Machine::here(devices, directory);
     let names = plan.document().pipelines.iter();
     for (stages, pipeline) in plan.stages().zip(names) {
-        if machines.is_some_and(|machines| machines.has(&pipeline.name)) {
-            continue;
-        }
+        let inside = machines.is_some_and(|machines| machines.has(&pipeline.name));
         let mut made = Made::default();
         for (stage, module, planned) in stages {
-            if let Some(reason) = machine.refuses((stage, module, planned), &mut made) {
+            let reason = match inside {
+                true => machine.loses(stage),
+                false => machine.refuses((stage, module, planned), &mut made),
+            };
+            if let Some(reason) = reason {
                 let place = format!("{} ({})", planned.ask.place, stage.requested_module());
                 return Err(BuildError::manifest(place, reason));
             }
@@ -66,6 +68,8 @@ pub(crate) struct Machine {
 pub(crate) struct Prospect {
     /// Why it cannot run.
     pub(crate) lacks: Option<String>,
+    /// Why its tree cannot leave a virtual machine.
+    pub(crate) loses: Option<String>,
     /// What stands for each of its devices and mounts; empty: what it says.
     pub(crate) devices: Vec<String>,
     pub(crate) mounts: Vec<String>,
@@ -99,6 +103,7 @@ impl Machine {
             let mounts = stage.mounts.iter().map(without_devices::mount_by);
             Prospect {
                 lacks: self.refuses(considered, &mut made),
+                loses: self.loses(stage),
                 devices: devices.map(told).collect(),
                 mounts: mounts.map(told).collect(),
             }
@@ -124,6 +129,14 @@ impl Machine {
                     .map(only_root)
             })
             .or_else(|| self.lacks_program(stage, planned))
+    }
+
+    /// Why the tree of a stage cannot leave a virtual machine.
+    fn loses(&self, stage: &Stage) -> Option<String> {
+        let target = stage.options.get("target").and_then(Value::as_str);
+        let of_tree = !target.is_some_and(|target| target.starts_with("mount://"));
+        let labels = self.restricted && !self.labels && LABELS.contains(&stage.module.as_str());
+        (labels && of_tree).then(|| only_root("its tree has SELinux labels".into()))
     }
 
     /// What devices and mounts need and cannot have.
@@ -253,7 +266,7 @@ fn is_installed(program: &str) -> bool {
 }
 
 /// Whether files here can have SELinux labels: that depends on the kernel's security modules and on the file system.
-fn keeps_labels(directory: &Path) -> bool {
+pub(crate) fn keeps_labels(directory: &Path) -> bool {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let Ok(file) = open(directory, flags, Mode::from_raw_mode(0o600)) else {
         // A file system that has no such files fails later, if at all, and then says so.

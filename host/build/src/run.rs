@@ -10,7 +10,7 @@ use crate::plan::AuthorizedPlan;
 use crate::record::Records;
 use crate::schedule;
 use crate::trees::{Tree, Trees};
-use crate::vm::VirtualMachines;
+use crate::vm::{Kept, VirtualMachines};
 use crate::without_devices::{Devices, can_begin_behind};
 use osbuild_wasm_capability::Limits;
 use osbuild_wasm_capability::policy::Decision;
@@ -111,6 +111,8 @@ pub(crate) struct RunContext<'a> {
     pub(crate) trees: &'a Trees,
     /// Something failed: begin no further stage.
     pub(crate) stop: &'a AtomicBool,
+    /// In a virtual machine: what trees may have to be made outside; none: everything.
+    pub(crate) kept: Option<&'a Kept>,
 }
 
 impl Confined {
@@ -130,6 +132,7 @@ impl Confined {
             plan: request.plan,
             trees: &trees,
             stop: &AtomicBool::new(false),
+            kept: None,
         };
         context.run(request)
     }

@@ -16,6 +16,9 @@ const IDS_OF_IMAGE: u64 = 65536;
 /// Where newuidmap and newgidmap are looked for when PATH does not have them.
 const PROGRAM_DIRECTORIES: [&str; 2] = ["/usr/bin", "/bin"];
 
+/// Which ids of this process's user namespace stand for which outside.
+const OWN_MAPS: [&str; 2] = ["/proc/self/uid_map", "/proc/self/gid_map"];
+
 /// Settings by which administrators forbid user namespaces, and the value that does.
 const SWITCHES: [(&str, &str); 3] = [
     ("kernel/unprivileged_userns_clone", "0"),
@@ -105,18 +108,32 @@ fn reason(errno: Errno) -> String {
 
 /// Whether the ids of this process exist in its user namespace: others are shown as the overflow id.
 fn ids_are_mapped() -> bool {
-    let is_mapped = |id: u32, map: &str| {
-        let text = std::fs::read_to_string(map).unwrap_or_default();
-        text.lines().any(|line| {
-            let mut numbers = line.split_whitespace().map(str::parse);
-            match (numbers.next(), numbers.nth(1)) {
-                (Some(Ok(first)), Some(Ok(count))) => u64::from(id).wrapping_sub(first) < count,
-                _ => false,
-            }
-        })
+    let own = [getuid().as_raw(), getgid().as_raw()].map(u64::from);
+    let is_mapped = |(id, map)| mapped(map).iter().any(|range| range.contains(&id));
+    own.into_iter().zip(OWN_MAPS).all(is_mapped)
+}
+
+/// Every id below this number exists in the user namespace of this process, of users and of groups.
+pub(crate) fn mapped_ids() -> u32 {
+    let first_missing = |map| {
+        let mut ranges = mapped(map);
+        ranges.sort_by_key(|range| range.start);
+        let next = |end, range: &Range<u64>| if range.start <= end { range.end } else { end };
+        ranges.iter().fold(0, next)
     };
-    is_mapped(getuid().as_raw(), "/proc/self/uid_map")
-        && is_mapped(getgid().as_raw(), "/proc/self/gid_map")
+    let first_missing = OWN_MAPS.map(first_missing).into_iter().min();
+    u32::try_from(first_missing.unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// The ids that a map of a user namespace has, see user_namespaces(7).
+fn mapped(map: &str) -> Vec<Range<u64>> {
+    let text = std::fs::read_to_string(map).unwrap_or_default();
+    let range = |line: &str| {
+        let mut numbers = line.split_whitespace().map_while(|word| word.parse().ok());
+        let (first, count): (u64, u64) = (numbers.next()?, numbers.nth(1)?);
+        Some(first..first.saturating_add(count))
+    };
+    text.lines().filter_map(range).collect()
 }
 
 /// Makes an ordinary user root of a user namespace of the subordinate ids; does nothing for root. The process must have one thread

@@ -8,6 +8,7 @@
     reason = "this is the room that makes files"
 )]
 
+mod beyond;
 mod carried;
 mod changed;
 mod companion;
@@ -27,6 +28,7 @@ mod times;
 mod whole;
 mod work;
 
+pub use beyond::{Beyond, Reach, first_beyond};
 pub use carried::{Carried, SET_ID};
 pub use changed::changed_files;
 pub use companion::companion_program;

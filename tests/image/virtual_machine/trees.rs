@@ -1,6 +1,6 @@
 //! Trees on their way out of virtual machines, the kernel of a build root, and what is recorded of stages there.
-use super::{LIMIT, TOOLS, kernel, loopback, read_back};
-use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths};
+use super::{LIMIT, TOOLS, can_run, kernel, loopback, read_back};
+use osbuild_wasm_tests::{Program, Scratch, machine, manifest, paths, user};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -228,6 +228,37 @@ fn a_tree_leaves_a_virtual_machine_with_nodes_owners_and_file_capabilities() {
     });
     run("--export tree --policy learned.toml", "again");
     assert_eq!(facts(&scratch.path("again/tree/odd")), made);
+}
+
+#[test]
+fn what_an_ordinary_users_tree_cannot_keep_fails_its_stage_in_a_virtual_machine() {
+    if !can_run() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (image, _) = odd_image(&scratch);
+    let (sources, [digest]) = source([&*image]);
+    let devices = json!({ "it": loopback("odd.img") });
+    let mut document = manifest::tree(json!([
+        bring(&digest, "odd.img"),
+        read_back("odd", "", "org.osbuild.ext4", &devices),
+        manifest::hostname("never"),
+    ]));
+    document["sources"] = sources;
+    let file = scratch.json("manifest.json", &document);
+    let build = user::machine(&scratch).build("--in-vm tree --export tree");
+    let ended = build
+        .env("OSBUILD_WASM_KERNEL", kernel())
+        .arg(&file)
+        .limit(LIMIT)
+        .run();
+    ended
+        .expect(1)
+        .says("org.osbuild.copy failed in pipeline tree: /odd/")
+        .says("device nodes are made by root of the machine only")
+        .says("in a file system of an image")
+        .never_says("org.osbuild.hostname");
+    machine::assert_nothing_left(scratch.root());
 }
 
 /// What is in trusted.* neither a share shows nor who packs a tree; it stays in the store.

@@ -11,7 +11,7 @@ use crate::charter::grant_of;
 use crate::failure::{BuildError, Denied, Result};
 use crate::helper_processes::{needed_by, needed_by_stage};
 use crate::inputs::{self, storage};
-use crate::machine::Machine;
+use crate::machine::{Machine, Prospect};
 use crate::vm;
 use crate::without_devices::Devices;
 use osbuild_wasm_capability::lock::Lock;
@@ -145,20 +145,21 @@ impl<'a> Plan<'a> {
     }
 
     /// Says in the document how disks come to be, and which stages cannot run so; trees would be in `directory`. Virtual machines have all
-    /// of it.
+    /// of it, but their trees come out.
     pub fn look_ahead(&mut self, devices: Devices, directory: &Path) {
         let machine = Machine::here(devices, directory);
         let of_pipeline = |stages| machine.prospects(stages);
         let prospects: Vec<Vec<_>> = self.stages().map(of_pipeline).collect();
         self.document.devices = Some(devices.name().to_owned());
-        let shown = self.document.pipelines.iter_mut().zip(prospects);
-        let shown = shown.filter(|(pipeline, _)| pipeline.virtual_machine.is_none());
-        let shown = shown.flat_map(|(pipeline, of)| pipeline.stages.iter_mut().zip(of));
-        for (planned, prospect) in shown {
-            planned.lacks = prospect.lacks.unwrap_or_default();
-            let parts = planned.ask.devices.iter_mut().zip(prospect.devices);
-            let parts = parts.chain(planned.ask.mounts.iter_mut().zip(prospect.mounts));
-            parts.for_each(|(part, by)| part.by = by);
+        for (pipeline, prospects) in self.document.pipelines.iter_mut().zip(prospects) {
+            let inside = pipeline.virtual_machine.is_some();
+            for (planned, prospect) in pipeline.stages.iter_mut().zip(prospects) {
+                match inside {
+                    true if !planned.lacks.is_empty() => {}
+                    true => planned.lacks = prospect.loses.unwrap_or_default(),
+                    false => foresee(planned, prospect),
+                }
+            }
         }
     }
 
@@ -298,6 +299,14 @@ impl AuthorizedPlan<'_> {
     pub(crate) fn remedy(&self, module: &str, missing: &[Right]) -> Option<String> {
         self.0.policy?.remedy_of_paths(module, missing)
     }
+}
+
+/// Says of a stage what is known of it before it runs.
+fn foresee(planned: &mut Planned, prospect: Prospect) {
+    planned.lacks = prospect.lacks.unwrap_or_default();
+    let parts = planned.ask.devices.iter_mut().zip(prospect.devices);
+    let parts = parts.chain(planned.ask.mounts.iter_mut().zip(prospect.mounts));
+    parts.for_each(|(part, by)| part.by = by);
 }
 
 /// The kind of component that carries a stage out.

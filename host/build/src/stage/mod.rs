@@ -136,7 +136,8 @@ fn carry_out(
         return Ok(ended);
     }
     if ended.success() {
-        released?
+        released?;
+        context.kept.map_or(Ok(()), |kept| kept.check(tree))?;
     }
     scratch.close()?;
     Ok(ended)

@@ -4,7 +4,7 @@ use super::job::{
     COMPILED, COMPONENTS, CONFIGURATION, DISK, FILE, HELPER, JOB, MODULES, MachineJob, OUT,
     PROGRAM, STORE, SharedTree,
 };
-use super::{MEMORY, VirtualMachines};
+use super::{Kept, MEMORY, VirtualMachines};
 use crate::attributes::Attributes;
 use crate::failure::{BuildError, Result};
 use crate::helper_processes::helper_program;
@@ -206,6 +206,7 @@ impl Files {
             attributes: attributes.unshared(&unfinished.tree)?,
             done: unfinished.done,
             created: unfinished.details.created,
+            kept: Kept::here(&self.store),
             checkpoints: settings.checkpoints.clone(),
             recorded: settings.records.is_some(),
             stage_timeout: settings.stage_timeout,

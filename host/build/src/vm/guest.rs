@@ -125,6 +125,7 @@ impl Guest {
             plan,
             trees: &trees,
             stop: &AtomicBool::new(false),
+            kept: self.0.kept.as_ref(),
         };
         self.add_trees(&context)?;
         self.build_pipeline(&context)

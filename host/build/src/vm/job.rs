@@ -1,4 +1,5 @@
 //! What the inner side of a virtual machine is told, and where things are in the machine.
+use super::Kept;
 use osbuild_wasm_protocol::TrustedValue;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,8 @@ pub(super) struct MachineJob {
     pub(super) done: usize,
     /// When the building of it began, in seconds since 1970.
     pub(super) created: i64,
+    /// What its trees may have to be made outside.
+    pub(super) kept: Option<Kept>,
     /// Ids of the stages whose result goes out, beside that of the last one.
     pub(super) checkpoints: BTreeSet<String>,
     /// What its stages do is recorded.

@@ -9,6 +9,7 @@ mod files;
 mod guest;
 mod host;
 mod job;
+mod kept;
 mod kernels;
 mod message;
 
@@ -17,6 +18,7 @@ use crate::inputs::storage;
 use crate::plan::AuthorizedPlan;
 pub use guest::{Guest, WORD};
 pub(crate) use host::run_stages;
+pub(crate) use kept::Kept;
 use kernels::Kernels;
 use osbuild_wasm_capability::plan::{Planned, VirtualMachine};
 use osbuild_wasm_component::Module;
