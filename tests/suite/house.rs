@@ -41,7 +41,10 @@ const DIRECTIONS: [(&str, &[&str]); 29] = [
             "native-helpers/sys",
         ],
     ),
-    ("host/component", &["host/capability", "host/files"]),
+    (
+        "host/component",
+        &["host/capability", "host/files", "native-helpers/protocol"],
+    ),
     (
         "host/report",
         &[

@@ -285,7 +285,19 @@ fn a_program_of_a_typed_interface_counts_as_used() {
     let (ended, record) = record(&scratch, hostile::library(), &document, &[]);
     ended.expect(1);
     let qemu = &record["pipelines"][1]["stages"][0];
-    assert_eq!(qemu["calls"][0]["programs"], json!(["qemu-img"]));
+    let call = &qemu["calls"][0];
+    assert_eq!(
+        (&call["interface"], &call["call"], &call["programs"]),
+        (&json!("qemu-img"), &json!("convert"), &json!(["qemu-img"]))
+    );
+    // What the helper was told, whole.
+    assert_eq!(
+        call["arguments"],
+        json!({
+            "source": "/run/osbuild/inputs/image/disk.img", "to": "/run/osbuild/tree/disk.qcow2",
+            "format": "qcow2", "compress": false, "options": [], "coroutines": null,
+        })
+    );
     assert_eq!(qemu["unused"]["programs"], json!([]));
     let report = Program::new("report")
         .arg(scratch.path("record.json"))

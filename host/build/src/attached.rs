@@ -3,10 +3,12 @@ use crate::devices::{Part, Use, contract, reopen_image};
 use crate::file_systems::{Beginning, FileSystems, Key, Staged};
 use crate::mounts::is_kind_made_from_directory;
 use crate::sandbox::{FILES_FOR_DEVICES, link_of};
+use osbuild_wasm_protocol as protocol;
 use osbuild_wasm_protocol::{
-    Attach, Device, ErrorCode, Failure, FileSystem, Granted, Mount, MountDirectory, Ran, Session,
+    Attach, Device, ErrorCode, Failure, FileSystem, Granted, Handle, Mount, MountDirectory,
+    Mounted, Ran, Session,
 };
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::io;
@@ -16,8 +18,8 @@ use std::sync::Arc;
 /// The devices and mounts of one stage that it has not given back.
 pub(crate) struct Attached {
     file_systems: Arc<FileSystems>,
-    parts: BTreeMap<u64, OwnPart>,
-    mounts: BTreeMap<u64, OwnMount>,
+    parts: BTreeMap<Handle, OwnPart>,
+    mounts: BTreeMap<Handle, OwnMount>,
     /// How many there have been.
     count: u64,
 }
@@ -37,12 +39,6 @@ struct OwnMount {
     device: String,
 }
 
-/// A device as the component gets it.
-pub(crate) struct Opened {
-    pub(crate) handle: u64,
-    pub(crate) contract: String,
-}
-
 impl Attached {
     /// Nothing yet.
     pub(crate) fn new(file_systems: Arc<FileSystems>) -> Self {
@@ -54,9 +50,9 @@ impl Attached {
         }
     }
 
-    fn handle(&mut self) -> u64 {
+    fn handle(&mut self) -> Handle {
         self.count += 1;
-        self.count
+        Handle(self.count)
     }
 
     /// Adds the devices to a grant.
@@ -72,13 +68,14 @@ impl Attached {
     pub(crate) fn attach(
         &mut self,
         attach: &Attach,
-        image: &OwnedFd,
+        files: &[BorrowedFd<'_>],
         granted: &Granted,
-    ) -> Result<Opened, Failure> {
+    ) -> Result<protocol::Attached, Failure> {
+        let image = files.first().ok_or_else(gone)?;
         let handle = self.handle();
         let failed = |error| failure(&attach.path, error);
-        let contract =
-            contract(granted.grant.devices.len() + usize::try_from(handle).unwrap_or_default());
+        let count = usize::try_from(handle.0).unwrap_or_default();
+        let contract = contract(granted.grant.devices.len() + count);
         let (part, host) = open(attach, image, granted, handle).map_err(failed)?;
         let overlaps = |own: &OwnPart| own.part.key().overlaps(&part.key());
         if self.parts.values().any(overlaps) {
@@ -93,11 +90,17 @@ impl Attached {
             host,
         };
         self.parts.insert(handle, own);
-        Ok(Opened { handle, contract })
+        Ok(protocol::Attached {
+            handle,
+            device: contract,
+            major: 0,
+            minor: 0,
+            partitions: Vec::new(),
+        })
     }
 
     /// Brings what changed into the image, and takes the device away.
-    pub(crate) fn detach(&mut self, handle: u64) -> Result<(), Failure> {
+    pub(crate) fn detach(&mut self, handle: Handle) -> Result<(), Failure> {
         let mounted = |contract: &str| self.mounts.values().any(|own| own.device == contract);
         let own = self.parts.get(&handle).ok_or_else(gone)?;
         if mounted(&own.contract) {
@@ -123,7 +126,7 @@ impl Attached {
     }
 
     /// Notes what a program that ended may have made: it is as the program has left it.
-    pub(crate) fn ran(&self, run: &osbuild_wasm_protocol::Run) -> Result<(), Failure> {
+    pub(crate) fn ran(&self, run: &protocol::Run) -> Result<(), Failure> {
         if self.parts.is_empty() {
             return Ok(());
         }
@@ -142,8 +145,8 @@ impl Attached {
         &mut self,
         call: Mount,
         begin: impl FnOnce(&Self) -> Result<Session, Failure>,
-    ) -> Result<u64, Failure> {
-        let device = call.device.clone();
+    ) -> Result<Mounted, Failure> {
+        let (device, path) = (call.device.clone(), call.target.clone());
         let session = match call.kind {
             FileSystem::Vfat => {
                 let session = begin(self)?;
@@ -171,7 +174,7 @@ impl Attached {
         };
         let handle = self.handle();
         self.mounts.insert(handle, OwnMount { session, device });
-        Ok(handle)
+        Ok(Mounted { handle, path })
     }
 
     fn staged(&self, call: &Mount) -> Result<Staged, Failure> {
@@ -186,7 +189,7 @@ impl Attached {
     }
 
     /// Writes back and unmounts; tells the programs that this took.
-    pub(crate) fn unmount(&mut self, handle: u64) -> Result<Vec<Ran>, Failure> {
+    pub(crate) fn unmount(&mut self, handle: Handle) -> Result<Vec<Ran>, Failure> {
         self.mounts.remove(&handle).ok_or_else(gone)?.session.end()
     }
 }
@@ -194,15 +197,15 @@ impl Attached {
 /// Opens a part of an image; a file in the stage's scratch directory stands for it.
 fn open(
     attach: &Attach,
-    image: &OwnedFd,
+    image: &BorrowedFd<'_>,
     granted: &Granted,
-    handle: u64,
+    handle: Handle,
 ) -> io::Result<(Part, PathBuf)> {
     let scratch = granted.files.get(granted.grant.scratch);
     let scratch = link_of(scratch.ok_or(io::ErrorKind::NotFound)?);
     let directory = scratch.join(FILES_FOR_DEVICES);
     std::fs::create_dir_all(&directory)?;
-    let host = directory.join(format!("own-{handle}"));
+    let host = directory.join(format!("own-{}", handle.0));
     let image = reopen_image(image, attach)?;
     let part = Part::open(image, attach, (Use::Bytes, &|_| None), &host)?;
     Ok((part, host))

@@ -6,21 +6,17 @@ use crate::interrupt::Cancellations;
 use crate::programs;
 use crate::record::Journal;
 use crate::sectors;
-use crate::translation::{
-    attachment, call_error, database, descriptors, files_of, image_format, program,
-};
 use crate::user_namespace::is_root_of_machine;
-use osbuild_wasm_component::bindings::{command, grub, loopback, mount, qemu_img, rpm};
-use osbuild_wasm_component::{
-    Attachment, CallError, Helpers, MountPoint, Packages, Passed, Target, Trusted,
+use osbuild_wasm_component::Helpers;
+use osbuild_wasm_protocol::{
+    Detach, ErrorCode, Failure, Granted, Interface, Ran, Request, Run, Session, TrustedValue,
+    Unmount,
 };
-use osbuild_wasm_protocol as protocol;
-use osbuild_wasm_protocol::{Failure, Granted, Handle, Interface, Session};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-type Call<T> = std::result::Result<T, CallError>;
 
 /// Carries out a stage's privileged calls: a session with each helper from its first use to the stage's end.
 pub(crate) struct StageHelpers {
@@ -53,13 +49,8 @@ impl Drop for StageHelpers {
 
 impl StageHelpers {
     /// Begins a session that also has the devices of what the stage attached itself.
-    fn begin(
-        &self,
-        interface: Interface,
-        attached: Option<&Attached>,
-    ) -> std::result::Result<Session, Failure> {
-        let io =
-            |error: std::io::Error| Failure::new(protocol::ErrorCode::Io, "", error.to_string());
+    fn begin(&self, interface: Interface, attached: Option<&Attached>) -> Result<Session, Failure> {
+        let io = |error: std::io::Error| Failure::new(ErrorCode::Io, "", error.to_string());
         let log = self.log.try_clone().map_err(io)?;
         let mut granted = self.granted.clone();
         if let Some(attached) = attached {
@@ -70,352 +61,103 @@ impl StageHelpers {
         Ok(session)
     }
 
-    fn session(&mut self, interface: Interface) -> Call<&Session> {
+    fn session(&mut self, interface: Interface) -> Result<&Session, Failure> {
         if !self.sessions.contains_key(&interface) {
-            let session = self.begin(interface, self.attached.as_ref());
-            let session = session.map_err(call_error)?;
+            let session = self.begin(interface, self.attached.as_ref())?;
             self.sessions.insert(interface, session);
         }
-        let gone = || {
-            call_error(Failure::new(
-                protocol::ErrorCode::Io,
-                "",
-                "the helper's session is gone",
-            ))
-        };
+        let gone = || Failure::new(ErrorCode::Io, "", "the helper's session is gone");
         self.sessions.get(&interface).ok_or_else(gone)
     }
-}
 
-impl StageHelpers {
-    /// Ends the session of programs, whose devices are those of its beginning.
-    fn end_programs(&mut self) -> Call<()> {
-        match self.sessions.remove(&Interface::Command) {
-            Some(session) => {
-                let ran = session.end().map_err(call_error)?;
-                if let Some(journal) = &self.journal {
-                    journal.helped(ran);
-                }
-                Ok(())
-            }
-            None => Ok(()),
+    /// Notes what a helper ran of its own accord.
+    fn note(&self, ran: Vec<Ran>) {
+        if let Some(journal) = &self.journal {
+            journal.helped(ran);
         }
     }
 
-    /// The session for a call that starts one of these programs, which must be granted like those of `command`.
-    fn session_for(&mut self, interface: Interface, programs: &[String]) -> Call<&Session> {
-        if !programs::granted(programs, &self.granted.grant.programs) {
-            let detail = format!(
-                "program {} was not granted, which {interface} runs",
-                programs.join(" or ")
-            );
-            return Err(call_error(Failure::new(
-                protocol::ErrorCode::Denied,
-                "",
-                detail,
-            )));
+    /// Ends the session of programs, whose devices are those of its beginning.
+    fn end_programs(&mut self) -> Result<(), Failure> {
+        if let Some(session) = self.sessions.remove(&Interface::Command) {
+            self.note(session.end()?);
         }
-        self.session(interface)
+        Ok(())
+    }
+
+    /// Carries out by files what takes loop devices elsewhere; none: this is no such call.
+    fn by_files(
+        &mut self,
+        attached: &mut Attached,
+        request: &Request,
+        files: &[BorrowedFd<'_>],
+    ) -> Option<Result<Value, Failure>> {
+        let answer = match request {
+            Request::Attach(attach) => {
+                let device = attached.attach(attach, files, &self.granted);
+                device.and_then(|device| self.end_programs().and_then(|()| value(device)))
+            }
+            Request::Detach(Detach(handle)) => {
+                let detached = attached.detach(*handle);
+                detached.and_then(|()| self.end_programs()).and_then(value)
+            }
+            Request::Mount(mount) => {
+                let begin = |attached: &Attached| self.begin(Interface::Mount, Some(attached));
+                attached.mount(mount.clone(), begin).and_then(value)
+            }
+            Request::Unmount(Unmount(handle)) => {
+                let ran = attached.unmount(*handle);
+                ran.map(|ran| self.note(ran)).and_then(value)
+            }
+            _ => return None,
+        };
+        Some(answer)
+    }
+
+    fn run(&mut self, mut run: Run, files: &[BorrowedFd<'_>]) -> Result<Value, Failure> {
+        sectors::tell(&mut run, &self.sectors);
+        let session = self.session(Interface::Command)?;
+        let outcome = session.call(run.clone(), files)?;
+        if outcome.status == 0 {
+            if let Some(file_systems) = &self.file_systems {
+                file_systems.ran(&run, &self.parts);
+            }
+            if let Some(attached) = &self.attached {
+                attached.ran(&run)?;
+            }
+        }
+        value(outcome)
     }
 }
 
 impl Helpers for StageHelpers {
-    fn attach(&mut self, file: &Passed, options: loopback::Options) -> Call<Attachment> {
-        let attach = attachment(&file.path, options);
-        if let Some(attached) = &mut self.attached {
-            let opened = attached
-                .attach(&attach, &file.file, &self.granted)
-                .map_err(call_error)?;
-            self.end_programs()?;
-            return Ok(Attachment {
-                handle: opened.handle,
-                path: opened.contract,
-            });
-        }
-        let attached = self
-            .session(Interface::Loopback)?
-            .call(attach, &[file.file.as_fd()])
-            .map_err(call_error)?;
-        Ok(Attachment {
-            handle: attached.handle.0,
-            path: attached.device,
-        })
-    }
-
-    fn detach(&mut self, handle: u64) -> Call<()> {
-        if let Some(attached) = &mut self.attached {
-            attached.detach(handle).map_err(call_error)?;
-            return self.end_programs();
-        }
-        self.session(Interface::Loopback)?
-            .call(protocol::Detach(Handle(handle)), &[])
-            .map_err(call_error)
-    }
-
-    fn mount(
-        &mut self,
-        device: &str,
-        target: &str,
-        kind: mount::FileSystem,
-        read_only: bool,
-        options: Vec<String>,
-    ) -> Call<MountPoint> {
-        let kind = match kind {
-            mount::FileSystem::Ext4 => protocol::FileSystem::Ext4,
-            mount::FileSystem::Xfs => protocol::FileSystem::Xfs,
-            mount::FileSystem::Btrfs => protocol::FileSystem::Btrfs,
-            mount::FileSystem::Vfat => protocol::FileSystem::Vfat,
-            mount::FileSystem::Squashfs => protocol::FileSystem::Squashfs,
-            mount::FileSystem::Erofs => protocol::FileSystem::Erofs,
-        };
-        let (device, target) = (device.to_owned(), target.to_owned());
-        let call = protocol::Mount {
-            device,
-            partition: None,
-            target,
-            kind,
-            read_only,
-            options,
-        };
+    fn answer(&mut self, request: Request, files: &[BorrowedFd<'_>]) -> Result<Value, Failure> {
+        programs::check(&request, &self.granted.grant.programs)?;
         if let Some(mut attached) = self.attached.take() {
-            let target = call.target.clone();
-            let begin = |attached: &Attached| self.begin(Interface::Mount, Some(attached));
-            let mounted = attached.mount(call, begin);
+            let answer = self.by_files(&mut attached, &request, files);
             self.attached = Some(attached);
-            let handle = mounted.map_err(call_error)?;
-            return Ok(MountPoint {
-                handle,
-                path: target,
-            });
-        }
-        let mounted = self
-            .session(Interface::Mount)?
-            .call(call, &[])
-            .map_err(call_error)?;
-        Ok(MountPoint {
-            handle: mounted.handle.0,
-            path: mounted.path,
-        })
-    }
-
-    fn unmount(&mut self, handle: u64) -> Call<()> {
-        if let Some(attached) = &mut self.attached {
-            let ran = attached.unmount(handle).map_err(call_error)?;
-            if let Some(journal) = &self.journal {
-                journal.helped(ran);
+            if let Some(answer) = answer {
+                return answer;
             }
-            return Ok(());
         }
-        self.session(Interface::Mount)?
-            .call(protocol::Unmount(Handle(handle)), &[])
-            .map_err(call_error)
-    }
-
-    fn set_xattr(&mut self, object: &Passed, name: &str, value: &[u8]) -> Call<()> {
-        let value = protocol::XattrValue {
-            path: object.path.clone(),
-            name: name.to_owned(),
-            value: protocol::Bytes(value.to_vec()),
-        };
-        self.session(Interface::Tree)?
-            .call(value, &[object.file.as_fd()])
-            .map_err(call_error)
-    }
-
-    fn trusted(&mut self, object: &Passed) -> Call<Vec<Trusted>> {
-        if !is_root_of_machine() || !self.processes.has(Interface::Tree) {
+        match request {
+            Request::Run(run) => self.run(run, files),
             // To anybody else the kernel shows none, and lets them make none.
-            return Ok(Vec::new());
+            Request::Trusted(_)
+                if !is_root_of_machine() || !self.processes.has(Interface::Tree) =>
+            {
+                value(Vec::<TrustedValue>::new())
+            }
+            request => {
+                let session = self.session(request.interfaces()[0])?;
+                session.answer(&request, files)
+            }
         }
-        let path = object.path.clone();
-        let session = self.session(Interface::Tree)?;
-        let told = session.call(protocol::Trusted { path }, &[object.file.as_fd()]);
-        let value = |value: protocol::TrustedValue| Trusted {
-            below: value.below.0,
-            name: value.name,
-            value: value.value.0,
-        };
-        told.map(|told| told.into_iter().map(value).collect())
-            .map_err(call_error)
     }
+}
 
-    fn import_key(&mut self, of: rpm::Database, key: Vec<u8>) -> Call<()> {
-        let keys = programs::keys(&of);
-        let import = protocol::ImportKey {
-            database: database(of),
-            key: protocol::Bytes(key),
-        };
-        self.session_for(Interface::Rpm, &keys)?
-            .call(import, &[])
-            .map_err(call_error)
-    }
-
-    fn verify(&mut self, of: rpm::Database, path: &str, package: &Packages) -> Call<()> {
-        let keys = programs::keys(&of);
-        let verify = protocol::Verify {
-            database: database(of),
-            package: path.to_owned(),
-            file: files_of(package).next().unwrap_or_default(),
-        };
-        self.session_for(Interface::Rpm, &keys)?
-            .call(verify, &descriptors(&package.directories))
-            .map_err(call_error)
-    }
-
-    fn install(
-        &mut self,
-        of: rpm::Database,
-        transaction: rpm::Transaction,
-        packages: &Packages,
-    ) -> Call<()> {
-        let install = protocol::Install {
-            database: database(of),
-            packages: files_of(packages).collect(),
-            exclude_docs: transaction.exclude_docs,
-            no_dependencies: transaction.no_dependencies,
-            ignore_architecture: transaction.ignore_architecture,
-            install_langs: transaction.install_langs,
-            environment: transaction.environment,
-        };
-        self.session_for(Interface::Rpm, &programs::rpm())?
-            .call(install, &descriptors(&packages.directories))
-            .map_err(call_error)
-    }
-
-    fn query(&mut self, of: rpm::Database) -> Call<Vec<rpm::InstalledPackage>> {
-        let query = protocol::Query {
-            database: database(of),
-        };
-        let packages = self
-            .session(Interface::Rpm)?
-            .call(query, &[])
-            .map_err(call_error)?;
-        let convert = |package: protocol::Package| rpm::InstalledPackage {
-            name: package.name,
-            version: package.version,
-            release: package.release,
-            epoch: package.epoch,
-            arch: package.arch,
-            sigmd5: package.sigmd5,
-            sha1header: package.sha1header,
-            sha256header: package.sha256header,
-            sha3_256header: package.sha3_256header,
-            sigpgp: package.sigpgp,
-            siggpg: package.siggpg,
-        };
-        Ok(packages.into_iter().map(convert).collect())
-    }
-
-    fn core_image(&mut self, core: grub::Core) -> Call<Vec<u8>> {
-        let mkimage = programs::mkimage(&core);
-        let grub::Core {
-            program,
-            platform,
-            format,
-            prefix,
-            modules,
-        } = core;
-        let core = protocol::CoreImage {
-            program,
-            platform,
-            format,
-            prefix,
-            modules,
-        };
-        self.session_for(Interface::Grub, &mkimage)?
-            .call(core, &[])
-            .map(|protocol::Bytes(image)| image)
-            .map_err(call_error)
-    }
-
-    fn boot_image(&mut self, platform: &str) -> Call<Vec<u8>> {
-        self.session(Interface::Grub)?
-            .call(protocol::BootImage(platform.to_owned()), &[])
-            .map(|protocol::Bytes(image)| image)
-            .map_err(call_error)
-    }
-
-    fn environment_block(&mut self, variables: Vec<(String, String)>) -> Call<Vec<u8>> {
-        self.session(Interface::Grub)?
-            .call(protocol::EnvironmentBlock { variables }, &[])
-            .map(|protocol::Bytes(block)| block)
-            .map_err(call_error)
-    }
-
-    fn convert(
-        &mut self,
-        source: &Passed,
-        to: &Target,
-        conversion: qemu_img::Conversion,
-    ) -> Call<()> {
-        let files = [&source.file, &to.file.file, &to.directory];
-        let conversion = protocol::Conversion {
-            source: source.path.clone(),
-            to: to.file.path.clone(),
-            format: image_format(conversion.format),
-            compress: conversion.compress,
-            options: conversion.options,
-            coroutines: conversion.coroutines,
-        };
-        self.session_for(Interface::QemuImg, &programs::qemu_img())?
-            .call(conversion, &files.map(AsFd::as_fd))
-            .map_err(call_error)
-    }
-
-    fn create(
-        &mut self,
-        to: &Target,
-        format: qemu_img::Format,
-        size: u64,
-        options: Vec<String>,
-    ) -> Call<()> {
-        let create = protocol::Create {
-            path: to.file.path.clone(),
-            format: image_format(format),
-            size,
-            options,
-        };
-        self.session_for(Interface::QemuImg, &programs::qemu_img())?
-            .call(create, &[&to.file.file, &to.directory].map(AsFd::as_fd))
-            .map_err(call_error)
-    }
-
-    fn info(&mut self, image: &Passed) -> Call<qemu_img::ImageInfo> {
-        let call = protocol::Info {
-            path: image.path.clone(),
-        };
-        let info = self
-            .session(Interface::QemuImg)?
-            .call(call, &[image.file.as_fd()])
-            .map_err(call_error)?;
-        let protocol::ImageInfo {
-            format,
-            virtual_size,
-            actual_size,
-        } = info;
-        Ok(qemu_img::ImageInfo {
-            format,
-            virtual_size,
-            actual_size,
-        })
-    }
-
-    fn run(&mut self, request: command::Request, streams: &[OwnedFd]) -> Call<command::Outcome> {
-        let mut run = program(request);
-        sectors::tell(&mut run, &self.sectors);
-        let protocol::Outcome { status, output } = self
-            .session(Interface::Command)?
-            .call(run.clone(), &descriptors(streams))
-            .map_err(call_error)?;
-        if let Some(file_systems) = self.file_systems.as_ref().filter(|_| status == 0) {
-            file_systems.ran(&run, &self.parts);
-        }
-        if let Some(attached) = self.attached.as_ref().filter(|_| status == 0) {
-            attached.ran(&run).map_err(call_error)?;
-        }
-        Ok(command::Outcome {
-            status,
-            output: output.0,
-        })
-    }
+/// An answer that no helper gave.
+fn value(answer: impl Serialize) -> Result<Value, Failure> {
+    let broken = |error: serde_json::Error| Failure::new(ErrorCode::Io, "", error.to_string());
+    serde_json::to_value(answer).map_err(broken)
 }

@@ -43,7 +43,6 @@ mod sectors;
 mod shell;
 mod single;
 mod stage;
-mod translation;
 mod trees;
 mod user_namespace;
 mod vm;

@@ -131,7 +131,7 @@ impl Given {
 }
 
 /// The path by which the kernel reaches what is open, wherever it is called by now.
-pub(crate) fn link_of(handle: &OwnedFd) -> PathBuf {
+pub(crate) fn link_of(handle: &impl AsRawFd) -> PathBuf {
     format!("/proc/self/fd/{}", handle.as_raw_fd()).into()
 }
 

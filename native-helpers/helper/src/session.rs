@@ -6,8 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use osbuild_wasm_protocol::{
-    BootImage, Connection, Detach, ErrorCode, Failure, FrameError, Handle, Interface, Ran, Reply,
-    Request, Unmount,
+    Connection, Detach, ErrorCode, Failure, FrameError, Handle, Interface, Ran, Reply, Request,
+    Unmount,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -76,19 +76,18 @@ impl Session {
     /// Answers requests until the runtime closes its side; releases everything before this side is closed.
     pub fn serve(mut self) {
         loop {
-            let reply = match self.connection.receive::<Request>() {
-                Ok(Some((Request::End, _))) => {
-                    let released = self.release_all().map(|()| self.ran.take());
-                    let _ = self.connection.send(&Reply::from(released), &[]);
-                    break;
-                }
-                Ok(Some((request, descriptors))) => self.answer(request, descriptors),
-                Err(FrameError::Malformed(error)) => {
-                    Err(invalid("", format!("this is no request: {error}")))
-                }
+            let (ends, reply) = match self.connection.receive::<Request>() {
+                Ok(Some((request, descriptors))) => (
+                    matches!(request, Request::End),
+                    self.answer(request, descriptors),
+                ),
+                Err(FrameError::Malformed(error)) => (
+                    false,
+                    Err(invalid("", format!("this is no request: {error}"))),
+                ),
                 Ok(None) | Err(_) => break,
             };
-            if self.connection.send(&Reply::from(reply), &[]).is_err() {
+            if self.connection.send(&Reply::from(reply), &[]).is_err() || ends {
                 break;
             }
         }
@@ -97,61 +96,56 @@ impl Session {
     }
 
     fn answer(&mut self, request: Request, files: Vec<OwnedFd>) -> Result<Value, Failure> {
-        use Interface::{
-            Command, Crypt, Ddi, Grub, Loopback, Lvm, Machine, Mount, QemuImg, Rpm, Tree,
-        };
-        match (self.interface, request) {
-            (Loopback, Request::Attach(attach)) => {
-                value(of(files).and_then(|file| loopback::attach(self, &attach, file)))
+        if !request.interfaces().contains(&self.interface) {
+            let detail = format!("this helper serves {} and nothing else", self.interface);
+            return Err(denied("", detail));
+        }
+        match request {
+            Request::Attach(call) => {
+                value(of(files).and_then(|file| loopback::attach(self, &call, file)))
             }
-            (Crypt, Request::OpenCrypt(open)) => value(crypt::open(self, &open)),
-            (Lvm, Request::ActivateVolume(activate)) => value(lvm::activate(self, &activate)),
-            (Ddi, Request::MountImage(image)) => value(ddi::mount(self, &image)),
-            (Loopback | Crypt | Lvm, Request::Detach(Detach(handle)))
-            | (Mount | Ddi, Request::Unmount(Unmount(handle))) => value(self.release(handle)),
-            (Mount, Request::BindMount(bind)) => value(mount::bind(self, &bind)),
-            (Mount, Request::Deployment(deployment)) => value(mount::deployment(self, &deployment)),
-            (Mount, Request::Mount(mount)) => value(mount::mount(self, &mount)),
-            (Mount, Request::MountDirectory(mount)) => {
-                value(of(files).and_then(|files| mount::mount_directory(self, &mount, files)))
+            Request::OpenCrypt(call) => value(crypt::open(self, &call)),
+            Request::ActivateVolume(call) => value(lvm::activate(self, &call)),
+            Request::MountImage(call) => value(ddi::mount(self, &call)),
+            Request::Detach(Detach(handle)) | Request::Unmount(Unmount(handle)) => {
+                value(self.release(handle))
             }
-            (Rpm, Request::ImportKey(import)) => value(rpm::import_key(self, &import)),
-            (Rpm, Request::Verify(verify)) => value(rpm::verify(self, &verify, files)),
-            (Rpm, Request::Install(install)) => value(rpm::install(self, &install, files)),
-            (Rpm, Request::Query(query)) => value(rpm::query(self, &query)),
-            (Grub, Request::CoreImage(core)) => value(grub::core_image(self, &core)),
-            (Grub, Request::BootImage(BootImage(platform))) => {
-                value(grub::boot_image(self, &platform))
+            Request::BindMount(call) => value(mount::bind(self, &call)),
+            Request::Deployment(call) => value(mount::deployment(self, &call)),
+            Request::Mount(call) => value(mount::mount(self, &call)),
+            Request::MountDirectory(call) => {
+                value(of(files).and_then(|files| mount::mount_directory(self, &call, files)))
             }
-            (Grub, Request::EnvironmentBlock(block)) => {
-                value(grub::environment_block(&block.variables))
+            Request::ImportKey(call) => value(rpm::import_key(self, &call)),
+            Request::Verify(call) => value(rpm::verify(self, &call, files)),
+            Request::Install(call) => value(rpm::install(self, &call, files)),
+            Request::Query(call) => value(rpm::query(self, &call)),
+            Request::CoreImage(call) => value(grub::core_image(self, &call)),
+            Request::BootImage(call) => value(grub::boot_image(self, &call.platform)),
+            Request::EnvironmentBlock(call) => value(grub::environment_block(&call.variables)),
+            Request::Conversion(call) => {
+                value(of(files).and_then(|files| qemu_img::convert(self, &call, files)))
             }
-            (QemuImg, Request::Conversion(conversion)) => {
-                value(of(files).and_then(|files| qemu_img::convert(self, &conversion, files)))
+            Request::Create(call) => {
+                value(of(files).and_then(|files| qemu_img::create(self, &call, files)))
             }
-            (QemuImg, Request::Create(create)) => {
-                value(of(files).and_then(|files| qemu_img::create(self, &create, files)))
+            Request::Info(call) => {
+                value(of(files).and_then(|image| qemu_img::info(self, &call, image)))
             }
-            (QemuImg, Request::Info(info)) => {
-                value(of(files).and_then(|image| qemu_img::info(self, &info, image)))
+            Request::Run(call) => value(command::run(self, &call, files)),
+            Request::Shell(call) => {
+                value(of(files).and_then(|streams| shell::run(self, &call, streams)))
             }
-            (Command, Request::Run(run)) => value(command::run(self, &run, files)),
-            (Command, Request::Shell(shell)) => {
-                value(of(files).and_then(|streams| shell::run(self, &shell, streams)))
+            Request::XattrValue(call) => {
+                value(of(files).and_then(|object| tree::set(&self.access, &call, object)))
             }
-            (Tree, Request::XattrValue(attribute)) => {
-                value(of(files).and_then(|object| tree::set(&self.access, &attribute, object)))
-            }
-            (Tree, Request::Trusted(call)) => {
+            Request::Trusted(call) => {
                 value(of(files).and_then(|object| tree::trusted(&self.access, &call, object)))
             }
-            (Machine, Request::Boot(boot)) => {
-                value(of(files).and_then(|output| machine::boot(self, &boot, output)))
+            Request::Boot(call) => {
+                value(of(files).and_then(|output| machine::boot(self, &call, output)))
             }
-            (interface, _) => Err(denied(
-                "",
-                format!("this helper serves {interface} and nothing else"),
-            )),
+            Request::End => value(self.release_all().map(|()| self.ran.take())),
         }
     }
 

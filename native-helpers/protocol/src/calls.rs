@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Boot;
-use crate::message::{Bytes, Handle};
+use crate::message::{Bytes, Handle, Interface};
 use crate::storage::{
     ActivateVolume, Attach, Attached, BindMount, Deployment, Mapped, Mount, MountDirectory,
     MountImage, Mounted, OpenCrypt, Volume,
@@ -19,9 +19,9 @@ pub trait Call: Into<Request> {
     type Reply: DeserializeOwned;
 }
 
-/// The one list of calls: the type that is sent and the type of the answer.
+/// The one list of calls: the interfaces that have it (a component makes it of the first), the type that is sent and the type of the answer.
 macro_rules! calls {
-    ($($(#[$doc:meta])* $name:ident -> $reply:ty,)*) => {
+    ($($(#[$doc:meta])* $($interface:ident)|+: $name:ident -> $reply:ty,)*) => {
         /// One call. A helper refuses what does not belong to its interface.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -29,6 +29,16 @@ macro_rules! calls {
             $($(#[$doc])* $name($name),)*
             /// Any interface: releases everything, answers, and closes the session.
             End,
+        }
+
+        impl Request {
+            /// The interfaces that have it; a component makes it of the first.
+            pub fn interfaces(&self) -> &'static [Interface] {
+                match self {
+                    $(Self::$name(_) => &[$(Interface::$interface),+],)*
+                    Self::End => &Interface::ALL,
+                }
+            }
         }
 
         $(
@@ -46,59 +56,59 @@ macro_rules! calls {
 }
 
 calls! {
-    /// `loopback`: comes with the file.
-    Attach -> Attached,
-    /// `loopback`, `crypt` and `lvm`: answered when all data is where it belongs and the device is gone.
-    Detach -> (),
-    /// `mount`.
-    Mount -> Mounted,
-    /// `mount`: comes with the directory. Ending the session says whether the file system could be made.
-    MountDirectory -> Mounted,
-    /// `mount`.
+    /// Comes with the file.
+    Loopback: Attach -> Attached,
+    /// Answered when all data is where it belongs and the device is gone.
+    Loopback | Crypt | Lvm: Detach -> (),
+    /// A file system on a device.
+    Mount: Mount -> Mounted,
+    /// Comes with the directory. Ending the session says whether the file system could be made.
+    Mount: MountDirectory -> Mounted,
+    /// One place at another.
     #[serde(rename = "bind")]
-    BindMount -> Mounted,
-    /// `mount`: `not-found` when there is no such deployment or its directories are not complete.
-    Deployment -> Mounted,
-    /// `ddi`.
-    MountImage -> Mounted,
-    /// `mount` and `ddi`: answered when all data is written and the file systems are gone.
-    Unmount -> (),
-    /// `crypt`: `unsupported` without device mapper.
-    OpenCrypt -> Mapped,
-    /// `lvm`: `unsupported` without device mapper.
-    ActivateVolume -> Volume,
-    /// `rpm`.
-    ImportKey -> (),
-    /// `rpm`: comes with directories of packages; fails when a signature or digest does not fit.
-    Verify -> (),
-    /// `rpm`: comes with directories of packages.
-    Install -> (),
-    /// `rpm`.
-    Query -> Vec<Package>,
-    /// `grub`.
-    CoreImage -> Bytes,
-    /// `grub`.
-    BootImage -> Bytes,
-    /// `grub`: `no-space` when the variables do not fit.
-    EnvironmentBlock -> Bytes,
-    /// `qemu-img`: comes with the source, the target, and the directory of the target.
+    Mount: BindMount -> Mounted,
+    /// `not-found` when there is no such deployment or its directories are not complete.
+    Mount: Deployment -> Mounted,
+    /// All file systems of a disk image.
+    Ddi: MountImage -> Mounted,
+    /// Answered when all data is written and the file systems are gone.
+    Mount | Ddi: Unmount -> (),
+    /// `unsupported` without device mapper.
+    Crypt: OpenCrypt -> Mapped,
+    /// `unsupported` without device mapper.
+    Lvm: ActivateVolume -> Volume,
+    /// A public key for the database.
+    Rpm: ImportKey -> (),
+    /// Comes with directories of packages; fails when a signature or digest does not fit.
+    Rpm: Verify -> (),
+    /// Comes with directories of packages.
+    Rpm: Install -> (),
+    /// What is installed.
+    Rpm: Query -> Vec<Package>,
+    /// The core image of a platform.
+    Grub: CoreImage -> Bytes,
+    /// The boot image of a platform.
+    Grub: BootImage -> Bytes,
+    /// `no-space` when the variables do not fit.
+    Grub: EnvironmentBlock -> Bytes,
+    /// Comes with the source, the target, and the directory of the target.
     #[serde(rename = "convert")]
-    Conversion -> (),
-    /// `qemu-img`: comes with the target and its directory.
-    Create -> (),
-    /// `qemu-img`: comes with the image.
-    Info -> ImageInfo,
-    /// `command`: comes with the files of its input and output, in this order; a status other than 0 is no failure.
-    Run -> Outcome,
-    /// `command`: comes with the shell's three standard streams; `denied` when the grant does not name its program.
-    Shell -> Outcome,
-    /// `tree`: comes with the object.
+    QemuImg: Conversion -> (),
+    /// Comes with the target and its directory.
+    QemuImg: Create -> (),
+    /// Comes with the image.
+    QemuImg: Info -> ImageInfo,
+    /// Comes with the files of its input and output, in this order; a status other than 0 is no failure.
+    Command: Run -> Outcome,
+    /// Comes with the shell's three standard streams; `denied` when the grant does not name its program.
+    Command: Shell -> Outcome,
+    /// Comes with the object.
     #[serde(rename = "set-xattr")]
-    XattrValue -> (),
-    /// `tree`: comes with the object.
-    Trusted -> Vec<TrustedValue>,
-    /// `machine`: comes with a descriptor for what the machine says; answered when it is off.
-    Boot -> Outcome,
+    Tree: XattrValue -> (),
+    /// Comes with the object.
+    Tree: Trusted -> Vec<TrustedValue>,
+    /// Comes with a descriptor for what the machine says; answered when it is off.
+    Machine: Boot -> Outcome,
 }
 
 /// Releases a device.
@@ -109,9 +119,13 @@ pub struct Detach(pub Handle);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmount(pub Handle);
 
-/// Reads the boot image of a GRUB platform, e.g. `i386-pc`.
+/// Reads the boot image of GRUB.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BootImage(pub String);
+#[serde(deny_unknown_fields)]
+pub struct BootImage {
+    /// Platform, e.g. `i386-pc`.
+    pub platform: String,
+}
 
 /// Which RPM database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::grant::Grant;
 
 /// Version of this protocol. Runtime and helper are built together, so anything else than equality is refused.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// What a helper process serves: an interface of package `osbuild:stage`, or what the runtime itself needs for devices and mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -156,7 +156,7 @@ impl<T> From<Reply<T>> for Result<T, Failure> {
 }
 
 /// Names something that a session holds (an attached device, a mount).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Handle(pub u64);
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::calls::{Call, Request};
 use crate::frame::Connection;
@@ -87,6 +88,18 @@ impl Session {
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<C::Reply, Failure> {
         self.send(&call.into(), descriptors)
+    }
+
+    /// Makes a call of any kind; its answer is the [`Call::Reply`] of that kind.
+    ///
+    /// # Errors
+    /// As [`Session::call`].
+    pub fn answer(
+        &self,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<Value, Failure> {
+        self.send(request, descriptors)
     }
 
     fn send<T: DeserializeOwned>(

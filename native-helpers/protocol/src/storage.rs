@@ -30,9 +30,9 @@ pub struct Attach {
 pub struct Attached {
     /// For [`Request::Detach`](crate::Request::Detach).
     pub handle: Handle,
-    /// `/dev/loopN`.
+    /// `/dev/loopN`, or the contract path of what stands for a device.
     pub device: String,
-    /// Device number.
+    /// Device number; 0 where a file stands for the device.
     pub major: u32,
     /// Device number.
     pub minor: u32,

@@ -10,7 +10,6 @@ use crate::sandbox::{Sandbox, TREE, link_of};
 use crate::sectors::{LARGE, USUAL};
 use osbuild_wasm_files::copy_part;
 use osbuild_wasm_protocol::Attach;
-use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, futimens, linkat};
 use std::fs::File;
 use std::io;
@@ -124,7 +123,7 @@ pub(super) fn open_image(sandbox: &Sandbox, attach: &Attach) -> io::Result<File>
 }
 
 /// Opens the image that a handle names.
-pub(crate) fn reopen_image(handle: &OwnedFd, attach: &Attach) -> io::Result<File> {
+pub(crate) fn reopen_image(handle: &impl AsRawFd, attach: &Attach) -> io::Result<File> {
     let opened = rustix::fs::open(link_of(handle), flags_of(attach), Mode::empty())?;
     Ok(opened.into())
 }

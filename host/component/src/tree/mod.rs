@@ -18,11 +18,10 @@ pub use bytes::OpenFile;
 pub(crate) use bytes::resize;
 pub(crate) use errors::{denied, failed, from_errno, invalid};
 pub(crate) use gate::Gate;
-pub use passed::{Packages, Passed, Target};
+pub(crate) use passed::Passed;
 pub use roots::Roots;
 pub(crate) use roots::{Located, link_of};
 pub(crate) use trusted::Known;
-pub use trusted::Trusted;
 
 use crate::bindings::tree::{
     CopyOptions, Entry, FileType, Host, HostFile, Metadata, OpenMode, Timestamp,

@@ -5,6 +5,7 @@ use super::{OpenFile, Result};
 use crate::bindings::tree::OpenMode;
 use osbuild_wasm_capability::Verb;
 use osbuild_wasm_files::name_from_text;
+use osbuild_wasm_protocol::PackageFile;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, statat};
 use rustix::io::Errno;
@@ -18,29 +19,29 @@ const MODE: u32 = 0o644;
 
 /// An object that a call is about.
 #[derive(Debug)]
-pub struct Passed {
+pub(crate) struct Passed {
     /// Where it really is, as a path of the contract.
-    pub path: String,
+    pub(crate) path: String,
     /// The object that the rights were asked for.
-    pub file: OwnedFd,
+    pub(crate) file: OwnedFd,
 }
 
 /// A file that a call writes.
 #[derive(Debug)]
-pub struct Target {
+pub(crate) struct Target {
     /// The file, which is there.
-    pub file: Passed,
+    pub(crate) file: Passed,
     /// Its directory: some formats have further files beside it.
-    pub directory: OwnedFd,
+    pub(crate) directory: OwnedFd,
 }
 
 /// Package files, of which there may be more than descriptors: each is a name in one of some directories.
 #[derive(Debug, Default)]
-pub struct Packages {
+pub(crate) struct Packages {
     /// The directories.
-    pub directories: Vec<OwnedFd>,
-    /// For each package the index of its directory, and its name there.
-    pub names: Vec<(usize, String)>,
+    pub(crate) directories: Vec<OwnedFd>,
+    /// The packages, in the order in which they were named.
+    pub(crate) files: Vec<PackageFile>,
 }
 
 impl Roots {
@@ -101,8 +102,8 @@ impl Roots {
         for path in paths {
             let package = self.passed(path, &[])?;
             let (parent, name) = package.path.rsplit_once('/').unwrap_or_default();
-            let index = match known.get(parent) {
-                Some(index) => *index,
+            let directory = match known.get(parent) {
+                Some(directory) => *directory,
                 None if known.len() == DIRECTORIES => {
                     let detail =
                         format_args!("the packages lie in more than {DIRECTORIES} directories");
@@ -114,8 +115,9 @@ impl Roots {
                     known.len() - 1
                 }
             };
-            self.is_in(&packages.directories[index], name, &package.file, path)?;
-            packages.names.push((index, name.to_owned()));
+            self.is_in(&packages.directories[directory], name, &package.file, path)?;
+            let name = name.to_owned();
+            packages.files.push(PackageFile { directory, name });
         }
         Ok(packages)
     }

@@ -4,6 +4,7 @@ use super::Result;
 use crate::run::State;
 use osbuild_wasm_capability::Access;
 use osbuild_wasm_files::name_to_text;
+use osbuild_wasm_protocol::TrustedValue;
 use std::collections::BTreeMap;
 
 /// The class.
@@ -11,17 +12,6 @@ const CLASS: &str = "trusted.";
 
 /// Where the directories of a run are. What else is granted is the build root's, which the helper does not have.
 const OF_RUN: &str = "/run/osbuild/";
-
-/// One attribute of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trusted {
-    /// Path below the object that was asked about, as bytes; empty for itself.
-    pub below: Vec<u8>,
-    /// Name with its class.
-    pub name: String,
-    /// Value.
-    pub value: Vec<u8>,
-}
 
 /// Those of directories that are granted for reading only, by path; found out when the first of them is asked for.
 pub(crate) type Known = BTreeMap<String, BTreeMap<String, Vec<(String, Vec<u8>)>>>;
@@ -37,9 +27,9 @@ impl State {
         if !self.trusted.contains_key(&root) {
             let mut known: BTreeMap<_, Vec<_>> = BTreeMap::new();
             let object = self.roots.itself(&root)?;
-            for Trusted { below, name, value } in self.helpers.trusted(&object)? {
-                let place = joined(&root, &below);
-                known.entry(place).or_default().push((name, value));
+            for TrustedValue { below, name, value } in self.helpers.trusted(&object)? {
+                let place = joined(&root, &below.0);
+                known.entry(place).or_default().push((name, value.0));
             }
             self.trusted.insert(root.clone(), known);
         }
@@ -65,7 +55,11 @@ impl State {
     }
 
     /// What a copy of `source` takes along.
-    pub(super) fn trusted_below(&mut self, source: &str, follow: bool) -> Result<Vec<Trusted>> {
+    pub(super) fn trusted_below(
+        &mut self,
+        source: &str,
+        follow: bool,
+    ) -> Result<Vec<TrustedValue>> {
         let located = self.roots.locate(source);
         let is_of_run = located.is_ok_and(|located| located.contract.starts_with(OF_RUN));
         match self.roots.examined(source, follow) {
@@ -76,12 +70,12 @@ impl State {
     }
 
     /// Gives it to the copy, which is at `to`, as far as the rights allow.
-    pub(super) fn give_trusted(&mut self, to: &str, trusted: Vec<Trusted>) -> Result<()> {
-        for Trusted { below, name, value } in trusted {
-            let place = joined(to, &below);
+    pub(super) fn give_trusted(&mut self, to: &str, trusted: Vec<TrustedValue>) -> Result<()> {
+        for TrustedValue { below, name, value } in trusted {
+            let place = joined(to, &below.0);
             let Self { roots, helpers, .. } = self;
-            let by_helper = |object: &super::Passed| helpers.set_xattr(object, &name, &value);
-            roots.record_result(roots.set_xattr(&place, (&name, &value), false, by_helper))?;
+            let by_helper = |object: &super::Passed| helpers.set_xattr(object, &name, &value.0);
+            roots.record_result(roots.set_xattr(&place, (&name, &value.0), false, by_helper))?;
         }
         Ok(())
     }

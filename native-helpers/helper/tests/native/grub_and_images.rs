@@ -35,7 +35,12 @@ fn core_and_boot_image_come_from_the_build_root() {
     );
     assert_eq!(
         session
-            .call(BootImage("i386-pc".into()), &[])
+            .call(
+                BootImage {
+                    platform: "i386-pc".into()
+                },
+                &[]
+            )
             .unwrap()
             .0
             .len(),
@@ -43,7 +48,12 @@ fn core_and_boot_image_come_from_the_build_root() {
     );
     assert_eq!(
         session
-            .call(BootImage("../x".into()), &[])
+            .call(
+                BootImage {
+                    platform: "../x".into()
+                },
+                &[]
+            )
             .unwrap_err()
             .code,
         ErrorCode::Invalid

@@ -117,7 +117,9 @@ fn requests() -> Vec<Value> {
             value: osbuild_wasm_protocol::Bytes(vec![1]),
         }),
         Request::Detach(Detach(Handle(7))),
-        Request::BootImage(BootImage("i386-pc".into())),
+        Request::BootImage(BootImage {
+            platform: "i386-pc".into(),
+        }),
         Request::End,
     ];
     let json = |request: &Request| serde_json::to_value(request).unwrap();
