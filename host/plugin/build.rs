@@ -9,7 +9,11 @@ use toml::{Table, Value};
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// Packages that a Rust project gets a copy of: an author needs nothing of this repository.
-const VENDORED: [(&str, &str); 2] = [("sdk", "osbuild-stage"), ("sdk-test", "osbuild-stage-test")];
+const VENDORED: [(&str, &str); 3] = [
+    ("names", "osbuild-stage-names"),
+    ("sdk", "osbuild-stage"),
+    ("sdk-test", "osbuild-stage-test"),
+];
 
 fn main() -> Result<()> {
     let root = fs::canonicalize(PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../.."))?;
@@ -47,14 +51,12 @@ fn main() -> Result<()> {
     }
     list.push(']');
     fs::write(out.join("templates.rs"), list)?;
-    for watched in [
-        "stages-wasm/template",
-        "stages-wasm/sdk",
-        "stages-wasm/sdk-test",
-        "wit",
-        "Cargo.toml",
-    ] {
+    for watched in ["stages-wasm/template", "wit", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
+    }
+    for (room, _) in VENDORED {
+        let room = root.join("stages-wasm").join(room);
+        println!("cargo::rerun-if-changed={}", room.display());
     }
     Ok(())
 }
@@ -84,6 +86,10 @@ fn standalone(mut manifest: Table, workspace: &Value) -> Table {
             for (name, value) in members.iter_mut() {
                 if let Some(inherited) = inherited.and_then(|inherited| inherited.get(name)) {
                     inherit(value, inherited);
+                }
+                // What is of this workspace lies beside it.
+                if let Some(path) = value.get_mut("path") {
+                    *path = Value::String(format!("../{name}"));
                 }
             }
         }

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may neither be used nor use others.
-const DIRECTIONS: [(&str, &[&str]); 29] = [
-    ("host/manifest", &[]),
+const DIRECTIONS: [(&str, &[&str]); 30] = [
+    ("host/manifest", &["stages-wasm/names"]),
     ("host/blueprint", &["host/manifest"]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
     ("host/distro", &["host/blueprint", "host/manifest"]),
     ("host/generator", &["host/blueprint", "host/distro"]),
-    ("host/files", &[]),
+    ("host/files", &["stages-wasm/names"]),
     ("host/registry", &["host/files", "host/manifest"]),
     ("host/store", &["host/files"]),
     ("host/vm", &["native-helpers/protocol"]),
@@ -121,7 +121,8 @@ const DIRECTIONS: [(&str, &[&str]); 29] = [
             "native-helpers/packages",
         ],
     ),
-    ("stages-wasm/sdk", &[]),
+    ("stages-wasm/names", &[]),
+    ("stages-wasm/sdk", &["stages-wasm/names"]),
     ("stages-wasm/sdk-test", &[]),
     ("stages-wasm/common", &["stages-wasm/sdk"]),
     (

@@ -2,11 +2,9 @@
 //!
 //! Manifests, module documents, policies, logs and names in trees are written by others. A control character moves the cursor or changes
 //! what was printed before; a format character turns the direction of writing or cannot be seen. None of them reaches a reader.
+use osbuild_stage_names::byte_of;
 use std::borrow::Cow;
 use std::fmt::Write;
-
-/// The characters from here on are bytes of names that are no UTF-8 (wit/tree.wit).
-const FIRST_BYTE: char = '\u{10ff80}';
 
 /// Whether a character does something instead of being seen: controls but line end and tab, separators of lines, format characters
 /// (Unicode's categories Cc, Zl, Zp and Cf).
@@ -17,11 +15,11 @@ pub fn is_hidden(character: char) -> bool {
 /// Categories Zl, Zp and Cf, with noncharacters, bytes of names and what comes behind the planes that have letters.
 pub(crate) fn is_format(character: char) -> bool {
     matches!(character,
-        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{180e}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{fffe}' | '\u{ffff}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-        | FIRST_BYTE..='\u{10ffff}')
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{180e}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{fffe}' | '\u{ffff}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    ) || byte_of(character).is_some()
 }
 
 /// The text with hidden characters written as `\u{202e}`.
@@ -37,10 +35,10 @@ pub fn printable_line(text: &str) -> Cow<'_, str> {
 
 /// A byte of a name that is no UTF-8 is written as it is, `\xe9`.
 fn escape_unicode(out: &mut String, character: char) {
-    match character {
+    match byte_of(character) {
         // Writing to a String cannot fail.
-        FIRST_BYTE.. => _ = write!(out, "\\x{:02x}", u32::from(character) & 0xff),
-        _ => out.extend(character.escape_unicode()),
+        Some(byte) => _ = write!(out, "\\x{byte:02x}"),
+        None => out.extend(character.escape_unicode()),
     }
 }
 
