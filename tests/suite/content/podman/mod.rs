@@ -1,4 +1,6 @@
 //! Images and storage as podman finds them: it loads, inspects and runs what the stages make, and what it makes itself is deployed.
+mod chroot;
+
 use super::containers::registry;
 use super::ostree::upstream;
 use super::{Server, build};
