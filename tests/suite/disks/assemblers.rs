@@ -1,7 +1,7 @@
 //! Assemblers and stages that attach and mount themselves make the same without loop devices.
 use super::same::{LIST, run_on, similar_lines};
-use super::{can_run, exported_by_root};
-use osbuild_wasm_tests::{Scratch, hostile, machine, manifest, user};
+use super::{can_run, exported_by_root, exported_by_user};
+use osbuild_wasm_tests::{Scratch, hostile, machine, manifest};
 use serde_json::{Value, json};
 
 const UUIDS: [&str; 4] = [
@@ -167,14 +167,7 @@ fn an_ordinary_user_assembles_the_disk_that_root_does() {
     let scratch = Scratch::new();
     let file = scratch.json("manifest.json", &document(qemu("raw", "xfs")));
     exported_by_root(&scratch, "assembler", "loop", &file).expect(0);
-    let user = user::machine(&scratch);
-    user.run("run --quiet --export assembler")
-        .option("--store", scratch.path("own"))
-        .option("--output-directory", scratch.path("out"))
-        .option("--libdir", hostile::library())
-        .arg(&file)
-        .run()
-        .expect(0);
+    exported_by_user(&scratch, "assembler", &file);
     let looks =
         ["loop", "out"].map(|of| look_at_disk(&scratch, &format!("{of}/assembler/disk.raw")));
     similar_lines(&looks[0], &looks[1]);

@@ -1,7 +1,7 @@
 //! What programs that make file systems of directories lose is there all the same.
-use super::random::{age, archive, document, kinds, looked_at, step};
+use super::random::{age, archive, document, kinds, looked_at};
 use super::same::{run_on, similar_lines};
-use super::{can_run, exported_by_root};
+use super::{can_run, exported_by_root, step};
 use osbuild_wasm_tests::{Scratch, machine};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, makedev, mknodat, utimensat};
 use std::fs::{self, File, Permissions};

@@ -132,6 +132,27 @@ fn exported_by_root(scratch: &Scratch, pipeline: &str, way: &str, file: &Path) -
         .run()
 }
 
+/// The same by an ordinary user; the export is in `out`.
+fn exported_by_user(scratch: &Scratch, pipeline: &str, file: &Path) {
+    user::machine(scratch)
+        .run(&format!("run --quiet --export {pipeline}"))
+        .option("--store", scratch.path("own"))
+        .option("--output-directory", scratch.path("out"))
+        .option("--libdir", hostile::library())
+        .arg(file)
+        .run()
+        .expect(0);
+}
+
+/// A step of the component that does what it is told, on a path of the tree.
+fn step(verb: &str, path: &str, to: &str) -> Value {
+    let to = match verb {
+        "hard-link" => format!("/run/osbuild/tree/{to}"),
+        _ => to.to_owned(),
+    };
+    json!({ "door": "tree", "do": verb, "path": format!("/run/osbuild/tree/{path}"), "to": to })
+}
+
 /// A disk of one XFS file system, filled from a tree.
 fn xfs_of(stages: Value) -> Value {
     file_system_of("xfs", stages)

@@ -1,6 +1,6 @@
 //! Names that are hard to write down: every file system without loop devices has them.
 use super::same::{LIST, run_on, similar_lines};
-use super::{by_root, can_run, file_system_of};
+use super::{by_root, can_run, file_system_of, step};
 use osbuild_wasm_tests::{Scratch, machine, manifest};
 use serde_json::{Value, json};
 
@@ -14,14 +14,6 @@ const NAMES: [&str; 8] = [
     " ",
     "-w",
 ];
-
-fn step(verb: &str, path: &str, to: &str) -> Value {
-    let to = match verb {
-        "hard-link" => format!("/run/osbuild/tree/{to}"),
-        _ => to.to_owned(),
-    };
-    json!({ "door": "tree", "do": verb, "path": format!("/run/osbuild/tree/{path}"), "to": to })
-}
 
 /// Files, directories and links of these names, links with several of them, and a path that is as long as paths may be.
 fn steps() -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! File systems in one another, mounted by the numbers of their partitions and changed by several stages, are those with loop devices.
 use super::same::{LIST, run_on, similar_lines};
-use super::{by_root, can_run};
-use osbuild_wasm_tests::{Scratch, hostile, machine, manifest, user};
+use super::{by_root, can_run, exported_by_user};
+use osbuild_wasm_tests::{Scratch, hostile, machine, manifest};
 use serde_json::{Value, json};
 
 /// First sectors, sizes, types, and what is mounted where: one of each kind.
@@ -179,14 +179,7 @@ fn an_ordinary_user_builds_nested_partitions_as_root_does() {
     let scratch = Scratch::new();
     let file = scratch.json("manifest.json", &disk());
     by_root(&scratch, "loop", &file).expect(0);
-    let user = user::machine(&scratch);
-    user.run("run --quiet --export image")
-        .option("--store", scratch.path("own"))
-        .option("--output-directory", scratch.path("out"))
-        .option("--libdir", hostile::library())
-        .arg(&file)
-        .run()
-        .expect(0);
+    exported_by_user(&scratch, "image", &file);
     similar_lines(&look(&scratch, "loop"), &look(&scratch, "out"));
     machine::assert_nothing_left(scratch.root());
 }

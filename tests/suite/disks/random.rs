@@ -2,7 +2,7 @@
 //!
 //! Trials are random but always the same ones. `DISK_TRIALS=FIRST-LAST` tries others; what fails is named by its number.
 use super::same::{different_lines, run_on};
-use super::{can_run, exported_by_root};
+use super::{can_run, exported_by_root, step};
 use crate::tools::random::Random;
 use crate::tools::trees::fill;
 use osbuild_wasm_tests::{Scratch, machine, manifest};
@@ -218,12 +218,6 @@ fn attribute(random: &mut Random, tree: &Path, path: &str) -> Option<Value> {
     let name = random.of(&["user.a", "user.a.b", "user.large", "security.note"]);
     let length = random.value(&[1, 2, 60, 200, 250]);
     Some(step("set-xattr", path, &format!("{name}={length}")))
-}
-
-/// A step of the component that does what it is told.
-pub(super) fn step(verb: &str, path: &str, to: &str) -> Value {
-    let path = format!("/run/osbuild/tree/{path}");
-    json!({ "door": "tree", "do": verb, "path": path, "to": to })
 }
 
 /// A time that files have, or could have.

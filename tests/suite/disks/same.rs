@@ -1,5 +1,5 @@
 //! What comes out is what comes out with loop devices, for root and for an ordinary user.
-use super::{PARTITIONS, by_root, can_run, copy, disk, on_device, xfs_of};
+use super::{PARTITIONS, by_root, can_run, copy, disk, exported_by_user, on_device, xfs_of};
 use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest, user};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -105,16 +105,7 @@ fn an_ordinary_user_builds_the_disk_that_root_builds() {
     let scratch = Scratch::new();
     let file = scratch.json("manifest.json", &disk());
     by_root(&scratch, "loop", &file).expect(0);
-    let user = user::machine(&scratch);
-    let store = scratch.path("own");
-    let run = user
-        .run("run --quiet --export image")
-        .option("--store", &store)
-        .option("--output-directory", scratch.path("out"));
-    run.option("--libdir", hostile::library())
-        .arg(&file)
-        .run()
-        .expect(0);
+    exported_by_user(&scratch, "image", &file);
     let own = look(&scratch, &scratch.path("out/image/disk.img"));
     similar_lines(&look(&scratch, &scratch.path("loop/image/disk.img")), &own);
     let owner = std::os::unix::fs::MetadataExt::uid(

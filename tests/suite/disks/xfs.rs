@@ -1,16 +1,8 @@
 //! What a prototype of mkfs.xfs cannot say is in the file system all the same: attributes, hard links, blanks, long targets.
 use super::same::{LIST, run_on, similar_lines};
-use super::{by_root, can_run, exported_by_root, xfs_of};
-use osbuild_wasm_tests::{Scratch, machine, manifest, user};
+use super::{by_root, can_run, exported_by_root, exported_by_user, step, xfs_of};
+use osbuild_wasm_tests::{Scratch, machine, manifest};
 use serde_json::{Value, json};
-
-fn step(verb: &str, path: &str, to: &str) -> Value {
-    let to = match verb {
-        "hard-link" => format!("/run/osbuild/tree/{to}"),
-        _ => to.to_owned(),
-    };
-    json!({ "door": "tree", "do": verb, "path": format!("/run/osbuild/tree/{path}"), "to": to })
-}
 
 /// Directories of every format, from one in its inode to one with more blocks than an inode has extents for.
 fn steps() -> Vec<Value> {
@@ -114,14 +106,7 @@ fn an_ordinary_user_fills_xfs_as_root_does() {
     let scratch = Scratch::new();
     let file = scratch.json("manifest.json", &document());
     exported_by_root(&scratch, "image", "loop", &file).expect(0);
-    user::machine(&scratch)
-        .run("run --quiet --export image")
-        .option("--store", scratch.path("own"))
-        .option("--output-directory", scratch.path("out"))
-        .option("--libdir", osbuild_wasm_tests::hostile::library())
-        .arg(&file)
-        .run()
-        .expect(0);
+    exported_by_user(&scratch, "image", &file);
     similar_lines(&look(&scratch, "loop"), &look(&scratch, "out"));
 }
 
