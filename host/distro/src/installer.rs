@@ -151,7 +151,7 @@ pub struct IsoConfig {
     pub preparer: Option<String>,
     /// Application in the volume's descriptor.
     pub application: Option<String>,
-    /// Entry of the menu that is chosen where nobody chooses.
+    /// Entry of the menu that is taken without a choice.
     pub menu_default: Option<u32>,
     /// Whether the menu has an entry that tests the medium; it has where nothing is said.
     pub menu_test: Option<bool>,

@@ -46,7 +46,7 @@ impl WorkDirectory {
     }
 }
 
-/// Removes this user's directories that nobody works in.
+/// Removes this user's directories that no process works in.
 fn remove_left(parent: &Path, prefix: &str) -> io::Result<()> {
     const LETTERS: usize = 6;
     for entry in fs::read_dir(parent)?.flatten() {

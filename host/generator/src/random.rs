@@ -14,7 +14,7 @@ pub struct Random {
     state: Box<[u64; LENGTH]>,
     tap: usize,
     feed: usize,
-    /// Bytes of the last number that nobody has taken yet, the next one lowest, and how many there are.
+    /// Bytes of the last number that are not taken yet, the next one lowest, and how many there are.
     rest: (u64, u32),
 }
 

@@ -104,7 +104,7 @@ pub(crate) fn prepare(
     };
     place.remove_left();
     let state = place.update(filelists, &keys)?;
-    // Others may use it as well now, but nobody changes it.
+    // Others may use it as well now, but not change it.
     lock.lock_shared().map_err(broken)?;
     Ok(Ready {
         directory: place.directory.join(&state.version),

@@ -148,7 +148,7 @@ impl Registry {
     }
 }
 
-/// A file with one login that nobody else can read, as long as it is used (containers-auth.json(5)).
+/// A file with one login that no other user can read, as long as it is used (containers-auth.json(5)).
 pub(crate) struct Credentials(Scratch);
 
 impl Credentials {

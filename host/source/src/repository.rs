@@ -167,7 +167,7 @@ pub fn repository_files(
     Ok(())
 }
 
-/// Fetches a small file that nobody vouches for, such as a key.
+/// Fetches a small file without a checksum, such as a key.
 ///
 /// # Errors
 /// One line: it is not there.

@@ -7,7 +7,7 @@ use osbuild_wasm_protocol::{Bytes, Failure, Mapped, OpenCrypt};
 use crate::failure::About;
 use crate::mapper::Mapping;
 use crate::programs::{Machine, Programs};
-use crate::session::{Held, Session};
+use crate::session::{Resource, Session};
 use crate::{device, loopback, mapper};
 
 /// What stages get of a container: a loop device on it. lvm takes no mapped device without access to the kernel's device mapper, and
@@ -68,7 +68,7 @@ fn take(programs: &dyn Programs, name: &str) -> Result<Mapping, Failure> {
     Mapping::take(programs, name.to_owned(), "cryptsetup", &close)
 }
 
-impl Held for Shown {
+impl Resource for Shown {
     fn release(self: Box<Self>, _: &Session) -> Result<(), Failure> {
         let Self {
             container,

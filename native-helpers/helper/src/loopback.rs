@@ -18,7 +18,7 @@ use crate::access::{Need, descriptor_path};
 use crate::device::{Node, backing_file};
 use crate::failure::{About, invalid};
 use crate::programs::{Machine, Programs};
-use crate::session::{Held, Session};
+use crate::session::{Resource, Session};
 
 /// Major number of loop devices.
 const MAJOR: u32 = 7;
@@ -238,7 +238,7 @@ impl Device {
     }
 }
 
-impl Held for Device {
+impl Resource for Device {
     fn release(mut self: Box<Self>, _: &Session) -> Result<(), Failure> {
         self.detach()
     }

@@ -8,7 +8,7 @@ use osbuild_wasm_protocol::{ActivateVolume, ErrorCode, Failure, Volume};
 use crate::failure::invalid;
 use crate::mapper::Mapping;
 use crate::programs::{Machine, Programs};
-use crate::session::{Held, Session};
+use crate::session::{Resource, Session};
 use crate::{device, mapper};
 
 /// How often lvm is asked for a volume group that the kernel may not show yet.
@@ -109,7 +109,7 @@ fn find_group(programs: &dyn Programs, device: &str) -> Result<String, Failure> 
     Err(Failure::new(ErrorCode::NotFound, "", detail))
 }
 
-impl Held for Mapping {
+impl Resource for Mapping {
     fn release(self: Box<Self>, _: &Session) -> Result<(), Failure> {
         Mapping::release(*self)
     }

@@ -75,11 +75,11 @@ impl Quota {
         };
         let mut grown = used.less(self.before);
         if let Some(processes) = processes {
-            let held = processes.held(&self.devices());
-            grown.bytes = grown.bytes.saturating_add(held.bytes());
-            grown.inodes = grown.inodes.saturating_add(held.inodes());
+            let usage = processes.usage(&self.devices());
+            grown.bytes = grown.bytes.saturating_add(usage.bytes());
+            grown.inodes = grown.inodes.saturating_add(usage.inodes());
             // What cannot be measured may be all that is gone or was written.
-            if held.more() {
+            if usage.more() {
                 grown = grown.larger(sign);
             }
         }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Something that must be released: an attached device, a mount.
-pub trait Held: Send {
+pub trait Resource: Send {
     /// Releases it and says whether all data got where it belongs.
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure>;
 }
@@ -39,7 +39,7 @@ pub struct Session {
     pub network: Option<network::Forwarder>,
     /// What was run of our own accord.
     pub ran: RefCell<Vec<Ran>>,
-    held: Vec<(Handle, Box<dyn Held>)>,
+    resources: Vec<(Handle, Box<dyn Resource>)>,
     next: u64,
 }
 
@@ -68,7 +68,7 @@ impl Session {
             group: OnceCell::new(),
             network,
             ran: RefCell::default(),
-            held: Vec::new(),
+            resources: Vec::new(),
             next: 1,
         })
     }
@@ -150,25 +150,28 @@ impl Session {
     }
 
     /// Keeps something until it is released by its handle or with the session.
-    pub fn hold(&mut self, held: Box<dyn Held>) -> Handle {
+    pub fn hold(&mut self, resource: Box<dyn Resource>) -> Handle {
         let handle = Handle(self.next);
         self.next += 1;
-        self.held.push((handle, held));
+        self.resources.push((handle, resource));
         handle
     }
 
     fn release(&mut self, handle: Handle) -> Result<(), Failure> {
-        let position = self.held.iter().position(|(known, _)| *known == handle);
+        let position = self
+            .resources
+            .iter()
+            .position(|(known, _)| *known == handle);
         let position =
             position.ok_or_else(|| invalid("", "the session does not hold this any more"))?;
-        self.held.remove(position).1.release(self)
+        self.resources.remove(position).1.release(self)
     }
 
     /// Releases everything in reverse order; returns the first failure.
     fn release_all(&mut self) -> Result<(), Failure> {
         let mut result = Ok(());
-        while let Some((_, held)) = self.held.pop() {
-            result = result.and(held.release(self));
+        while let Some((_, resource)) = self.resources.pop() {
+            result = result.and(resource.release(self));
         }
         result
     }

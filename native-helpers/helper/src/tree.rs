@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::access::{Access, Need, descriptor_path};
 use crate::failure::{About, denied};
 
-/// Attributes that are seen by nobody without CAP_SYS_ADMIN on the machine.
+/// Attributes that no process sees without CAP_SYS_ADMIN on the machine.
 const TRUSTED: &[u8] = b"trusted.";
 
 /// The kernel's own limit for a value and for a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX).

@@ -89,7 +89,7 @@ impl std::fmt::Debug for Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // SAFETY: the pool is one that `pool_create` made, and with it all that belongs to it goes; nobody has it any more.
+        // SAFETY: the pool is one that `pool_create` made, and with it all that belongs to it goes; no reference to it is left.
         unsafe { raw::pool_free(self.raw.as_ptr()) }
     }
 }

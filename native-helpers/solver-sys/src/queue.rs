@@ -38,7 +38,7 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: it was initialized, and nobody uses it afterwards.
+        // SAFETY: it was initialized, and it is not used afterwards.
         unsafe { raw::queue_free(self.raw()) }
     }
 }

@@ -132,7 +132,7 @@ struct Solver(*mut raw::Solver);
 
 impl Drop for Solver {
     fn drop(&mut self) {
-        // SAFETY: it is there, and nobody uses it afterwards.
+        // SAFETY: it is there, and it is not used afterwards.
         unsafe { raw::solver_free(self.0) }
     }
 }

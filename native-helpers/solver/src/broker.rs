@@ -217,7 +217,7 @@ fn remove_left(directory: &Path) {
     }
 }
 
-/// Whether a file is there that nobody else could have written.
+/// Whether a file is there that no other user could have written.
 fn is_own(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| {
         found.is_file()

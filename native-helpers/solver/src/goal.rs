@@ -20,7 +20,7 @@ const INSTALL_ONLY: [&str; 6] = [
     "multiversion(kernel)",
 ];
 
-/// A wish: what the solver is asked for, and for whom.
+/// A wish: what the solver is asked for, and the request that it is for.
 #[derive(Debug)]
 pub(crate) struct Wish {
     pub(crate) job: Job,

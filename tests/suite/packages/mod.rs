@@ -182,7 +182,7 @@ fn what_did_not_change_is_not_fetched_again() {
         server.asked(),
         ["200 /repodata/repomd.xml", "200 /repodata/primary.xml"]
     );
-    // Of a file that says how long metadata is current nobody is asked so long.
+    // As long as a file says that metadata is current, no server is asked.
     let file = repo_file(
         &scratch,
         &format!("baseurl={}\nmetadata_expire=6h", server.url()),
@@ -368,7 +368,7 @@ fn ctrl_c_ends_a_download_that_hangs() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let run = depsolve(&scratch, url, "a").start();
-    // It has asked, and nobody answers.
+    // It has asked, and no answer comes.
     let _asked = silent.accept().unwrap();
     run.signal(Signal::INT);
     fails(run.wait(), 130, "interrupted");

@@ -1,4 +1,4 @@
-//! The outer side: boots the machine, hears what it says, and takes what it made.
+//! The outer side: boots the machine, reads what it says, and takes what it made.
 use super::VirtualMachines;
 use super::course::Course;
 use super::files::Files;
@@ -46,7 +46,7 @@ pub(crate) fn run_stages(
 ) -> Result<bool> {
     let files = Files::prepare(context, machines, index, unfinished)?;
     let pipeline = &context.manifest().pipelines[index];
-    let mut heard = Heard::default();
+    let mut transcript = Transcript::default();
     for accelerated in [true, false] {
         if accelerated && !can_accelerate() {
             continue;
@@ -56,19 +56,19 @@ pub(crate) fn run_stages(
             plan.map_or(0, |plan| Limits::from(plan.decision.limits).output)
         };
         let course = Course::new(pipeline, unfinished.done, log);
-        heard = run_machine(context, (pipeline, course), &files, accelerated)?;
-        if heard.spoke {
+        transcript = run_machine(context, (pipeline, course), &files, accelerated)?;
+        if transcript.spoke {
             break;
         }
     }
-    if !heard.done || heard.failure.is_some() {
-        return Err(ended_early(context, pipeline, &files, heard));
+    if !transcript.done || transcript.failure.is_some() {
+        return Err(ended_early(context, pipeline, &files, transcript));
     }
     files.remove()?;
     take(
         context,
         (pipeline, &files),
-        heard,
+        transcript,
         (unfinished, outcomes),
         keep,
     )
@@ -87,7 +87,7 @@ fn can_accelerate() -> bool {
 
 /// All that a machine said.
 #[derive(Default)]
-struct Heard {
+struct Transcript {
     /// Anything at all.
     spoke: bool,
     /// That there is no more to do.
@@ -108,7 +108,7 @@ fn run_machine(
     (pipeline, course): (&Pipeline, Course<'_>),
     files: &Files,
     accelerated: bool,
-) -> Result<Heard> {
+) -> Result<Transcript> {
     let place = format!("virtual machine of pipeline {}", pipeline.name);
     let log = files.emulator_log()?;
     let session = context
@@ -117,13 +117,13 @@ fn run_machine(
     let session = session.map_err(refused(&place))?;
     context.settings.interrupt.sessions.add(&session);
     let (reader, writer) = std::io::pipe().map_err(BuildError::io("pipe"))?;
-    let mut heard = Heard::default();
+    let mut transcript = Transcript::default();
     let ended = std::thread::scope(|scope| {
         let (session, boot) = (&session, files.boot(accelerated));
         // The machine has the only other end of the pipe when the call has begun, and no process has when it is over.
         let machine = scope.spawn(move || session.call(boot, &[writer.as_fd()]));
         let first = FIRST_WORD[usize::from(!accelerated)];
-        heard.listen(context, (pipeline, course), reader, session, first);
+        transcript.listen(context, (pipeline, course), reader, session, first);
         machine.join()
     });
     let lost = |_| {
@@ -139,15 +139,15 @@ fn run_machine(
         return Err(BuildError::Interrupted);
     }
     match ended {
-        Err(failure) if !heard.spoke && !accelerated && heard.failure.is_none() => {
+        Err(failure) if !transcript.spoke && !accelerated && transcript.failure.is_none() => {
             Err(refused(&place)(failure))
         }
-        _ => Ok(heard),
+        _ => Ok(transcript),
     }
 }
 
-impl Heard {
-    /// Hears all that is said until the machine is off; cancels the session of one that is silent for too long.
+impl Transcript {
+    /// Reads all that is said until the machine is off; cancels the session of one that is silent for too long.
     fn listen(
         &mut self,
         context: &RunContext<'_>,
@@ -278,12 +278,12 @@ fn ended_early(
     context: &RunContext<'_>,
     pipeline: &Pipeline,
     files: &Files,
-    heard: Heard,
+    transcript: Transcript,
 ) -> BuildError {
     if context.settings.interrupt.fired() {
         return BuildError::Interrupted;
     }
-    let reason = match heard.failure {
+    let reason = match transcript.failure {
         Some(reason) => reason,
         None => "it went off before the work was done".into(),
     };
@@ -295,18 +295,18 @@ fn ended_early(
 fn take(
     context: &RunContext<'_>,
     (pipeline, files): (&Pipeline, &Files),
-    heard: Heard,
+    transcript: Transcript,
     (unfinished, outcomes): (&mut UnfinishedTree, &mut Vec<StageOutcome>),
     keep: &Keep<'_>,
 ) -> Result<bool> {
     let last = pipeline.stages.len().saturating_sub(1);
-    let success =
-        heard.trees.contains_key(&last) && heard.outcomes.iter().all(|outcome| outcome.success);
-    for (position, outcome) in (unfinished.done..).zip(&heard.outcomes) {
+    let success = transcript.trees.contains_key(&last)
+        && transcript.outcomes.iter().all(|outcome| outcome.success);
+    for (position, outcome) in (unfinished.done..).zip(&transcript.outcomes) {
         if let Some(metadata) = &outcome.metadata {
             unfinished.details.metadata[outcome.id.as_str()] = metadata.into();
         }
-        let Some(trusted) = heard.trees.get(&position) else {
+        let Some(trusted) = transcript.trees.get(&position) else {
             continue;
         };
         osbuild_wasm_files::remove_tree(&unfinished.tree)?;
@@ -318,7 +318,7 @@ fn take(
             keep(position, unfinished)?;
         }
     }
-    outcomes.extend(heard.outcomes);
+    outcomes.extend(transcript.outcomes);
     Ok(success)
 }
 

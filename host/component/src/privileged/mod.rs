@@ -71,17 +71,17 @@ fn no_helper(interface: Interface, path: &str) -> Error {
 
 /// What a helper holds for a component until the call `Release` gives it back.
 #[derive(Debug)]
-pub struct Held<Release> {
+pub struct Lease<Release> {
     /// The helper's name for it, and its contract path; none when it was given back.
     there: Option<(Handle, String)>,
     release: fn(Handle) -> Release,
 }
 
 /// A `loopback.device` of a component.
-pub type Attached = Held<Detach>;
+pub type Attached = Lease<Detach>;
 
 /// A `mount.mounted` of a component.
-pub type Mounted = Held<Unmount>;
+pub type Mounted = Lease<Unmount>;
 
 impl State {
     /// Gives a component something that a helper holds.
@@ -89,39 +89,39 @@ impl State {
         &mut self,
         (handle, path): (Handle, String),
         release: fn(Handle) -> Release,
-    ) -> Result<Resource<Held<Release>>> {
+    ) -> Result<Resource<Lease<Release>>> {
         let there = Some((handle, path.clone()));
         self.table
-            .push(Held { there, release })
+            .push(Lease { there, release })
             .map_err(|error| failed(&path, &error))
     }
 
-    fn path_of<Release: 'static>(&self, held: &Resource<Held<Release>>) -> String {
-        let held = self.table.get(held).ok();
-        let there = held.and_then(|held| held.there.as_ref());
+    fn path_of<Release: 'static>(&self, lease: &Resource<Lease<Release>>) -> String {
+        let lease = self.table.get(lease).ok();
+        let there = lease.and_then(|lease| lease.there.as_ref());
         there.map_or_else(String::new, |(_, path)| path.clone())
     }
 
     fn give_back<Release: Call<Reply = ()> + 'static>(
         &mut self,
-        held: &Resource<Held<Release>>,
+        lease: &Resource<Lease<Release>>,
     ) -> Result<()> {
-        let held = self.table.get_mut(held);
-        let held = held.map_err(|error| failed("", &error))?;
-        match held.there.take() {
+        let lease = self.table.get_mut(lease);
+        let lease = lease.map_err(|error| failed("", &error))?;
+        match lease.there.take() {
             None => Ok(()),
-            Some((handle, _)) => self.helpers.call((held.release)(handle), &[]),
+            Some((handle, _)) => self.helpers.call((lease.release)(handle), &[]),
         }
     }
 
     /// A drop cannot return an error, so a failed release makes the whole run fail afterwards.
     fn dropped<Release: Call<Reply = ()> + 'static>(
         &mut self,
-        held: Resource<Held<Release>>,
+        lease: Resource<Lease<Release>>,
     ) -> wasmtime::Result<()> {
-        let held = self.table.delete(held)?;
-        if let Some((handle, path)) = held.there
-            && let Err(error) = self.helpers.call((held.release)(handle), &[])
+        let lease = self.table.delete(lease)?;
+        if let Some((handle, path)) = lease.there
+            && let Err(error) = self.helpers.call((lease.release)(handle), &[])
         {
             self.release_failure
                 .get_or_insert(format!("{path}: {}", error.detail));

@@ -70,7 +70,7 @@ pub fn without_keys(users: &[User]) -> Vec<User> {
         .collect()
 }
 
-/// The stage that makes the system put keys in place when it starts for the first time; none where nobody has a key.
+/// The stage that makes the system put keys in place when it starts for the first time; none where no user has a key.
 ///
 /// # Errors
 /// A key or a name has characters that a command of the first boot cannot hold.

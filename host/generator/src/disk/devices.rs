@@ -25,7 +25,7 @@ impl Placed<'_> {
     }
 }
 
-/// All payloads of a table in the file of a disk, each before what is in it. A locked device is nobody else's while
+/// All payloads of a table in the file of a disk, each before what is in it. A locked device has no other user while
 /// the stage runs.
 pub(super) fn placed<'a>(table: &'a PartitionTable, file: &str, lock: bool) -> Vec<Placed<'a>> {
     let mut all = Vec::new();

@@ -20,7 +20,7 @@ pub use self::place::Place;
 use crate::access::TREE;
 use crate::device;
 use crate::failure::denied;
-use crate::session::{Held, Session};
+use crate::session::{Resource, Session};
 
 /// Where mounts belong, beside the tree.
 const MOUNTS: &str = "/run/osbuild/mounts";
@@ -36,14 +36,14 @@ pub fn mount(session: &mut Session, mount: &Mount) -> Result<Mounted, Failure> {
     let options = kernel::options(mount.kind, &mount.options)?;
     let target = target(session, &mount.target)?;
     let by_programs = needs_programs() || source.is_file();
-    let held: Box<dyn Held> = if mount.kind == FileSystem::Vfat && by_programs {
+    let resource: Box<dyn Resource> = if mount.kind == FileSystem::Vfat && by_programs {
         Box::new(fat::mount(session, mount, source, &target)?)
     } else {
         let file_system = kernel::make(mount, &source.path, &options)?;
         Box::new(Place::attach(file_system, &target, &mount.target)?)
     };
     Ok(Mounted {
-        handle: session.hold(held),
+        handle: session.hold(resource),
         path: mount.target.clone(),
     })
 }
@@ -61,9 +61,9 @@ pub fn mount_directory(
         return Err(denied(&mount.device, detail));
     }
     let target = target(session, &mount.target)?;
-    let held = directory::mount(mount, directory, image, &target)?;
+    let directory = directory::mount(mount, directory, image, &target)?;
     Ok(Mounted {
-        handle: session.hold(Box::new(held)),
+        handle: session.hold(Box::new(directory)),
         path: mount.target.clone(),
     })
 }
@@ -94,7 +94,7 @@ fn check_private(target: &OwnedFd, contract: &str) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::NotPermitted, contract, detail))
 }
 
-impl Held for Place {
+impl Resource for Place {
     fn release(self: Box<Self>, _: &Session) -> Result<(), Failure> {
         self.detach()
     }

@@ -2,8 +2,8 @@
 //!
 //! The helper made the user namespace that they are in, so it may look at all of them, whatever they do to themselves.
 
-mod held;
 mod shared;
+mod usage;
 
 use std::fs::File;
 use std::io::Read;
@@ -102,18 +102,18 @@ impl Processes {
     /// is mapped of such a file counts twice.
     pub fn memory(&self, limit: u64) -> Memory {
         let device = memory_device();
-        let held = self.held(device.as_slice());
+        let usage = self.usage(device.as_slice());
         let shared = self.shared.as_ref().and_then(Shared::bytes);
         // What cannot be measured may be all that came since.
-        let unseen = match held.more() {
+        let unseen = match usage.more() {
             true => files_in_memory_of_machine().saturating_sub(self.before),
             false => 0,
         };
-        let files = self.files_in_memory().saturating_add(held.bytes());
+        let files = self.files_in_memory().saturating_add(usage.bytes());
         let others = [
             files.max(unseen),
             shared.unwrap_or_default(),
-            held.kernel_memory(),
+            usage.kernel_memory(),
             self.kernel_memory(),
         ];
         let others = others.into_iter().fold(0, u64::saturating_add);
@@ -125,7 +125,7 @@ impl Processes {
         {
             return Memory::Beyond;
         }
-        match held.on_their_way || shared.is_none() {
+        match usage.on_their_way || shared.is_none() {
             true => Memory::Unknown,
             false => Memory::Within,
         }

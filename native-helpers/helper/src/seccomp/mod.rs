@@ -173,7 +173,7 @@ const OF_OTHER_MOUNTS: u64 = libc::MS_REMOUNT
     | libc::MS_UNBINDABLE;
 
 /// Filters for which this kernel does not offer what cannot be measured: space without writing, which takes no time and would be gone
-/// before the next look; rules that the kernel keeps in a descriptor; and pages that stay in a pipe or a socket when nobody has them
+/// before the next look; rules that the kernel keeps in a descriptor; and pages that stay in a pipe or a socket when no process has them
 /// any more, each with all that it is a part of.
 fn not_measured(measured: Measured) -> Result<Vec<Vec<Instruction>>, Failure> {
     let (mut unsupported, mut invalid) = (Refused::new(), Refused::new());

@@ -208,7 +208,7 @@ watches = [select.epoll() for _ in range(500)]
 for watch in watches:
     for file in watched: watch.register(file)"#;
 
-/// Pipes that nobody reads.
+/// Pipes that no process reads.
 const PIPES: &str = r#"
 os.fork(); os.fork()
 for _ in range(480):

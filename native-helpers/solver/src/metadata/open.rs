@@ -70,7 +70,7 @@ impl Files {
     }
 }
 
-/// Chooses by the first bytes, not by the name, which nobody vouches for.
+/// Chooses by the first bytes, not by the name, which no checksum covers.
 fn unpack(packed: Shared<'_>) -> Box<dyn Read + '_> {
     let mut packed = BufReader::with_capacity(BUFFER, packed);
     let begin = packed.fill_buf().unwrap_or_default();

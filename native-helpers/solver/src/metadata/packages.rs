@@ -55,7 +55,7 @@ fn solv(error: SolvError) -> String {
 
 /// What is known of the package that is read.
 #[derive(Default)]
-struct Draft {
+struct ParsedPackage {
     name: String,
     arch: String,
     evr: String,
@@ -73,7 +73,7 @@ struct Primary<'a, 'b> {
     filler: &'a mut Filler<'b>,
     with_files: bool,
     is_primary: bool,
-    package: Option<Draft>,
+    package: Option<ParsedPackage>,
     relation: Option<usize>,
     by_checksum: HashMap<String, Package>,
 }
@@ -100,31 +100,31 @@ impl Listener for Primary<'_, '_> {
             b"metadata" => self.is_primary = true,
             b"package" if self.is_primary => {
                 let is_rpm = start.attribute(b"type")?.is_none_or(|kind| kind == "rpm");
-                self.package = is_rpm.then(Draft::default);
+                self.package = is_rpm.then(ParsedPackage::default);
             }
             _ => {}
         }
-        let Some(draft) = &mut self.package else {
+        let Some(parsed) = &mut self.package else {
             return Ok(());
         };
         match name {
             b"entry" => {
                 if let Some(relation) = self.relation {
                     let found = entry(start, self.filler.pool())?;
-                    draft.relations[relation].extend(found);
+                    parsed.relations[relation].extend(found);
                 }
             }
-            b"version" => draft.evr = Version::read(start)?.evr(),
-            b"checksum" => draft.checksum.0 = start.attribute(b"type")?.unwrap_or_default(),
+            b"version" => parsed.evr = Version::read(start)?.evr(),
+            b"checksum" => parsed.checksum.0 = start.attribute(b"type")?.unwrap_or_default(),
             b"location" => start.each(|name, value| match name {
-                b"href" => draft.location = value.into_owned(),
-                b"base" => draft.texts.push((Text::Base, value.into_owned())),
+                b"href" => parsed.location = value.into_owned(),
+                b"base" => parsed.texts.push((Text::Base, value.into_owned())),
                 _ => {}
             })?,
-            b"time" => number(start, b"build", Number::BuildTime, draft)?,
+            b"time" => number(start, b"build", Number::BuildTime, parsed)?,
             b"size" => {
-                number(start, b"package", Number::DownloadSize, draft)?;
-                number(start, b"installed", Number::InstallSize, draft)?;
+                number(start, b"package", Number::DownloadSize, parsed)?;
+                number(start, b"installed", Number::InstallSize, parsed)?;
             }
             _ => self.relation = relation(name).or(self.relation),
         }
@@ -132,23 +132,23 @@ impl Listener for Primary<'_, '_> {
     }
 
     fn end(&mut self, name: &[u8], text: &str) -> Result<()> {
-        let Some(draft) = &mut self.package else {
+        let Some(parsed) = &mut self.package else {
             return Ok(());
         };
         match name {
             b"package" => return self.finish(),
-            b"name" => text.clone_into(&mut draft.name),
-            b"arch" => text.clone_into(&mut draft.arch),
-            b"checksum" => text.trim().clone_into(&mut draft.checksum.1),
-            b"vendor" => text.clone_into(&mut draft.vendor),
-            b"sourcerpm" => text.clone_into(&mut draft.source),
-            b"summary" => draft.texts.push((Text::Summary, text.to_owned())),
-            b"description" => draft.texts.push((Text::Description, text.to_owned())),
-            b"packager" => draft.texts.push((Text::Packager, text.to_owned())),
-            b"url" => draft.texts.push((Text::Url, text.to_owned())),
-            b"license" => draft.texts.push((Text::License, text.to_owned())),
-            b"group" => draft.texts.push((Text::Group, text.to_owned())),
-            b"file" if self.with_files => draft.files.push(text.to_owned()),
+            b"name" => text.clone_into(&mut parsed.name),
+            b"arch" => text.clone_into(&mut parsed.arch),
+            b"checksum" => text.trim().clone_into(&mut parsed.checksum.1),
+            b"vendor" => text.clone_into(&mut parsed.vendor),
+            b"sourcerpm" => text.clone_into(&mut parsed.source),
+            b"summary" => parsed.texts.push((Text::Summary, text.to_owned())),
+            b"description" => parsed.texts.push((Text::Description, text.to_owned())),
+            b"packager" => parsed.texts.push((Text::Packager, text.to_owned())),
+            b"url" => parsed.texts.push((Text::Url, text.to_owned())),
+            b"license" => parsed.texts.push((Text::License, text.to_owned())),
+            b"group" => parsed.texts.push((Text::Group, text.to_owned())),
+            b"file" if self.with_files => parsed.files.push(text.to_owned()),
             _ if relation(name).is_some() => self.relation = None,
             _ => {}
         }
@@ -158,47 +158,52 @@ impl Listener for Primary<'_, '_> {
 
 impl Primary<'_, '_> {
     fn finish(&mut self) -> Result<()> {
-        let Some(draft) = self.package.take() else {
+        let Some(parsed) = self.package.take() else {
             return Ok(());
         };
-        if draft.name.is_empty() || draft.arch.is_empty() || draft.evr.is_empty() {
+        if parsed.name.is_empty() || parsed.arch.is_empty() || parsed.evr.is_empty() {
             return Err(format!(
                 "a package lacks its name, architecture or version: {:?}",
-                draft.name
+                parsed.name
             ));
         }
         let package = self.filler.package();
         self.filler
-            .identity(&draft.name, &draft.arch, &draft.evr, &draft.vendor);
-        for (relation, dependencies) in Relation::ALL.into_iter().zip(&draft.relations) {
+            .identity(&parsed.name, &parsed.arch, &parsed.evr, &parsed.vendor);
+        for (relation, dependencies) in Relation::ALL.into_iter().zip(&parsed.relations) {
             // Those of scriptlets come last.
             for pre in [false, true] {
                 let some = dependencies.iter().filter(|dependency| dependency.1 == pre);
                 some.for_each(|(id, pre)| self.filler.relate(relation, *id, *pre));
             }
-            if relation == Relation::Provides && !matches!(&*draft.arch, "src" | "nosrc") {
-                let own = self_provide(self.filler.pool(), &draft);
+            if relation == Relation::Provides && !matches!(&*parsed.arch, "src" | "nosrc") {
+                let own = self_provide(self.filler.pool(), &parsed);
                 self.filler.relate(relation, own, false);
             }
         }
-        self.describe(package, &draft).map_err(solv)?;
-        if !draft.checksum.1.is_empty() {
-            self.by_checksum.insert(draft.checksum.1, package);
+        self.describe(package, &parsed).map_err(solv)?;
+        if !parsed.checksum.1.is_empty() {
+            self.by_checksum.insert(parsed.checksum.1, package);
         }
         Ok(())
     }
 
-    fn describe(&mut self, package: Package, draft: &Draft) -> std::result::Result<(), SolvError> {
-        for (key, text) in &draft.texts {
+    fn describe(
+        &mut self,
+        package: Package,
+        parsed: &ParsedPackage,
+    ) -> std::result::Result<(), SolvError> {
+        for (key, text) in &parsed.texts {
             self.filler.text(*key, text)?;
         }
-        for (key, number) in &draft.numbers {
+        for (key, number) in &parsed.numbers {
             self.filler.number(*key, *number);
         }
-        self.filler.checksum(&draft.checksum.0, &draft.checksum.1)?;
-        self.filler.location(&draft.location)?;
-        self.filler.source_package(&draft.source)?;
-        draft
+        self.filler
+            .checksum(&parsed.checksum.0, &parsed.checksum.1)?;
+        self.filler.location(&parsed.location)?;
+        self.filler.source_package(&parsed.source)?;
+        parsed
             .files
             .iter()
             .try_for_each(|path| self.filler.file(package, path))
@@ -206,16 +211,16 @@ impl Primary<'_, '_> {
 }
 
 /// Every package provides itself.
-fn self_provide(pool: &mut Pool, draft: &Draft) -> Id {
-    let (name, evr) = (pool.intern(&draft.name), pool.intern(&draft.evr));
+fn self_provide(pool: &mut Pool, parsed: &ParsedPackage) -> Id {
+    let (name, evr) = (pool.intern(&parsed.name), pool.intern(&parsed.evr));
     pool.relation(name, Operator::Equal, evr)
 }
 
-fn number(start: &Start<'_>, name: &[u8], key: Number, draft: &mut Draft) -> Result<()> {
+fn number(start: &Start<'_>, name: &[u8], key: Number, parsed: &mut ParsedPackage) -> Result<()> {
     let number = start
         .attribute(name)?
         .and_then(|number| number.parse().ok());
-    draft.numbers.extend(number.map(|number| (key, number)));
+    parsed.numbers.extend(number.map(|number| (key, number)));
     Ok(())
 }
 

@@ -77,7 +77,7 @@ impl Container {
         for streams in all {
             container.defaults.extend(streams.defaults.clone());
         }
-        // What defaults cannot be fulfilled is not active; nobody asked for them.
+        // What defaults cannot be fulfilled is not active; no request names them.
         _ = container.resolve();
         container
     }

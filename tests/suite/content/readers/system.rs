@@ -18,7 +18,7 @@ assert pam.pam_start_confdir(b'it', user.encode(), ctypes.byref(conversation), s
 assert pam.pam_open_session(handle, 0) == 0
 ";
 
-/// The name of the user whom a limit is for, if PAM gives it to the user of that name.
+/// The name of the user that a limit is for, if PAM gives it to the user of that name.
 fn limited(tree: &Path) -> Option<String> {
     let file = tree.join("etc/security/limits.d/a.conf");
     let text = std::fs::read_to_string(&file).ok()?;

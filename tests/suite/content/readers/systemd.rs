@@ -164,7 +164,7 @@ fn variable(tree: &Path) -> Option<String> {
     let units = tree.join("etc/systemd/system");
     let path = format!("SYSTEMD_UNIT_PATH={}", units.display());
     let systemd = "/usr/lib/systemd/systemd";
-    // It shows its units to nobody who is root.
+    // It does not show its units to root.
     let words = [
         "--user",
         "env",

@@ -120,7 +120,7 @@ fn source(plan: &AuthorizedPlan<'_>, outcome: &SourceOutcome) -> SourceRecord {
     let mut planned = planned.filter(|planned| planned.ask.id == outcome.id);
     let planned = planned.next();
     let hosts = planned.map(|planned| planned.ask.hosts.clone());
-    // What the store has is asked of nobody.
+    // What the store has comes from no server.
     let mut items = outcome.items.iter();
     let is_asked = items.any(|item| item.cached != Some(true));
     let proxies = planned.filter(|_| is_asked);

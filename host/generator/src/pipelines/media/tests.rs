@@ -15,7 +15,7 @@ use osbuild_wasm_distro::{Arch, Distro, ImageType, IsoBoot};
 use serde_json::{Value, json};
 
 /// What a request borrows.
-struct Asked {
+struct Fixture {
     distro: Distro,
     arch: Arch,
     image_type: ImageType,
@@ -27,7 +27,7 @@ struct Asked {
 }
 
 /// A request for a medium of this kind; `customizations` of its blueprint.
-fn asked(kind: &str, customizations: Value) -> Asked {
+fn fixture(kind: &str, customizations: Value) -> Fixture {
     let distro = json!({
         "name": "os-1", "like": "fedora", "os_version": "1", "release_version": "1",
         "module_platform_id": "platform:os1", "product": "OS",
@@ -41,7 +41,7 @@ fn asked(kind: &str, customizations: Value) -> Asked {
         "ostree": {"name": "os", "remote_name": "origin", "ref": "os/1"},
     });
     let blueprint = json!({"name": "test", "customizations": customizations});
-    Asked {
+    Fixture {
         distro: read(distro),
         arch: Arch::X86_64,
         image_type: read(image_type),
@@ -60,7 +60,7 @@ fn read<T: serde::de::DeserializeOwned>(document: Value) -> T {
     serde_json::from_value(document).expect("a document of the test")
 }
 
-impl Asked {
+impl Fixture {
     fn request(&self) -> Request<'_> {
         Request {
             distro: &self.distro,
@@ -144,7 +144,7 @@ fn refused(made: Result<Vec<Value>, GeneratorError>) -> String {
 #[test]
 fn a_medium_is_named_by_the_blueprint() {
     let iso = json!({"volume_id": "MINE", "publisher": "Me", "application_id": "App"});
-    let stages = asked("network_installer", json!({"iso": iso}))
+    let stages = fixture("network_installer", json!({"iso": iso}))
         .installer()
         .expect("stages");
     let written = options(&stages, "xorrisofs");
@@ -167,7 +167,7 @@ fn arguments_of_the_kernel_have_their_order() {
         "fips": true,
         "installer": {"unattended": true, "bootloader": {"grub2": {"menu-timeout": 7}}},
     });
-    let stages = asked("image_installer", customizations)
+    let stages = fixture("image_installer", customizations)
         .installer()
         .expect("stages");
     let expected = [
@@ -190,7 +190,7 @@ fn arguments_of_the_kernel_have_their_order() {
 
 #[test]
 fn a_network_installer_has_a_kickstart_only_where_there_is_something_to_say() {
-    let silent = asked("network_installer", json!({}))
+    let silent = fixture("network_installer", json!({}))
         .installer()
         .expect("stages");
     assert!(
@@ -199,7 +199,7 @@ fn a_network_installer_has_a_kickstart_only_where_there_is_something_to_say() {
             .all(|stage| stage["type"] != "org.osbuild.kickstart")
     );
     let customizations = json!({"group": [{"name": "crew", "gid": 7}, {"name": "guests"}]});
-    let stages = asked("network_installer", customizations)
+    let stages = fixture("network_installer", customizations)
         .installer()
         .expect("stages");
     let expected = json!({"path": "/osbuild.ks", "groups": {"crew": {"gid": 7}, "guests": {}}});
@@ -234,14 +234,14 @@ fn modules_of_anaconda_follow_from_what_they_are_needed_for() {
     ];
     for (customizations, expected) in cases {
         let expected: Vec<String> = expected.iter().map(|name| module(name)).collect();
-        let stages = asked("ostree_installer", customizations.clone())
+        let stages = fixture("ostree_installer", customizations.clone())
             .installer()
             .expect("stages");
         let written = &options(&stages, "anaconda")["activatable-modules"];
         assert_eq!(written, &json!(expected), "{customizations}");
     }
     let disabled = json!({"installer": {"modules": {"disable": [module("Users")]}}});
-    let stages = asked("network_installer", disabled)
+    let stages = fixture("network_installer", disabled)
         .installer()
         .expect("stages");
     assert_eq!(
@@ -254,9 +254,9 @@ fn modules_of_anaconda_follow_from_what_they_are_needed_for() {
 fn a_payload_in_the_system_has_its_kickstart_there_and_brings_flatpaks() {
     let flatpak = json!({"registry": {"remote_name": "hub", "url": "oci+https://hub.test"}, "references": ["app/a", "app/b"]});
     let customizations = json!({"installer": {"payload": {"flatpaks": {"force": [flatpak]}}}});
-    let mut asked = asked("ostree_installer", customizations);
-    asked.image_type.installer_config.payload_in_system = Some(true);
-    let stages = asked.installer().expect("stages");
+    let mut fixture = fixture("ostree_installer", customizations);
+    fixture.image_type.installer_config.payload_in_system = Some(true);
+    let stages = fixture.installer().expect("stages");
     let kickstart = options(&stages, "kickstart");
     assert_eq!(
         kickstart["path"],
@@ -303,10 +303,10 @@ fn every_loader_has_its_boot_image() {
         ),
     ];
     for (boot, arch, image, efi) in cases {
-        let mut asked = asked("network_installer", json!({}));
-        asked.image_type.iso_config.boot = Some(boot);
-        asked.arch = arch;
-        let stages = asked.installer().expect("stages");
+        let mut fixture = fixture("network_installer", json!({}));
+        fixture.image_type.iso_config.boot = Some(boot);
+        fixture.arch = arch;
+        let stages = fixture.installer().expect("stages");
         let written = options(&stages, "xorrisofs");
         let found = written["boot"].get("image").cloned().unwrap_or_default();
         assert_eq!((found, written["efi"].clone()), (image, efi), "{boot:?}");
@@ -315,10 +315,10 @@ fn every_loader_has_its_boot_image() {
 
 #[test]
 fn a_loader_for_uefi_needs_an_architecture_with_uefi() {
-    let mut asked = asked("network_installer", json!({}));
-    asked.arch = Arch::S390x;
-    asked.image_type.iso_config.boot = Some(IsoBoot::Uefi);
-    assert!(refused(asked.installer()).contains("no medium for s390x boots by UEFI"));
+    let mut fixture = fixture("network_installer", json!({}));
+    fixture.arch = Arch::S390x;
+    fixture.image_type.iso_config.boot = Some(IsoBoot::Uefi);
+    assert!(refused(fixture.installer()).contains("no medium for s390x boots by UEFI"));
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn what_a_medium_cannot_have_is_refused() {
         ),
     ];
     for (kind, customizations, expected) in cases {
-        let error = refused(asked(kind, customizations.clone()).installer());
+        let error = refused(fixture(kind, customizations.clone()).installer());
         assert!(error.contains(expected), "{customizations}: {error}");
     }
 }
@@ -368,9 +368,9 @@ fn a_medium_that_writes_a_disk_is_told_what_to_write_where() {
         "fdo": {"manufacturing_server_url": "https://fdo.test", "diun_pub_key_root_certs": "PEM"},
         "ignition": {"firstboot": {"url": "https://ignition.test"}},
     });
-    let mut asked = asked("ostree_simplified_installer", customizations);
-    asked.image_type.iso_config.boot = Some(IsoBoot::Isolinux);
-    let stages = asked.simplified().expect("stages");
+    let mut fixture = fixture("ostree_simplified_installer", customizations);
+    fixture.image_type.iso_config.boot = Some(IsoBoot::Isolinux);
+    let stages = fixture.simplified().expect("stages");
     let expected = json!([
         "rd.neednet=1",
         "coreos.inst.crypt_root=1",
@@ -393,21 +393,21 @@ fn a_medium_that_writes_a_disk_is_told_what_to_write_where() {
 
 #[test]
 fn a_medium_that_writes_a_disk_needs_a_device() {
-    let error = refused(asked("ostree_simplified_installer", json!({})).simplified());
+    let error = refused(fixture("ostree_simplified_installer", json!({})).simplified());
     assert_eq!(error, "customizations.installation_device: required");
 }
 
 /// A medium of this kind with a bootable container.
-fn bootc(kind: &str, iso: Value, payload: &str) -> Asked {
-    let mut asked = asked(kind, json!({}));
-    asked.image_type.installer_config.kernel_options = Some(vec!["quiet".into()]);
-    asked.options = read(json!({"bootc": {"installer_payload_ref": payload}}));
-    asked.info = Some(read(json!({
+fn bootc(kind: &str, iso: Value, payload: &str) -> Fixture {
+    let mut fixture = fixture(kind, json!({}));
+    fixture.image_type.installer_config.kernel_options = Some(vec!["quiet".into()]);
+    fixture.options = read(json!({"bootc": {"installer_payload_ref": payload}}));
+    fixture.info = Some(read(json!({
         "Imgref": "registry.test/os:1", "Arch": "x86_64", "DefaultRootFs": "xfs",
         "OSInfo": {"OSRelease": {"ID": "os", "VersionID": "1", "Name": "OS"}, "UEFIVendor": "os",
             "KernelInfo": {"Version": "6.6"}, "ISOInfo": iso},
     })));
-    asked
+    fixture
 }
 
 #[test]
@@ -433,13 +433,13 @@ fn a_live_container_says_what_its_medium_is_like() {
 
 #[test]
 fn an_installed_container_is_what_the_blueprint_says_and_its_disk_is_divided_once() {
-    let mut asked = bootc("bootc_package_installer", json!({}), "");
+    let mut fixture = bootc("bootc_package_installer", json!({}), "");
     let customizations = json!({
         "locale": {"languages": ["cs_CZ.UTF-8"], "keyboard": "cz"},
         "installer": {"unattended": true},
     });
-    asked.blueprint = read(json!({"customizations": customizations}));
-    let stages = asked.bootc().expect("stages");
+    fixture.blueprint = read(json!({"customizations": customizations}));
+    let stages = fixture.bootc().expect("stages");
     let kickstart = options(&stages, "kickstart");
     let answers = ["lang", "keyboard", "timezone", "display_mode", "autopart"];
     assert_eq!(
@@ -456,9 +456,9 @@ fn an_installed_container_is_what_the_blueprint_says_and_its_disk_is_divided_onc
 
 #[test]
 fn a_container_without_a_kernel_makes_no_medium() {
-    let mut asked = bootc("bootc_live", json!({}), "");
-    asked.info.as_mut().expect("a container").os.kernel_info = None;
-    assert!(refused(asked.bootc()).contains("has no kernel"));
+    let mut fixture = bootc("bootc_live", json!({}), "");
+    fixture.info.as_mut().expect("a container").os.kernel_info = None;
+    assert!(refused(fixture.bootc()).contains("has no kernel"));
 }
 
 #[test]

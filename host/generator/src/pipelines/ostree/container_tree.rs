@@ -82,7 +82,7 @@ impl Pipeline for ContainerTree<'_> {
             Stage::new("ostree.pull", json!({"repo": REPOSITORY}))
                 .input("commits", OstreeCommit::as_input(&self.reference)),
         );
-        // A container of a cluster runs as a user that nobody knows before.
+        // A container of a cluster runs as a user that is not known before.
         for path in ["/var/log/nginx", "/var/lib/nginx"] {
             stages.push(Stage::new(
                 "chmod",

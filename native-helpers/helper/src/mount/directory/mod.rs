@@ -26,7 +26,7 @@ use crate::failure::{About, invalid};
 use crate::runner::Scratch;
 use crate::sandbox;
 use crate::sandbox::Shown;
-use crate::session::{Held, Session};
+use crate::session::{Resource, Session};
 
 /// What the programs see.
 const FILES: &str = "/run/files";
@@ -61,7 +61,7 @@ pub fn mount(
     })
 }
 
-impl Held for Mounted {
+impl Resource for Mounted {
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
         let Self {
             contract,

@@ -25,7 +25,7 @@ use super::place::Place;
 use crate::device::Node;
 use crate::failure::About;
 use crate::runner::Scratch;
-use crate::session::{Held, Session};
+use crate::session::{Resource, Session};
 
 /// The times that FAT knows, in seconds since 1970: the years 1980 to 2107.
 const TIMES: (i64, i64) = (315_532_800, 4_354_819_198);
@@ -79,7 +79,7 @@ fn stage(
     Ok(((!mount.read_only).then_some(before), place))
 }
 
-impl Held for Staged {
+impl Resource for Staged {
     fn release(self: Box<Self>, session: &Session) -> Result<(), Failure> {
         let Self {
             contract,

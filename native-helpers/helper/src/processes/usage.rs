@@ -24,7 +24,7 @@ type Id = (u64, u64);
 
 /// What processes hold beside files that have a name.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct Usage {
     /// Bytes of files without a name, by file.
     nameless: BTreeMap<Id, u64>,
     pipes: BTreeSet<Id>,
@@ -36,7 +36,7 @@ pub struct Held {
     pub on_their_way: bool,
 }
 
-impl Held {
+impl Usage {
     /// Bytes of files without a name.
     pub fn bytes(&self) -> u64 {
         self.nameless.values().sum()
@@ -53,7 +53,7 @@ impl Held {
         self.on_their_way || !self.unseen.iter().all(seen)
     }
 
-    /// Bytes that the kernel itself keeps for what is held.
+    /// Bytes that the kernel itself keeps for what processes hold.
     pub fn kernel_memory(&self) -> u64 {
         let pipes = PIPE.saturating_mul(self.pipes.len() as u64);
         pipes.saturating_add(self.small.saturating_mul(SMALL))
@@ -70,22 +70,22 @@ impl Held {
 
 impl Processes {
     /// What they hold. Files without a name count as far as they are on these devices.
-    pub fn held(&self, devices: &[u64]) -> Held {
-        let mut held = Held::default();
+    pub fn usage(&self, devices: &[u64]) -> Usage {
+        let mut usage = Usage::default();
         for process in numbers(&self.proc, ".") {
             let threads = self.threads(&process);
             for thread in &threads {
-                self.open_files(thread, devices, &mut held);
+                self.open_files(thread, devices, &mut usage);
             }
             // The first thread may have ended before the others.
             let mut maps = threads
                 .iter()
                 .filter_map(|thread| self.read(&thread.join("maps")));
             let maps = maps.find(|maps| !maps.is_empty()).unwrap_or_default();
-            held.small = held.small.saturating_add(lines(&maps, ""));
-            self.mapped_files(&process, &maps, devices, &mut held);
+            usage.small = usage.small.saturating_add(lines(&maps, ""));
+            self.mapped_files(&process, &maps, devices, &mut usage);
         }
-        held
+        usage
     }
 
     /// Bytes that the kernel keeps for their locks.
@@ -98,43 +98,43 @@ impl Processes {
     }
 
     /// Adds what a thread has open.
-    fn open_files(&self, thread: &Path, devices: &[u64], held: &mut Held) {
+    fn open_files(&self, thread: &Path, devices: &[u64], usage: &mut Usage) {
         let directory = thread.join("fd");
         for number in numbers(&self.proc, &directory) {
             let descriptor = directory.join(&number);
             let Ok(stat) = statat(&self.proc, &descriptor, AtFlags::empty()) else {
                 continue;
             };
-            held.note(&stat, devices);
+            usage.note(&stat, devices);
             let about = || {
                 let about = self.read(&thread.join("fdinfo").join(&number));
                 about.unwrap_or_default()
             };
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Fifo => {
-                    held.pipes.insert((stat.st_dev, stat.st_ino));
+                    usage.pipes.insert((stat.st_dev, stat.st_ino));
                 }
-                FileType::Socket => held.on_their_way |= are_on_their_way(&about()),
+                FileType::Socket => usage.on_their_way |= are_on_their_way(&about()),
                 FileType::Unknown => {
                     let link = readlinkat(&self.proc, &descriptor, Vec::new());
                     if link.is_ok_and(|link| link.as_bytes() == WATCHES) {
-                        held.small = held.small.saturating_add(lines(&about(), "tfd:"));
+                        usage.small = usage.small.saturating_add(lines(&about(), "tfd:"));
                     }
                 }
                 _ => {}
             }
-            held.small = held.small.saturating_add(1);
+            usage.small = usage.small.saturating_add(1);
         }
     }
 
     /// Adds what a process has mapped, its program included.
-    fn mapped_files(&self, process: &str, maps: &str, devices: &[u64], held: &mut Held) {
+    fn mapped_files(&self, process: &str, maps: &str, devices: &[u64], usage: &mut Usage) {
         let deleted = maps.lines().filter(|line| line.ends_with(" (deleted)"));
         for (range, id) in deleted.filter_map(range_and_file) {
             let file = Path::new(process).join("map_files").join(range);
             match statat(&self.proc, &file, AtFlags::empty()) {
-                Ok(stat) => held.note(&stat, devices),
-                Err(_) if devices.contains(&id.0) => drop(held.unseen.insert(id)),
+                Ok(stat) => usage.note(&stat, devices),
+                Err(_) if devices.contains(&id.0) => drop(usage.unseen.insert(id)),
                 Err(_) => {}
             }
         }
