@@ -2,6 +2,7 @@
 mod architectures;
 mod clevis;
 mod dnf;
+mod encapsulate;
 mod flatpak;
 mod labels;
 mod openscap;
