@@ -110,26 +110,46 @@ fn an_ordinary_user_fills_xfs_as_root_does() {
     similar_lines(&look(&scratch, "loop"), &look(&scratch, "out"));
 }
 
-/// xfs_db takes an empty value for none, so there is no such attribute without loop devices.
+/// In inodes, behind and before others, and in blocks where they take a word less or not.
 #[test]
-fn an_attribute_without_a_value_is_refused_with_its_stage_and_file() {
+fn an_attribute_without_a_value_is_one() {
     if !tools() {
         return;
     }
     let scratch = Scratch::new();
-    let steps = json!([
-        step("write", "file", ""),
-        step("set-xattr", "file", "user.empty=0")
-    ]);
-    let document = xfs_of(json!([manifest::stage(
-        "test.files",
-        json!({ "steps": steps })
-    )]));
-    let file = scratch.json("manifest.json", &document);
-    by_root(&scratch, "loop", &file).expect(0);
-    by_root(&scratch, "none", &file)
-        .expect(1)
-        .says("org.osbuild.copy failed in pipeline image")
-        .says("/file: ")
-        .says("attributes without a value: use loop devices");
+    let mut steps = vec![step("write", "file", ""), step("mkdir", "directory", "")];
+    for attribute in ["user.empty=0", "user.one=1", "user.none=0", "user.e=0"] {
+        steps.push(step("set-xattr", "file", attribute));
+    }
+    for length in 1..6 {
+        let empty = format!("user.{}=0", "e".repeat(length));
+        steps.push(step("set-xattr", "directory", &empty));
+        let full = format!("user.{}=300", "f".repeat(length));
+        steps.push(step("set-xattr", "directory", &full));
+    }
+    let steps = manifest::stage("test.files", json!({ "steps": steps }));
+    let file = scratch.json("manifest.json", &xfs_of(json!([steps])));
+    let looks = ["loop", "none"].map(|way| {
+        by_root(&scratch, way, &file).expect(0);
+        look_at_attributes(&scratch, way)
+    });
+    assert!(looks[0].contains("user.none=\"\""), "{}", looks[0]);
+    similar_lines(&looks[0], &looks[1]);
+}
+
+fn look_at_attributes(scratch: &Scratch, directory: &str) -> String {
+    let script = format!(
+        r#"set -eu
+        {LIST}
+        mkdir -p "$2"
+        attach "$1" "$2" norecovery,offset=1048576,sizelimit=335544320
+        list "$2"
+        umount "$2"
+        dd if="$1" of="$2.xfs" bs=1M skip=1 count=320 conv=sparse status=none
+        xfs_repair -n -f "$2.xfs" 2>&1
+        rm "$2.xfs"
+        "#
+    );
+    let image = scratch.path(&format!("{directory}/image/disk.img"));
+    run_on(scratch, &image, &script)
 }

@@ -8,16 +8,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::inode::{CORE, EXTENTS, Extent, Fork, Inode, broken, number, push_extents, short_value};
+use super::inode::{CORE, EXTENTS, Extent, Fork, Inode, broken, number, push_extents};
 
 const INODE_SUM: usize = 100;
 pub(super) const DIRECTORY_SUM: usize = 4;
 const DIRECTORY_HEADER: usize = 64;
 /// Of attributes, remote values and targets of links.
-const SUM: usize = 12;
-const REMOTE_HEADER: usize = 56;
-const LEAF_HEADER: usize = 80;
-const LEAF_MAGIC: u64 = 0x3bee;
+pub(super) const SUM: usize = 12;
 const NODE_HEADER: usize = 72;
 /// Where a leaf has no neighbour.
 const NO_BLOCK: u64 = u64::MAX;
@@ -208,7 +205,12 @@ impl Disk {
     }
 
     /// The blocks of a fork with their place in it.
-    fn blocks(&self, inode: &Inode, fork: Fork, sum: usize) -> io::Result<Vec<(u64, Summed)>> {
+    pub(super) fn blocks(
+        &self,
+        inode: &Inode,
+        fork: Fork,
+        sum: usize,
+    ) -> io::Result<Vec<(u64, Summed)>> {
         let mut blocks = Vec::new();
         for (first, block, count) in self.extents(inode, fork)? {
             for index in 0..count {
@@ -325,46 +327,6 @@ impl Disk {
         };
         self.write(&[(all, &block)]).map(|()| true)
     }
-
-    /// Where the value of an attribute is; `flags` are its namespace.
-    pub fn value(&self, inode: &Inode, flags: u64, name: &[u8]) -> io::Result<Vec<Field>> {
-        if inode.format(Fork::Attributes) == 1 {
-            return short_value(inode, flags, name);
-        }
-        let blocks = self.blocks(inode, Fork::Attributes, SUM)?;
-        for (_, of) in &blocks {
-            let bytes = self.read(*of)?;
-            if number(&bytes, 8, 2)? != LEAF_MAGIC {
-                continue;
-            }
-            for index in 0..number(&bytes, 56, 2)? as usize {
-                let entry = LEAF_HEADER + index * 8;
-                let at = number(&bytes, entry + 4, 2)? as usize;
-                let own = number(&bytes, entry + 6, 1)?;
-                let is_local = own & 1 != 0;
-                let (name_at, length) = match is_local {
-                    true => (at + 3, number(&bytes, at, 2)? as usize),
-                    false => (at + 9, number(&bytes, at + 4, 4)? as usize),
-                };
-                let name_length = number(&bytes, name_at - 1, 1)? as usize;
-                if own & 6 != flags || bytes.get(name_at..name_at + name_length) != Some(name) {
-                    continue;
-                }
-                if is_local {
-                    let at = name_at + name_length;
-                    return Ok(vec![Field {
-                        of: *of,
-                        at,
-                        length,
-                    }]);
-                }
-                let first = number(&bytes, at, 4)?;
-                let rest = blocks.iter().filter(|(place, _)| *place >= first);
-                return Ok(remote(rest.map(|(_, of)| *of), length));
-            }
-        }
-        Err(broken())
-    }
 }
 
 fn entry(
@@ -388,24 +350,6 @@ fn entry(
             length: width,
         },
     })
-}
-
-/// The fields of a value that fills blocks, each behind a header.
-fn remote(blocks: impl Iterator<Item = Summed>, length: usize) -> Vec<Field> {
-    let mut left = length;
-    let mut fields = Vec::new();
-    for of in blocks {
-        let here = left.min(of.length - REMOTE_HEADER);
-        if here > 0 {
-            fields.push(Field {
-                of,
-                at: REMOTE_HEADER,
-                length: here,
-            });
-        }
-        left -= here;
-    }
-    fields
 }
 
 #[cfg(test)]

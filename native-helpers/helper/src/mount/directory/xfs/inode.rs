@@ -118,26 +118,6 @@ pub(super) fn push_extents(
     Ok(())
 }
 
-pub(super) fn short_value(inode: &Inode, flags: u64, name: &[u8]) -> io::Result<Vec<Field>> {
-    let start = inode.bytes.len() - inode.fork(Fork::Attributes).len();
-    let bytes = &inode.bytes;
-    let mut at = start + 4;
-    for _ in 0..number(bytes, start + 2, 1)? {
-        let (name_length, length) = (
-            number(bytes, at, 1)? as usize,
-            number(bytes, at + 1, 1)? as usize,
-        );
-        let name_at = at + 3;
-        let is_it = number(bytes, at + 2, 1)? & 6 == flags
-            && bytes.get(name_at..name_at + name_length) == Some(name);
-        if is_it {
-            return Ok(vec![inode.field(name_at + name_length, length)]);
-        }
-        at = name_at + name_length + length;
-    }
-    Err(broken())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

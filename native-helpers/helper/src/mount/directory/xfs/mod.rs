@@ -2,6 +2,7 @@
 //! by xfs_db(8), and their values, times, modes, names and targets with blanks, and further names of files byte by byte (see [`disk`]).
 //! Where that leaves indices or counts that do not fit, xfs_repair(8) makes them anew.
 
+mod attributes;
 mod disk;
 mod holes;
 mod index;
@@ -240,7 +241,8 @@ impl Filling<'_> {
                 let mut line = format!(
                     "inode {}\nattr_set {option} -v {} ",
                     found.number,
-                    value.len()
+                    // Nothing means to xfs_db to remove it.
+                    value.len().max(1)
                 )
                 .into_bytes();
                 line.extend(name);
@@ -292,10 +294,6 @@ impl Filling<'_> {
             let mut value = Vec::with_capacity(VALUE);
             lgetxattr(path, full, rustix::buffer::spare_capacity(&mut value))
                 .about(path, "read an attribute")?;
-            // To xfs_db that means to remove it.
-            if value.is_empty() {
-                return Err(content.cannot(path, "attributes without a value"));
-            }
             Ok(Attribute {
                 option,
                 flags,
@@ -410,13 +408,7 @@ impl Filling<'_> {
     fn complete(&self) -> Result<(), Failure> {
         self.visit(false, &mut |found| {
             let (path, metadata) = (found.path, found.metadata);
-            for attribute in self.attributes(found)? {
-                let fields = self
-                    .disk
-                    .value(found.inode, attribute.flags, &attribute.name);
-                let fields = fields.about(path, "find an attribute in the image")?;
-                self.write_all(path, &fields, &attribute.value)?;
-            }
+            self.complete_attributes(found)?;
             let mode = u16::try_from(metadata.mode()).unwrap_or_default();
             let time = time(metadata.mtime(), metadata.mtime_nsec());
             let fields: [(Field, &[u8]); 2] = [
@@ -425,6 +417,29 @@ impl Filling<'_> {
             ];
             self.write(path, &fields)
         })
+    }
+
+    /// Gives attributes their values, and takes the byte away that stands for none.
+    fn complete_attributes(&self, found: &Found<'_>) -> Result<(), Failure> {
+        let path = found.path;
+        let attributes = self.attributes(found)?;
+        let (empty, others): (Vec<_>, Vec<_>) =
+            attributes.iter().partition(|of| of.value.is_empty());
+        for Attribute {
+            flags, name, value, ..
+        } in others
+        {
+            let fields = self.disk.value(found.inode, *flags, name);
+            let fields = fields.about(path, "find an attribute in the image")?;
+            self.write_all(path, &fields, value)?;
+        }
+        for Attribute { flags, name, .. } in empty {
+            // Those before have moved what follows them.
+            let inode = self.disk.inode(found.number);
+            let emptied = inode.and_then(|inode| self.disk.empty_value(&inode, *flags, name));
+            emptied.about(path, "take the value of an attribute away")?;
+        }
+        Ok(())
     }
 }
 
