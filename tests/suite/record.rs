@@ -295,7 +295,7 @@ fn a_program_of_a_typed_interface_counts_as_used() {
         call["arguments"],
         json!({
             "source": "/run/osbuild/inputs/image/disk.img", "to": "/run/osbuild/tree/disk.qcow2",
-            "format": "qcow2", "compress": false, "options": [], "coroutines": null,
+            "format": "qcow2", "compress": true, "options": [], "coroutines": null,
         })
     );
     assert_eq!(qemu["unused"]["programs"], json!([]));
