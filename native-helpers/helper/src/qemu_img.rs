@@ -4,7 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use osbuild_wasm_protocol::{Conversion, Create, ErrorCode, Failure, ImageFormat, ImageInfo, Info};
+use osbuild_wasm_protocol::{
+    Conversion, Create, ErrorCode, Failure, ImageFormat, ImageInfo, Info, Steps,
+};
 use serde_json::Value;
 
 use crate::access::{Access, Need};
@@ -40,7 +42,9 @@ pub fn convert(
         arguments.push("-c".into());
     }
     arguments.extend(format_options(&conversion.options)?);
-    if let Some(coroutines) = conversion.coroutines {
+    let steps = Steps::of(session.access.grant.runner.as_deref())?;
+    let usual = (cfg!(target_arch = "aarch64") && steps.one_coroutine).then_some(1);
+    if let Some(coroutines) = conversion.coroutines.or(usual) {
         arguments.extend(words(&["-m", &coroutines.to_string()]));
     }
     arguments.extend([source.into(), to.into()]);

@@ -23,6 +23,8 @@ pub struct Steps {
     pub crypto_policies: bool,
     /// RHEL 8's python3, an alternative.
     pub python: bool,
+    /// RHEL 8's qemu-img converts with one coroutine on aarch64, where several wait for each other now and then.
+    pub one_coroutine: bool,
 }
 
 impl Steps {
@@ -53,6 +55,11 @@ impl Steps {
             crypto_policies: true,
             ..fedora30
         };
+        let rhel82 = Self {
+            python: true,
+            one_coroutine: true,
+            ..fedora38
+        };
         // RHEL's numbers are major and minor ones in a row (rhel7, rhel81, rhel810, rhel90, rhel100).
         let major = if version == 7 {
             7
@@ -75,18 +82,9 @@ impl Steps {
                 python: true,
                 ..fedora30
             },
-            "rhel" if major == 8 => Self {
-                python: true,
-                ..fedora38
-            },
-            "centos" | "almalinux" | "rocky" | "ol" if version == 8 => Self {
-                python: true,
-                ..fedora38
-            },
-            "rhivos" => Self {
-                python: true,
-                ..fedora38
-            },
+            "rhel" if major == 8 => rhel82,
+            "centos" | "almalinux" | "rocky" | "ol" if version == 8 => rhel82,
+            "rhivos" => rhel82,
             "rhel" | "centos" | "almalinux" | "rocky" | "ol" | "AutoSD" | "autosd" => fedora38,
             _ => return Err(unknown()),
         })
@@ -122,6 +120,8 @@ mod tests {
         assert!(of("rhel7").iscsi && !of("rhel7").users);
         assert!(of("rhel81").python && !of("rhel81").crypto_policies);
         assert!(of("rhel82").python && of("rhel810").python && of("centos8").python);
+        assert!(of("rhel82").one_coroutine && of("rhivos").one_coroutine);
+        assert!(!of("rhel81").one_coroutine && !of("rhel90").one_coroutine);
         assert!(
             !of("rhel90").python
                 && !of("rhel100").python
