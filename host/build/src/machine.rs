@@ -3,7 +3,7 @@
 use crate::failure::{BuildError, Result};
 use crate::plan::AuthorizedPlan;
 use crate::user_namespace::is_root_of_machine;
-use crate::vm::VirtualMachines;
+use crate::vm::{self, VirtualMachines};
 use crate::without_devices::{self, Devices, MAPPER_CONTROL, Made};
 use crate::{devices, mounts};
 use osbuild_wasm_capability::Interface;
@@ -40,7 +40,7 @@ pub(crate) fn refuse_impossible(
         for (stage, module, planned) in stages {
             let reason = match inside {
                 true => machine.loses(stage),
-                false => machine.refuses((stage, module, planned), &mut made),
+                false => machine.refuses((stage, module, planned), &pipeline.name, &mut made),
             };
             if let Some(reason) = reason {
                 let place = format!("{} ({})", planned.ask.place, stage.requested_module());
@@ -90,6 +90,7 @@ impl Machine {
     /// What is known of the stages of one pipeline.
     pub(crate) fn prospects<'a>(
         &self,
+        pipeline: &str,
         stages: impl Iterator<Item = Considered<'a>>,
     ) -> Vec<Prospect> {
         let mut made = Made::default();
@@ -102,7 +103,7 @@ impl Machine {
             let devices = stage.devices.iter().map(without_devices::device_by);
             let mounts = stage.mounts.iter().map(without_devices::mount_by);
             Prospect {
-                lacks: self.refuses(considered, &mut made),
+                lacks: self.refuses(considered, pipeline, &mut made),
                 loses: self.loses(stage),
                 devices: devices.map(told).collect(),
                 mounts: mounts.map(told).collect(),
@@ -111,8 +112,13 @@ impl Machine {
         stages.map(prospect).collect()
     }
 
-    /// Why the stage cannot run.
-    fn refuses(&self, considered: Considered<'_>, made: &mut Made) -> Option<String> {
+    /// Why the stage of a pipeline cannot run. A virtual machine has what a kernel lacks or keeps for root.
+    fn refuses(
+        &self,
+        considered: Considered<'_>,
+        pipeline: &str,
+        made: &mut Made,
+    ) -> Option<String> {
         let (stage, module, planned) = considered;
         let by_devices = match self.devices {
             Devices::None => made.lacks(stage, module).map(|what| {
@@ -122,12 +128,14 @@ impl Machine {
             }),
             Devices::Loop => self.lacks_device(stage, module),
         };
-        by_devices
-            .or_else(|| {
-                self.of_module(stage)
-                    .filter(|_| self.restricted)
-                    .map(only_root)
-            })
+        let of_module = || self.of_module(stage).filter(|_| self.restricted);
+        let of_kernel = by_devices.or_else(|| of_module().map(only_root));
+        let otherwise = match vm::refuses(stage, module).or_else(|| self.loses(stage)) {
+            None => format!(", or in a virtual machine with --in-vm {pipeline}"),
+            Some(_) => String::new(),
+        };
+        of_kernel
+            .map(|reason| reason + &otherwise)
             .or_else(|| self.lacks_program(stage, planned))
     }
 

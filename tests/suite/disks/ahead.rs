@@ -104,7 +104,7 @@ fn a_machine_without_loop_devices_is_told_before_the_first_stage() {
         .expect(1)
         .says(".pipelines[1].stages[1] (org.osbuild.sfdisk): device device (org.osbuild.loopback) needs loop devices")
         .says("/dev/loop-control cannot be opened")
-        .says("--devices=none")
+        .says("--devices=none, or in a virtual machine with --in-vm image")
         .never_says("org.osbuild.mkdir");
 }
 

@@ -112,7 +112,7 @@ fn what_needs_a_device_is_refused_before_the_first_stage() {
             .expect(1)
             .says(&place)
             .says(what)
-            .says("--devices=loop")
+            .says("--devices=loop, or in a virtual machine with --in-vm tree")
             .never_says("org.osbuild.truncate");
     }
 }

@@ -148,8 +148,11 @@ impl<'a> Plan<'a> {
     /// of it, but their trees come out.
     pub fn look_ahead(&mut self, devices: Devices, directory: &Path) {
         let machine = Machine::here(devices, directory);
-        let of_pipeline = |stages| machine.prospects(stages);
-        let prospects: Vec<Vec<_>> = self.stages().map(of_pipeline).collect();
+        let names = self.document.pipelines.iter();
+        let prospects = self.stages().zip(names);
+        let prospects: Vec<Vec<_>> = prospects
+            .map(|(stages, pipeline)| machine.prospects(&pipeline.name, stages))
+            .collect();
         self.document.devices = Some(devices.name().to_owned());
         for (pipeline, prospects) in self.document.pipelines.iter_mut().zip(prospects) {
             let inside = pipeline.virtual_machine.is_some();
