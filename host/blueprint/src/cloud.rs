@@ -3,7 +3,7 @@
 //! The document is brought into the form of a blueprint and goes on as one; what is wrong is told with the names and places of the
 //! document. What a blueprint can say beyond the cloud API inside of a customization is taken as well.
 
-use crate::diagnostic::{Diagnostic, Problem, Severity, dotted};
+use crate::diagnostic::{Diagnostic, Problem, dotted};
 use crate::document::{Document, Syntax};
 use crate::model::Blueprint;
 use crate::parse::{Options, Parsed, Strictness, examine, tell};
@@ -73,11 +73,13 @@ impl Blueprint {
             other => other,
         };
         let known = problems.len();
+        // That a name is missing is no news.
+        let options = Options {
+            services: false,
+            ..options
+        };
         let blueprint = examine(value, Syntax::Json, options, &mut problems);
         let new = problems.split_off(known).into_iter();
-        // That a name is missing is no news.
-        let new =
-            new.filter(|problem| problem.severity == Severity::Error || !problem.path.is_empty());
         problems.extend(new.map(in_request));
         tell(&document, blueprint, problems)
     }

@@ -12,6 +12,15 @@ pub enum Severity {
     Warning,
 }
 
+/// The part of a member of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Its key, or the header of its table.
+    Key,
+    /// Its value; of an array or a table only what it begins with.
+    Value,
+}
+
 /// One thing that is wrong with a blueprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -34,8 +43,8 @@ pub struct Diagnostic {
 pub(crate) struct Problem {
     pub(crate) severity: Severity,
     pub(crate) path: Path,
-    /// Whether it is the key that is wrong rather than its value.
-    pub(crate) at_key: bool,
+    /// What of the member is wrong.
+    pub(crate) part: Part,
     pub(crate) message: String,
     pub(crate) expected: String,
     pub(crate) hint: String,
@@ -52,7 +61,7 @@ impl Problem {
         Self {
             severity: Severity::Error,
             path,
-            at_key: false,
+            part: Part::Value,
             message: message.into(),
             expected: expected.into(),
             hint: hint.into(),
@@ -62,7 +71,7 @@ impl Problem {
     /// The same of the key at the end of the path.
     pub(crate) fn of_key(self) -> Self {
         Self {
-            at_key: true,
+            part: Part::Key,
             ..self
         }
     }
@@ -79,6 +88,6 @@ impl Problem {
 }
 
 /// A path as people write it: `customizations.user[0].name`.
-pub(crate) fn dotted(path: &[PathElement]) -> String {
+pub fn dotted(path: &[PathElement]) -> String {
     render_path(path).trim_start_matches('.').to_owned()
 }

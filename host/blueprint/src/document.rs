@@ -1,6 +1,6 @@
 //! The text of a blueprint: its values, and where they are.
 
-use crate::diagnostic::{Diagnostic, Problem, Severity, dotted};
+use crate::diagnostic::{Diagnostic, Part, Problem, Severity, dotted};
 use osbuild_wasm_manifest::json::{self, Places, Span};
 use osbuild_wasm_manifest::problem::{Path, PathElement};
 use serde_json::{Number, Value};
@@ -70,7 +70,7 @@ impl<'t> Document<'t> {
 
     fn located(&self, problem: Problem, places: &mut Places<'_>) -> Diagnostic {
         Diagnostic {
-            span: self.telling(&problem, places),
+            span: self.telling(&problem.path, problem.part, places),
             severity: problem.severity,
             path: problem.path,
             message: problem.message,
@@ -79,13 +79,13 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// What to underline: the key, or the value; of an array or table only what it begins with.
-    fn telling(&self, problem: &Problem, places: &mut Places<'_>) -> Range<usize> {
-        let Some(span) = self.span(&problem.path, places) else {
+    /// What to underline.
+    fn telling(&self, path: &[PathElement], part: Part, places: &mut Places<'_>) -> Range<usize> {
+        let Some(span) = self.span(path, places) else {
             return 0..0;
         };
         let value = span.value;
-        if problem.at_key {
+        if part == Part::Key {
             return span.name.unwrap_or(value);
         }
         let begin = self.text.get(value.clone()).unwrap_or_default();
@@ -104,6 +104,22 @@ impl<'t> Document<'t> {
             Tree::Toml(table) => Some(toml_span(table, path)),
         }
     }
+}
+
+/// Where parts of members are in the text of a blueprint, in bytes; of a member that is not there, where the innermost one around it is.
+/// Nothing is anywhere in a text that is not of its language.
+pub fn spans<'p>(
+    text: &str,
+    syntax: Syntax,
+    members: impl IntoIterator<Item = (&'p [PathElement], Part)>,
+) -> Vec<Range<usize>> {
+    let document = Document::parse(text, syntax).ok();
+    let mut places = Places::new(text.as_bytes());
+    let span = |(path, part)| match &document {
+        Some(document) => document.telling(path, part, &mut places),
+        None => 0..0,
+    };
+    members.into_iter().map(span).collect()
 }
 
 fn toml_span(document: &Spanned<DeTable<'_>>, path: &[PathElement]) -> Span {

@@ -23,8 +23,8 @@ pub mod support;
 mod tests;
 mod write;
 
-pub use diagnostic::{Diagnostic, Severity};
-pub use document::Syntax;
+pub use diagnostic::{Diagnostic, Part, Severity, dotted};
+pub use document::{Syntax, spans};
 pub use model::Blueprint;
 pub use osbuild_wasm_manifest::problem::{Path, PathElement};
 pub use parse::{Options, Parsed, Strictness};

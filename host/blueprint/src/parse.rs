@@ -30,6 +30,8 @@ pub struct Options {
     pub strictness: Strictness,
     /// Where it may mount and write.
     pub paths: PathPolicies,
+    /// Whether what only services ask for is warned about: a name, a complete version.
+    pub services: bool,
 }
 
 /// A blueprint that was read.
@@ -92,7 +94,7 @@ pub(crate) fn examine(
     leave_out_wrong_sections(&mut value, problems);
     match read(value) {
         Ok(blueprint) => {
-            problems.extend(Rules::check(&blueprint, syntax, options.paths));
+            problems.extend(Rules::check(&blueprint, syntax, options));
             Some(blueprint)
         }
         Err(problem) => {

@@ -5,7 +5,7 @@ use osbuild_wasm_manifest::problem::{Path, PathElement};
 use serde_json::Value;
 
 /// Fields that every image type takes.
-const ALWAYS: [&str; 3] = ["name", "version", "description"];
+const ALWAYS: [&str; 5] = ["name", "version", "description", "distro", "architecture"];
 
 /// The fields of a blueprint that are set and neither in `supported` nor below one of these, in the order of the model. `supported` has
 /// dotted names without indexes, such as `customizations.kernel.append`; the paths that come back have indexes.

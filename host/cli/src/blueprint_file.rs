@@ -2,7 +2,10 @@
 use crate::command_error::{CommandError, Result};
 use crate::document::{read_named, shown};
 use crate::style::{colour, width};
-use osbuild_wasm_blueprint::{Blueprint, Diagnostic as Problem, Options, Parsed, Severity, Syntax};
+use osbuild_wasm_blueprint::{
+    Blueprint, Diagnostic as Problem, Options, Parsed, Part, Path as Member, Severity, Syntax, spans,
+};
+use osbuild_wasm_generator::checks;
 use osbuild_wasm_manifest::problem::render_path;
 use osbuild_wasm_report::{Diagnostic, Finding, Source};
 use std::io;
@@ -49,8 +52,41 @@ impl BlueprintFile {
         parts(Blueprint::from_cloud(&self.text, options))
     }
 
-    /// What is wrong, with the lines.
+    /// What an image type does not take of it, with the places; not what is about options.
+    pub(crate) fn located(&self, findings: &[checks::Finding]) -> Vec<Problem> {
+        let of_file: Vec<_> = findings
+            .iter()
+            .filter_map(|finding| Some((finding, finding.path.as_ref()?)))
+            .collect();
+        let members = of_file.iter().map(|(finding, path)| {
+            let part = match finding.is_warning {
+                true => Part::Key,
+                false => Part::Value,
+            };
+            (path.as_slice(), part)
+        });
+        let spans = spans(&self.text, self.syntax, members);
+        let problem = |((finding, path), span): ((&checks::Finding, &Member), _)| Problem {
+            severity: match finding.is_warning {
+                true => Severity::Warning,
+                false => Severity::Error,
+            },
+            span,
+            path: path.clone(),
+            message: finding.message.clone(),
+            expected: finding.label.to_owned(),
+            hint: finding.hint.clone(),
+        };
+        let mut problems: Vec<_> = of_file.into_iter().zip(spans).map(problem).collect();
+        problems.sort_by_key(|problem| problem.span.start);
+        problems
+    }
+
+    /// What is wrong, with the lines; nothing where nothing is.
     pub(crate) fn explain(&self, problems: &[Problem]) -> String {
+        if problems.is_empty() {
+            return String::new();
+        }
         let findings: Vec<_> = problems.iter().map(finding).collect();
         let source = Source {
             name: &self.name,

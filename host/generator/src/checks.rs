@@ -2,28 +2,58 @@
 //! on the distribution and the type.
 use crate::pipelines::ostree::references;
 use crate::request::Request;
-use osbuild_wasm_blueprint::Path;
 use osbuild_wasm_blueprint::model::{Disk, FsType, Partition};
 use osbuild_wasm_blueprint::policy::{self, PathPolicy};
 use osbuild_wasm_blueprint::support;
+use osbuild_wasm_blueprint::{Path, dotted};
 use osbuild_wasm_distro::{Arch, Distro, DistroLike, Kind};
 
 /// One thing that an image type does not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The member of the blueprint it is about; empty: an option of the request.
-    pub path: Path,
+    /// The member of the blueprint it is about; none: an option of the request.
+    pub path: Option<Path>,
     /// What is wrong, in one sentence.
     pub message: String,
+    /// The same of the member, in a few words to stand beside it.
+    pub label: &'static str,
+    /// What could be done about it.
+    pub hint: String,
     /// Whether an image can be made all the same: then this member has no effect.
     pub is_warning: bool,
 }
 
 impl Finding {
-    fn error(path: Path, message: impl Into<String>) -> Self {
+    /// An error of a member.
+    pub fn error(
+        path: Path,
+        message: impl Into<String>,
+        label: &'static str,
+        hint: impl Into<String>,
+    ) -> Self {
         Self {
-            path,
+            path: Some(path),
             message: message.into(),
+            label,
+            hint: hint.into(),
+            is_warning: false,
+        }
+    }
+
+    /// The same as a warning.
+    pub fn warning(self) -> Self {
+        Self {
+            is_warning: true,
+            ..self
+        }
+    }
+
+    fn of_option(message: String) -> Self {
+        Self {
+            path: None,
+            message,
+            label: "",
+            hint: String::new(),
             is_warning: false,
         }
     }
@@ -69,7 +99,7 @@ fn options(request: &Request<'_>) -> Vec<Finding> {
     let image_type = request.image_type;
     let mut findings = Vec::new();
     if let Err(error) = references::check(request) {
-        findings.push(Finding::error(Path::new(), error.to_string()));
+        findings.push(Finding::of_option(error.to_string()));
     }
     if let Some(mode) = request.options.partitioning_mode
         && !image_type.partitioning_modes.is_empty()
@@ -80,7 +110,7 @@ fn options(request: &Request<'_>) -> Vec<Finding> {
             mode.name(),
             image_type.name
         );
-        findings.push(Finding::error(Path::new(), message));
+        findings.push(Finding::of_option(message));
     }
     findings
 }
@@ -88,20 +118,24 @@ fn options(request: &Request<'_>) -> Vec<Finding> {
 /// Members that have no effect, and members without which the type cannot be made.
 fn support(request: &Request<'_>) -> Vec<Finding> {
     let image_type = request.image_type;
+    let described = format!(
+        "`osbuild-wasm describe {} --distro {}` says what it takes",
+        image_type.name, request.distro.name
+    );
     let unsupported = support::unsupported(request.blueprint, &image_type.supported_options);
-    let without_effect = unsupported.into_iter().map(|path| Finding {
-        message: format!(
-            "not supported by image type {:?}: it has no effect",
+    let without_effect = unsupported.into_iter().map(|path| {
+        let message = format!(
+            "{}: not supported by image type {:?}: it has no effect",
+            dotted(&path),
             image_type.name
-        ),
-        path,
-        is_warning: true,
+        );
+        Finding::error(path, message, "has no effect", &*described).warning()
     });
     let missing = support::missing(request.blueprint, &image_type.required_options);
-    let required = missing.into_iter().map(|name| Finding {
-        path: Path::new(),
-        message: format!("image type {:?} needs {name}", image_type.name),
-        is_warning: true,
+    let required = missing.into_iter().map(|name| {
+        let path = name.split('.').map(Into::into).collect();
+        let message = format!("image type {:?} needs {name}", image_type.name);
+        Finding::error(path, message, "is missing here", format!("give `{name}`")).warning()
     });
     without_effect.chain(required).collect()
 }
@@ -131,10 +165,12 @@ fn mount_points(request: &Request<'_>) -> Vec<Finding> {
         .into_iter()
         .filter(|(_, mountpoint)| refused(mountpoint))
         .map(|(path, mountpoint)| {
-            Finding::error(
-                path,
-                format!("path {mountpoint:?} is not allowed as a mount point"),
-            )
+            let message = format!(
+                "{}: path {mountpoint:?} is not allowed as a mount point",
+                dotted(&path)
+            );
+            let hint = "choose another directory: the system itself needs this one";
+            Finding::error(path, message, "not allowed", hint)
         })
         .collect()
 }
@@ -188,27 +224,30 @@ fn openscap(request: &Request<'_>) -> Vec<Finding> {
     };
     let distro = request.distro;
     if is_too_old_for_openscap(distro) {
-        let message = format!("not supported for distro version: {}", distro.os_version);
-        return vec![Finding::error(
-            keys(&["customizations", "openscap"]),
-            message,
-        )];
+        let path = keys(&["customizations", "openscap"]);
+        let message = format!(
+            "{}: not supported for distro version: {}",
+            dotted(&path),
+            distro.os_version
+        );
+        let hint = "leave it out, or take a newer release";
+        return vec![Finding::error(path, message, "not supported", hint)];
     }
     let profile = openscap.profile_id.as_str();
-    let is_listed = distro.oscap_profiles.iter().any(|listed| {
+    let profiles = &distro.oscap_profiles;
+    let is_listed = profiles.iter().any(|listed| {
         listed == profile
             || listed
                 .strip_suffix(profile)
                 .is_some_and(|rest| rest.ends_with('_'))
     });
-    if distro.oscap_profiles.is_empty() || is_listed {
+    if profiles.is_empty() || is_listed {
         return Vec::new();
     }
-    let message = format!("unsupported profile {profile}");
-    vec![Finding::error(
-        keys(&["customizations", "openscap", "profile_id"]),
-        message,
-    )]
+    let path = keys(&["customizations", "openscap", "profile_id"]);
+    let message = format!("{}: unsupported profile {profile}", dotted(&path));
+    let hint = format!("{} has {}", distro.name, profiles.join(", "));
+    vec![Finding::error(path, message, "not a known profile", hint)]
 }
 
 /// Releases whose OpenSCAP cannot be run while an image is built.
@@ -225,7 +264,8 @@ fn is_too_old_for_openscap(distro: &Distro) -> bool {
 }
 
 fn directories_and_files(request: &Request<'_>) -> Vec<Finding> {
-    let (directories, files) = match is_ostree(request.image_type.kind) || request.bootc.is_some() {
+    let is_state_only = is_ostree(request.image_type.kind) || request.bootc.is_some();
+    let (directories, files) = match is_state_only {
         true => (policy::OSTREE_DIRECTORIES, policy::OSTREE_FILES),
         false => (policy::DIRECTORIES, policy::FILES),
     };
@@ -234,7 +274,12 @@ fn directories_and_files(request: &Request<'_>) -> Vec<Finding> {
         move |(index, path): (usize, &String)| {
             (!policy.allows(path)).then(|| {
                 let place = element(&["customizations", list], index, "path");
-                Finding::error(place, format!("a {what} at {path:?} is not allowed"))
+                let message = format!("{}: a {what} at {path:?} is not allowed", dotted(&place));
+                let hint = match is_state_only {
+                    true => "such images take entries below /etc, and files below /root and /usr/local/bin",
+                    false => "use a package for it, or another place such as /etc or /usr/local",
+                };
+                Finding::error(place, message, "not allowed", hint)
             })
         }
     };
@@ -279,10 +324,12 @@ fn swap(request: &Request<'_>) -> Vec<Finding> {
             }
             _ => continue,
         };
-        findings.push(Finding::error(
-            path,
-            format!("{message} creation is not supported on {place}"),
-        ));
+        let message = format!(
+            "{}: {message} creation is not supported on {place}",
+            dotted(&path)
+        );
+        let hint = "make swap space in the system, when it runs";
+        findings.push(Finding::error(path, message, "not supported", hint));
     }
     findings
 }

@@ -44,11 +44,7 @@ pub enum ChangeKind {
 /// # Errors
 /// No manifest can be made of the whole blueprint.
 pub fn explain(request: &Request<'_>) -> Result<Vec<Effect>, GeneratorError> {
-    // Content is invented, and where it comes from makes no difference.
-    let repositories = [Repository {
-        id: "any".into(),
-        ..Repository::default()
-    }];
+    let repositories = [anywhere()];
     let request = &Request {
         repositories: &repositories,
         ..*request
@@ -70,6 +66,26 @@ pub fn explain(request: &Request<'_>) -> Result<Vec<Effect>, GeneratorError> {
         });
     }
     Ok(effects)
+}
+
+/// Makes the manifest of invented content, to see whether there is one.
+///
+/// # Errors
+/// There is none.
+pub fn rehearse(request: &Request<'_>) -> Result<(), GeneratorError> {
+    let request = Request {
+        repositories: &[anywhere()],
+        ..*request
+    };
+    outcome(&request, request.blueprint).map(drop)
+}
+
+/// Content is invented, and where it comes from makes no difference.
+fn anywhere() -> Repository {
+    Repository {
+        id: "any".into(),
+        ..Repository::default()
+    }
 }
 
 /// What a blueprint leads to: content that is asked for, and stages, by pipeline.

@@ -2,6 +2,7 @@
 //! types, which the schema knows), or after the `rules` between fields, each with what is said of it.
 mod commands;
 mod schema;
+mod types;
 
 use osbuild_wasm_tests::paths::workspace;
 use osbuild_wasm_tests::{Ended, Program};

@@ -19,7 +19,7 @@ const VERSION_HINT: &str =
 impl Rules<'_> {
     /// What stands outside of the customizations.
     pub(super) fn head(&mut self) {
-        if self.blueprint.name.is_empty() {
+        if self.services && self.blueprint.name.is_empty() {
             self.warn(
                 Path::new(),
                 "the blueprint has no `name`",
@@ -49,6 +49,9 @@ impl Rules<'_> {
         let expected = "expected MAJOR.MINOR.PATCH";
         // Much used where no service looks at it.
         if is_semantic(&format!("{version}.0")) || is_semantic(&format!("{version}.0.0")) {
+            if !self.services {
+                return;
+            }
             let hint = format!(
                 "services refuse it: write \"{version}{}\"",
                 if version.contains('.') { ".0" } else { ".0.0" }

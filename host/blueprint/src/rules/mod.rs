@@ -16,6 +16,7 @@ mod volumes;
 use crate::diagnostic::{Problem, dotted};
 use crate::document::Syntax;
 use crate::model::{Blueprint, Customizations};
+use crate::parse::Options;
 use crate::policy::PathPolicies;
 use osbuild_wasm_manifest::problem::{Path, PathElement};
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub(crate) struct Rules<'b> {
     blueprint: &'b Blueprint,
     syntax: Syntax,
     paths: PathPolicies,
+    services: bool,
     problems: Vec<Problem>,
 }
 
@@ -46,12 +48,13 @@ impl<'b> Rules<'b> {
     pub(crate) fn check(
         blueprint: &'b Blueprint,
         syntax: Syntax,
-        paths: PathPolicies,
+        options: Options,
     ) -> Vec<Problem> {
         let mut rules = Self {
             blueprint,
             syntax,
-            paths,
+            paths: options.paths,
+            services: options.services,
             problems: Vec::new(),
         };
         rules.head();

@@ -1,5 +1,6 @@
 //! What commands about images have in common: for which distribution and architecture, of which type, from what, built how.
 mod build;
+mod judgement;
 mod output;
 mod repositories;
 mod request;
@@ -11,7 +12,7 @@ pub(crate) use output::OutputFiles;
 pub(crate) use repositories::for_resolver;
 pub(crate) use request::{
     ImageArguments, ImageRequest, OriginArguments, OstreeArguments, RepositoryArguments,
-    read_blueprint, size,
+    local_files, read_blueprint, size,
 };
 pub(crate) use resolution::{ResolveArguments, Resolved, remote};
 pub(crate) use target::{DefinitionsArguments, TargetArguments, arch, host_distro, wrong};

@@ -1,5 +1,6 @@
 //! What a manifest is made from, as the command line says it.
 use super::TargetArguments;
+use super::judgement::judge;
 use super::target::wrong;
 use crate::blueprint_file::BlueprintFile;
 use crate::command_error::{CommandError, Result};
@@ -149,15 +150,16 @@ impl ImageArguments {
             Some((file, blueprint)) => (Some(file), blueprint),
             None => (None, Blueprint::default()),
         };
-        let distro = self.target.distro(&definitions)?;
-        let arch = self.target.arch()?;
+        let (target, mut findings) = self.target.of(&blueprint, &definitions)?;
+        let (distro, arch) = (target.distro(&definitions)?, target.arch()?);
         let image_type = definitions
             .image_type(&distro, arch, image_type)
             .map_err(|error| CommandError::invalid(wrong(error)))?;
         let repositories = self.repositories.load(&definitions, &distro, arch)?;
+        let (local_files, missing) = local_files(&blueprint);
         let request = ImageRequest {
             repositories: for_type(&repositories, &image_type.name),
-            local_files: local_files(&blueprint, file.as_ref().map(|file| file.name.as_str()))?,
+            local_files,
             options: self.options()?,
             seed: origin.seed.unwrap_or_else(random_seed),
             distro,
@@ -165,7 +167,10 @@ impl ImageArguments {
             image_type,
             blueprint,
         };
-        judge(&request, file.as_ref(), self.warnings_are_errors)?;
+        findings.extend(missing);
+        findings.extend(check(&request.as_request()));
+        let name = &request.image_type.name;
+        judge(findings, name, file.as_ref(), self.warnings_are_errors)?;
         Ok(request)
     }
 
@@ -260,36 +265,37 @@ fn random_seed() -> i64 {
     uuid::Uuid::new_v4().as_u64_pair().0.cast_signed()
 }
 
-/// Files of this machine that the blueprint names.
-fn local_files(blueprint: &Blueprint, document: Option<&str>) -> Result<LocalFiles> {
-    let mut files = LocalFiles::new();
-    let named = blueprint
-        .customizations
-        .files
-        .iter()
-        .filter_map(|file| file.uri.as_deref());
-    for uri in named.filter(|uri| !uri.is_empty()) {
+/// Files of this machine that the blueprint names, and what is wrong with others of them.
+pub(crate) fn local_files(blueprint: &Blueprint) -> (LocalFiles, Vec<Finding>) {
+    let (mut files, mut findings) = (LocalFiles::new(), Vec::new());
+    for (index, file) in blueprint.customizations.files.iter().enumerate() {
+        let Some(uri) = file.uri.as_deref().filter(|uri| !uri.is_empty()) else {
+            continue;
+        };
         let path = local_path(uri);
-        files.insert(
-            path.to_owned(),
-            local_file(path).map_err(|cause| {
-                let mut diagnostic =
-                    Diagnostic::new(format!("cannot include blueprint file: {path}")).cause(cause);
-                if let Some(name) = document {
-                    diagnostic = diagnostic.at(name.to_owned());
-                }
-                CommandError::invalid(diagnostic)
-            })?,
-        );
+        match local_file(path) {
+            Ok(file) => _ = files.insert(path.to_owned(), file),
+            Err(cause) => findings.push(Finding::error(
+                vec![
+                    "customizations".into(),
+                    "files".into(),
+                    index.into(),
+                    "uri".into(),
+                ],
+                format!("cannot include blueprint file: {path}: {cause}"),
+                "expected a file of this machine",
+                "name a regular file by its absolute path, or give its content as `data`",
+            )),
+        }
     }
-    Ok(files)
+    (files, findings)
 }
 
 /// Checksum and permissions of a file.
 fn local_file(path: &str) -> Result<LocalFile, String> {
     let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
-        return Err(format!("{path} is not a regular file"));
+        return Err("it is not a regular file".into());
     }
     let digest = digest_file(Path::new(path)).map_err(|error| error.to_string())?;
     Ok(LocalFile {
@@ -347,39 +353,4 @@ fn unsigned(prefix: &str, urls: &[String]) -> Result<Vec<Repository>> {
         })
     };
     urls.iter().enumerate().map(repository).collect()
-}
-
-/// Shows what the image type does not take of the request; errors end it, and `strict`ly what is only warned about.
-fn judge(request: &ImageRequest, file: Option<&BlueprintFile>, strict: bool) -> Result<()> {
-    let (warnings, errors): (Vec<_>, Vec<_>) = check(&request.as_request())
-        .into_iter()
-        .partition(|finding| finding.is_warning && !strict);
-    let prefix = format!(
-        "blueprint validation failed for image type {:?}",
-        request.image_type.name
-    );
-    let shown = |finding: &Finding| {
-        let member = osbuild_wasm_manifest::problem::render_path(&finding.path);
-        let message = match member.trim_start_matches('.') {
-            "" => finding.message.clone(),
-            member => format!("{member}: {}", finding.message),
-        };
-        match file {
-            Some(file) => Diagnostic::new(message).at(file.name.clone()),
-            None => Diagnostic::new(message),
-        }
-    };
-    for warning in &warnings {
-        errln!("warning: {}", shown(warning).message);
-    }
-    match errors.is_empty() {
-        true => Ok(()),
-        false => Err(CommandError::all(
-            crate::command_error::Exit::Invalid,
-            errors
-                .iter()
-                .map(|error| shown(error).cause(prefix.clone()))
-                .collect(),
-        )),
-    }
 }

@@ -2,14 +2,16 @@
 use crate::command_error::{CommandError, Result};
 use crate::document::os_release_of_host;
 use clap::Args;
+use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_distro::{Arch, DefinitionError, Definitions, Distro};
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
+use osbuild_wasm_generator::checks::Finding;
 use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_report::Diagnostic;
 use std::path::{Path, PathBuf};
 
 /// For which system an image is.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct TargetArguments {
     /// Distribution, e.g. `fedora-43`; that of this machine when it is not given
     #[arg(long, value_name = "NAME")]
@@ -19,6 +21,9 @@ pub(crate) struct TargetArguments {
     pub(crate) arch: Option<Arch>,
     #[command(flatten)]
     pub(crate) definitions: DefinitionsArguments,
+    /// Say so when the distribution is that of this machine.
+    #[arg(skip)]
+    pub(crate) tells_host: bool,
 }
 
 /// Which distributions and image types there are.
@@ -39,11 +44,58 @@ pub(crate) fn arch(name: &str) -> Result<Arch, String> {
 }
 
 impl TargetArguments {
+    /// For which system the image of a blueprint is: what the command line leaves open the blueprint says. It is warned about where
+    /// they differ.
+    pub(crate) fn of(
+        &self,
+        blueprint: &Blueprint,
+        definitions: &Definitions,
+    ) -> Result<(Self, Vec<Finding>)> {
+        let differs = |key: &str, wished: &str, taken: &str| {
+            let message = format!("the blueprint is for {wished}, and {taken} is taken");
+            let hint = format!("leave `{key}` or the option out");
+            Finding::error(vec![key.into()], message, "not taken", hint).warning()
+        };
+        let (mut target, mut findings) = (self.clone(), Vec::new());
+        let wished = Some(&blueprint.distro).filter(|name| !name.is_empty());
+        match (&self.distro, wished) {
+            (Some(taken), Some(wished)) => {
+                let is_other = definitions.distro(wished).map(|distro| distro.name).ok()
+                    != Some(self.distro(definitions)?.name);
+                findings.extend(is_other.then(|| differs("distro", wished, taken)));
+            }
+            (None, Some(wished)) => {
+                let found = definitions.distro(wished).map_err(|error| {
+                    let hint = "the blueprint is for it; name another by --distro";
+                    CommandError::invalid(wrong(error).hint(hint))
+                });
+                target.distro = Some(found?.name);
+            }
+            (_, None) => (),
+        }
+        let wished = Arch::from_name(&blueprint.architecture);
+        match (self.arch, wished) {
+            (Some(taken), Some(wished)) if taken != wished => {
+                findings.push(differs("architecture", wished.name(), taken.name()));
+            }
+            (given, wished) => target.arch = given.or(wished),
+        }
+        Ok((target, findings))
+    }
+
     /// The distribution.
     pub(crate) fn distro(&self, definitions: &Definitions) -> Result<Distro> {
         let name = match &self.distro {
             Some(name) => name.clone(),
-            None => host_distro()?,
+            None => {
+                let name = host_distro()?;
+                if self.tells_host {
+                    errln!(
+                        "No distro name specified, selecting {name:?} based on host, use --distro to override"
+                    );
+                }
+                name
+            }
         };
         definitions
             .distro(&name)

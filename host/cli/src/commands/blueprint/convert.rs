@@ -62,9 +62,7 @@ impl Command for ConvertArguments {
             Form::Blueprint => file.parse(options),
             Form::Cloud => file.parse_cloud(options),
         };
-        if !problems.is_empty() {
-            tell(&file.explain(&problems), colour());
-        }
+        tell(&file.explain(&problems), colour());
         let Some(blueprint) = blueprint else {
             return Ok(Exit::Invalid);
         };

@@ -60,7 +60,7 @@ impl Describe {
                     .hint("leave --in-vm out"),
             ));
         }
-        let target = self.target.resolve(common)?;
+        let target = self.target.resolve(common);
         let description = describe::describe(&target, &self.image_type)?;
         say(&format!("{UNSTABLE}{}", yaml(&description)));
         Ok(crate::command_error::Exit::Done)
@@ -96,7 +96,7 @@ enum SearchFormat {
 
 impl PackageSearch {
     pub(super) fn run(self, common: &Common) -> Result {
-        let target = self.target.resolve(common)?;
+        let target = self.target.resolve(common);
         let definitions = target.definitions.load()?;
         let (distro, arch) = (target.distro(&definitions)?, target.arch()?);
         let all = common.repositories().load(&definitions, &distro, arch)?;

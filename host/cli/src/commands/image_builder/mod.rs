@@ -7,7 +7,7 @@ mod upload;
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::{Command, carry_out, man};
 use crate::format::DocumentFormat;
-use crate::image::{DefinitionsArguments, RepositoryArguments, TargetArguments, arch, host_distro};
+use crate::image::{DefinitionsArguments, RepositoryArguments, TargetArguments, arch};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use osbuild_wasm_distro::Arch;
 use osbuild_wasm_report::Diagnostic;
@@ -200,22 +200,13 @@ struct Target {
 
 impl Target {
     /// The target as our own commands take it; says which distribution was taken where none was named.
-    fn resolve(&self, common: &Common) -> Result<TargetArguments> {
-        let distro = match &self.distro {
-            Some(name) => name.clone(),
-            None => {
-                let name = host_distro()?;
-                errln!(
-                    "No distro name specified, selecting {name:?} based on host, use --distro to override"
-                );
-                name
-            }
-        };
-        Ok(TargetArguments {
-            distro: Some(distro),
+    fn resolve(&self, common: &Common) -> TargetArguments {
+        TargetArguments {
+            distro: self.distro.clone(),
             arch: self.arch,
             definitions: common.definitions(),
-        })
+            tells_host: true,
+        }
     }
 
     /// Says that images of another architecture are an experiment.
