@@ -3,7 +3,8 @@ use crate::command_error::{CommandError, Result};
 use crate::document::{read_named, shown};
 use crate::style::{colour, width};
 use osbuild_wasm_blueprint::{
-    Blueprint, Diagnostic as Problem, Options, Parsed, Part, Path as Member, Severity, Syntax, spans,
+    Blueprint, Diagnostic as Problem, Options, Parsed, Part, Path as Member, Severity, Syntax,
+    spans,
 };
 use osbuild_wasm_generator::checks;
 use osbuild_wasm_manifest::problem::render_path;

@@ -1,5 +1,5 @@
 //! Which monitor a run gets.
-use osbuild_wasm_events::Observer;
+use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_report::{
     Colour, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, for_people,
 };
@@ -44,6 +44,17 @@ pub(crate) fn make(monitor: Monitor, out: File, shared: bool) -> Arc<dyn Observe
             let stderr = std::io::stderr();
             let colour = Colour::of(&stderr);
             Arc::new(PlainMonitor::new(stderr, colour))
+        }
+    }
+}
+
+/// Shows what happens but where exports are, for who moves them.
+pub(crate) struct WithoutExports(pub(crate) Arc<dyn Observer>);
+
+impl Observer for WithoutExports {
+    fn event(&self, event: &Event) {
+        if !matches!(event, Event::Exported { .. }) {
+            self.0.event(event);
         }
     }
 }

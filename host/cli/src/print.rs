@@ -59,6 +59,12 @@ pub(crate) fn tell(text: &str, colour: Colour) {
     _ = std::io::stderr().write_all(colour.printable(text).as_bytes());
 }
 
+/// Writes a line to a terminal, the standard error, in the place of the one before.
+pub(crate) fn show_for_now(line: &str) {
+    let line = Colour::Never.printable(line);
+    _ = write!(std::io::stderr(), "\r\x1b[2K{line}");
+}
+
 /// When the reader is gone, the program ends: what it could still do is only for that reader.
 fn write(text: &[u8]) {
     let mut out = std::io::stdout().lock();

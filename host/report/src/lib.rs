@@ -38,5 +38,5 @@ pub use result::{error_document, result, result_v1, result_v2};
 pub use style::Colour;
 pub use summary::Summary;
 pub use table::{Table, audit_table, diff_table, plan_table};
-pub use text::{count, printable_log};
+pub use text::{count, duration, printable_log};
 pub use trailer::{Checkpoint, trailer};

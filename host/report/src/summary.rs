@@ -3,7 +3,6 @@
 use crate::text::duration;
 use comfy_table::{ContentArrangement, Table, presets};
 use osbuild_wasm_events::{Event, Observer};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ struct Row {
     state: State,
     stages: usize,
     duration: Duration,
-    exports: Vec<PathBuf>,
+    exports: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -69,6 +68,11 @@ impl Summary {
         lines.collect()
     }
 
+    /// Says in the words of `place` where the export of a pipeline is in the end.
+    pub fn moved(&self, pipeline: &str, place: String) {
+        self.update(pipeline, |row| row.exports = vec![place]);
+    }
+
     fn rows(&self) -> MutexGuard<'_, Vec<Row>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,11 +110,6 @@ impl Row {
             State::Cached => ("cached", false),
             State::Failed => ("failed", true),
         };
-        let exports: Vec<String> = self
-            .exports
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
         [
             self.pipeline.clone(),
             result.to_owned(),
@@ -124,7 +123,7 @@ impl Row {
             } else {
                 String::new()
             },
-            exports.join("\n"),
+            self.exports.join("\n"),
         ]
     }
 }
@@ -152,7 +151,7 @@ impl Observer for Summary {
                 };
             }),
             Event::Exported { name, path } => {
-                self.update(name, |row| row.exports.push(path.clone()))
+                self.update(name, |row| row.exports.push(path.display().to_string()))
             }
             _ => (),
         }

@@ -5,7 +5,7 @@ use osbuild_wasm_manifest::printable::printable;
 use std::time::Duration;
 
 /// A span of time: `4 ms`, `3.1 s`, `2 min 5 s`, `1 h 2 min`.
-pub(crate) fn duration(span: Duration) -> String {
+pub fn duration(span: Duration) -> String {
     let millis = span.as_millis();
     // From here on rounded, so that 59.96 seconds are a minute.
     let tenths = (millis + 50) / 100;

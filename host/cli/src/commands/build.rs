@@ -4,6 +4,7 @@ use crate::command_error::{Exit, Result};
 use crate::commands::Command;
 use crate::image::{
     Beside, Built, ImageArguments, ImageBuild, OriginArguments, OutputFiles, ResolveArguments,
+    Shows,
 };
 use crate::monitor::Monitor;
 use clap::Args;
@@ -75,8 +76,13 @@ impl Command for BuildImageArguments {
         let request = self.image.request(&self.image_type, &self.origin)?;
         let mut files = OutputFiles::new(&request, self.output_name.as_deref())?;
         files.make(self.output_dir.as_deref().unwrap_or(Path::new(".")))?;
-        let resolved = self.resolve.manifest(&request, self.beside.with_sbom)?;
-        let quiet = self.quiet;
+        let shows = match (self.quiet, self.monitor) {
+            (false, None | Some(Monitor::Progress)) => Shows::Everything,
+            _ => Shows::Problems,
+        };
+        let with_sboms = self.beside.with_sbom;
+        let resolved = self.resolve.manifest(&request, with_sboms, shows)?;
+        let (quiet, monitor) = (self.quiet, self.monitor);
         let build = ImageBuild {
             store: self.store,
             record: self.record,
@@ -84,12 +90,15 @@ impl Command for BuildImageArguments {
             jobs: self.jobs,
             in_vm: self.in_vm,
             devices: self.devices,
-            monitor: self.monitor,
+            monitor,
             monitor_fd: None,
             quiet,
         };
         match build.run(&request, &resolved, &files, &self.beside)? {
-            Built::Image(image) if !quiet => outln!("{}", image.display()),
+            // Otherwise the table says where it is.
+            Built::Image(image) if !quiet && monitor == Some(Monitor::Log) => {
+                outln!("{}", image.display());
+            }
             Built::Image(_) => {}
             Built::Nothing(exit) => return Ok(exit),
         }

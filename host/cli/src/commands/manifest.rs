@@ -2,7 +2,7 @@
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
 use crate::image::{
-    DefinitionsArguments, ImageArguments, OriginArguments, ResolveArguments, wrong,
+    DefinitionsArguments, ImageArguments, OriginArguments, ResolveArguments, Shows, wrong,
 };
 use crate::print::say_json;
 use clap::Args;
@@ -49,7 +49,8 @@ impl Command for ManifestArguments {
                 let request = self
                     .image
                     .request(self.image_type.as_deref().unwrap_or_default(), &self.origin)?;
-                self.resolve.manifest(&request, false)?.manifest.to_string()
+                let resolved = self.resolve.manifest(&request, false, Shows::Problems)?;
+                resolved.manifest.to_string()
             }
         };
         say_json(&manifest);

@@ -54,6 +54,7 @@ pub(crate) fn main(words: Vec<OsString>) -> Exit {
     }
     let command = RunCommand {
         dialect: OutputDialect::Osbuild,
+        moves_exports: false,
         args,
         jobs: None,
         output: None,

@@ -3,10 +3,11 @@ use super::output::OutputFiles;
 use super::{ImageRequest, Resolved};
 use crate::build_args::BuildArgs;
 use crate::command_error::{Exit, Result};
-use crate::commands::Command;
-use crate::commands::run::{DevicesOption, OutputDialect, RunCommand, Statements};
+use crate::commands::packages::bytes;
+use crate::commands::run::{DevicesOption, Ended, OutputDialect, RunCommand, Statements};
 use crate::monitor::Monitor;
 use crate::output_file;
+use crate::print::say;
 use clap::Args;
 use osbuild_wasm_files::NewFile;
 use std::fs::File;
@@ -79,16 +80,23 @@ impl ImageBuild {
         let writer = log.as_ref().map(NewFile::writer).transpose();
         let args = self.args(request, files.base(), work.path());
         let command = self.command(args, manifest, writer.map_err(cannot)?);
-        let exit = command.run();
+        let ended = command.carry_out();
         // The log of a build that failed is the one that somebody wants to read.
         log.map(NewFile::finish).transpose().map_err(cannot)?;
-        match exit? {
-            Exit::Done => {
-                files.write_sboms(&resolved.sboms)?;
-                Ok(Built::Image(files.move_image(work.path(), request)?))
-            }
-            exit => Ok(Built::Nothing(exit)),
+        let Ended { exit, summary } = ended?;
+        if exit != Exit::Done {
+            return Ok(Built::Nothing(exit));
         }
+        files.write_sboms(&resolved.sboms)?;
+        let image = files.move_image(work.path(), request)?;
+        if let Some(summary) = summary {
+            let size =
+                std::fs::metadata(&image).map_err(|error| files.cannot("read", &image, &error))?;
+            let place = format!("{}, {}", image.display(), bytes(size.len()));
+            summary.moved(&request.image_type.exports[0], place);
+            say(&summary.table(None));
+        }
+        Ok(Built::Image(image))
     }
 
     /// What is built where, of a manifest of this name.
@@ -118,6 +126,7 @@ impl ImageBuild {
             dialect: OutputDialect::Own,
             args,
             manifest: Some(manifest),
+            moves_exports: true,
             jobs: self.jobs,
             output: None,
             build_env: None,

@@ -14,5 +14,5 @@ pub(crate) use request::{
     ImageArguments, ImageRequest, OriginArguments, OstreeArguments, RepositoryArguments,
     local_files, read_blueprint, size,
 };
-pub(crate) use resolution::{ResolveArguments, Resolved, remote};
+pub(crate) use resolution::{ResolveArguments, Resolved, Shows, remote};
 pub(crate) use target::{DefinitionsArguments, TargetArguments, arch, host_distro, wrong};

@@ -1,7 +1,8 @@
 //! Content of the network, and the manifest that is made of it.
 use super::ImageRequest;
 use crate::command_error::{CommandError, Result};
-use crate::commands::packages::metadata_cache;
+use crate::commands::packages::{bytes, metadata_cache};
+use crate::print::show_for_now;
 use clap::Args;
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::GeneratorError;
@@ -10,12 +11,14 @@ use osbuild_wasm_generator::content::{
     FlatpakRequest, Module, Package, Repository, ResolvedContent, Transaction,
 };
 use osbuild_wasm_generator::plan::{Needs, Plan};
-use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_report::{Diagnostic, count, duration};
 use osbuild_wasm_resolve as resolve;
 use osbuild_wasm_source::{Allowance, Environment};
 use serde_json::Value;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// How packages are chosen.
 #[derive(Debug, Args)]
@@ -26,6 +29,15 @@ pub(crate) struct ResolveArguments {
     /// Another program that chooses packages, with the protocol of osbuild-depsolve-dnf
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) solver: Option<PathBuf>,
+}
+
+/// What of looking content up is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// What was found for each pipeline, and on a terminal what is downloaded.
+    Everything,
+    /// What does not go well.
+    Problems,
 }
 
 /// A manifest, and what it is made of.
@@ -39,10 +51,16 @@ pub(crate) struct Resolved {
 
 impl ResolveArguments {
     /// The manifest of a request, its content resolved.
-    pub(crate) fn manifest(&self, request: &ImageRequest, with_sboms: bool) -> Result<Resolved> {
+    pub(crate) fn manifest(
+        &self,
+        request: &ImageRequest,
+        with_sboms: bool,
+        shows: Shows,
+    ) -> Result<Resolved> {
         let plan = Plan::new(request.as_request())?;
         let mut sboms = Vec::new();
-        let resolved = self.resolve(request, &plan.content(), with_sboms.then_some(&mut sboms))?;
+        let wanted_sboms = with_sboms.then_some(&mut sboms);
+        let resolved = self.resolve(request, &plan.content(), wanted_sboms, shows)?;
         let manifest = plan.manifest(&resolved)?;
         Ok(Resolved { manifest, sboms })
     }
@@ -52,21 +70,28 @@ impl ResolveArguments {
         request: &ImageRequest,
         needs: &Needs,
         mut sboms: Option<&mut Vec<(String, Value)>>,
+        shows: Shows,
     ) -> Result<Vec<ResolvedContent>> {
         let cache = metadata_cache(self.rpmmd_cache.as_deref())?;
         // Ctrl-C ends the program, and the cache does not mind. A handler would be a thread, and that of the build comes after its isolation.
         let (environment, cancel) = (Environment::of_process(), AtomicBool::new(false));
+        let downloads = Downloads::new(shows);
         let resolver = resolve::Resolver::new(resolve::Settings {
             cache: &cache,
             solver: self.solver.as_deref(),
             environment: &environment,
             allowance: Allowance::EVERYTHING,
-            observer: &Downloads,
+            observer: &downloads,
             cancel: &cancel,
         })?;
         let pipelines = needs.iter().map(|(pipeline, content)| {
-            let (resolved, sbom) = resolved(&resolver, request, content, sboms.is_some())
-                .map_err(|error| of_pipeline(error, pipeline))?;
+            let started = Instant::now();
+            let found = resolved(&resolver, request, content, sboms.is_some());
+            downloads.clear();
+            let (resolved, sbom) = found.map_err(|error| of_pipeline(error, pipeline))?;
+            if shows == Shows::Everything {
+                say_found(pipeline, &resolved, started.elapsed());
+            }
             if let Some(sboms) = &mut sboms {
                 sboms.extend(sbom.map(|sbom| (pipeline.clone(), sbom)));
             }
@@ -76,13 +101,70 @@ impl ResolveArguments {
     }
 }
 
-/// Shows what is downloaded.
-struct Downloads;
+/// Says what the content of a pipeline is, if it has some.
+fn say_found(pipeline: &str, found: &ResolvedContent, span: Duration) {
+    let packages = found.packages.transactions.iter().map(Vec::len).sum();
+    let counts = [
+        (packages, "package"),
+        (found.containers.len(), "container"),
+        (found.commits.len(), "commit"),
+        (found.flatpaks.len(), "flatpak"),
+    ];
+    let counts = counts.into_iter().filter(|(number, _)| *number > 0);
+    let counts: Vec<_> = counts.map(|(number, noun)| count(number, noun)).collect();
+    if !counts.is_empty() {
+        let counts = counts.join(", ");
+        errln!(
+            "pipeline {pipeline}: {counts} ... found in {}",
+            duration(span)
+        );
+    }
+}
+
+/// Shows what is downloaded, on a terminal by a line that goes again. A display of its own would be a thread, and the isolation of the
+/// build comes first.
+struct Downloads {
+    has_display: bool,
+    /// A line is there.
+    is_shown: AtomicBool,
+}
+
+impl Downloads {
+    fn new(shows: Shows) -> Self {
+        Self {
+            has_display: shows == Shows::Everything && io::stderr().is_terminal(),
+            is_shown: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes the line away.
+    fn clear(&self) {
+        if self.is_shown.swap(false, Ordering::Relaxed) {
+            show_for_now("");
+        }
+    }
+}
 
 impl Observer for Downloads {
     fn event(&self, event: &Event) {
-        if let Event::SourceLog { text, .. } = event {
-            errln!("{}", text.trim_end());
+        match event {
+            Event::SourceLog { text, .. } => {
+                self.clear();
+                errln!("{}", text.trim_end());
+            }
+            Event::SourceProgress {
+                items_done,
+                items_total,
+                bytes_done,
+                ..
+            } if self.has_display => {
+                self.is_shown.store(true, Ordering::Relaxed);
+                let size = bytes(*bytes_done);
+                show_for_now(&format!(
+                    "metadata: {items_done}/{items_total} items, {size}"
+                ));
+            }
+            _ => (),
         }
     }
 }

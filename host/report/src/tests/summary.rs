@@ -27,11 +27,12 @@ fn the_summary_has_a_row_for_each_pipeline_in_the_order_of_the_manifest() {
     ] {
         summary.event(&event);
     }
+    summary.moved("os", "images/os, 2 GiB".into());
     assert!(!summary.table(None).starts_with(' '));
     insta::assert_snapshot!(summary.table(None), @r"
     Pipeline  Result        Stages  Time       Exported to
     build     cached                           out/by-id
-    os        built         2       2 min 5 s  out/os
+    os        built         2       2 min 5 s  images/os, 2 GiB
     image     failed        0       2 min 5 s
     tar       not finished
     ");

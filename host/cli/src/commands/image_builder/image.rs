@@ -5,7 +5,7 @@ use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::run::DevicesOption;
 use crate::image::{
     Beside, Built, ImageArguments, ImageBuild, ImageRequest, OriginArguments, OstreeArguments,
-    OutputFiles, ResolveArguments, Resolved, size,
+    OutputFiles, ResolveArguments, Resolved, Shows, size,
 };
 use crate::monitor::Monitor;
 use crate::print::say_json;
@@ -82,7 +82,7 @@ impl Image {
         self.refuse()?;
         self.target.warn();
         let arguments = ImageArguments {
-            target: self.target.resolve(common)?,
+            target: self.target.resolve(common),
             lenient: false,
             image_size: self.image_size,
             partitioning_mode: None,
@@ -132,7 +132,7 @@ impl Image {
             rpmmd_cache: self.rpmmd_cache.clone(),
             solver: None,
         };
-        resolver.manifest(request, with_sbom)
+        resolver.manifest(request, with_sbom, Shows::Problems)
     }
 }
 

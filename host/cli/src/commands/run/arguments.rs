@@ -74,6 +74,7 @@ impl RunArguments {
     pub(crate) fn command(self) -> RunCommand {
         RunCommand {
             dialect: OutputDialect::Own,
+            moves_exports: false,
             args: self.args,
             manifest: None,
             jobs: self.jobs,

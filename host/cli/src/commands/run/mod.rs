@@ -31,7 +31,7 @@ use osbuild_wasm_events::RunOutcome;
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::{Value, to_python};
 use osbuild_wasm_manifest::model::Manifest;
-use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_report::{Diagnostic, Summary};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -96,6 +96,8 @@ pub(crate) struct RunCommand {
     pub(crate) locked: Option<Option<PathBuf>>,
     /// How disks come to be.
     pub(crate) devices: DevicesOption,
+    /// Whoever asked moves the exports and says where they are then: nothing else tells of them.
+    pub(crate) moves_exports: bool,
     /// File that takes the log of the build.
     pub(crate) log: Option<File>,
     /// What is written about a build that succeeded.
@@ -129,6 +131,20 @@ fn keeps_owners() -> bool {
     value.is_none_or(|value| value.is_empty() || value == "0")
 }
 
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    /// What is left to show of a run that succeeded: its table.
+    pub(crate) summary: Option<Arc<Summary>>,
+}
+
+impl From<Exit> for Ended {
+    fn from(exit: Exit) -> Self {
+        let summary = None;
+        Self { exit, summary }
+    }
+}
+
 impl Command for RunCommand {
     fn style(&self) -> Style {
         match self.dialect {
@@ -139,17 +155,28 @@ impl Command for RunCommand {
         }
     }
 
-    /// The order of checks is osbuild's: document, its validity, exports, checkpoints, `--inspect`, output directory.
     fn run(self) -> Result {
+        let ended = self.carry_out()?;
+        if let Some(summary) = ended.summary {
+            say(&format!("{}\n", summary.table(None)));
+        }
+        Ok(ended.exit)
+    }
+}
+
+impl RunCommand {
+    /// Runs, and shows everything but the table at the end. The order of checks is osbuild's: document, its validity, exports,
+    /// checkpoints, `--inspect`, output directory.
+    pub(crate) fn carry_out(&self) -> Result<Ended> {
         let args = &self.args;
         let registry = registry(args.libdir.as_ref())?;
         let (manifest, document, digest) = self.manifest(&registry)?;
-        let wanted = Wanted::new(&self, &manifest)?;
+        let wanted = Wanted::new(self, &manifest)?;
         if args.inspect {
             say_json(&to_python(&inspect(&manifest)));
-            return Ok(Exit::Done);
+            return Ok(Exit::Done.into());
         }
-        let exports = wanted.exports(&self, &manifest)?;
+        let exports = wanted.exports(self, &manifest)?;
         if let Some(file) = &self.locked {
             lock::check(file.as_deref(), &args.manifest, &registry, &manifest)?;
         }
@@ -185,7 +212,7 @@ impl Command for RunCommand {
             recording.write(&manifest, &plan, &built, stages)?;
         }
         if settings.interrupt.fired() {
-            return Ok(self.interrupted(&manifest, built.ok()));
+            return Ok(self.interrupted(&manifest, built.ok()).into());
         }
         let built = built?;
         if built.success {
@@ -204,9 +231,7 @@ impl Command for RunCommand {
         }
         Ok(self.show(&manifest, &built, &opened))
     }
-}
 
-impl RunCommand {
     /// What will run, when nothing of it is denied.
     fn plan<'a>(
         &self,

@@ -3,7 +3,7 @@ use super::{OutputDialect, RunCommand};
 use crate::command_error::{CommandError, Result};
 use crate::components::engine;
 use crate::interruption::on_interrupt;
-use crate::monitor::{self, Monitor};
+use crate::monitor::{self, Monitor, WithoutExports};
 use osbuild_wasm_build::{
     AuthorizedPlan, BuildError, Confined, Devices, Export, INVENTORY, Interrupt, Isolated,
     Prepared, Records, SHELL, Settings, VirtualMachines, WithHelpers, add_beside_stages,
@@ -169,11 +169,12 @@ impl RunCommand {
             let message = format!("--monitor-fd {}: {error}", args.monitor_fd.unwrap_or(1));
             CommandError::invalid(Diagnostic::new(message))
         })?;
-        Ok(monitor::make(
-            args.monitor.unwrap_or(default),
-            out,
-            args.break_at.is_some(),
-        ))
+        let kind = args.monitor.unwrap_or(default);
+        let monitor = monitor::make(kind, out, args.break_at.is_some());
+        Ok(match self.moves_exports {
+            true => Arc::new(WithoutExports(monitor)),
+            false => monitor,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a run that took place is shown.
 use super::open::Opened;
-use super::{OutputDialect, RunCommand};
+use super::{Ended, OutputDialect, RunCommand};
 use crate::command_error::Exit;
 use crate::monitor::Monitor;
 use crate::print::{complain, say, say_coloured, say_json};
@@ -10,17 +10,17 @@ use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_report::{Checkpoint, Colour, Diagnostic, result, trailer};
 
 impl RunCommand {
-    /// Shows a run that came to its end by itself.
-    pub(super) fn show(&self, manifest: &Manifest, built: &RunOutcome, opened: &Opened) -> Exit {
+    /// Shows a run that came to its end by itself, but for its table.
+    pub(super) fn show(&self, manifest: &Manifest, built: &RunOutcome, opened: &Opened) -> Ended {
         let args = &self.args;
         if !built.success {
             self.show_failure(manifest, built);
-            return Exit::Failed;
+            return Exit::Failed.into();
         }
         if args.json {
             say_json(&to_python(&result(manifest, built)));
         } else if args.quiet {
-            return Exit::Done;
+            return Exit::Done.into();
         } else if self.dialect == OutputDialect::Osbuild || args.monitor == Some(Monitor::Log) {
             // What was evicted again, or was not needed, is not there.
             let entry = |id: &String| Checkpoint {
@@ -31,9 +31,12 @@ impl RunCommand {
             let colour = Colour::of(&std::io::stdout());
             say_coloured(&trailer(manifest, &checkpoints, colour), colour);
         } else {
-            say(&format!("{}\n", opened.summary.table(None)));
+            return Ended {
+                exit: Exit::Done,
+                summary: Some(opened.summary.clone()),
+            };
         }
-        Exit::Done
+        Exit::Done.into()
     }
 
     /// Shows why a run failed.
