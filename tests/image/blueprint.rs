@@ -4,20 +4,25 @@ use crate::repository::{TOOLS, repository};
 use osbuild_wasm_tests::documentation::{example, run_example};
 use osbuild_wasm_tests::{Ended, Program, Scratch, machine, paths};
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Builds an image of Demo Linux; what `options` adds to the command line is the test's. The image is `out/image.EXTENSION`.
-fn build(scratch: &Scratch, image_type: &str, options: &str) {
-    let script = format!(
-        r#"exec "$0" build {image_type} --distro demo-1 --definitions "$DEFINITIONS" --repositories "$SCRATCH/repositories" \
+fn build(scratch: &Scratch, image_type: &str, options: &str) -> Ended {
+    run(scratch, &build_command(image_type, options))
+}
+
+/// The command of that, for a script.
+pub(crate) fn build_command(image_type: &str, options: &str) -> String {
+    format!(
+        r#""$0" build {image_type} --distro demo-1 --definitions "$DEFINITIONS" --repositories "$SCRATCH/repositories" \
             --store "$STORE" --rpmmd-cache "$SCRATCH/metadata" --output-dir "$SCRATCH/out" --output-name image {options}"#
-    );
-    run(scratch, &script);
+    )
 }
 
 /// Runs a script that builds; the repositories of Demo Linux are in `$SCRATCH/repositories`.
-fn run(scratch: &Scratch, script: &str) -> Ended {
+pub(crate) fn run(scratch: &Scratch, script: &str) -> Ended {
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let script = format!(
         r#"set -e; "$REPOSITORIES" --repository "$REPOSITORY" --url "$URL" --output "$SCRATCH/repositories"
@@ -92,7 +97,8 @@ fn a_container_and_an_archive_of_a_distribution_are_read_by_others() {
         return;
     }
     let scratch = Scratch::new();
-    build(&scratch, "container", "");
+    let built = build(&scratch, "container", "");
+    assert_says_where_the_image_is(&built, &scratch.path("out/image.tar"));
     let archive = format!("oci-archive:{}", scratch.path("out/image.tar").display());
     let inspected = Program::of("skopeo", "inspect").arg(&archive).run();
     assert!(
@@ -107,6 +113,19 @@ fn a_container_and_an_archive_of_a_distribution_are_read_by_others() {
         .run();
     assert!(listed.expect(0).all().contains("usr/lib/os-release"));
     assert!(scratch.path("out/image.osbuild-manifest.json").exists());
+}
+
+/// The table at the end names the image and its size, and nothing names the directory that it was made in.
+fn assert_says_where_the_image_is(built: &Ended, image: &Path) {
+    let place = format!("  {}, ", image.display());
+    assert!(built.stdout.contains(&place), "{}", built.all());
+    assert!(built.stdout.ends_with("iB\n"), "{}", built.all());
+    assert!(!built.all().contains("/.image."), "{}", built.all());
+    assert!(
+        built.stderr.contains(" packages ... found in "),
+        "{}",
+        built.all()
+    );
 }
 
 #[test]

@@ -37,15 +37,25 @@ fn boots(sample: &str, export: &str, disk: &str, devices: &str) {
 
 /// Boots a disk until its marker and multi-user were seen on the console.
 pub(crate) fn boot(name: &str, disk: &Path) {
+    println!("{name}: {}", boots_with(disk, &["--quiet"]).trim());
+}
+
+/// All that a disk says on the console until then.
+pub(crate) fn console(disk: &Path) -> String {
+    boots_with(disk, &[])
+}
+
+fn boots_with(disk: &Path, options: &[&str]) -> String {
     let booted = Command::new(paths::sample("boot"))
-        .args(["--quiet", "--timeout", "300"])
+        .args(options)
+        .args(["--timeout", "300"])
         .arg(disk)
         .output()
         .expect("boot");
     let console = String::from_utf8_lossy(&booted.stdout);
     assert!(booted.status.success(), "{console}");
     assert!(console.contains("OSBUILD-WASM-BOOT-OK"), "{console}");
-    println!("{name}: {}", console.trim());
+    console.into_owned()
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod blueprint;
 mod boot;
 mod console;
+mod customizations;
 mod earliest;
 mod media;
 mod ostree;

@@ -35,7 +35,7 @@ const TOOLS: [&str; 15] = [
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// A root directory with Debian's kernel, which has all modules. Made once and kept.
-fn kernel() -> &'static Path {
+pub(crate) fn kernel() -> &'static Path {
     static KERNEL: OnceLock<PathBuf> = OnceLock::new();
     KERNEL.get_or_init(|| {
         let newest = r#"apt-cache depends "linux-image-$(dpkg --print-architecture)" | awk '/Depends: linux-image/ { print $2 }'"#;
@@ -48,7 +48,7 @@ fn kernel() -> &'static Path {
     })
 }
 
-fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     machine::offers(&[&TOOLS[..], &user::PROGRAMS].concat())
 }
 
