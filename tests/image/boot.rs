@@ -40,9 +40,9 @@ pub(crate) fn boot(name: &str, disk: &Path) {
     println!("{name}: {}", boots_with(disk, &["--quiet"]).trim());
 }
 
-/// All that a disk says on the console until then.
+/// All that a disk says on the console until its marker.
 pub(crate) fn console(disk: &Path) -> String {
-    boots_with(disk, &[])
+    boots_with(disk, &["--marker", "OSBUILD-WASM-BOOT-OK"])
 }
 
 fn boots_with(disk: &Path, options: &[&str]) -> String {

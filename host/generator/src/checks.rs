@@ -2,7 +2,7 @@
 //! on the distribution and the type.
 use crate::pipelines::ostree::references;
 use crate::request::Request;
-use osbuild_wasm_blueprint::model::{Disk, FsType, Partition};
+use osbuild_wasm_blueprint::model::{Disk, FsType, Partition, User};
 use osbuild_wasm_blueprint::policy::{self, PathPolicy};
 use osbuild_wasm_blueprint::support;
 use osbuild_wasm_blueprint::{Path, dotted};
@@ -65,6 +65,7 @@ pub fn check(request: &Request<'_>) -> Vec<Finding> {
     findings.extend(support(request));
     findings.extend(mount_points(request));
     findings.extend(openscap(request));
+    findings.extend(people(request));
     findings.extend(directories_and_files(request));
     findings.extend(swap(request));
     findings
@@ -216,6 +217,30 @@ fn mount_points_of(disk: &Disk) -> Vec<(Path, &str)> {
     }
     places.retain(|(_, mountpoint)| !mountpoint.is_empty());
     places
+}
+
+/// A user without a group that is named gets one of the user's name, which then cannot be there yet. Installers make people themselves.
+fn people(request: &Request<'_>) -> Vec<Finding> {
+    let customizations = &request.blueprint.customizations;
+    if request.image_type.kind == Kind::ImageInstaller {
+        return Vec::new();
+    }
+    let is_made = |name: &str| customizations.group.iter().any(|group| group.name == name);
+    let finding = |(index, user): (usize, &User)| {
+        let name = &user.name;
+        let is_refused = user.gid.is_none() && is_made(name);
+        is_refused.then(|| {
+            let path = element(&["customizations", "user"], index, "name");
+            let message = format!(
+                "{}: user {name:?} would get a group of this name, which the blueprint makes already",
+                dotted(&path)
+            );
+            let hint = "give the group and the user the same `gid`, or leave the group out";
+            Finding::error(path, message, "has no `gid`", hint)
+        })
+    };
+    let people = customizations.user.iter().enumerate();
+    people.filter_map(finding).collect()
 }
 
 fn openscap(request: &Request<'_>) -> Vec<Finding> {

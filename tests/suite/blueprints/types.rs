@@ -66,6 +66,25 @@ fn a_check_for_a_type_tells_what_cannot_be_made() {
         "cannot be made",
     ];
     told.into_iter().fold(ended, Ended::says);
+    // Where its commit comes from is said when an image is made.
+    let command =
+        "blueprint check a.toml --type edge-simplified-installer --distro rhel-9.8 --arch x86_64";
+    let ended = with("a.toml", "[customizations]\nhostname = \"a\"", command).expect(2);
+    let told = ["--> a.toml:1:2\n", "installation_device: required"];
+    told.into_iter().fold(ended, Ended::says);
+}
+
+#[test]
+fn a_user_whose_group_would_be_made_twice_is_told_before_anything_is_built() {
+    let blueprint =
+        "[[customizations.group]]\nname = \"ops\"\n[[customizations.user]]\nname = \"ops\"\n";
+    let command = "build qcow2 --blueprint a.toml --distro fedora-43 --arch x86_64";
+    let ended = with("a.toml", blueprint, command).expect(2);
+    let told = ["--> a.toml:4:8\n", "the same `gid`"];
+    told.into_iter().fold(ended, Ended::says);
+    let blueprint = blueprint.replace("\"ops\"\n", "\"ops\"\ngid = 1500\n");
+    let command = "blueprint check a.toml --type qcow2 --distro fedora-43 --arch x86_64";
+    with("a.toml", &blueprint, command).expect(0);
 }
 
 #[test]

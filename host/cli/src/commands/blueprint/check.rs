@@ -14,7 +14,7 @@ use osbuild_wasm_distro::Definitions;
 use osbuild_wasm_generator::GeneratorError;
 use osbuild_wasm_generator::checks::{self, Finding};
 use osbuild_wasm_generator::explain::rehearse;
-use osbuild_wasm_generator::request::{Options as RequestOptions, Request};
+use osbuild_wasm_generator::request::{Options as RequestOptions, OstreeOptions, Request};
 use osbuild_wasm_report::Diagnostic;
 use std::path::PathBuf;
 
@@ -132,17 +132,23 @@ impl CheckArguments {
             .image_type(&distro, arch, name)
             .map_err(|error| CommandError::invalid(wrong(error)))?;
         let (local_files, missing) = local_files(blueprint);
-        let request = Request {
+        let request = |options| Request {
             distro: &distro,
             arch,
             image_type: &image_type,
             blueprint,
-            options: &RequestOptions::default(),
+            options,
             repositories: &[],
             local_files: &local_files,
             bootc: None,
             bootc_build: None,
             seed: 0,
+        };
+        let (none, given) = (RequestOptions::default(), given_later());
+        let is_of_option = |finding: &Finding| finding.path.is_none();
+        let request = match checks::check(&request(&none)).iter().any(is_of_option) {
+            true => request(&given),
+            false => request(&none),
         };
         findings.extend(missing);
         findings.extend(checks::check(&request));
@@ -155,6 +161,17 @@ impl CheckArguments {
     }
 }
 
+/// In place of what is given when an image is made: the repository that some types of OSTree need.
+fn given_later() -> RequestOptions {
+    RequestOptions {
+        ostree: Some(OstreeOptions {
+            url: "https://ostree.example".into(),
+            ..OstreeOptions::default()
+        }),
+        ..RequestOptions::default()
+    }
+}
+
 /// Why no manifest can be made, as an error of the part of the blueprint that it is about.
 fn of_whole(error: &GeneratorError, blueprint: &Blueprint) -> Finding {
     let mut path = vec!["customizations".into()];
@@ -162,7 +179,7 @@ fn of_whole(error: &GeneratorError, blueprint: &Blueprint) -> Finding {
         GeneratorError::PartitionTable(_) => {
             let has_disk = blueprint.customizations.disk.is_some();
             path.push(if has_disk { "disk" } else { "filesystem" }.into());
-            "`osbuild-wasm describe TYPE` shows the partitions of the type itself"
+            "the partitions of the type itself, `osbuild-wasm describe` shows them, and those of the blueprint make the disk"
         }
         _ => "the blueprint asks for what this type cannot be",
     };
