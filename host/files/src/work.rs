@@ -1,7 +1,7 @@
 //! Directories for what is not done yet, beside where it will be.
 use crate::remove::remove_tree;
 use rustix::process::geteuid;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -55,11 +55,15 @@ fn remove_left(parent: &Path, prefix: &str) -> io::Result<()> {
         let is_ours = letters.is_some_and(|letters| {
             letters.len() == LETTERS && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())
         });
-        let found = entry.metadata()?;
-        if !is_ours || !found.is_dir() || found.uid() != geteuid().as_raw() {
+        let is_own = |found: Metadata| found.is_dir() && found.uid() == geteuid().as_raw();
+        if !is_ours || !entry.metadata().is_ok_and(is_own) {
             continue;
         }
-        let directory = File::open(entry.path())?;
+        let directory = match File::open(entry.path()) {
+            // Somebody else has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
         match directory.try_lock() {
             // What is left takes room, and no more.
             Ok(()) => _ = remove_tree(&entry.path()),

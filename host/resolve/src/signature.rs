@@ -1,6 +1,8 @@
 //! Signatures of indexes, verified by gpgv.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use osbuild_wasm_files::WorkDirectory;
+use std::env::temp_dir;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +13,7 @@ use std::process::{Command, Stdio};
 /// One line: none of them has, one of them is no key, or there is no gpgv.
 pub(crate) fn verify(document: &[u8], signature: &[u8], keys: &[Vec<u8>]) -> Result<(), String> {
     let broken = |error: std::io::Error| format!("cannot verify the signature: {error}");
-    let directory = tempfile::tempdir().map_err(broken)?;
+    let directory = WorkDirectory::new(&temp_dir(), "osbuild-wasm-gpgv").map_err(broken)?;
     let file = |name: &str, content: &[u8]| {
         let path = directory.path().join(name);
         fs::write(&path, content).map(|()| path)

@@ -3,9 +3,10 @@ use crate::command_error::{CommandError, Exit, Result};
 use crate::print::{say, table_text};
 use caps::Capability;
 use comfy_table::{ContentArrangement, Table, presets};
-use osbuild_wasm_files::write_file;
+use osbuild_wasm_files::{WorkDirectory, write_file};
 use osbuild_wasm_report::Diagnostic;
 use serde::Serialize;
+use std::env::temp_dir;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ pub(super) fn privileges(json: bool) -> Result {
 
 /// Starts a run, looks at its processes while its shell waits, and ends it.
 fn probe() -> io::Result<Vec<Process>> {
-    let directory = tempfile::Builder::new().prefix("osbuild-wasm-").tempdir()?;
+    let directory = WorkDirectory::new(&temp_dir(), "osbuild-wasm-doctor")?;
     write_file(&directory.path().join("manifest.json"), MANIFEST.as_bytes())?;
     let mut run = start(directory.path())?;
     let seen = wait(&mut run).map(|shell| look(run.id(), shell));

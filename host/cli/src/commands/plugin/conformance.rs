@@ -13,6 +13,7 @@ use osbuild_wasm_build::{
 use osbuild_wasm_capability::ModuleMetadata;
 use osbuild_wasm_component::{Installed, Module, Registry};
 use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_files::WorkDirectory;
 use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_plugin::{Check, PluginError, Verdict, check};
 use osbuild_wasm_report::Diagnostic;
@@ -61,9 +62,7 @@ fn check_plugin(arguments: &TestArguments) -> Result<(ModuleMetadata, Vec<Check>
     let cases = read_cases(&arguments.cases)?;
     let mut registry = Registry::new(&[]);
     let module = registry.add_file(&path)?;
-    let scratch = tempfile::Builder::new()
-        .prefix("osbuild-wasm-")
-        .tempdir_in("/var/tmp")?;
+    let scratch = WorkDirectory::new(Path::new("/var/tmp"), "osbuild-wasm-plugin-test")?;
     // As for `stage run`; all trees lie in the scratch directory.
     let installed = Installed::of_program();
     let name = module.metadata.name.clone();
