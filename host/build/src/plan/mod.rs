@@ -81,6 +81,16 @@ pub(crate) struct StagePlan<'a> {
     pub(crate) rights: &'a Rights,
 }
 
+impl<'a> StagePlan<'a> {
+    fn of(runnable: &'a Runnable, planned: &'a Planned) -> Self {
+        Self {
+            module: &runnable.module,
+            decision: &planned.decision,
+            rights: &runnable.rights,
+        }
+    }
+}
+
 /// A plan that nothing denies: the only one that runs.
 #[derive(Debug)]
 pub struct AuthorizedPlan<'a>(Plan<'a>);
@@ -183,11 +193,7 @@ impl<'a> Plan<'a> {
         let pipelines = self.pipelines.iter().zip(&self.document.pipelines);
         pipelines.map(|(scheduled, shown)| {
             let stages = scheduled.stages.iter().zip(&shown.stages);
-            let plans = stages.map(|(runnable, planned)| StagePlan {
-                module: &runnable.module,
-                decision: &planned.decision,
-                rights: &runnable.rights,
-            });
+            let plans = stages.map(|(runnable, planned)| StagePlan::of(runnable, planned));
             (scheduled.index, plans.collect())
         })
     }
@@ -282,10 +288,13 @@ impl AuthorizedPlan<'_> {
 
     /// A stage by its pipeline's index in the manifest and its place there.
     pub(crate) fn stage(&self, index: usize, position: usize) -> Result<StagePlan<'_>> {
-        let mut pipelines = self.0.stage_plans();
-        let found = pipelines.find(|(scheduled, _)| *scheduled == index);
-        let found = found.and_then(|(_, stages)| stages.get(position).copied());
-        found.ok_or_else(|| {
+        let mut pipelines = self.0.pipelines.iter().zip(&self.0.document.pipelines);
+        let found = pipelines.find(|(scheduled, _)| scheduled.index == index);
+        let stage = found.and_then(|(scheduled, shown)| {
+            let runnable = scheduled.stages.get(position)?;
+            Some(StagePlan::of(runnable, shown.stages.get(position)?))
+        });
+        stage.ok_or_else(|| {
             let place = format!("stage {position} of pipeline {index}");
             BuildError::manifest(place, "is not in the plan of this run")
         })
