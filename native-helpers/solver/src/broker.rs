@@ -2,7 +2,7 @@
 use crate::confined::MEMORY;
 use crate::failure::{Failure, Kind};
 use crate::protocol::{Repo, Request};
-use crate::root;
+use crate::root::{self, Root};
 use crate::work::{CONFINED, Header, Opened, Work};
 use osbuild_wasm_sys::spawn::die_with_parent;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -46,8 +46,12 @@ fn answer() -> Result<bool, Failure> {
     read.map_err(|error| Failure::invalid(format!("The request cannot be read: {error}")))?;
     let request = Request::parse(text.as_bytes())?;
     let mut repos = request.repos.clone();
-    if let Some(root_dir) = &request.root_dir {
-        repos = root::with_repositories_of(root_dir, repos, &request)?;
+    let root = request.root_dir.as_deref().unwrap_or(Path::new("/"));
+    let opened = Root::open(root);
+    let opened = opened
+        .map_err(|error| Failure::repository(format!("the tree {}: {error}", root.display())))?;
+    if request.root_dir.is_some() {
+        repos = root::with_repositories_of(&opened, repos, &request)?;
     }
     repos.retain(|repo| repo.enabled);
     if repos.is_empty() {
@@ -58,7 +62,7 @@ fn answer() -> Result<bool, Failure> {
     remove_left(&request.cachedir);
     let (mut repositories, mut caches) = (Vec::new(), Vec::new());
     for mut repo in repos {
-        repo.gpgkey = root::keys(&repo.gpgkey, request.root_dir.as_deref())?;
+        repo.gpgkey = root::keys(&repo.gpgkey, &opened)?;
         let skip = repo.skip_if_unavailable;
         match open(repo, &request) {
             Ok((opened, cache)) => {

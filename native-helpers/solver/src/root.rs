@@ -3,15 +3,63 @@ use crate::failure::{Failure, Kind};
 use crate::load::basearch;
 use crate::protocol::{Repo, Request, Version};
 use percent_encoding::percent_decode_str;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Dir, Mode, OFlags, ResolveFlags, openat2};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Directories with variables, one file each; later ones count.
 const VARIABLES: [&str; 2] = ["etc/yum/vars", "etc/dnf/vars"];
+
+/// The most that is read of a file.
+const LARGEST: u64 = 16 << 20;
+
+/// The tree of a system, which others made: paths and links of it lead nowhere else, and only regular files are read.
+pub(crate) struct Root(OwnedFd);
+
+impl Root {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+    }
+
+    fn resolve(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat2(&self.0, path, flags, Mode::empty(), resolve)?)
+    }
+
+    fn text(&self, path: &Path) -> io::Result<String> {
+        let file = File::from(self.resolve(path, OFlags::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut text = String::new();
+        match file.take(LARGEST + 1).read_to_string(&mut text)? as u64 {
+            0..=LARGEST => Ok(text),
+            _ => Err(io::ErrorKind::FileTooLarge.into()),
+        }
+    }
+
+    /// What is in a directory, by its path in the tree and sorted; nothing in one that is not there.
+    fn list(&self, directory: &str) -> Vec<PathBuf> {
+        let opened = self.resolve(Path::new(directory), OFlags::DIRECTORY);
+        let entries = opened.and_then(|opened| Ok(Dir::read_from(opened)?));
+        let names = entries.into_iter().flatten().flatten();
+        let mut paths: Vec<_> = names
+            .map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned())
+            .filter(|name| name != "." && name != "..")
+            .map(|name| Path::new(directory).join(name))
+            .collect();
+        paths.sort();
+        paths
+    }
+}
 
 /// The path that a `file` URL, or a path itself, names; none for what is elsewhere.
 pub(crate) fn path_of(url: &str) -> Option<PathBuf> {
@@ -25,20 +73,15 @@ pub(crate) fn path_of(url: &str) -> Option<PathBuf> {
         .then(|| OsString::from_vec(bytes).into())
 }
 
-/// The texts of keys: those that are texts, and those in files of this machine or of a tree.
-pub(crate) fn keys(keys: &[String], root: Option<&Path>) -> Result<Vec<String>, Failure> {
+/// The texts of keys: those that are texts, and those in files of this machine, if that is the root, or of a tree.
+pub(crate) fn keys(keys: &[String], root: &Root) -> Result<Vec<String>, Failure> {
     let wrong = |reason: String| Failure::new(Kind::GPGKeyReadError, reason);
     let read = |key: &String| {
         if key.trim_start().starts_with("-----BEGIN PGP") {
             return Ok(key.clone());
         }
         if let Some(path) = path_of(key) {
-            let path = root.map_or_else(
-                || path.clone(),
-                |root| root.join(path.strip_prefix("/").unwrap_or(&path)),
-            );
-            let read = fs::read_to_string(&path);
-            return read.map_err(|error| {
+            return root.text(&path).map_err(|error| {
                 wrong(format!(
                     "error loading gpg key from {}: {error}",
                     path.display()
@@ -62,21 +105,18 @@ pub(crate) fn keys(keys: &[String], root: Option<&Path>) -> Result<Vec<String>, 
 
 /// Repositories of a request, with variables filled in, and those of a tree.
 pub(crate) fn with_repositories_of(
-    root: &Path,
+    root: &Root,
     mut repos: Vec<Repo>,
     request: &Request,
 ) -> Result<Vec<Repo>, Failure> {
     let variables = variables(root, request);
-    let mut files: Vec<_> = fs::read_dir(root.join("etc/yum.repos.d"))
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
+    let mut files = root.list("etc/yum.repos.d");
     files.retain(|path| {
         path.extension()
             .is_some_and(|extension| extension == "repo")
     });
-    files.sort();
     for path in files {
-        let text = fs::read_to_string(&path);
+        let text = root.text(&path);
         let text =
             text.map_err(|error| Failure::repository(format!("{}: {error}", path.display())))?;
         for (id, options) in sections(&text) {
@@ -92,7 +132,7 @@ pub(crate) fn with_repositories_of(
     Ok(repos)
 }
 
-fn variables(root: &Path, request: &Request) -> BTreeMap<String, String> {
+fn variables(root: &Root, request: &Request) -> BTreeMap<String, String> {
     let given = [
         ("arch", request.arch.as_str()),
         ("basearch", basearch(&request.arch)),
@@ -102,20 +142,11 @@ fn variables(root: &Path, request: &Request) -> BTreeMap<String, String> {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
     for directory in VARIABLES {
-        for entry in fs::read_dir(root.join(directory))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let (name, text) = (
-                entry.file_name().into_string(),
-                fs::read_to_string(entry.path()),
-            );
-            if let (Ok(name), Ok(text)) = (name, text) {
-                variables.insert(
-                    name,
-                    text.lines().next().unwrap_or_default().trim().to_owned(),
-                );
+        for path in root.list(directory) {
+            let name = path.file_name().and_then(OsStr::to_str);
+            if let (Some(name), Ok(text)) = (name, root.text(&path)) {
+                let value = text.lines().next().unwrap_or_default().trim();
+                variables.insert(name.to_owned(), value.to_owned());
             }
         }
     }

@@ -317,3 +317,58 @@ fn a_request_that_is_none_is_an_answer_too() {
         );
     }
 }
+
+#[test]
+fn a_tree_leads_to_no_file_of_the_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    Repository::new([Package::new("a", "1")]).write(directory.path());
+    let secret = directory.path().join("secret");
+    fs::write(&secret, "leaked").unwrap();
+    let up = "../".repeat(30);
+    let outside = secret.display().to_string();
+    let below = outside.trim_start_matches('/');
+    for (link, key) in [
+        (None, format!("file:///{up}{below}")),
+        (Some(outside.clone()), "file:///etc/key".into()),
+        (Some(format!("{up}{below}")), "file:///etc/key".into()),
+        (Some("/proc/self/root/etc/passwd".into()), "/etc/key".into()),
+        (Some("/dev/zero".into()), "/etc/key".into()),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        for place in ["etc/yum.repos.d", "etc/dnf/vars"] {
+            fs::create_dir_all(root.path().join(place)).unwrap();
+        }
+        let file = format!("[t]\nbaseurl=file:///$secret\ngpgkey={key}\n");
+        fs::write(root.path().join("etc/yum.repos.d/t.repo"), file).unwrap();
+        if let Some(link) = link {
+            std::os::unix::fs::symlink(&link, root.path().join("etc/key")).unwrap();
+            std::os::unix::fs::symlink(&link, root.path().join("etc/dnf/vars/secret")).unwrap();
+        }
+        let mut request = depsolve(directory.path(), &["a"]);
+        request["arguments"]["repos"] = json!([]);
+        request["arguments"]["root_dir"] = json!(root.path());
+        let failure = answer(&request).unwrap_err();
+        assert_eq!(failure["kind"], "GPGKeyReadError", "{failure}");
+        let said = failure.to_string();
+        assert!(
+            !said.contains("leaked") && !said.contains("root:x"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_pipe_in_a_tree_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    Repository::new([Package::new("a", "1")]).write(directory.path());
+    let root = tempfile::tempdir().unwrap();
+    let place = root.path().join("etc/yum.repos.d");
+    fs::create_dir_all(&place).unwrap();
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, place.join("t.repo"), mode).unwrap();
+    let mut request = depsolve(directory.path(), &["a"]);
+    request["arguments"]["root_dir"] = json!(root.path());
+    let failure = answer(&request).unwrap_err();
+    let reason = failure["reason"].as_str().unwrap();
+    assert!(reason.contains("it is no regular file"), "{reason}");
+}
