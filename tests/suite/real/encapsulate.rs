@@ -1,9 +1,8 @@
 //! Commits as container images. Debian does not have rpm-ostree; what stands for it here makes an image that has what readers look for: a layer with the
 //! system and, at `sysroot/ostree/repo`, a repository, and labels that name the commit and that layer.
-use super::{archive, build, root, script};
+use super::{archive, build, root_with, script};
 use osbuild_wasm_tests::{Scratch, machine};
 use serde_json::{Value, json};
-use std::fs;
 
 /// `rpm-ostree compose container-encapsulate COMMIT oci-archive:FILE --format-version N --repo DIR [--label L]...`
 const RPM_OSTREE: &str = r#"#!/usr/bin/busybox sh
@@ -68,12 +67,7 @@ fn commit(scratch: &Scratch) -> String {
 /// The image of the commit, and its copy into a directory by skopeo.
 fn document(scratch: &Scratch, commit: &str) -> Value {
     let programs = ["/usr/bin/ostree", "/usr/bin/busybox", "/usr/bin/skopeo"];
-    let build_root = root(scratch, "build", &programs);
-    fs::write(build_root.join("usr/bin/rpm-ostree"), RPM_OSTREE).unwrap();
-    // The trust of containers, as the packages of distributions bring it.
-    let trust = r#"chmod 755 "$1"/usr/bin/rpm-ostree; mkdir "$1"/etc/containers
-        echo '{ "default": [{ "type": "insecureAcceptAnything" }] }' >"$1"/etc/containers/policy.json"#;
-    script(scratch, trust, &[&build_root]);
+    let build_root = root_with(scratch, &programs, ("rpm-ostree", RPM_OSTREE));
     let (mut sources, unpack) = archive(scratch, &build_root);
     let url = format!("file://{}", scratch.path("upstream/repo").display());
     sources["org.osbuild.ostree"] = json!({ "items": { commit: { "remote": { "url": url } } } });

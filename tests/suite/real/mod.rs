@@ -1,5 +1,6 @@
 //! Stages on the real thing: packages, images and policies made by the tools that Debian has for them, and read back by these.
 mod architectures;
+mod bootc;
 mod clevis;
 mod dnf;
 mod encapsulate;
@@ -89,6 +90,21 @@ fn root(scratch: &Scratch, name: &str, paths: &[&str]) -> std::path::PathBuf {
     let mut arguments = vec![root.as_path()];
     arguments.extend(paths.iter().map(Path::new));
     script(scratch, all, &arguments);
+    root
+}
+
+/// The same with a script for a program that Debian does not have, and with trust in containers, as the packages of distributions bring it.
+fn root_with(
+    scratch: &Scratch,
+    paths: &[&str],
+    (program, content): (&str, &str),
+) -> std::path::PathBuf {
+    let root = root(scratch, "build", paths);
+    let program = root.join("usr/bin").join(program);
+    fs::write(&program, content).unwrap();
+    let add = r#"chmod 755 "$1"; mkdir "$2"/etc/containers
+        echo '{ "default": [{ "type": "insecureAcceptAnything" }] }' >"$2"/etc/containers/policy.json"#;
+    script(scratch, add, &[&program, &root]);
     root
 }
 
