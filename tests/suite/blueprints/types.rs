@@ -156,3 +156,16 @@ fn only_a_check_tells_what_services_ask_for() {
     let explained = "blueprint explain a.toml qcow2 --distro centos-10 --arch x86_64";
     assert_eq!(with("a.toml", blueprint, explained).expect(0).stderr, "");
 }
+
+#[test]
+fn modules_without_packages_are_warned_about() {
+    let module = "[[enabled_modules]]\nname = \"nodejs\"\nstream = \"20\"\n";
+    let check = |blueprint: &str| {
+        let ended = with("a.toml", blueprint, "blueprint check a.toml").expect(0);
+        ended.stderr.contains("modules are enabled for packages")
+    };
+    assert!(check(module));
+    assert!(!check(&format!(
+        "{module}[[packages]]\nname = \"nodejs\"\n"
+    )));
+}

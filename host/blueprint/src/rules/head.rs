@@ -82,8 +82,17 @@ impl Rules<'_> {
         );
     }
 
-    /// A module can have one stream only.
+    /// A module can have one stream only, and serves packages.
     fn modules(&mut self) {
+        let blueprint = self.blueprint;
+        if !blueprint.enabled_modules.is_empty() && blueprint.package_specs().is_empty() {
+            self.warn(
+                vec!["enabled_modules".into()],
+                "modules are enabled for packages of the blueprint, and it has none",
+                "has no effect",
+                "name the packages that are to come from the modules",
+            );
+        }
         let mut names = Once::new("module");
         for (index, module) in self.blueprint.enabled_modules.iter().enumerate() {
             let path = vec!["enabled_modules".into(), index.into(), "name".into()];
