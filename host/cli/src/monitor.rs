@@ -48,12 +48,12 @@ pub(crate) fn make(monitor: Monitor, out: File, shared: bool) -> Arc<dyn Observe
     }
 }
 
-/// Shows what happens but where exports are, for who moves them.
-pub(crate) struct WithoutExports(pub(crate) Arc<dyn Observer>);
+/// Shows what happens, but not what becomes of results: whoever asked for them says where they are.
+pub(crate) struct WithoutResults(pub(crate) Arc<dyn Observer>);
 
-impl Observer for WithoutExports {
+impl Observer for WithoutResults {
     fn event(&self, event: &Event) {
-        if !matches!(event, Event::Exported { .. }) {
+        if !matches!(event, Event::Exported { .. } | Event::Checkpoint { .. }) {
             self.0.event(event);
         }
     }

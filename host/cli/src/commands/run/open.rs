@@ -3,7 +3,7 @@ use super::{OutputDialect, RunCommand};
 use crate::command_error::{CommandError, Result};
 use crate::components::engine;
 use crate::interruption::on_interrupt;
-use crate::monitor::{self, Monitor, WithoutExports};
+use crate::monitor::{self, Monitor, WithoutResults};
 use osbuild_wasm_build::{
     AuthorizedPlan, BuildError, Confined, Devices, Export, INVENTORY, Interrupt, Isolated,
     Prepared, Records, SHELL, Settings, VirtualMachines, WithHelpers, add_beside_stages,
@@ -172,7 +172,7 @@ impl RunCommand {
         let kind = args.monitor.unwrap_or(default);
         let monitor = monitor::make(kind, out, args.break_at.is_some());
         Ok(match self.moves_exports {
-            true => Arc::new(WithoutExports(monitor)),
+            true => Arc::new(WithoutResults(monitor)),
             false => monitor,
         })
     }
