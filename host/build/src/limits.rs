@@ -16,7 +16,7 @@ struct Need {
     option: (&'static str, u64),
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need {
         resource: Resource::Nofile,
         name: "open files",
@@ -35,14 +35,22 @@ const NEEDS: [Need; 4] = [
         resource: Resource::As,
         name: "the address space in KiB",
         least: 512 << 20,
-        usual: 64 << 30,
+        usual: 5 << 30,
         option: ("-v", 1 << 10),
+    },
+    // Memories of components begin as files in memory.
+    Need {
+        resource: Resource::Fsize,
+        name: "the size of files in blocks of 512 bytes",
+        least: 1 << 20,
+        usual: 1 << 20,
+        option: ("-f", 512),
     },
     Need {
         resource: Resource::Data,
         name: "data in KiB",
         least: 256 << 20,
-        usual: 8 << 30,
+        usual: 1 << 30,
         option: ("-d", 1 << 10),
     },
 ];

@@ -51,6 +51,11 @@ fn limits_below_what_a_run_needs_are_one_error() {
         ),
         ("-v 4000000", "a component needs 5242880"),
         ("-d 20000", "the limit of data in KiB is 20000"),
+        (
+            "-f 0",
+            "the limit of the size of files in blocks of 512 bytes is 0",
+        ),
+        ("-f 10", "hint: raise it: `ulimit -f 2048`"),
     ] {
         within(limit, "org.osbuild.hostname", hostname.clone())
             .expect(1)
