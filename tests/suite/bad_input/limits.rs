@@ -88,9 +88,10 @@ fn a_user_who_may_start_too_few_processes_is_told_so() {
         let ended = user.build("--export tree --quiet").arg(&file).run();
         let ended = ended.never_says("internal error").never_says("panicked");
         match ended.code() {
-            // Some of them suffice for a build.
+            // Some of them suffice for a build, and other tests have processes of the user.
             0 => {}
             1 => _ = ended.says("ulimit -u"),
+            _ if ended.stderr.starts_with("setpriv: ") => {}
             code => panic!("{code}: {}", ended.all()),
         }
     }
