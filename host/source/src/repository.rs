@@ -10,6 +10,7 @@ use crate::lists::{self, Hashes, REPOMD};
 use crate::secrets::{ClientCertificate, Subscriptions};
 use crate::work;
 use crate::{FetchContext, checksum::FILES};
+use bytes::Bytes;
 use osbuild_wasm_files::{open_readable, with_causes};
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::origin::{ListKind, Remote};
@@ -89,7 +90,16 @@ pub fn repository_index(
     signed: bool,
     context: &FetchContext<'_>,
 ) -> Result<Option<RepositoryIndex>, String> {
-    with_engine(MODULE, context, async |engine| {
+    index_within(repository, known, signed, (context, &Limits::default()))
+}
+
+pub(crate) fn index_within(
+    repository: &RpmRepository,
+    known: Option<&Validators>,
+    signed: bool,
+    (context, limits): (&FetchContext<'_>, &Limits),
+) -> Result<Option<RepositoryIndex>, String> {
+    with_limits(MODULE, (context, limits), async |engine| {
         let security = repository.security(context)?;
         let (bases, hashes) = repository.bases(engine, &security).await?;
         let mut problem = "it names no server".to_owned();
@@ -190,8 +200,15 @@ pub(crate) fn with_engine<T>(
     context: &FetchContext<'_>,
     work: impl AsyncFnOnce(&Engine<'_>) -> Result<T, String>,
 ) -> Result<T, String> {
-    let limits = Limits::default();
-    let engine = Engine::new(module, context, &limits)?;
+    with_limits(module, (context, &Limits::default()), work)
+}
+
+fn with_limits<T>(
+    module: &str,
+    (context, limits): (&FetchContext<'_>, &Limits),
+    work: impl AsyncFnOnce(&Engine<'_>) -> Result<T, String>,
+) -> Result<T, String> {
+    let engine = Engine::new(module, context, limits)?;
     work::one(context, work(&engine))
 }
 
@@ -317,7 +334,7 @@ async fn fetch(
     if let Some(path) = location.file() {
         return read(&path).map(|document| Answer::New(document, Validators::default()));
     }
-    let limits = Limits::default();
+    let limits = engine.limits();
     let mut pause = limits.pause;
     for _ in 1..limits.calls {
         match ask(engine, location, security, known).await {
@@ -365,15 +382,16 @@ async fn ask(
         digest: String::new(),
     };
     let mut document = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        line.receive(chunk.len() as u64)?;
+    let keep = async |chunk: Bytes| {
         document.extend_from_slice(&chunk);
-        if document.len() as u64 > LARGEST {
-            return Err(Failure::Lasting(format!(
+        match document.len() as u64 > LARGEST {
+            true => Err(Failure::Lasting(format!(
                 "it has more than {LARGEST} bytes"
-            )));
+            ))),
+            false => Ok(()),
         }
-    }
+    };
+    line.read(&mut response, keep).await?;
     Ok(Answer::New(document, validators))
 }
 

@@ -6,11 +6,12 @@ use super::client::{Clients, Security};
 use super::failure::Failure;
 use crate::Allowance;
 use crate::proxies::Proxy;
+use bytes::Bytes;
 use osbuild_wasm_manifest::location::Location;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Response};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// As many redirects as curl follows.
 const MAX_REDIRECTS: usize = 50;
@@ -93,6 +94,35 @@ impl Line<'_> {
         let patience = self.limits.connect + self.limits.low_speed_time;
         let late = |_| Failure::passing("the server did not answer in time");
         Ok(timeout(patience, request.send()).await.map_err(late)??)
+    }
+
+    /// Reads an answer, piece by piece, as long as there may be more and it comes fast enough.
+    pub(crate) async fn read(
+        &self,
+        response: &mut Response,
+        mut keep: impl AsyncFnMut(Bytes) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let time = self.limits.low_speed_time;
+        let enough = (self.limits.bytes_per_second as f64 * time.as_secs_f64()) as u64;
+        let (mut until, mut moved) = (Instant::now() + time, 0);
+        loop {
+            if let Ok(chunk) = timeout_at(until, response.chunk()).await {
+                let Some(chunk) = chunk? else { return Ok(()) };
+                let count = chunk.len() as u64;
+                self.budget.take(count)?;
+                keep(chunk).await?;
+                moved += count;
+            }
+            if Instant::now() >= until {
+                if moved < enough {
+                    let limit = self.limits.bytes_per_second;
+                    return Err(Failure::passing(format!(
+                        "the server sends less than {limit} bytes per second"
+                    )));
+                }
+                (until, moved) = (Instant::now() + time, 0);
+            }
+        }
     }
 
     /// Whether so many bytes may come.

@@ -225,6 +225,11 @@ impl<'a> Engine<'a> {
         request.send().await.is_ok()
     }
 
+    /// How patient it is.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.limits
+    }
+
     /// How servers are talked to.
     pub(crate) fn line<'b>(&'b self, security: &'b Security) -> Line<'b> {
         Line {

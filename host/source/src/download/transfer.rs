@@ -16,7 +16,6 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
 
 /// How much of a local file is read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -276,28 +275,14 @@ impl<'a> Transfer<'a> {
         response: &mut Response,
         received: &dyn Fn(u64),
     ) -> Result<(), Failure> {
-        let time = self.limits.low_speed_time;
-        let enough = (self.limits.bytes_per_second as f64 * time.as_secs_f64()) as u64;
-        let (mut until, mut moved) = (Instant::now() + time, 0);
-        loop {
-            if let Ok(chunk) = timeout_at(until, response.chunk()).await {
-                let Some(chunk) = chunk? else { return Ok(()) };
-                let count = chunk.len() as u64;
-                self.line.receive(count)?;
-                self.partial.append(chunk).await?;
-                received(count);
-                moved += count;
-            }
-            if Instant::now() >= until {
-                if moved < enough {
-                    let limit = self.limits.bytes_per_second;
-                    return Err(Failure::passing(format!(
-                        "the server sends less than {limit} bytes per second"
-                    )));
-                }
-                (until, moved) = (Instant::now() + time, 0);
-            }
-        }
+        let partial = &mut self.partial;
+        let keep = async |chunk: Bytes| {
+            let count = chunk.len() as u64;
+            partial.append(chunk).await?;
+            received(count);
+            Ok(())
+        };
+        self.line.read(response, keep).await
     }
 
     async fn copy(&mut self, path: &Path, received: &dyn Fn(u64)) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ mod program;
 mod recovery;
 mod redirects;
 mod registry;
+mod repository;
 mod server;
 mod skopeo;
 mod tls;
