@@ -55,7 +55,7 @@ pub use helper_processes::{helper_program, needed_by};
 pub use interrupt::Interrupt;
 pub use inventory::PROGRAM as INVENTORY;
 pub use limits::{LowLimit, raise_limits};
-pub use plan::{AuthorizedPlan, Plan, PlanRequest};
+pub use plan::{AuthorizedPlan, Lookup, Plan, PlanRequest};
 pub use record::Records;
 pub use run::{Export, ReportRequest, Request, Settings};
 pub use shell::PROGRAM as SHELL;

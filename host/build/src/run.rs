@@ -20,7 +20,7 @@ use osbuild_wasm_events::{
 };
 use osbuild_wasm_manifest::json::{Object, Value};
 use osbuild_wasm_manifest::model::{Manifest, Origin, Pipeline, Source};
-use osbuild_wasm_source::{Allowance, Environment, FetchContext};
+use osbuild_wasm_source::{Allowance, Environment, FetchContext, Logins};
 use osbuild_wasm_store::Store;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ pub struct Settings {
     pub virtual_machines: Option<VirtualMachines>,
     /// Ends everything early.
     pub interrupt: Interrupt,
+    /// Logins for mirrors of the manifest.
+    pub logins: Logins,
     /// Collects what each stage does, if somebody wants to know.
     pub records: Option<Arc<Records>>,
 }
@@ -274,10 +276,12 @@ impl RunContext<'_> {
                 store: self.store,
                 observer: self.settings.observer.as_ref(),
                 cancel: self.settings.interrupt.cancel.flag(),
+                logins: &self.settings.logins,
                 environment: &environment,
                 host_root: Path::new("/"),
                 allowance: Allowance {
                     host: &ask,
+                    rule: decision.rule.as_deref().unwrap_or_default(),
                     links: !self.plan.has_policy(),
                     bytes: limits.written_bytes,
                     time: limits.time,

@@ -29,6 +29,9 @@ pub struct Record {
     /// Why it did not, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whom was asked what packages, images and commits the manifest should have, where that was part of the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookupRecord>,
     /// In the order of the manifest.
     pub sources: Vec<SourceRecord>,
     /// Those that were built or found in the store, in the order of the manifest.
@@ -43,6 +46,16 @@ pub struct ManifestRecord {
     pub name: String,
     /// SHA-256 of the document as it was read.
     pub sha256: String,
+}
+
+/// Questions to servers before there was a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookupRecord {
+    /// Full name of the source that fetches what was found.
+    pub module: String,
+    /// Hosts (with port) that were asked, proxies and those that servers led to included.
+    pub hosts: Vec<String>,
 }
 
 /// One source.

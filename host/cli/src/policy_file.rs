@@ -46,6 +46,38 @@ impl PolicyFile {
         CommandError::all(Exit::Failed, denials.collect())
     }
 
+    /// What the policy denies of what is looked up: a message for each repository, image or commit. Nobody was asked yet.
+    pub(crate) fn denied_lookups(&self, lookups: &[Planned]) -> CommandError {
+        let mut denied: Vec<_> = lookups
+            .iter()
+            .filter(|planned| !planned.decision.granted())
+            .collect();
+        // The advice for all of a module comes behind the last of it.
+        denied.sort_by(|one, other| one.ask.module.name.cmp(&other.ask.module.name));
+        let modules = denied.chunk_by(|one, other| one.ask.module.name == other.ask.module.name);
+        let mut diagnostics = Vec::new();
+        for of_module in modules {
+            diagnostics.extend(of_module.iter().map(|planned| {
+                let denials = planned.decision.denials.iter();
+                let denials =
+                    denials.map(|denial| format!("{}: {}", denial.capability, denial.reason));
+                let denials: Vec<_> = denials.collect();
+                Diagnostic::new(format!(
+                    "policy {} denies {}: {}",
+                    self.name,
+                    planned.ask.place,
+                    denials.join("; ")
+                ))
+            }));
+            let module = &of_module[0].ask.module.name;
+            let asks = lookups.iter().map(|planned| &planned.ask);
+            let asks = asks.filter(|ask| ask.module.name == *module);
+            let last = diagnostics.pop();
+            diagnostics.extend(last.map(|last| self.advise(last, module, asks)));
+        }
+        CommandError::all(Exit::Failed, diagnostics)
+    }
+
     /// The denials of one module: where, what, by which rule, and what to do.
     fn denial(&self, plan: &Plan, module: &str) -> Diagnostic {
         let is_of_module = |planned: &&Planned| planned.ask.module.name == module;

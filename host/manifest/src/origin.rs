@@ -70,9 +70,7 @@ impl Reach {
         match source.module.as_str() {
             "org.osbuild.curl" => {
                 if let Ok(location) = url(item) {
-                    let file = location.file().map(LocalPlace::File);
-                    self.files.extend(file);
-                    self.add_server(&location);
+                    self.add_document(&location);
                 }
             }
             "org.osbuild.ostree" => {
@@ -89,6 +87,12 @@ impl Reach {
             }
             _ => {}
         }
+    }
+
+    /// Adds one document or file.
+    pub fn add_document(&mut self, location: &Location) {
+        self.files.extend(location.file().map(LocalPlace::File));
+        self.add_server(location);
     }
 
     fn add_remote(&mut self, remote: &Result<Remote, String>) {

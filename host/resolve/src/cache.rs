@@ -119,7 +119,7 @@ pub(crate) fn prepare(
 
 impl Place<'_> {
     fn about(&self, problem: impl std::fmt::Display) -> ResolveError {
-        ResolveError::repository(&self.repository.id, problem)
+        ResolveError::repository(self.repository.shown(), problem)
     }
 
     /// Removes versions that nobody finished: whoever made one was killed, since the lock is ours.

@@ -1,7 +1,7 @@
 //! Which commit a ref of OSTree names.
 use crate::error::{Kind, ResolveError, Result};
 use crate::solver::Resolver;
-use osbuild_wasm_source::{ostree_checksum, ostree_secrets};
+use osbuild_wasm_source::{OSTREE, ostree_checksum, ostree_secrets};
 
 /// A commit that is wished for.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +34,9 @@ impl Resolver<'_> {
             reference,
             rhsm,
         } = *wanted;
-        let context = self.context();
+        let context = self.context(OSTREE);
         let secrets = ostree_secrets(url, rhsm, context.environment);
-        let checksum = match is_checksum(reference) {
+        let checksum = match WantedCommit::is_checksum(reference) {
             true => Ok(reference.to_ascii_lowercase()),
             false => ostree_checksum(url, reference, secrets, &context),
         };
@@ -50,6 +50,9 @@ impl Resolver<'_> {
     }
 }
 
-fn is_checksum(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+impl WantedCommit<'_> {
+    /// Whether a reference is the checksum itself, of which no server is asked.
+    pub fn is_checksum(reference: &str) -> bool {
+        reference.len() == 64 && reference.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
 }

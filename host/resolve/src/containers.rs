@@ -2,7 +2,7 @@
 use crate::error::{Kind, ResolveError};
 use crate::solver::Resolver;
 use osbuild_wasm_manifest::reference::{ImageReference, is_digest};
-use osbuild_wasm_source::{registry_manifest, stored_image_id};
+use osbuild_wasm_source::{CONTAINERS_STORAGE, SKOPEO, registry_manifest, stored_image_id};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -54,7 +54,7 @@ impl Resolver<'_> {
     }
 
     fn local_image(&self, reference: &ImageReference) -> Result<FoundImage, String> {
-        let (id, digest) = stored_image_id(reference, &self.context())?;
+        let (id, digest) = stored_image_id(reference, &self.context(CONTAINERS_STORAGE))?;
         Ok(found(reference, id, digest, None))
     }
 
@@ -80,7 +80,7 @@ impl Resolver<'_> {
         reference: &ImageReference,
         verify_tls: bool,
     ) -> Result<(String, Manifest), String> {
-        let text = registry_manifest(reference, verify_tls, &self.context())?;
+        let text = registry_manifest(reference, verify_tls, &self.context(SKOPEO))?;
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&text)));
         match &reference.digest {
             Some(wanted) if *wanted != digest => Err(format!(

@@ -5,7 +5,7 @@ use crate::error::{Kind, ResolveError};
 use crate::solver::Resolver;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::nearest::nearest;
-use osbuild_wasm_source::flatpak_index;
+use osbuild_wasm_source::{SKOPEO, flatpak_index};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ impl Resolver<'_> {
             ("os", os),
             ("tag", "latest"),
         ]);
-        let text = flatpak_index(&location, &self.context())?;
+        let text = flatpak_index(&location, &self.context(SKOPEO))?;
         let answer: Answer = serde_json::from_slice(&text)
             .map_err(|error| format!("{}: it is no index: {error}", location.shown()))?;
         Index::new(&location, answer)

@@ -3,6 +3,7 @@ use crate::error::{Kind, ResolveError, Result};
 use crate::repository::Repository;
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_source::BasicLogin;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,12 +38,13 @@ pub fn repositories_of(word: &str, variables: &[(&str, &str)]) -> Result<Vec<Rep
     let wrong = |problem: String| ResolveError::new(Kind::Repository, problem);
     if word.contains("://") {
         Location::parse(word).map_err(|problem| wrong(format!("{word}: {problem}")))?;
-        return Ok(vec![of_url(word)]);
+        return of_url(word).map(|found| vec![found]).map_err(wrong);
     }
     let path = Path::new(word);
     if path.join("repodata/repomd.xml").exists() {
         let path = fs::canonicalize(path).map_err(|error| wrong(format!("{word}: {error}")))?;
-        return Ok(vec![of_url(&format!("file://{}", encoded(&path)))]);
+        let found = of_url(&format!("file://{}", encoded(&path)));
+        return found.map(|found| vec![found]).map_err(wrong);
     }
     let files = match path.is_dir() {
         true => files_of(path).map_err(|error| wrong(format!("{word}: {error}")))?,
@@ -78,14 +80,17 @@ fn encoded(path: &Path) -> String {
 }
 
 /// A repository of which nothing is known but its URL, which gives it an id too.
-fn of_url(url: &str) -> Repository {
-    let digest = hex::encode(Sha256::digest(url));
-    Repository {
-        id: format!("repo-{}", &digest[..8]),
-        name: url.to_owned(),
+fn of_url(url: &str) -> std::result::Result<Repository, String> {
+    let mut repository = Repository {
         baseurl: vec![url.to_owned()],
         ..Repository::default()
-    }
+    };
+    repository.split()?;
+    let url = &repository.baseurl[0];
+    let digest = hex::encode(Sha256::digest(url));
+    repository.id = format!("repo-{}", &digest[..8]);
+    repository.name.clone_from(url);
+    Ok(repository)
 }
 
 fn files_of(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -131,8 +136,13 @@ fn parse(text: &str, variables: &[(&str, &str)]) -> std::result::Result<Vec<Repo
                 *value = format!("{value} {}", substitute(trimmed, variables));
             }
             (_, _, Some((key, value))) => {
-                let value = substitute(value.trim(), variables);
-                options.push((key.trim().to_owned(), value));
+                // What a password has is no variable.
+                let (key, value) = (key.trim(), value.trim());
+                let value = match key {
+                    "username" | "password" => value.to_owned(),
+                    _ => substitute(value, variables),
+                };
+                options.push((key.to_owned(), value));
             }
             _ => return Err(format!("{at}: it is no `option=value`")),
         }
@@ -164,7 +174,7 @@ fn describe(
         id: id.to_owned(),
         ..Repository::default()
     };
-    let mut enabled = true;
+    let (mut enabled, mut user, mut password) = (true, None, None);
     for (key, value) in options {
         let about = |problem: String| format!("{key}: {problem}");
         let words = || {
@@ -195,6 +205,8 @@ fn describe(
             "sslcacert" => repository.sslcacert = text().map(PathBuf::from),
             "sslclientkey" => repository.sslclientkey = text().map(PathBuf::from),
             "sslclientcert" => repository.sslclientcert = text().map(PathBuf::from),
+            "username" => user = text(),
+            "password" => password = text(),
             "metadata_expire" => {
                 repository.metadata_expire = Some(metadata_expire(value).map_err(about)?)
             }
@@ -205,6 +217,13 @@ fn describe(
             known if PASSED_OVER.contains(&known) => {}
             _ => return Err(format!("the option {key} is not supported")),
         }
+    }
+    repository.split()?;
+    if let Some(user) = &user {
+        let login = BasicLogin::new(user, &password.unwrap_or_default());
+        repository.use_login(&login.map_err(|problem| format!("username: {problem}"))?)?;
+    } else if password.is_some() {
+        return Err("there is a password, but no username".to_owned());
     }
     Ok(Some(repository).filter(|_| enabled))
 }
@@ -263,8 +282,8 @@ mod tests {
             ("[r]\nname", "line 2: it is no `option=value`"),
             ("[r]\nfoo=1", "[r]: the option foo is not supported"),
             (
-                "[r]\nusername=1",
-                "[r]: the option username is not supported",
+                "[r]\npassword=1",
+                "[r]: there is a password, but no username",
             ),
             (
                 "[r]\nenabled=maybe",

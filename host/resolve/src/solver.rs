@@ -5,7 +5,7 @@ use crate::package::{self, Package, Packages};
 use crate::repository::Repository;
 use osbuild_wasm_events::Observer;
 use osbuild_wasm_files::{companion_program, read_whole, with_causes};
-use osbuild_wasm_source::{Allowance, Environment, FetchContext};
+use osbuild_wasm_source::{Allowance, Environment, FetchContext, LIBREPO, Logins};
 use osbuild_wasm_store::Store;
 use osbuild_wasm_sys::spawn::die_with_parent;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Instant;
 
 /// The largest answer: all packages of a large distribution take less.
 const LARGEST_ANSWER: u64 = 512 << 20;
@@ -30,8 +31,8 @@ pub struct Settings<'a> {
     pub solver: Option<&'a Path>,
     /// Proxies and certificates.
     pub environment: &'a Environment,
-    /// Which servers may be asked for how much.
-    pub allowance: Allowance<'a>,
+    /// Which servers may be asked for how much, by the kind of source that fetches what is found ([`LIBREPO`] and others).
+    pub allowance: &'a dyn Fn(&'static str) -> Allowance<'a>,
     /// Hears of downloads.
     pub observer: &'a dyn Observer,
     /// Set to true from elsewhere, it ends downloads at once.
@@ -151,15 +152,20 @@ impl<'a> Resolver<'a> {
         read(reply["packages"].take())
     }
 
-    pub(crate) fn context(&self) -> FetchContext<'_> {
+    /// How servers are asked for what that kind of source fetches.
+    pub(crate) fn context(&self, source: &'static str) -> FetchContext<'_> {
+        let allowance = (self.settings.allowance)(source);
+        let time = allowance.time;
         FetchContext {
             store: &self.store,
             observer: self.settings.observer,
             cancel: self.settings.cancel,
+            // Those of repositories come with these.
+            logins: Logins::none(),
             environment: self.settings.environment,
             host_root: Path::new("/"),
-            allowance: self.settings.allowance,
-            deadline: None,
+            deadline: time.and_then(|time| Instant::now().checked_add(time)),
+            allowance,
         }
     }
 
@@ -172,14 +178,14 @@ impl<'a> Resolver<'a> {
     ) -> Result<Value> {
         let mut ready = Vec::new();
         for repository in wanted.repositories {
-            let context = self.context();
+            let context = self.context(LIBREPO);
             match cache::prepare(repository, self.settings.cache, filelists, &context) {
                 Ok(prepared) => ready.push((repository, prepared)),
                 Err(error) if repository.skip_if_unavailable && error.kind == Kind::Repository => {
                     context
                         .observer
                         .event(&osbuild_wasm_events::Event::SourceLog {
-                            module: "org.osbuild.librepo".to_owned(),
+                            module: LIBREPO.to_owned(),
                             text: format!("{error}; going on without it\n"),
                         });
                 }

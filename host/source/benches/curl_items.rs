@@ -97,6 +97,7 @@ fn with_source(source: &Source, directory: &Path) -> Duration {
         store: &store,
         observer: &Silent,
         cancel: &AtomicBool::new(false),
+        logins: osbuild_wasm_source::Logins::none(),
         environment: &environment,
         host_root: Path::new("/"),
         allowance: Allowance::EVERYTHING,

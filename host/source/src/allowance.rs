@@ -12,6 +12,8 @@ const LARGEST_SOURCE: u64 = 64 << 30;
 pub struct Allowance<'a> {
     /// Whether it may ask `HOST:PORT`. Asked for each server, also for those that another one leads to.
     pub host: &'a (dyn Fn(&str) -> bool + Sync),
+    /// The rule that says so, as messages name it.
+    pub rule: &'a str,
     /// Whether a file of this machine may be reached over symbolic links: not where a policy named the paths.
     pub links: bool,
     /// Bytes that it may fetch or unpack, all items together.
@@ -34,6 +36,7 @@ impl Allowance<'static> {
     /// Where there is no policy: every host and file, as much as the largest images have.
     pub const EVERYTHING: Self = Self {
         host: &|_| true,
+        rule: "a rule",
         links: true,
         bytes: LARGEST_SOURCE,
         time: None,
@@ -55,8 +58,9 @@ impl Allowance<'_> {
     pub(crate) fn check(&self, location: &Location) -> Result<(), String> {
         match location.host() {
             Some(host) if !(self.host)(&host) => Err(format!(
-                "{} is on {host}, which the policy does not list in `hosts` of the rule for this source",
-                location.shown()
+                "{} is on {host}, which the policy does not list in `hosts` of {}",
+                location.shown(),
+                self.rule
             )),
             _ => Ok(()),
         }
@@ -70,9 +74,9 @@ impl Allowance<'_> {
         match (self.host)(host) {
             true => Ok(()),
             false => Err(format!(
-                "{} is behind the proxy {host} of the environment, which the policy does not list in `hosts` of the rule for \
-                 this source",
-                location.shown()
+                "{} is behind the proxy {host} of the environment, which the policy does not list in `hosts` of {}",
+                location.shown(),
+                self.rule
             )),
         }
     }

@@ -22,6 +22,7 @@ mod inline;
 mod items;
 mod librepo;
 mod lists;
+mod logins;
 mod lookup;
 mod ostree;
 mod program;
@@ -40,14 +41,16 @@ pub use allowance::Allowance;
 pub use checksum::check_checksum;
 pub use environment::Environment;
 pub use items::Item;
+pub use logins::{BasicLogin, Logins};
 pub use lookup::{
-    flatpak_index, ostree_checksum, ostree_secrets, registry_manifest, stored_image_id,
+    CONTAINERS_STORAGE, OSTREE, SKOPEO, flatpak_index, ostree_checksum, ostree_secrets,
+    registry_manifest, stored_image_id,
 };
 pub use ostree::{ostree_is_as_noted, ostree_repository};
 pub use proxies::proxies;
 pub use registries::{of_machine, registries_files};
 pub use repository::{
-    RepositoryIndex, RpmRepository, Validators, repository_document, repository_files,
+    LIBREPO, RepositoryIndex, RpmRepository, Validators, repository_document, repository_files,
     repository_index,
 };
 pub use skopeo::stored_image;
@@ -69,6 +72,8 @@ pub struct FetchContext<'a> {
     pub observer: &'a dyn Observer,
     /// Set to true from elsewhere, it ends the fetching at once; what is not there then has an error.
     pub cancel: &'a AtomicBool,
+    /// Logins for mirrors of packages, which are in no manifest.
+    pub logins: &'a Logins,
     /// Settings that osbuild takes from environment variables: proxies, certificates.
     pub environment: &'a Environment,
     /// Where the host's subscription files are looked for; `/` but in tests.

@@ -79,7 +79,7 @@ pub(crate) fn fetch_within(
         let jobs = RefCell::new(Vec::new());
         let each =
             by_mirror.into_iter().map(async |(name, wanted)| {
-                let mirror = read_mirror(source, &name, &providers, limits);
+                let mirror = read_mirror(source, &name, (&providers, context), limits);
                 match resolve(&engine, mirror).await {
                     Ok((mirror, mirrors)) => wanted.into_iter().for_each(|wanted| {
                         match job(&wanted, &mirror, &mirrors) {
@@ -141,7 +141,7 @@ fn job(wanted: &Wanted, mirror: &Mirror, mirrors: &Rc<Mirrors>) -> Result<Job, S
 fn read_mirror(
     source: &Source,
     name: &str,
-    providers: &Providers<'_>,
+    (providers, context): (&Providers<'_>, &FetchContext<'_>),
     limits: &Limits,
 ) -> Result<Mirror, String> {
     let mirrors = source
@@ -164,6 +164,8 @@ fn read_mirror(
     };
     let certificate = providers.certificate(value, &remote.location);
     let certificate = certificate.map_err(wrong)?;
+    let url = value.get("url").and_then(Value::as_str).unwrap_or_default();
+    let logins = context.logins.of(url, &remote.location);
     Ok(Mirror {
         name: name.to_owned(),
         parallel,
@@ -171,6 +173,7 @@ fn read_mirror(
         security: Security {
             insecure: flag("insecure"),
             identity: certificate.map(|files| Identity::new(files, &remote.location)),
+            logins,
             ..Security::default()
         },
         remote,

@@ -11,9 +11,12 @@ use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::origin::Remote;
 use osbuild_wasm_manifest::reference::ImageReference;
 
-/// Whose proxies count for images and for commits.
-const SKOPEO: &str = "org.osbuild.skopeo";
-const OSTREE: &str = "org.osbuild.ostree";
+/// The source that fetches images of registries.
+pub const SKOPEO: &str = "org.osbuild.skopeo";
+/// The source that fetches commits.
+pub const OSTREE: &str = "org.osbuild.ostree";
+/// The source that takes images of this machine.
+pub const CONTAINERS_STORAGE: &str = "org.osbuild.containers-storage";
 
 /// The most bytes of a manifest or of a list of them; registries take as many.
 const LARGEST_MANIFEST: usize = 4 << 20;

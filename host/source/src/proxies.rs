@@ -4,7 +4,6 @@ use crate::Environment;
 use crate::gateway::read_head;
 use hyper_util::client::proxy::matcher::Matcher;
 use osbuild_wasm_manifest::location::Location;
-use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::origin::{ANY_HOST, Reach};
 use reqwest::Url;
 use std::collections::BTreeSet;
@@ -124,16 +123,19 @@ impl Proxies {
     }
 }
 
-/// `HOST:PORT` of the proxies through which the servers of a source are asked, those that lists of mirrors name included.
+/// `HOST:PORT` of the proxies through which a source of that kind asks its servers, those that lists of mirrors name included.
 ///
 /// # Errors
 /// One line: a variable does not hold the URL of a proxy.
-pub fn proxies(source: &Source, environment: &Environment) -> Result<BTreeSet<String>, String> {
-    let reach = Reach::of(source);
+pub fn proxies(
+    module: &str,
+    reach: &Reach,
+    environment: &Environment,
+) -> Result<BTreeSet<String>, String> {
     if reach.hosts.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let proxies = Proxies::of(environment, &source.module)?;
+    let proxies = Proxies::of(environment, module)?;
     let any = reach.hosts.contains(ANY_HOST);
     let any = [&proxies.http, &proxies.https]
         .into_iter()

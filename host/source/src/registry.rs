@@ -104,6 +104,7 @@ impl Registry {
             insecure: !self.verify_tls,
             identity: identity.map(|files| Identity::new(files, &self.server)),
             authorities: Some((self.server.origin(), authorities.cloned().collect())),
+            ..Security::default()
         }
     }
 

@@ -7,11 +7,12 @@ use crate::download::places::{Mirrors, Places};
 use crate::download::{self, Engine, Failure, Identity, Job, Limits, Security, refused};
 use crate::items::{Item, Progress};
 use crate::lists::{self, Hashes, REPOMD};
+use crate::logins::BasicLogin;
 use crate::secrets::{ClientCertificate, Subscriptions};
 use crate::work;
 use crate::{FetchContext, checksum::FILES};
 use bytes::Bytes;
-use osbuild_wasm_files::{open_readable, with_causes};
+use osbuild_wasm_files::with_causes;
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_manifest::origin::{ListKind, Remote};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -23,8 +24,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tokio::time::sleep;
 
-/// How downloads of metadata call themselves; their proxies are those of packages.
-const MODULE: &str = "org.osbuild.librepo";
+/// The source that fetches packages; metadata is asked for as they are.
+pub const LIBREPO: &str = "org.osbuild.librepo";
 /// The largest index, signature or key; real ones have some kilobytes.
 const LARGEST: u64 = 16 << 20;
 
@@ -43,6 +44,8 @@ pub struct RpmRepository {
     pub authority: Option<PathBuf>,
     /// Files with the key and the certificate that the server that is named gets to see.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Logins, each after the origin of the servers that are named; whom these lead to does not see them.
+    pub logins: Vec<(String, BasicLogin)>,
     /// Show the client certificate of this machine's subscription for the server that is named.
     pub subscription: bool,
 }
@@ -99,7 +102,7 @@ pub(crate) fn index_within(
     signed: bool,
     (context, limits): (&FetchContext<'_>, &Limits),
 ) -> Result<Option<RepositoryIndex>, String> {
-    with_limits(MODULE, (context, limits), async |engine| {
+    with_limits(LIBREPO, (context, limits), async |engine| {
         let security = repository.security(context)?;
         let (bases, hashes) = repository.bases(engine, &security).await?;
         let mut problem = "it names no server".to_owned();
@@ -149,16 +152,16 @@ pub fn repository_files(
             checksum: Checksum::parse(key)?,
             places: Places::mirrored(&mirrors, path.clone())?,
             security: security.clone(),
-            share: MODULE.to_owned(),
+            share: LIBREPO.to_owned(),
             parallel: Limits::default().per_host,
         });
     }
-    let progress = Progress::new(context, MODULE, items.len());
+    let progress = Progress::new(context, LIBREPO, items.len());
     let items = RefCell::new(items);
     let limits = Limits::default();
     let waiting: Vec<_> = (0..wanted.len()).collect();
     download::run(
-        Engine::new(MODULE, context, &limits),
+        Engine::new(LIBREPO, context, &limits),
         &waiting,
         &items,
         async |engine| {
@@ -187,7 +190,7 @@ pub fn repository_document(
     context: &FetchContext<'_>,
 ) -> Result<Vec<u8>, String> {
     let location = Location::parse(url)?;
-    with_engine(MODULE, context, async |engine| {
+    with_engine(LIBREPO, context, async |engine| {
         engine
             .document(&location, &repository.security(context)?)
             .await
@@ -246,6 +249,7 @@ impl RpmRepository {
             insecure: self.insecure,
             identity: certificate.map(|certificate| Identity::new(certificate, &named)),
             authorities,
+            logins: self.logins.clone(),
         })
     }
 
@@ -332,7 +336,8 @@ async fn fetch(
     known: Option<&Validators>,
 ) -> Result<Answer, String> {
     if let Some(path) = location.file() {
-        return read(&path).map(|document| Answer::New(document, Validators::default()));
+        return read(&path, engine.follows_links())
+            .map(|document| Answer::New(document, Validators::default()));
     }
     let limits = engine.limits();
     let mut pause = limits.pause;
@@ -350,10 +355,14 @@ async fn fetch(
     last.map_err(|failure| failure.to_string())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(path: &Path, links: bool) -> Result<Vec<u8>, String> {
+    let unreadable = |error| format!("cannot read the file: {error}");
+    let file = download::open(path, links).map_err(unreadable)?;
+    let file = file.ok_or("it is not a file")?;
     let mut document = Vec::new();
-    let file = open_readable(path).and_then(|file| file.take(LARGEST).read_to_end(&mut document));
-    file.map_err(|error| format!("cannot read the file: {error}"))?;
+    file.take(LARGEST)
+        .read_to_end(&mut document)
+        .map_err(unreadable)?;
     Ok(document)
 }
 

@@ -4,7 +4,7 @@ mod lines;
 mod ostree;
 mod podman;
 mod readers;
-mod resolved;
+pub(crate) mod resolved;
 
 use osbuild_wasm_tests::{Program, Scratch, program::Ended};
 use serde_json::Value;

@@ -54,7 +54,7 @@ const PACKAGES: &str = "coreutils xz rpm skopeo tar rpm-ostree selinux-policy-ta
 const COMMAND: &str = "manifest --distro tester-1 --seed 1";
 
 /// `manifest` of an image type of that distribution.
-fn manifest(scratch: &Scratch, image_type: &str) -> Program {
+pub(crate) fn manifest(scratch: &Scratch, image_type: &str) -> Program {
     of_tester(Program::new(COMMAND), scratch, image_type)
 }
 

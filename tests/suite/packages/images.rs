@@ -3,6 +3,7 @@ use super::fails;
 use super::repository::{Package, Server, write};
 use osbuild_wasm_tests::{Program, Scratch, machine, paths, user};
 use rustix::fs::inotify;
+use serde_json::{Value, json};
 use std::fs;
 use std::mem::MaybeUninit;
 
@@ -10,10 +11,23 @@ use std::mem::MaybeUninit;
 const NAMES: &str = "bash coreutils cpio demo-release demo-rpm-config fdisk filesystem findutils grep grub-common gzip kmod libc-bin mawk \
     mount pam-config passwd rpm sed setup systemd tar util-linux xz zstd";
 
-/// A command about an archive of Demo Linux, whose packages are described and nowhere to be had.
-fn archive(scratch: &Scratch, server: &Server, program: Program) -> Program {
-    let repositories = serde_json::json!({"x86_64": [{"name": "demo", "baseurl": server.url()}]});
-    scratch.json("repositories/demo-1.json", &repositories);
+/// Those packages.
+pub fn packages() -> Vec<Package> {
+    let names = NAMES.split_whitespace();
+    names.map(|name| Package::new(name, "1")).collect()
+}
+
+/// A build of an archive of Demo Linux from the repository `demo` of this description.
+pub fn build(scratch: &Scratch, repository: Value) -> Program {
+    archive(scratch, repository, Program::new("build"))
+        .option("--store", scratch.path("store"))
+        .option("--output-dir", scratch.path("out"))
+}
+
+/// A command about such an archive.
+fn archive(scratch: &Scratch, mut repository: Value, program: Program) -> Program {
+    repository["name"] = "demo".into();
+    scratch.json("repositories/demo-1.json", &json!({"x86_64": [repository]}));
     program
         .args("tar --distro demo-1 --arch x86_64".split(' '))
         .option("--definitions", paths::sample("definitions"))
@@ -21,10 +35,9 @@ fn archive(scratch: &Scratch, server: &Server, program: Program) -> Program {
         .option("--rpmmd-cache", scratch.path("metadata"))
 }
 
+/// A server that describes its packages, and has none.
 fn demo(scratch: &Scratch) -> Server {
-    let packages = NAMES.split(' ').filter(|name| !name.is_empty());
-    let packages: Vec<_> = packages.map(|name| Package::new(name, "1")).collect();
-    write(&scratch.path("repo"), &packages);
+    write(&scratch.path("repo"), &packages());
     Server::new(&scratch.path("repo"))
 }
 
@@ -36,12 +49,16 @@ fn a_build_does_not_read_its_manifest_again_from_the_directory_of_the_image() {
     let out = scratch.directory("out");
     let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
     inotify::add_watch(&watch, &out, inotify::WatchFlags::OPEN).unwrap();
-    let ended = archive(&scratch, &server, Program::new("build"))
-        .option("--store", scratch.path("store"))
-        .option("--output-dir", &out)
-        .option("--with-manifest", "--with-buildlog")
-        .run()
-        .expect(1);
+    let ended = archive(
+        &scratch,
+        json!({"baseurl": server.url()}),
+        Program::new("build"),
+    )
+    .option("--store", scratch.path("store"))
+    .option("--output-dir", &out)
+    .option("--with-manifest", "--with-buildlog")
+    .run()
+    .expect(1);
     assert!(
         ended.stderr.contains("error downloading Packages/"),
         "{}",
@@ -95,7 +112,7 @@ fn an_image_of_an_ordinary_user_is_isolated_after_its_packages_were_chosen() {
     let scratch = Scratch::new();
     let server = demo(&scratch);
     let program = user::machine(&scratch).run("build");
-    let ended = archive(&scratch, &server, program)
+    let ended = archive(&scratch, json!({"baseurl": server.url()}), program)
         .option("--store", scratch.path("store"))
         .option("--output-dir", scratch.path("out"))
         .run()

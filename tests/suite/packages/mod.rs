@@ -1,5 +1,7 @@
 //! Packages of repositories: found, explained, and their metadata fetched, kept and trusted.
+mod asked;
 mod images;
+mod logins;
 pub(crate) mod repository;
 mod trust;
 
@@ -262,9 +264,9 @@ fn a_mirror_that_nobody_answers_for_is_told_with_its_repository() {
         "neither repodata/repomd.xml nor files that end in .repo",
     );
     fails(
-        depsolve(&scratch, repo_file(&scratch, "username=me"), "a").run(),
+        depsolve(&scratch, repo_file(&scratch, "proxy=me"), "a").run(),
         2,
-        "the option username is not supported",
+        "the option proxy is not supported",
     );
 }
 

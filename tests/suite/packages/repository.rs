@@ -1,4 +1,6 @@
 //! Repositories that have metadata and no packages, and a server for them that tells what it was asked for.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs;
@@ -96,7 +98,7 @@ pub fn write(directory: &Path, packages: &[Package]) {
     fs::write(repodata.join("repomd.xml"), repomd + "</repomd>\n").unwrap();
 }
 
-/// Serves a directory to this machine, as long as the test runs.
+/// Serves a directory to this machine, as long as the test runs. A file PATH.moved has the URL that PATH leads to.
 #[derive(Debug)]
 pub struct Server {
     url: String,
@@ -105,14 +107,20 @@ pub struct Server {
 
 impl Server {
     pub fn new(directory: &Path) -> Self {
+        Self::guarded(directory, "")
+    }
+
+    /// One that wants this login (`USER:PASSWORD`), if it is not empty.
+    pub fn guarded(directory: &Path, login: &str) -> Self {
+        let login = STANDARD.encode(login);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (log, directory) = (asked.clone(), directory.to_owned());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, directory) = (log.clone(), directory.clone());
-                thread::spawn(move || serve(&stream, &directory, &log));
+                let (log, directory, login) = (log.clone(), directory.clone(), login.clone());
+                thread::spawn(move || serve(&stream, &directory, &login, &log));
             }
         });
         Self { url, asked }
@@ -122,7 +130,7 @@ impl Server {
         self.url.clone()
     }
 
-    /// What was asked for since the last call: status and path.
+    /// What was asked for since the last call: status and path, and whether somebody said who it is.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
@@ -134,7 +142,7 @@ impl Server {
 }
 
 /// Answers the requests of one connection.
-fn serve(stream: &TcpStream, directory: &Path, log: &Mutex<Vec<String>>) {
+fn serve(stream: &TcpStream, directory: &Path, login: &str, log: &Mutex<Vec<String>>) {
     let mut lines = BufReader::new(stream).lines();
     loop {
         let Some(Ok(first)) = lines.next() else {
@@ -146,13 +154,24 @@ fn serve(stream: &TcpStream, directory: &Path, log: &Mutex<Vec<String>>) {
             .take_while(|line| !line.is_empty())
             .collect();
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let known = headers
-            .iter()
-            .find_map(|line| line.strip_prefix("if-none-match: "));
-        let (status, tag, body) = answer(&directory.join(path.trim_start_matches('/')), known);
-        log.lock().unwrap().push(format!("{status} {path}"));
+        let header = |name: &str| headers.iter().find_map(|line| line.strip_prefix(name));
+        let told = header("authorization: ");
+        let (status, more, body) = match login.is_empty() || told == Some(&format!("Basic {login}"))
+        {
+            true => answer(
+                &directory.join(path.trim_start_matches('/')),
+                header("if-none-match: "),
+            ),
+            false => (
+                401,
+                "WWW-Authenticate: Basic realm=x".to_owned(),
+                Vec::new(),
+            ),
+        };
+        let whose = told.map_or("", |_| " with a login");
+        log.lock().unwrap().push(format!("{status} {path}{whose}"));
         let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nETag: {tag}\r\n\r\n",
+            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{more}\r\n\r\n",
             body.len()
         );
         let mut stream = stream;
@@ -167,12 +186,19 @@ fn serve(stream: &TcpStream, directory: &Path, log: &Mutex<Vec<String>>) {
 }
 
 fn answer(path: &PathBuf, known: Option<&str>) -> (u32, String, Vec<u8>) {
+    let moved = path.with_file_name(format!(
+        "{}.moved",
+        path.file_name().unwrap_or_default().display()
+    ));
+    if let Ok(target) = fs::read_to_string(moved) {
+        return (302, format!("Location: {target}"), Vec::new());
+    }
     let Ok(body) = fs::read(path) else {
-        return (404, "\"\"".to_owned(), Vec::new());
+        return (404, "ETag: \"\"".to_owned(), Vec::new());
     };
     let tag = format!("\"{}\"", hex::encode(Sha256::digest(&body)));
     match known == Some(tag.as_str()) {
-        true => (304, tag, Vec::new()),
-        false => (200, tag, body),
+        true => (304, format!("ETag: {tag}"), Vec::new()),
+        false => (200, format!("ETag: {tag}"), body),
     }
 }

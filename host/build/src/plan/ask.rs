@@ -1,4 +1,5 @@
 //! What the modules of a manifest ask for.
+use super::lookup::Lookup;
 use super::{hosts, references, settings, told};
 use crate::failure::{BuildError, Result};
 use osbuild_wasm_capability::plan::{Ask, Part};
@@ -119,11 +120,28 @@ pub(super) fn of_source(source: &Source) -> Result<Ask> {
             problem.message,
         ));
     }
-    let place = format!(".sources.{}", source.module);
+    of_reach(
+        format!(".sources.{}", source.module),
+        source,
+        Reach::of(source),
+    )
+}
+
+/// What a lookup asks for.
+pub(super) fn of_lookup(lookup: &Lookup) -> Result<Ask> {
+    if let Some(problem) = misread(&lookup.source).into_iter().next() {
+        return Err(BuildError::manifest(&lookup.place, problem.message));
+    }
+    let mut reach = Reach::of(&lookup.source);
+    let documents = lookup.documents.iter();
+    documents.for_each(|document| reach.add_document(document));
+    of_reach(lookup.place.clone(), &lookup.source, reach)
+}
+
+fn of_reach(place: String, source: &Source, reach: Reach) -> Result<Ask> {
     let environment = Environment::of_process();
-    let proxies =
-        proxies(source, &environment).map_err(|problem| BuildError::manifest(&place, problem))?;
-    let reach = Reach::of(source);
+    let proxies = proxies(&source.module, &reach, &environment)
+        .map_err(|problem| BuildError::manifest(&place, problem))?;
     let (mut files, mut settings): (Vec<_>, _) = (
         reach.files.iter().map(hosts::file_pattern).collect(),
         settings::of(source),

@@ -2,6 +2,7 @@
 mod ask;
 mod hosts;
 mod keys;
+mod lookup;
 mod profiles;
 mod references;
 mod settings;
@@ -14,6 +15,7 @@ use crate::inputs::{self, storage};
 use crate::machine::{Machine, Prospect};
 use crate::vm;
 use crate::without_devices::Devices;
+pub use lookup::Lookup;
 use osbuild_wasm_capability::lock::Lock;
 use osbuild_wasm_capability::plan::{Ask, Plan as Document, Planned, PlannedPipeline};
 use osbuild_wasm_capability::policy::Decision;

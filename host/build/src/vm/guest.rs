@@ -174,6 +174,7 @@ impl Guest {
             devices: Devices::Loop,
             virtual_machines: None,
             interrupt: Interrupt::default(),
+            logins: Default::default(),
             records,
         }
     }

@@ -3,8 +3,8 @@ use super::run::DevicesOption;
 use crate::command_error::{Exit, Result};
 use crate::commands::Command;
 use crate::image::{
-    Beside, Built, ImageArguments, ImageBuild, OriginArguments, OutputFiles, ResolveArguments,
-    Shows,
+    Beside, Built, ImageArguments, ImageBuild, OriginArguments, OutputFiles, Purpose,
+    ResolveArguments, Shows,
 };
 use crate::monitor::Monitor;
 use clap::Args;
@@ -51,9 +51,6 @@ pub(crate) struct BuildImageArguments {
     /// Write what the build did (JSON)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// What stages may do; nothing runs that it does not allow
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
     /// Pipelines built at the same time
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
@@ -81,12 +78,14 @@ impl Command for BuildImageArguments {
             _ => Shows::Problems,
         };
         let with_sboms = self.beside.with_sbom;
-        let resolved = self.resolve.manifest(&request, with_sboms, shows)?;
+        let resolved = self
+            .resolve
+            .manifest(&request, Purpose::Build, with_sboms, shows)?;
         let (quiet, monitor) = (self.quiet, self.monitor);
         let build = ImageBuild {
             store: self.store,
             record: self.record,
-            policy: self.policy,
+            policy: self.resolve.policy,
             jobs: self.jobs,
             in_vm: self.in_vm,
             devices: self.devices,

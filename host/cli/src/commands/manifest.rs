@@ -2,7 +2,7 @@
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::Command;
 use crate::image::{
-    DefinitionsArguments, ImageArguments, OriginArguments, ResolveArguments, Shows, wrong,
+    DefinitionsArguments, ImageArguments, OriginArguments, Purpose, ResolveArguments, Shows, wrong,
 };
 use crate::print::say_json;
 use clap::Args;
@@ -49,7 +49,9 @@ impl Command for ManifestArguments {
                 let request = self
                     .image
                     .request(self.image_type.as_deref().unwrap_or_default(), &self.origin)?;
-                let resolved = self.resolve.manifest(&request, false, Shows::Problems)?;
+                let resolved =
+                    self.resolve
+                        .manifest(&request, Purpose::Document, false, Shows::Problems)?;
                 resolved.manifest.to_string()
             }
         };

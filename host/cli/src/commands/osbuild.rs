@@ -4,6 +4,7 @@ use crate::build_args::BuildArgs;
 use crate::command_error::Exit;
 use crate::commands::carry_out;
 use clap::{ArgAction, Parser};
+use osbuild_wasm_source::Logins;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,8 @@ pub(crate) fn main(words: Vec<OsString>) -> Exit {
         locked: None,
         devices: DevicesOption::Auto,
         log: None,
+        logins: Logins::default(),
+        lookups: Vec::new(),
         statements: Statements::default(),
     };
     carry_out(command)

@@ -128,7 +128,7 @@ pub(crate) fn ask<T>(
         cache: &cache,
         solver,
         environment: &environment,
-        allowance: Allowance::EVERYTHING,
+        allowance: &|_| Allowance::EVERYTHING,
         observer: &Log,
         cancel: &cancel,
     };

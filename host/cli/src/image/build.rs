@@ -79,7 +79,7 @@ impl ImageBuild {
         let cannot = |error| files.cannot("write", &files.beside("buildlog"), &error);
         let writer = log.as_ref().map(NewFile::writer).transpose();
         let args = self.args(request, files.base(), work.path());
-        let command = self.command(args, manifest, writer.map_err(cannot)?);
+        let command = self.command(args, manifest, resolved, writer.map_err(cannot)?);
         let ended = command.carry_out();
         // The log of a build that failed is the one that somebody wants to read.
         log.map(NewFile::finish).transpose().map_err(cannot)?;
@@ -121,7 +121,13 @@ impl ImageBuild {
 
     /// The run that builds the manifest: the very one that was made, not what its file has by then, which may lie in a directory of
     /// somebody else.
-    fn command(&self, args: BuildArgs, manifest: Vec<u8>, log: Option<File>) -> RunCommand {
+    fn command(
+        &self,
+        args: BuildArgs,
+        manifest: Vec<u8>,
+        resolved: &Resolved,
+        log: Option<File>,
+    ) -> RunCommand {
         RunCommand {
             dialect: OutputDialect::Own,
             args,
@@ -138,6 +144,8 @@ impl ImageBuild {
             locked: None,
             devices: self.devices,
             log,
+            logins: resolved.logins.clone(),
+            lookups: resolved.lookups.clone(),
             statements: Statements::default(),
         }
     }

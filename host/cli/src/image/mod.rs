@@ -1,6 +1,7 @@
 //! What commands about images have in common: for which distribution and architecture, of which type, from what, built how.
 mod build;
 mod judgement;
+mod lookups;
 mod output;
 mod repositories;
 mod request;
@@ -14,5 +15,5 @@ pub(crate) use request::{
     ImageArguments, ImageRequest, OriginArguments, OstreeArguments, RepositoryArguments,
     local_files, read_blueprint, size,
 };
-pub(crate) use resolution::{ResolveArguments, Resolved, Shows, remote};
+pub(crate) use resolution::{Purpose, ResolveArguments, Resolved, Shows, remote};
 pub(crate) use target::{DefinitionsArguments, TargetArguments, arch, host_distro, wrong};

@@ -41,7 +41,7 @@ pub(crate) fn for_resolver(defined: Defined) -> Result<Option<Source>> {
         )))
     })?;
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
-    Ok(Some(Source {
+    let mut repository = Source {
         id: defined.name.clone(),
         name: defined.name,
         baseurl: defined.baseurls,
@@ -53,7 +53,9 @@ pub(crate) fn for_resolver(defined: Defined) -> Result<Option<Source>> {
         metadata_expire: expire,
         rhsm: defined.rhsm,
         ..Source::default()
-    }))
+    };
+    repository.split_logins()?;
+    Ok(Some(repository))
 }
 
 /// One repository of a file.

@@ -1,9 +1,12 @@
 //! Content of the network, and the manifest that is made of it.
 use super::ImageRequest;
+use super::lookups::{Lookups, logins, lookups_of};
 use crate::command_error::{CommandError, Result};
 use crate::commands::packages::{bytes, metadata_cache};
+use crate::policy_file::PolicyFile;
 use crate::print::show_for_now;
 use clap::Args;
+use osbuild_wasm_capability::record::LookupRecord;
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::GeneratorError;
 use osbuild_wasm_generator::content::{
@@ -13,7 +16,7 @@ use osbuild_wasm_generator::content::{
 use osbuild_wasm_generator::plan::{Needs, Plan};
 use osbuild_wasm_report::{Diagnostic, count, duration};
 use osbuild_wasm_resolve as resolve;
-use osbuild_wasm_source::{Allowance, Environment};
+use osbuild_wasm_source::{Environment, Logins};
 use serde_json::Value;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -29,6 +32,18 @@ pub(crate) struct ResolveArguments {
     /// Another program that chooses packages, with the protocol of osbuild-depsolve-dnf
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) solver: Option<PathBuf>,
+    /// What stages may do, and whom sources may ask, for metadata too; nothing is asked or run that it does not allow
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+/// What a manifest is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// This process builds it.
+    Build,
+    /// It is written down, and others build it.
+    Document,
 }
 
 /// What of looking content up is shown.
@@ -47,6 +62,10 @@ pub(crate) struct Resolved {
     pub(crate) manifest: Value,
     /// Documents (SPDX) of the packages of each pipeline that has some, if they were asked for.
     pub(crate) sboms: Vec<(String, Value)>,
+    /// Logins for its mirrors, which are not in it.
+    pub(crate) logins: Logins,
+    /// Whom was asked what it should have.
+    pub(crate) lookups: Vec<LookupRecord>,
 }
 
 impl ResolveArguments {
@@ -54,21 +73,32 @@ impl ResolveArguments {
     pub(crate) fn manifest(
         &self,
         request: &ImageRequest,
+        purpose: Purpose,
         with_sboms: bool,
         shows: Shows,
     ) -> Result<Resolved> {
         let plan = Plan::new(request.as_request())?;
+        let needs = plan.content();
+        let logins = logins(&needs, purpose)?;
+        let policy = self.policy.as_deref().map(PolicyFile::read).transpose()?;
+        let lookups = Lookups::judge(&lookups_of(&needs)?, policy.as_ref())?;
         let mut sboms = Vec::new();
-        let wanted_sboms = with_sboms.then_some(&mut sboms);
-        let resolved = self.resolve(request, &plan.content(), wanted_sboms, shows)?;
+        let sink = with_sboms.then_some(&mut sboms);
+        let resolved = self.resolve(request, &needs, &lookups, sink, shows)?;
         let manifest = plan.manifest(&resolved)?;
-        Ok(Resolved { manifest, sboms })
+        Ok(Resolved {
+            manifest,
+            sboms,
+            logins,
+            lookups: lookups.records(),
+        })
     }
 
     fn resolve(
         &self,
         request: &ImageRequest,
         needs: &Needs,
+        lookups: &Lookups,
         mut sboms: Option<&mut Vec<(String, Value)>>,
         shows: Shows,
     ) -> Result<Vec<ResolvedContent>> {
@@ -76,11 +106,12 @@ impl ResolveArguments {
         // Ctrl-C ends the program, and the cache does not mind. A handler would be a thread, and that of the build comes after its isolation.
         let (environment, cancel) = (Environment::of_process(), AtomicBool::new(false));
         let downloads = Downloads::new(shows);
+        let allowance = |source: &'static str| lookups.allowance(source);
         let resolver = resolve::Resolver::new(resolve::Settings {
             cache: &cache,
             solver: self.solver.as_deref(),
             environment: &environment,
-            allowance: Allowance::EVERYTHING,
+            allowance: &allowance,
             observer: &downloads,
             cancel: &cancel,
         })?;
@@ -281,31 +312,31 @@ fn depsolve(
     if transactions.is_empty() {
         return Ok((Depsolved::default(), None));
     }
-    let mut repositories: Vec<Repository> = Vec::new();
+    let (mut repositories, mut remotes) = (Vec::<Repository>::new(), Vec::new());
     let mut asked = Vec::new();
     for transaction in transactions {
-        let named: Vec<Repository> = transaction
+        let named: Vec<_> = transaction
             .repositories
             .iter()
-            .map(Repository::with_id)
-            .collect();
+            .map(remote)
+            .collect::<Result<_, _>>()?;
         asked.push(resolve::Transaction {
             packages: transaction.include.clone(),
             excludes: transaction.exclude.clone(),
             repositories: named
                 .iter()
-                .map(|repository| repository.id.clone())
+                .map(|(repository, _)| repository.id.clone())
                 .collect(),
             modules: transaction.modules.clone(),
             weak: transaction.install_weak_deps,
         });
-        for repository in named {
+        for (repository, remote) in named {
             if repositories.iter().all(|known| known.id != repository.id) {
                 repositories.push(repository);
+                remotes.push(remote);
             }
         }
     }
-    let remotes: Vec<resolve::Repository> = repositories.iter().map(remote).collect();
     let wanted = resolve::Wanted {
         arch: request.arch.name(),
         releasever: &request.distro.release_version,
@@ -326,8 +357,26 @@ fn depsolve(
     Ok((depsolved, found.sbom))
 }
 
-/// A repository as it is downloaded from.
-pub(crate) fn remote(repository: &Repository) -> resolve::Repository {
+/// A repository with its id and without the logins in its URLs, and how it is downloaded from.
+pub(crate) fn remote(
+    repository: &Repository,
+) -> Result<(Repository, resolve::Repository), resolve::ResolveError> {
+    let mut remote = described(repository);
+    remote.split_logins()?;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let repository = Repository {
+        baseurls: remote.baseurl.clone(),
+        metalink: text(&remote.metalink),
+        mirrorlist: text(&remote.mirrorlist),
+        gpgkeys: remote.gpgkey.clone(),
+        ..repository.clone()
+    };
+    let repository = repository.with_id();
+    remote.id.clone_from(&repository.id);
+    Ok((repository, remote))
+}
+
+fn described(repository: &Repository) -> resolve::Repository {
     let text = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
     let file = |value: &String| text(value).map(PathBuf::from);
     resolve::Repository {

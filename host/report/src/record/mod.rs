@@ -119,7 +119,12 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
     let ran = stages(record).count();
     let files: usize = stages(record).map(|(_, stage)| stage.written.len()).sum();
     let programs = stages(record).map(|(_, stage)| stage.programs_started());
-    vec![
+    let lookups = record.lookups.iter().flat_map(|lookup| &lookup.hosts);
+    let mut asked: Vec<_> = lookups.map(|host| shown(host)).collect();
+    asked.sort();
+    asked.dedup();
+    let asked = Some(asked.join(", ")).filter(|hosts| !hosts.is_empty());
+    let facts = vec![
         ("Result", result),
         ("Manifest", shown(&record.manifest.name)),
         ("SHA-256", shown(&record.manifest.sha256)),
@@ -133,7 +138,11 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
             stages(record).map(denials).sum::<u64>().to_string(),
         ),
         ("Version", shown(&record.version)),
-    ]
+    ];
+    facts
+        .into_iter()
+        .chain(asked.map(|hosts| ("Content looked up at", hosts)))
+        .collect()
 }
 
 /// Where a span lies in the run: parts of its length from 0 to 1.

@@ -1,9 +1,11 @@
 //! HTTP clients: one for each way in which connections must be secured, shared by all transfers.
 
+use crate::logins::BasicLogin;
 use crate::proxies::{Proxies, Proxy};
 use crate::secrets::ClientCertificate;
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_file, with_causes};
 use osbuild_wasm_manifest::location::Location;
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder};
 use std::cell::RefCell;
@@ -20,6 +22,8 @@ pub(crate) struct Security {
     pub(crate) identity: Option<Identity>,
     /// Files with certificate authorities of one origin, which is the first member.
     pub(crate) authorities: Option<(String, Vec<PathBuf>)>,
+    /// Logins, each after the origin that it is for.
+    pub(crate) logins: Vec<(String, BasicLogin)>,
 }
 
 /// A client certificate, and the server that it is for: another server that leads to, or is led to, does not see it.
@@ -40,6 +44,13 @@ impl Identity {
 }
 
 impl Security {
+    /// What a request to the server of a location says of who asks.
+    pub(super) fn login(&self, location: &Location) -> Option<HeaderValue> {
+        let origin = location.origin();
+        let mut logins = self.logins.iter();
+        logins.find(|(of, _)| *of == origin)?.1.header()
+    }
+
     /// What of it the server of a location gets to see.
     fn towards(&self, location: &Location) -> Self {
         let (identity, origin) = (self.identity.as_ref(), location.origin());
@@ -50,6 +61,8 @@ impl Security {
                 .filter(|identity| identity.origin == origin)
                 .cloned(),
             authorities: authorities.filter(|(of, _)| *of == origin).cloned(),
+            // Requests have them, connections do not.
+            logins: Vec::new(),
         }
     }
 }

@@ -124,7 +124,7 @@ pub(crate) fn refused(response: &Response) -> Failure {
         StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            "it wants credentials: name their provider in \"secrets\" or check them"
+            "it wants a login, or another one: check user and password, the certificate, or the provider in \"secrets\""
         }
         _ => "check the URL",
     };

@@ -90,6 +90,10 @@ impl Line<'_> {
         headers: HeaderMap,
     ) -> Result<Response, Failure> {
         let client = self.client(location).map_err(Failure::Lasting)?;
+        let mut headers = headers;
+        if let Some(login) = self.security.login(location) {
+            headers.entry(header::AUTHORIZATION).or_insert(login);
+        }
         let request = client.get(location.url().clone()).headers(headers);
         let patience = self.limits.connect + self.limits.low_speed_time;
         let late = |_| Failure::passing("the server did not answer in time");

@@ -15,6 +15,7 @@ mod transfer;
 
 pub(crate) use client::{Identity, Security};
 pub(crate) use failure::{Failure, refused};
+pub(crate) use transfer::open;
 
 use crate::FetchContext;
 use crate::checksum::Checksum;
@@ -239,6 +240,11 @@ impl<'a> Engine<'a> {
             budget: &self.budget,
             limits: self.limits,
         }
+    }
+
+    /// Whether files of this machine are reached over links.
+    pub(crate) fn follows_links(&self) -> bool {
+        self.context.allowance.links
     }
 
     pub(crate) fn log(&self, text: String) {

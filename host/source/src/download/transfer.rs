@@ -306,7 +306,7 @@ impl<'a> Transfer<'a> {
 }
 
 /// Opens a file of this machine; none for what is no regular file, which is not even opened: to open some devices does something.
-fn open(path: &Path, links: bool) -> std::io::Result<Option<File>> {
+pub(crate) fn open(path: &Path, links: bool) -> std::io::Result<Option<File>> {
     let resolve = if links {
         ResolveFlags::empty()
     } else {

@@ -74,6 +74,7 @@ impl World {
             store: &self.store,
             observer: &self.recorder,
             cancel: &self.cancel,
+            logins: crate::Logins::none(),
             environment: &self.environment,
             host_root: self.dir.path(),
             allowance,

@@ -5,7 +5,7 @@ use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::run::DevicesOption;
 use crate::image::{
     Beside, Built, ImageArguments, ImageBuild, ImageRequest, OriginArguments, OstreeArguments,
-    OutputFiles, ResolveArguments, Resolved, Shows, size,
+    OutputFiles, Purpose, ResolveArguments, Resolved, Shows, size,
 };
 use crate::monitor::Monitor;
 use crate::print::say_json;
@@ -127,12 +127,18 @@ impl Image {
         Ok(())
     }
 
-    fn resolve(&self, request: &ImageRequest, with_sbom: bool) -> Result<Resolved> {
+    fn resolve(
+        &self,
+        request: &ImageRequest,
+        purpose: Purpose,
+        with_sbom: bool,
+    ) -> Result<Resolved> {
         let resolver = ResolveArguments {
             rpmmd_cache: self.rpmmd_cache.clone(),
             solver: None,
+            policy: None,
         };
-        resolver.manifest(request, with_sbom, Shows::Problems)
+        resolver.manifest(request, purpose, with_sbom, Shows::Problems)
     }
 }
 
@@ -155,7 +161,9 @@ pub(super) struct Manifest {
 impl Manifest {
     pub(super) fn run(self, common: &Common) -> Result {
         let request = self.image.request(common)?;
-        let resolved = self.image.resolve(&request, self.with_sbom)?;
+        let resolved = self
+            .image
+            .resolve(&request, Purpose::Document, self.with_sbom)?;
         if self.with_sbom {
             let mut files = OutputFiles::new(&request, None)?;
             make_output(&mut files, common)?;
@@ -246,7 +254,9 @@ impl Build {
         let mut files = OutputFiles::new(&request, self.output_name.as_deref())?;
         let store = store(self.cache.as_deref())?;
         make_output(&mut files, common)?;
-        let resolved = self.image.resolve(&request, self.beside.with_sbom)?;
+        let resolved = self
+            .image
+            .resolve(&request, Purpose::Build, self.beside.with_sbom)?;
         let build = ImageBuild {
             store,
             record: None,

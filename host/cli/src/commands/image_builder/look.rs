@@ -114,8 +114,8 @@ impl PackageSearch {
         };
         let repositories: Vec<_> = repositories
             .iter()
-            .map(|repository| remote(&repository.with_id()))
-            .collect();
+            .map(|repository| remote(repository).map(|(_, remote)| remote))
+            .collect::<std::result::Result<_, _>>()?;
         let wanted = Wanted {
             arch: arch.name(),
             releasever: &distro.release_version,

@@ -89,6 +89,7 @@ fn check_plugin(arguments: &TestArguments) -> Result<(ModuleMetadata, Vec<Check>
             stage_timeout: Some(Duration::from_secs(arguments.stage_timeout)),
             checkpoints: Default::default(),
             interrupt: interrupt.clone(),
+            logins: Default::default(),
             records: None,
         },
         module: &module,

@@ -3,6 +3,7 @@ use super::statements::Statements;
 use super::{DevicesOption, OutputDialect, RunCommand};
 use crate::build_args::BuildArgs;
 use clap::Args;
+use osbuild_wasm_source::Logins;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -88,6 +89,8 @@ impl RunArguments {
             locked: self.locked,
             devices: self.devices,
             log: None,
+            logins: Logins::default(),
+            lookups: Vec::new(),
             statements: self.statements,
         }
     }

@@ -26,12 +26,14 @@ use osbuild_wasm_build::{
     VirtualMachines,
 };
 use osbuild_wasm_capability::plan::Plan as Document;
+use osbuild_wasm_capability::record::LookupRecord;
 use osbuild_wasm_component::Registry;
 use osbuild_wasm_events::RunOutcome;
 use osbuild_wasm_manifest::inspect::inspect;
 use osbuild_wasm_manifest::json::{Value, to_python};
 use osbuild_wasm_manifest::model::Manifest;
 use osbuild_wasm_report::{Diagnostic, Summary};
+use osbuild_wasm_source::Logins;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -100,6 +102,10 @@ pub(crate) struct RunCommand {
     pub(crate) moves_exports: bool,
     /// File that takes the log of the build.
     pub(crate) log: Option<File>,
+    /// Logins for mirrors of the manifest, which are not in it.
+    pub(crate) logins: Logins,
+    /// Whom was asked what the manifest should have, for the record.
+    pub(crate) lookups: Vec<LookupRecord>,
     /// What is written about a build that succeeded.
     pub(crate) statements: Statements,
 }

@@ -79,6 +79,7 @@ impl RunCommand {
             rundir,
             virtual_machines: machines,
             interrupt,
+            logins: self.logins.clone(),
             records,
         };
         Ok(Opened {

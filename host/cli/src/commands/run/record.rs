@@ -3,8 +3,8 @@ use super::RunCommand;
 use crate::command_error::{CommandError, Result};
 use osbuild_wasm_build::{AuthorizedPlan, BuildError};
 use osbuild_wasm_capability::record::{
-    ManifestRecord, PipelineRecord, RECORD_FORMAT, Record, SourceItemRecord, SourceRecord,
-    StageRecord,
+    LookupRecord, ManifestRecord, PipelineRecord, RECORD_FORMAT, Record, SourceItemRecord,
+    SourceRecord, StageRecord,
 };
 use osbuild_wasm_events::{RunOutcome, SourceOutcome};
 use osbuild_wasm_files::NewFile;
@@ -19,6 +19,7 @@ pub(super) struct Recording {
     path: PathBuf,
     file: NewFile,
     manifest: ManifestRecord,
+    lookups: Vec<LookupRecord>,
     started: jiff::Timestamp,
     clock: Instant,
 }
@@ -40,6 +41,7 @@ impl RunCommand {
                 name: self.args.manifest.display().to_string(),
                 sha256,
             },
+            lookups: self.lookups.clone(),
             started: jiff::Timestamp::now(),
             clock: Instant::now(),
         }))
@@ -71,6 +73,7 @@ impl Recording {
             duration: self.clock.elapsed().as_secs_f64(),
             success: outcome.is_some_and(|outcome| outcome.success),
             error,
+            lookups: self.lookups,
             sources: sources.iter().map(|of| source(plan, of)).collect(),
             pipelines: pipelines(plan, outcome, stages),
         };

@@ -100,6 +100,7 @@ impl Command for RunArguments {
             stage_timeout: self.stage_timeout.map(Duration::from_secs),
             checkpoints: Default::default(),
             interrupt: interrupt.clone(),
+            logins: Default::default(),
             records: None,
         };
         let place = tree.clone();
