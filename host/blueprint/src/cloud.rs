@@ -92,7 +92,7 @@ fn as_blueprint(
     problems: &mut Vec<Problem>,
 ) -> Value {
     let mut blueprint = Map::new();
-    let mut customizations = Map::new();
+    let (mut customizations, mut parents) = (Map::new(), Vec::new());
     for (key, mut value) in members {
         if value.is_null() || OPTIONS.contains(&key.as_str()) {
             continue;
@@ -103,7 +103,7 @@ fn as_blueprint(
             "packages" => _ = blueprint.insert(key, packages(value)),
             "fips" => _ = customizations.insert(key, fips(value)),
             "files" => {
-                decode_files(&mut value, problems);
+                parents = decode_files(&mut value, problems);
                 customizations.insert(key, value);
             }
             name if OUTER.contains(&name) => _ = blueprint.insert(key, value),
@@ -114,6 +114,7 @@ fn as_blueprint(
             },
         }
     }
+    make_parents(parents, &mut customizations);
     blueprint.insert(CUSTOMIZATIONS.to_owned(), customizations.into());
     blueprint.into()
 }
@@ -168,8 +169,41 @@ fn fips(value: Value) -> Value {
     }
 }
 
-/// What files of a request have and those of a blueprint have not: content in base64 becomes text.
-fn decode_files(value: &mut Value, problems: &mut Vec<Problem>) {
+/// Directories that files want to be made with all above them.
+fn make_parents(parents: Vec<String>, customizations: &mut Map<String, Value>) {
+    if parents.is_empty() {
+        return;
+    }
+    let directories = customizations
+        .entry("directories")
+        .or_insert_with(|| json!([]));
+    // What is no list is told as such.
+    let Some(directories) = directories.as_array_mut() else {
+        return;
+    };
+    for parent in parents {
+        let mut given = directories.iter_mut();
+        match given.find(|directory| directory["path"] == parent.as_str()) {
+            Some(directory) => directory["ensure_parents"] = true.into(),
+            None => directories.push(json!({"path": parent, "ensure_parents": true})),
+        }
+    }
+}
+
+/// The directory of a file whose path is in order.
+fn parent(path: &Value) -> Option<String> {
+    let (parent, _) = path.as_str()?.rsplit_once('/')?;
+    let parts = parent.strip_prefix('/')?.split('/');
+    let is_plain = parts
+        .into_iter()
+        .all(|part| !matches!(part, "" | "." | ".."));
+    is_plain.then(|| parent.to_owned())
+}
+
+/// What files of a request have and those of a blueprint have not: content in base64 becomes text. Returns the directories that are to be
+/// made for files, with all above them.
+fn decode_files(value: &mut Value, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut parents = Vec::new();
     let items = value.as_array_mut().into_iter().flatten().enumerate();
     for (index, file) in items.filter_map(|(index, file)| Some((index, file.as_object_mut()?))) {
         let place = |key: &str| vec!["files".into(), index.into(), key.into()];
@@ -201,17 +235,21 @@ fn decode_files(value: &mut Value, problems: &mut Vec<Problem>) {
                 }
             }
         }
-        if file.shift_remove("ensure_parents") == Some(Value::Bool(true)) {
-            let message = format!("`files[{index}].ensure_parents` is not supported");
-            let hint = "give the parent as one of `directories`, with `ensure_parents`";
-            problems.push(Problem::error(
-                place("ensure_parents"),
-                message,
-                "not supported",
-                hint,
-            ));
+        match file.shift_remove("ensure_parents").unwrap_or_default() {
+            Value::Bool(true) => parents.extend(file.get("path").and_then(parent)),
+            Value::Bool(false) | Value::Null => {}
+            _ => {
+                let message = format!("`files[{index}].ensure_parents` must be a boolean");
+                problems.push(Problem::error(
+                    place("ensure_parents"),
+                    message,
+                    "expected true or false",
+                    "it makes the directories above the file",
+                ));
+            }
         }
     }
+    parents
 }
 
 /// A problem with the names and the place of the request.

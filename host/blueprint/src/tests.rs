@@ -242,6 +242,28 @@ fn a_request_to_the_cloud_api_is_read_as_the_blueprint_that_it_means() {
 }
 
 #[test]
+fn the_directories_above_a_file_of_a_request_are_made_where_it_asks_for_them() {
+    let request = serde_json::json!({
+        "files": [
+            {"path": "/etc/a/b/c", "data": "1", "ensure_parents": true},
+            {"path": "/etc/a/b/d", "ensure_parents": true},
+            {"path": "/srv/own/e", "ensure_parents": true},
+            {"path": "/etc/f/g", "ensure_parents": false},
+            {"path": "/h", "ensure_parents": true},
+        ],
+        "directories": [{"path": "/srv/own", "mode": "0700"}],
+    });
+    let means = r#"
+        [customizations]
+        files = [{ path = "/etc/a/b/c", data = "1" }, { path = "/etc/a/b/d" }, { path = "/srv/own/e" }, { path = "/etc/f/g" }, { path = "/h" }]
+        directories = [{ path = "/srv/own", mode = "0700", ensure_parents = true }, { path = "/etc/a/b", ensure_parents = true }]
+    "#;
+    let parsed = Blueprint::from_cloud(&request.to_string(), Options::default()).unwrap();
+    let expected = Blueprint::from_toml(means).unwrap().blueprint;
+    assert_eq!(parsed.blueprint, expected);
+}
+
+#[test]
 fn what_is_wrong_with_a_request_is_told_with_its_own_names_and_places() {
     let cases = [
         (r#"{"user": []}"#, "user", "\"user\""),
@@ -267,9 +289,9 @@ fn what_is_wrong_with_a_request_is_told_with_its_own_names_and_places() {
             "\"?\"",
         ),
         (
-            r#"{"files": [{"path": "/etc/a", "ensure_parents": true}]}"#,
+            r#"{"files": [{"path": "/etc/a", "ensure_parents": "yes"}]}"#,
             "files[0].ensure_parents",
-            "true",
+            "\"yes\"",
         ),
         (r#"{"fips": {"enabled": "yes"}}"#, "fips.enabled", "\"yes\""),
     ];
