@@ -35,6 +35,7 @@ mod secrets;
 mod skopeo;
 mod skopeo_index;
 mod stored;
+mod summary;
 mod work;
 
 pub use allowance::Allowance;

@@ -6,8 +6,9 @@ use crate::download::{Engine, Security};
 use crate::lists::{self, SUMMARY};
 use crate::ostree::{CONSUMER, MTLS, VARIABLES, is_checksum, security};
 use crate::repository::with_engine;
-use crate::{Environment, FetchContext, containers_storage, work};
+use crate::{Environment, FetchContext, containers_storage, summary, work};
 use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_manifest::nearest::nearest;
 use osbuild_wasm_manifest::origin::Remote;
 use osbuild_wasm_manifest::reference::ImageReference;
 
@@ -17,6 +18,9 @@ pub const SKOPEO: &str = "org.osbuild.skopeo";
 pub const OSTREE: &str = "org.osbuild.ostree";
 /// The source that takes images of this machine.
 pub const CONTAINERS_STORAGE: &str = "org.osbuild.containers-storage";
+
+/// How many names of refs are told.
+const SHOWN: usize = 5;
 
 /// The most bytes of a manifest or of a list of them; registries take as many.
 const LARGEST_MANIFEST: usize = 4 << 20;
@@ -105,6 +109,42 @@ pub fn ostree_checksum(
     })
 }
 
+/// That a repository has no such ref, if its summary says so, with names that it has.
+async fn missing(
+    engine: &Engine<'_>,
+    place: &Location,
+    reference: &str,
+    security: &Security,
+) -> Option<String> {
+    let location = place.below("summary").ok()?;
+    let is_there = match location.file() {
+        Some(file) => file.exists(),
+        None => engine.answers(&location, security).await,
+    };
+    if !is_there {
+        return None;
+    }
+    let summary = engine.document(&location, security).await.ok()?;
+    let names = summary::refs(&summary);
+    if names.is_empty() || names.iter().any(|name| name == reference) {
+        return None;
+    }
+    let hint = match nearest(reference, names.iter()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("it has {}", few(&names)),
+    };
+    Some(format!("{} has no ref of that name: {hint}", place.shown()))
+}
+
+/// Some of the names, and how many more there are.
+fn few(names: &[String]) -> String {
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// What a branch of one repository leads to: its file has a line with the checksum.
 async fn head(
     engine: &Engine<'_>,
@@ -114,7 +154,13 @@ async fn head(
 ) -> Result<String, String> {
     let location = place.below(&format!("refs/heads/{reference}"))?;
     let failed = |problem| format!("{}: {problem}", location.shown());
-    let content = engine.document(&location, security).await.map_err(failed)?;
+    let content = match engine.document(&location, security).await {
+        Ok(content) => content,
+        Err(problem) => {
+            let missing = missing(engine, place, reference, security).await;
+            return Err(missing.unwrap_or_else(|| failed(problem)));
+        }
+    };
     let checksum = String::from_utf8_lossy(&content).trim().to_owned();
     match is_checksum(&checksum) {
         true => Ok(checksum),

@@ -1,9 +1,9 @@
 //! From a blueprint to digests: images and commits that servers of this machine have under their names.
 mod interrupted;
 
-use super::build;
 use super::containers::image;
 use super::ostree::upstream;
+use super::{build, tool};
 use crate::capabilities::registries::{Server as Registry, digest};
 use crate::packages::repository::{Package, write};
 use osbuild_wasm_tests::program::through_shell_in_namespace;
@@ -236,7 +236,14 @@ fn a_ref_of_ostree_is_resolved_to_the_checksum_of_its_commit() {
     );
     fs::write(scratch.path("upstream/repo/refs/heads/broken"), "secret\n").unwrap();
     for (url, parent, expected) in [
-        (&url, "mian", "the ref mian of OSTree"),
+        (&url, "mian", "the ref mian of OSTree: http://127.0.0.1"),
+        (
+            &url,
+            "mian",
+            "/repo has no ref of that name: did you mean main?",
+        ),
+        (&mirrors, "mian", "did you mean main?"),
+        (&file, "elsewhere", "has no ref of that name: it has main"),
         (&url, "broken", "its content is not a checksum"),
         (&file, "other", "the ref other of OSTree"),
         (&format!("{address}/none"), "main", "404"),
@@ -251,6 +258,39 @@ fn a_ref_of_ostree_is_resolved_to_the_checksum_of_its_commit() {
             "{expected}: {}",
             ended.stderr
         );
+    }
+}
+
+#[test]
+fn a_ref_that_is_not_there_is_told_with_a_near_one_of_many() {
+    if !machine::offers(&["ostree", "python3"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (server, _) = upstream(&scratch);
+    let repository = format!("--repo={}", scratch.path("upstream/repo").display());
+    for number in 0..40 {
+        let create = format!("{repository} refs --create=tester/1/x86_64/edition-{number} main");
+        tool("ostree", &create);
+    }
+    tool("ostree", &format!("{repository} summary -u"));
+    for (reference, expected) in [
+        (
+            "tester/1/x86_64/editoin-7",
+            "did you mean tester/1/x86_64/edition-7?",
+        ),
+        ("what", "it has main, tester/1/x86_64/edition-0, "),
+        ("what", " and 36 more"),
+    ] {
+        manifest(&scratch, "commit")
+            .option(
+                "--ostree-url",
+                format!("http://127.0.0.1:{}/repo", server.port),
+            )
+            .option("--ostree-parent", reference)
+            .run()
+            .expect(1)
+            .says(expected);
     }
 }
 

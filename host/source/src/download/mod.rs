@@ -218,7 +218,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Whether a server says anything in the time that a fast one needs.
-    async fn answers(&self, location: &Location, security: &Security) -> bool {
+    pub(crate) async fn answers(&self, location: &Location, security: &Security) -> bool {
         let Ok(client) = self.line(security).client(location) else {
             return false;
         };
