@@ -2,7 +2,7 @@
 //!
 //! A version is made beside the one before, verified as a whole, and then becomes the current one by renaming one small file, so that the
 //! cache has either or both, and never a part. Who uses a version holds a lock.
-use crate::error::{ResolveError, Result};
+use crate::error::{Kind, ResolveError, Result};
 use crate::index::{self, File as Named};
 use crate::repository::Repository;
 use crate::signature;
@@ -63,14 +63,20 @@ pub(crate) fn own(path: &Path) -> Result<()> {
         fs::symlink_metadata(path).map_err(|error| ResolveError::cache("read", path, error))?;
     let own = rustix::process::geteuid().as_raw();
     if !found.is_dir() || found.uid() != own || found.mode() & 0o022 != 0 {
-        return Err(ResolveError::cache("use", path, "others can write to it"));
+        return Err(ResolveError::new(
+            Kind::Cache,
+            format!(
+                "cannot use {} as a cache: others can write to it; take that right away, or name another with --cache",
+                path.display()
+            ),
+        ));
     }
     Ok(())
 }
 
 /// What a directory of the cache is of: servers, and whose word is taken for what comes from there. What came when less was asked for is
 /// not there for who asks for more.
-fn identity(repository: &Repository, keys: &[Vec<u8>]) -> String {
+fn identity(repository: &Repository, keys: &[String]) -> String {
     let signers = keys.iter().map(|key| hex::encode(Sha256::digest(key)));
     let signers: Option<Vec<_>> = repository.is_signed().then(|| signers.collect());
     let (authority, insecure) = (&repository.sslcacert, repository.insecure);
@@ -109,12 +115,26 @@ pub(crate) fn prepare(
     Ok(Ready {
         directory: place.directory.join(&state.version),
         base: state.base,
-        keys: keys
-            .into_iter()
-            .map(|key| String::from_utf8_lossy(&key).into_owned())
-            .collect(),
+        keys,
         _lock: lock,
     })
+}
+
+/// The texts of the keys of a repository, read or fetched.
+fn keys(repository: &Repository, context: &FetchContext<'_>) -> Result<Vec<String>> {
+    let remote = repository.remote();
+    let read = |key: &String| {
+        let armored = match key.trim_start().starts_with("-----BEGIN PGP") {
+            true => signature::armored(key.as_bytes()),
+            false => repository_document(&remote, key, context)
+                .and_then(|content| signature::armored(&content)),
+        };
+        armored.map_err(|problem| {
+            let shown = key.lines().next().unwrap_or_default();
+            ResolveError::repository(repository.shown(), format!("the key {shown}: {problem}"))
+        })
+    };
+    repository.gpgkey.iter().map(read).collect()
 }
 
 impl Place<'_> {
@@ -140,7 +160,7 @@ impl Place<'_> {
     }
 
     /// Makes the current version one that is not too old, and has all files.
-    fn update(&self, filelists: bool, keys: &[Vec<u8>]) -> Result<State> {
+    fn update(&self, filelists: bool, keys: &[String]) -> Result<State> {
         let state = self.state();
         let remote = self.repository.remote();
         if let Some(state) = state.as_ref().filter(|state| self.is_fresh(state))
@@ -213,7 +233,7 @@ impl Place<'_> {
         index: &RepositoryIndex,
         old: Option<State>,
         filelists: bool,
-        keys: &[Vec<u8>],
+        keys: &[String],
     ) -> Result<State> {
         if let Some(signature) = &index.signature {
             signature::verify(&index.document, signature, keys)
@@ -295,20 +315,6 @@ impl Place<'_> {
         self.remove(|name| name != &*state.version);
         Ok(state)
     }
-}
-
-/// The keys of a repository, read or fetched.
-fn keys(repository: &Repository, context: &FetchContext<'_>) -> Result<Vec<Vec<u8>>> {
-    let read = |key: &String| {
-        if key.trim_start().starts_with("-----BEGIN PGP") {
-            return Ok(key.clone().into_bytes());
-        }
-        let fetched = repository_document(&repository.remote(), key, context);
-        fetched.map_err(|problem| {
-            ResolveError::repository(&repository.id, format!("the key {key}: {problem}"))
-        })
-    };
-    repository.gpgkey.iter().map(read).collect()
 }
 
 /// Seconds since 1970.

@@ -58,6 +58,9 @@ pub(crate) fn files(document: &[u8], filelists: bool) -> Result<Vec<File>, Strin
         format!("repodata/repomd.xml is not the index of a repository: {problem}")
     };
     let text = std::str::from_utf8(document).map_err(|error| wrong(&error))?;
+    if text.trim().is_empty() {
+        return Err(wrong(&"it is empty"));
+    }
     let repomd: Repomd = quick_xml::de::from_str(text).map_err(|error| wrong(&error))?;
     let more = FILELISTS.iter().filter(|_| filelists);
     let mut files = Vec::new();

@@ -8,6 +8,7 @@ use osbuild_wasm_manifest::location::{Location, may_lead_out};
 use osbuild_wasm_source::check_checksum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A package of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +186,8 @@ pub struct Packages {
     pub transactions: Vec<Vec<Package>>,
     /// For each enabled module the files to write, as the protocol has them.
     pub modules: Value,
+    /// For each repository, by its id, the texts of its keys.
+    pub keys: BTreeMap<String, Vec<String>>,
     /// What the packages are made of, as SPDX, if it was asked for.
     pub sbom: Option<Value>,
 }

@@ -10,6 +10,7 @@ use osbuild_wasm_store::Store;
 use osbuild_wasm_sys::spawn::die_with_parent;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -123,13 +124,14 @@ impl<'a> Resolver<'a> {
         {
             reply = self.ask(wanted, "depsolve", &arguments, true);
         }
-        let mut reply = reply?;
+        let (mut reply, keys) = reply?;
         let transactions: Vec<Vec<Package>> = read(reply["transactions"].take())?;
         let modules = reply["modules"].take();
         let mut packages = transactions.iter().flatten();
         packages.try_for_each(|package| package.check(wanted.repositories))?;
         package::check_modules(&modules)?;
         Ok(Packages {
+            keys,
             transactions,
             modules,
             sbom: reply.get_mut("sbom").map(Value::take),
@@ -148,7 +150,7 @@ impl<'a> Resolver<'a> {
     ) -> Result<Vec<Package>> {
         let arguments = json!({"search": {"packages": words, "latest": latest}});
         let filelists = self.settings.solver.is_some();
-        let mut reply = self.ask(wanted, "search", &arguments, filelists)?;
+        let (mut reply, _) = self.ask(wanted, "search", &arguments, filelists)?;
         read(reply["packages"].take())
     }
 
@@ -175,7 +177,7 @@ impl<'a> Resolver<'a> {
         command: &str,
         arguments: &Value,
         filelists: bool,
-    ) -> Result<Value> {
+    ) -> Result<(Value, BTreeMap<String, Vec<String>>)> {
         let mut ready = Vec::new();
         for repository in wanted.repositories {
             let context = self.context(LIBREPO);
@@ -213,7 +215,10 @@ impl<'a> Resolver<'a> {
             "arguments": arguments,
         });
         let reply = self.run(&request)?;
-        Ok(with_servers(reply, &ready))
+        let reply = with_servers(reply, &ready);
+        let keys = ready.into_iter();
+        let keys = keys.map(|(repository, ready)| (repository.id.clone(), ready.keys));
+        Ok((reply, keys.collect()))
     }
 
     fn program(&self) -> PathBuf {
@@ -305,13 +310,37 @@ fn failure(document: &Value) -> ResolveError {
         "DepsolveError" => Kind::Conflict,
         _ => Kind::Solver,
     };
-    ResolveError::new(kind, in_one_line(&text("reason")))
+    ResolveError::new(kind, plain(kind, &in_one_line(&text("reason"))))
 }
 
 /// What metadata brings along, such as a line break in a name, is no further line of our messages.
 fn in_one_line(text: &str) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ")
+}
+
+/// A reason of the protocol without what it begins with, which says what our errors say anyhow: that a repository is meant, or all that was
+/// wished for, which may be hundreds of names.
+fn plain(kind: Kind, reason: &str) -> String {
+    let (begin, ours) = match kind {
+        Kind::Repository => (
+            "There was a problem reading a repository: ",
+            "the repository ",
+        ),
+        Kind::Missing => (
+            "Error occurred when marking packages for installation: ",
+            "",
+        ),
+        _ => ("There was a problem depsolving ", ""),
+    };
+    match (kind, reason.strip_prefix(begin)) {
+        (Kind::Conflict, Some(rest)) => {
+            let problem = rest.split_once(": ").map_or(rest, |(_, problem)| problem);
+            problem.to_owned()
+        }
+        (_, Some(rest)) => format!("{ours}{rest}"),
+        (_, None) => reason.to_owned(),
+    }
 }
 
 fn transaction(transaction: &Transaction) -> Value {

@@ -1,7 +1,7 @@
 //! `org.osbuild.librepo`: files of repositories, from whichever mirror has them.
 
 use crate::checksum::Checksum;
-use crate::download::places::{Mirrors, Places};
+use crate::download::places::{Mirrors, NamedBy, Places};
 use crate::download::{self, Engine, Identity, Job, Limits, Security};
 use crate::items::{Progress, entries};
 use crate::lists;
@@ -131,7 +131,7 @@ fn job(wanted: &Wanted, mirror: &Mirror, mirrors: &Rc<Mirrors>) -> Result<Job, S
     Ok(Job {
         index: wanted.index,
         checksum: wanted.checksum.clone(),
-        places: Places::mirrored(mirrors, wanted.path.clone())?,
+        places: Places::mirrored(mirrors, wanted.path.clone(), NamedBy::Manifest)?,
         security: mirror.security.clone(),
         share: mirror.name.clone(),
         parallel: mirror.parallel,

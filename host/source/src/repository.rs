@@ -3,7 +3,7 @@
 //! Nobody vouches for an index beforehand but a metalink, or a signature; it vouches for its files.
 
 use crate::checksum::Checksum;
-use crate::download::places::{Mirrors, Places};
+use crate::download::places::{Mirrors, NamedBy, Places};
 use crate::download::{self, Engine, Failure, Identity, Job, Limits, Security, refused};
 use crate::items::{Item, Progress};
 use crate::lists::{self, Hashes, REPOMD};
@@ -150,7 +150,7 @@ pub fn repository_files(
         jobs.push(Job {
             index,
             checksum: Checksum::parse(key)?,
-            places: Places::mirrored(&mirrors, path.clone())?,
+            places: Places::mirrored(&mirrors, path.clone(), NamedBy::Index)?,
             security: security.clone(),
             share: LIBREPO.to_owned(),
             parallel: Limits::default().per_host,

@@ -3,13 +3,15 @@
 mod packages;
 
 use std::ffi::OsString;
+use std::io::Read;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use osbuild_wasm_protocol::{
     Database, ErrorCode, Failure, ImportKey, Install, Package, PackageFile, Query, Verify,
 };
-use rustix::fs::{AtFlags, FileType, OFlags, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
 use crate::access::{Access, Need};
 use crate::failure::{About, invalid};
@@ -18,6 +20,9 @@ use crate::sandbox;
 use crate::sandbox::Shown;
 use crate::session::Session;
 use crate::tool::{Tool, Work};
+
+/// Where a package file has its name, padded with zeros.
+const LEAD_NAME: Range<usize> = 10..76;
 
 /// Where rpm sees the directories of packages.
 const PACKAGES: &str = "/run/osbuild/packages";
@@ -51,6 +56,7 @@ pub fn verify(
 ) -> Result<(), Failure> {
     let program = keys_program(&session.access, &verify.database)?;
     let (_, name) = sandbox_path(&verify.file, &directories)?;
+    let own = own_name(&directories[verify.file.directory], name);
     let mut arguments = database_arguments(&session.access, &verify.database, Need::Read)?;
     arguments.extend(["--define", "_pkgverify_level all", "--checksig"].map(OsString::from));
     arguments.push(Path::new(".").join(name).into());
@@ -69,8 +75,27 @@ pub fn verify(
         &finished,
         &program,
         &verify.package,
-        &format!("the signature or a digest of this package does not fit: {said}"),
+        &format!(
+            "the signature or a digest of this package does not fit: {said}; it calls itself {own}: is its key one of `gpgkey` of its repository?"
+        ),
     )
+}
+
+/// What a package says that it is called, in the lead of its file (rpm.org, `RPM V4 package format`); nobody vouches for that.
+fn own_name(directory: &OwnedFd, name: &str) -> String {
+    let mut lead = [0; LEAD_NAME.end];
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let read = openat(directory, name, flags, Mode::empty())
+        .map_err(std::io::Error::from)
+        .and_then(|file| std::fs::File::from(file).read_exact(&mut lead));
+    let text = lead[LEAD_NAME]
+        .iter()
+        .take_while(|byte| byte.is_ascii_graphic());
+    let text: String = text.map(|byte| char::from(*byte)).collect();
+    match read.is_ok() && !text.is_empty() {
+        true => text,
+        false => "nothing".to_owned(),
+    }
 }
 
 /// Runs one transaction.

@@ -1,5 +1,6 @@
 //! Packages of repositories: found, explained, and their metadata fetched, kept and trusted.
 mod asked;
+mod broken;
 mod images;
 mod logins;
 pub(crate) mod repository;

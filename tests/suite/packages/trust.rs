@@ -358,3 +358,66 @@ fn a_module_brings_files_of_its_own_directory_only() {
         fails(solver(name, stream, path), 1, "no module is called");
     }
 }
+
+#[test]
+fn what_is_no_key_is_told_with_its_repository() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &[Package::new("a", "1")]);
+    let repository = scratch.path("repo").display().to_string();
+    let rubbish = scratch.write("rubbish", "rubbish\n");
+    for (options, expected) in [
+        (
+            format!("gpgkey=file://{}", rubbish.display()),
+            "the repository test: the key file://",
+        ),
+        (
+            format!("gpgkey=file://{}", rubbish.display()),
+            "it is no public key of OpenPGP",
+        ),
+        ("gpgkey=file:///none".to_owned(), "the key file:///none: "),
+        ("repo_gpgcheck=1".to_owned(), ""),
+    ] {
+        let file = repo_file(&scratch, &format!("baseurl=file://{repository}\n{options}"));
+        fails(depsolve(&scratch, file, "a").run(), 1, expected);
+    }
+}
+
+#[test]
+fn a_manifest_has_the_text_of_a_key_wherever_that_is() {
+    if !machine::offers(&["gpg"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &super::images::packages());
+    let text = key(&scratch, "good");
+    let dearmored = Command::new("gpg")
+        .args(["--batch", "--dearmor", "--output"])
+        .args([
+            scratch.path("repo/plain"),
+            scratch.write("repo/text", &text),
+        ])
+        .status();
+    assert!(dearmored.unwrap().success());
+    let server = Server::new(&scratch.path("repo"));
+    for name in ["text", "plain"] {
+        let key = format!("{}/{name}", server.url());
+        super::images::build(
+            &scratch,
+            serde_json::json!({"baseurl": server.url(), "gpgkey": key, "check_gpg": true}),
+        )
+        .arg("--with-manifest")
+        .run()
+        .expect(1);
+        let manifest = scratch.read("out/demo-1-tar-x86_64.osbuild-manifest.json");
+        let manifest: Value = serde_json::from_str(&manifest).unwrap();
+        let keys = &manifest["pipelines"][0]["stages"][0]["options"]["gpgkeys"];
+        let text = keys[0].as_str().unwrap();
+        assert!(text.starts_with("-----BEGIN PGP"), "{text}");
+        let shown = Command::new("gpg")
+            .args(["--show-keys", "--with-colons"])
+            .arg(scratch.write("imported", text))
+            .output();
+        let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert!(shown.contains(":tester:"), "{name}: {text}");
+    }
+}

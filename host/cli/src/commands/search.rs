@@ -67,9 +67,11 @@ pub(crate) fn show(mut found: Vec<Package>, words: &[String], json: bool) -> Res
     }
     if found.is_empty() {
         let problem = format!("no package is called {}", words.join(" or "));
-        return Err(crate::command_error::CommandError::failed(Diagnostic::new(
-            problem,
-        )));
+        let mut diagnostic = Diagnostic::new(problem);
+        if let Some(word) = words.iter().find(|word| !word.contains('*')) {
+            diagnostic = diagnostic.hint(format!("'*{word}*' finds parts of names"));
+        }
+        return Err(crate::command_error::CommandError::failed(diagnostic));
     }
     Ok(Exit::Done)
 }

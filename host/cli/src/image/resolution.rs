@@ -343,7 +343,12 @@ fn depsolve(
         platform: Some(&request.distro.module_platform_id),
         repositories: &remotes,
     };
-    let found = resolver.depsolve(&wanted, &asked, with_sbom)?;
+    let mut found = resolver.depsolve(&wanted, &asked, with_sbom)?;
+    // A manifest has the keys themselves, not where they are.
+    for repository in &mut repositories {
+        let keys = found.keys.remove(&repository.id);
+        repository.gpgkeys = keys.unwrap_or_default();
+    }
     let package = |found: resolve::Package| package(found, &repositories);
     let depsolved = Depsolved {
         transactions: found

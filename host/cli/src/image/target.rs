@@ -142,7 +142,17 @@ impl DefinitionsArguments {
 
 /// What is said of a name that means nothing, or of a definition that cannot be used.
 pub(crate) fn wrong(error: DefinitionError) -> Diagnostic {
-    Diagnostic::new(error.to_string())
+    let diagnostic = Diagnostic::new(error.to_string());
+    match error {
+        DefinitionError::UnknownType {
+            distribution,
+            near: None,
+            ..
+        } => diagnostic.hint(format!(
+            "`osbuild-wasm list --filter distro:{distribution}` shows those that it has"
+        )),
+        _ => diagnostic,
+    }
 }
 
 /// The files of a directory of definitions by their path in it: `FAMILY/*.yaml` and `keys/*.asc`.

@@ -119,7 +119,7 @@ pub(crate) fn refused(response: &Response) -> Failure {
     }
     let hint = match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => {
-            "the file is not there (any more): correct the URL or update the manifest"
+            "the file is not there (any more): correct the URL, or update what names it"
         }
         StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN

@@ -21,13 +21,27 @@ impl Mirrors {
     }
 }
 
+/// Who says what a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedBy {
+    /// A manifest, which its user can make anew.
+    Manifest,
+    /// The index of the repository that it is in.
+    Index,
+}
+
 /// Where one file can be had.
 #[derive(Debug)]
 pub(crate) enum Places {
     /// Only here.
     One(Location),
     /// At `path` below each of the mirrors.
-    Mirrored { mirrors: Rc<Mirrors>, path: String },
+    Mirrored {
+        mirrors: Rc<Mirrors>,
+        path: String,
+        /// Who says what the file is.
+        named_by: NamedBy,
+    },
 }
 
 /// One of several places.
@@ -41,12 +55,20 @@ pub(super) struct Place {
 
 impl Places {
     /// A path below each of the mirrors; an error if it leads out of one.
-    pub(crate) fn mirrored(mirrors: &Rc<Mirrors>, path: String) -> Result<Self, String> {
+    pub(crate) fn mirrored(
+        mirrors: &Rc<Mirrors>,
+        path: String,
+        named_by: NamedBy,
+    ) -> Result<Self, String> {
         for (base, _) in &mirrors.mirrors {
             base.below(&path)?;
         }
         let mirrors = Rc::clone(mirrors);
-        Ok(Self::Mirrored { mirrors, path })
+        Ok(Self::Mirrored {
+            mirrors,
+            path,
+            named_by,
+        })
     }
 
     /// All places in the order in which they are to be tried: as listed, but mirrors that failed others come later.
@@ -58,7 +80,7 @@ impl Places {
         };
         match self {
             Self::One(location) => vec![place(0, location.clone())],
-            Self::Mirrored { mirrors, path } => {
+            Self::Mirrored { mirrors, path, .. } => {
                 let mut numbers: Vec<_> = (0..mirrors.mirrors.len()).collect();
                 numbers.sort_by_key(|number| mirrors.mirrors[*number].1.get());
                 let at = |number: usize| mirrors.mirrors[number].0.below(path).ok();
@@ -86,6 +108,19 @@ impl Places {
         }
     }
 
+    /// What to do when the content is another one.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Mirrored {
+                named_by: NamedBy::Index,
+                ..
+            } => {
+                "the index names another: its server is in the midst of a change, or broken; try again later, or another mirror"
+            }
+            _ => "the file has changed: update the manifest",
+        }
+    }
+
     /// The error of a file that could not be had; that of mirrors begins with osbuild's words.
     pub(super) fn failure(&self, checksum: &Checksum, problem: &str) -> String {
         match self {
@@ -93,6 +128,11 @@ impl Places {
                 "cannot download {checksum} from {}: {problem}",
                 location.shown()
             ),
+            Self::Mirrored {
+                path,
+                named_by: NamedBy::Index,
+                ..
+            } => format!("{path}: {problem}"),
             Self::Mirrored { path, .. } => format!(
                 "error downloading {path}: No more mirrors to try - All mirrors were already tried without success; \
                  the last problem with {checksum}: {problem}"

@@ -205,7 +205,8 @@ impl<'a> Transfer<'a> {
         let problem = format!("checksum mismatch: its content has {found}");
         if place.mismatches == MISMATCHES {
             return Err(Failure::Lasting(format!(
-                "{problem}; the file has changed: update the manifest"
+                "{problem}; {}",
+                self.places.remedy()
             )));
         }
         Err(Failure::passing(problem))
