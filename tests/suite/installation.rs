@@ -130,6 +130,13 @@ fn make_install_puts_everything_below_the_prefix() {
         "bash-completion/completions/osbuild-wasm",
         "zsh/site-functions/_osbuild-wasm",
         "fish/vendor_completions.d/osbuild-wasm.fish",
+        "man/man1/osbuild-wasm-build.1",
+        "man/man1/image-builder.1",
+        "man/man1/image-builder-manifest.1",
+        "man/man1/bootc-image-builder-build.1",
+        "bash-completion/completions/image-builder",
+        "zsh/site-functions/_bootc-image-builder",
+        "fish/vendor_completions.d/image-builder.fish",
     ] {
         let file = scratch.path("prefix/share").join(file);
         assert!(file.is_file(), "{}", file.display());

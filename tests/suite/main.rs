@@ -11,6 +11,7 @@ mod blueprints;
 mod cache;
 mod callers;
 mod capabilities;
+mod completions;
 mod content;
 mod deployed_programs;
 mod disks;

@@ -3,7 +3,7 @@
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::{Command, carry_out};
 use crate::image::{arch, read_blueprint};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use osbuild_wasm_distro::Arch;
 use osbuild_wasm_report::Diagnostic;
 use std::ffi::OsString;
@@ -143,6 +143,11 @@ fn owner(text: &str) -> Result<(u32, u32), String> {
     let number = |text: &str| text.parse().map_err(|error| format!("{text:?}: {error}"));
     let (user, group) = text.split_once(':').ok_or("it is UID:GID")?;
     Ok((number(user)?, number(group)?))
+}
+
+/// The description of the command line.
+pub(super) fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs a command line; its first word is the name of the program.

@@ -1,8 +1,7 @@
 //! `osbuild-wasm man`, made from the same description as the command line itself.
-use crate::Cli;
 use crate::command_error::{CommandError, Exit, Result};
-use crate::commands::Command;
-use clap::{Args, CommandFactory};
+use crate::commands::{Command, DOCUMENTED, command_line};
+use clap::Args;
 use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_files::write_file;
 use osbuild_wasm_manifest::catalogue::Catalogue;
@@ -10,7 +9,7 @@ use osbuild_wasm_report::{Diagnostic, manual};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Write manual pages: section 1 has one for each subcommand, section 7 one for each module
+/// Write manual pages: section 1 has one for each subcommand and for image-builder's and bootc-image-builder's, section 7 one for each module
 #[derive(Debug, Args)]
 pub(crate) struct ManArguments {
     /// Directory for the pages; made when missing
@@ -19,7 +18,9 @@ pub(crate) struct ManArguments {
 
 impl Command for ManArguments {
     fn run(self) -> Result {
-        write_pages(Cli::command(), &self.directory)?;
+        for name in DOCUMENTED {
+            write_pages(command_line(name)?, &self.directory)?;
+        }
         write_modules(&self.directory).map_err(|error| cannot_write(&self.directory, &error))?;
         Ok(Exit::Done)
     }

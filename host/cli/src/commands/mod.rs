@@ -30,10 +30,15 @@ mod validate;
 pub(crate) use compile::serve as serve_compiler;
 pub(crate) use guest::serve as serve_guest;
 
-use crate::command_error::{Exit, Result};
+use crate::Cli;
+use crate::command_error::{CommandError, Exit, Result};
 use crate::style::Style;
-use clap::Subcommand as ClapSubcommand;
+use clap::{CommandFactory, Subcommand as ClapSubcommand};
+use osbuild_wasm_report::Diagnostic;
 use std::ffi::{OsStr, OsString};
+
+/// Our own name.
+const NAME: &str = "osbuild-wasm";
 
 /// A command with its options.
 pub(crate) trait Command {
@@ -53,6 +58,22 @@ pub(crate) fn stand_in(name: &OsStr) -> Option<fn(Vec<OsString>) -> Exit> {
         bootc_image_builder::NAME => Some(bootc_image_builder::main),
         image_builder::NAME => Some(image_builder::main),
         _ => None,
+    }
+}
+
+/// The names whose command lines have completions and manual pages: ours, and those that we stand in for but osbuild's, whose own has none.
+pub(crate) const DOCUMENTED: [&str; 3] = [NAME, image_builder::NAME, bootc_image_builder::NAME];
+
+/// The description of the command line of a name.
+pub(crate) fn command_line(name: &str) -> Result<clap::Command> {
+    match name {
+        NAME => Ok(Cli::command()),
+        image_builder::NAME => Ok(image_builder::command()),
+        bootc_image_builder::NAME => Ok(bootc_image_builder::command()),
+        _ => Err(CommandError::invalid(Diagnostic::new(format!(
+            "there is no command line of {name:?}: there are {}",
+            DOCUMENTED.join(", ")
+        )))),
     }
 }
 

@@ -104,6 +104,11 @@ enum Bootc {
     },
 }
 
+/// The description of the command line.
+pub(super) fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs a command line; its first word is the name of the program.
 pub(super) fn main(words: Vec<OsString>) -> Exit {
     carry_out(Arguments::parse_from(words))
