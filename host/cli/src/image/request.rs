@@ -216,7 +216,9 @@ fn accepted(file: &BlueprintFile, options: BlueprintOptions) -> Result<Blueprint
     let lines = file.explain(&problems);
     match blueprint {
         Some(blueprint) => {
-            crate::print::tell(&lines, crate::style::colour());
+            if !lines.is_empty() {
+                crate::print::tell(&lines, crate::style::colour());
+            }
             Ok(blueprint)
         }
         None => {
