@@ -3,6 +3,7 @@ pub(crate) mod bounds;
 pub(crate) mod component;
 mod outcome;
 
+use crate::attributes::Attributes;
 use crate::failure::{BuildError, Result};
 use crate::file_systems::FileSystems;
 use crate::inputs::Origins;
@@ -137,7 +138,9 @@ fn carry_out(
     }
     if ended.success() {
         released?;
-        context.kept.map_or(Ok(()), |kept| kept.check(tree))?;
+        if let Some(kept) = context.kept {
+            kept.check(tree, &Attributes::new(context).trusted(tree)?)?;
+        }
     }
     scratch.close()?;
     Ok(ended)

@@ -4,6 +4,7 @@ use crate::failure::{BuildError, Result};
 use crate::machine::keeps_labels;
 use crate::user_namespace::{is_root_of_machine, mapped_ids};
 use osbuild_wasm_files::{Beyond, Reach, first_beyond, name_to_text};
+use osbuild_wasm_protocol::TrustedValue;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -30,18 +31,22 @@ impl Kept {
         })
     }
 
-    /// Refuses a tree that has more.
-    pub(crate) fn check(&self, tree: &Path) -> Result<()> {
+    /// Refuses a tree that has more; `trusted` is what it has in `trusted.*`, which nobody sees who could look at the rest.
+    pub(crate) fn check(&self, tree: &Path, trusted: &[TrustedValue]) -> Result<()> {
         let attribute = |name: &OsStr| match name.as_bytes() {
             b"security.capability" => true,
             LABEL => self.labels,
-            name => !name.starts_with(b"security.") && !name.starts_with(b"trusted."),
+            name => !name.starts_with(b"security."),
         };
         let reach = Reach {
             ids: self.ids,
             attribute: &attribute,
         };
-        let Some((below, what)) = first_beyond(tree, reach)? else {
+        let of_root = trusted.first().map(|of| {
+            let below = Path::new(OsStr::from_bytes(&of.below.0)).to_owned();
+            (below, Beyond::Attribute((&of.name).into()))
+        });
+        let Some((below, what)) = first_beyond(tree, reach)?.or(of_root) else {
             return Ok(());
         };
         let what = match what {
