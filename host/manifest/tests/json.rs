@@ -147,4 +147,18 @@ fn numbers_know_what_they_are() {
     assert_eq!(parse("-5").as_u64(), None);
     assert_eq!(parse("1e3").as_f64(), Some(1000.0));
     assert_eq!(Number::from_integer_text("007"), None);
+    for (text, whole) in [
+        ("0", Some(0)),
+        ("-0.0", Some(0)),
+        ("2.0", Some(2)),
+        ("1e3", Some(1000)),
+        ("18446744073709551615", Some(u64::MAX)),
+        ("1.5", None),
+        ("-1", None),
+        ("-1.0", None),
+        ("1e300", None),
+        ("18446744073709551616", None),
+    ] {
+        assert_eq!(parse(text).as_whole(), whole, "{text}");
+    }
 }

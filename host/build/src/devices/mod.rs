@@ -174,15 +174,11 @@ fn number(device: &Device, name: &str) -> Result<Option<u64>> {
     let Some(value) = device.options.get(name) else {
         return Ok(None);
     };
-    let whole = value
-        .as_f64()
-        .filter(|number| number.fract() == 0.0 && (0.0..9e15).contains(number));
-    let whole = value.as_u64().or(whole.map(|number| number as u64));
     let reason = || {
         let reason = format!("option `{name}` must be a whole number, 0 or more");
         BuildError::manifest(place(device), reason)
     };
-    whole.map(Some).ok_or_else(reason)
+    value.as_whole().map(Some).ok_or_else(reason)
 }
 
 #[cfg(test)]

@@ -64,10 +64,7 @@ fn named(mount: &Mount) -> Result<Option<Named>> {
     };
     let serial = match deployment.get("serial") {
         None => Some(0),
-        Some(serial) => serial
-            .as_f64()
-            .filter(|serial| serial.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(serial))
-            .map(|serial| serial as u32),
+        Some(serial) => serial.as_whole().and_then(|serial| serial.try_into().ok()),
     };
     Ok(Some(Named {
         osname: osname.to_owned(),

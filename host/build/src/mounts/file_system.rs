@@ -100,13 +100,8 @@ fn partition(mount: &Mount) -> Result<Option<u32>> {
     else {
         return Ok(None);
     };
-    let whole = number.as_u64().or_else(|| {
-        Some(number.as_f64())
-            .filter(|n| n.fract() == 0.0 && *n > 0.0)
-            .map(|n| n as u64)
-    });
     let wrong = || BuildError::manifest(place(mount), "`partition` must be a whole number");
-    let whole = whole.and_then(|number| u32::try_from(number).ok());
+    let whole = number.as_whole().and_then(|number| number.try_into().ok());
     whole.map(Some).ok_or_else(wrong)
 }
 

@@ -106,6 +106,11 @@ impl Value {
         self.as_number()?.as_u64()
     }
 
+    /// The whole number, 0 or more, however it is written, see [`Number::as_whole`].
+    pub fn as_whole(&self) -> Option<u64> {
+        self.as_number()?.as_whole()
+    }
+
     /// The number as a float, when this is a number.
     pub fn as_f64(&self) -> Option<f64> {
         Some(self.as_number()?.as_f64())

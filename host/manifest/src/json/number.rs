@@ -51,6 +51,16 @@ impl Number {
         }
     }
 
+    /// The whole number, 0 or more, however it is written: `1.0` and `1e3` are whole.
+    pub fn as_whole(&self) -> Option<u64> {
+        // Doubles are exact up to here.
+        let whole = |float: &f64| float.fract() == 0.0 && (0.0..9e15).contains(float);
+        match self {
+            Number::Float(value) => Some(*value).filter(whole).map(|value| value as u64),
+            integer => integer.as_u64(),
+        }
+    }
+
     /// The nearest double (an infinity for huge integers).
     pub fn as_f64(&self) -> f64 {
         match self {
