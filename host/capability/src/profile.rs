@@ -66,7 +66,7 @@ pub struct Profile {
     pub signers: Vec<Signer>,
 }
 
-/// Whose signature a component carries. Whoever verifies signatures makes these; a policy compares them.
+/// Whose signature a component carries. Made where signatures are verified; a policy compares them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signer {
     /// Who, e.g. the identity of a certificate; empty when only the key is known.

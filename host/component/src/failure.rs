@@ -15,7 +15,7 @@ pub enum ComponentError {
         /// Why.
         cause: std::io::Error,
     },
-    /// Somebody else could have made or changed it.
+    /// Another user could have made or changed it.
     #[error("component {cause}")]
     Untrusted {
         /// The file or directory.
@@ -94,7 +94,7 @@ pub enum ComponentError {
         /// Which limit was reached.
         cause: String,
     },
-    /// Somebody ended the process that compiled it.
+    /// The process that compiled it was killed.
     #[error("{name}: compiling was interrupted")]
     Interrupted {
         /// Module name.
@@ -137,7 +137,7 @@ pub enum Stopped {
     /// The time limit.
     #[error("stopped after {} s: the time limit of a stage (--stage-timeout) was reached", .0.as_secs_f64())]
     Time(Duration),
-    /// Somebody interrupted the run.
+    /// The run was interrupted.
     #[error("interrupted")]
     Cancelled,
     /// More log than allowed.

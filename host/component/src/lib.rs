@@ -1,6 +1,6 @@
 //! Runs stages: finds components, compiles them once, links exactly what they were granted, and bounds what they use.
 //!
-//! The only room that sees wasmtime. Privileged interfaces are carried out by whoever implements [`Helpers`]; files by [`tree`],
+//! The only room that sees wasmtime. Privileged interfaces are carried out by an implementation of [`Helpers`]; files by [`tree`],
 //! which resolves every path inside a granted directory.
 #![deny(unsafe_code)]
 #![allow(

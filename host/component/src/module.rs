@@ -26,7 +26,7 @@ pub struct Module {
     pub digest: String,
     /// Where it comes from.
     pub origin: Origin,
-    /// Whose signatures of it were verified, by whoever keeps signatures beside components.
+    /// Whose signatures of it were verified, where signatures are kept beside components.
     pub signers: Vec<Signer>,
     /// The binary.
     pub bytes: Arc<[u8]>,

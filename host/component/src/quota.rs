@@ -1,5 +1,5 @@
 //! What one stage may use up. One object counts for all that works for it: the component, calls that the host carries out, the
-//! programs that helpers run, and whoever reads their output.
+//! programs that helpers run, and the reader of their output.
 use crate::ErrorCode;
 use crate::bindings::types::Error;
 use crate::failure::Stopped;

@@ -67,7 +67,7 @@ impl Cancel {
         &self.0
     }
 
-    /// Whether somebody asked.
+    /// Whether that was requested.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -85,7 +85,7 @@ pub struct Run {
     pub seed: String,
     /// Takes the log.
     pub log: Arc<dyn LogSink>,
-    /// Hears what the component does, if anybody wants to know.
+    /// Is told what the component does, if that is to be recorded.
     pub recorder: Option<Arc<dyn Recorder>>,
     /// Carries out privileged interfaces.
     pub helpers: Box<dyn Helpers>,

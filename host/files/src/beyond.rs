@@ -1,4 +1,4 @@
-//! What of a tree somebody could not make who is not root of the machine.
+//! What of a tree a user who is not root of the machine could not make.
 
 use crate::FilesError;
 use crate::copy::read_xattr;
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Reach<'_> {
     }
 }
 
-/// The first object of a tree that is beyond somebody's reach, by its path below the tree. Attributes count as far as this process sees
+/// The first object of a tree that such a user could not make, by its path below the tree. Attributes count as far as this process sees
 /// them.
 ///
 /// # Errors

@@ -79,7 +79,7 @@ impl Carried {
     }
 }
 
-/// Whether an attribute of that name was set by somebody: a kernel with SELinux gives every new file a label itself.
+/// Whether an attribute of that name was set on purpose: a kernel with SELinux gives every new file a label itself.
 pub(crate) fn is_set(name: &[u8]) -> bool {
     static LABELS: LazyLock<bool> = LazyLock::new(|| Path::new("/sys/fs/selinux/enforce").exists());
     !name.is_empty() && (name != b"security.selinux" || !*LABELS)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The user's directory for one kind of files: what `variable` names (e.g. `XDG_CACHE_HOME`), else `below` (e.g. `.cache`) in the home
 /// of the environment, else in that of /etc/passwd; the first that belongs to the user, or would when it is made. Where none does, the
-/// first: whoever uses it finds out. None without a home.
+/// first: its use finds out. None without a home.
 pub fn own_directory(variable: &str, below: &str) -> Option<PathBuf> {
     let named = std::env::var_os(variable).map(PathBuf::from);
     let home = std::env::var_os("HOME").map(PathBuf::from);

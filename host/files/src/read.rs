@@ -1,4 +1,4 @@
-//! Files and streams that somebody names on a command line, read whole but not without end: a device or a pipe may have none.
+//! Files and streams that a command line names, read whole but not without end: a device or a pipe may have none.
 use crate::dirs::proc_path;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, major, minor, open};
@@ -54,7 +54,7 @@ fn kind_that_may_never_end(found: &OwnedFd) -> io::Result<Option<&'static str>> 
         FileType::Socket => Some("a socket"),
         FileType::BlockDevice => Some("a device"),
         FileType::CharacterDevice if !answers() => Some("a device"),
-        // Whoever reads a directory is told that it is one.
+        // A reader of a directory is told that it is one.
         _ => None,
     })
 }

@@ -1,7 +1,7 @@
 //! Paths that people name, resolved so that no other user of the machine decides where they lead.
 //!
-//! A directory that several people share can hold a link of somebody else at the name that we are about to write, and whoever can write
-//! a directory of components decides what runs. Links count only if they belong to root or to whoever runs this program; from then on the
+//! A directory that several people share can hold a link of another user at the name that we are about to write, and a user who can write
+//! a directory of components decides what runs. Links count only if they belong to root or to the user of this program; from then on the
 //! descriptor is used, not the path.
 use crate::dirs::{handle, names, proc_path};
 use crate::read::{LARGEST_COMPONENT, read_file};
@@ -101,7 +101,7 @@ pub fn open_directory_of(path: &Path) -> io::Result<OwnedFd> {
 /// Opens a directory from which code is loaded.
 ///
 /// # Errors
-/// Also a directory that somebody else owns or can write, and one on the way in which everybody can put another in its place.
+/// Also a directory that another user owns or can write, and one on the way in which everybody can put another in its place.
 pub fn open_unshared_directory(path: &Path) -> io::Result<OwnedFd> {
     let found = open_unshared(path)?;
     as_directory(found, path)
@@ -158,7 +158,7 @@ impl ExportDirectory {
     /// works wherever it lies. `ours` are the names in it that exports have.
     ///
     /// # Errors
-    /// It is somebody else's, or has other things in it, so that closing it would take these from whoever uses them.
+    /// It is another user's, or has other things in it, so that closing it would take these from their users.
     pub fn close(&self, ours: &BTreeSet<OsString>) -> io::Result<()> {
         let stat = rustix::fs::fstat(&self.directory)?;
         if stat.st_uid != own_id() {
@@ -250,7 +250,7 @@ impl ExportDirectory {
             rustix::fs::fstat(&export)?,
             rustix::fs::fstat(&self.directory)?,
         );
-        // Where no other user can put anything, what is there is ours, whoever it was given to.
+        // Where no other user can put anything, what is there is ours, whatever owner it was given.
         let is_private = is_ours(above.st_uid) && !is_writable_by_others(&above);
         if !is_private && !is_ours_in(&self.directory, own.st_uid)? {
             let problem = format!("is there and belongs to user {}: remove it", own.st_uid);

@@ -78,7 +78,7 @@ impl NewFile {
         })
     }
 
-    /// Another descriptor of it, for somebody who writes to it at the same time.
+    /// Another descriptor of it, for another writer at the same time.
     ///
     /// # Errors
     /// There are too many descriptors.

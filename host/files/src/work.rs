@@ -11,7 +11,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct WorkDirectory {
     directory: TempDir,
-    /// As long as it is locked, somebody works there.
+    /// As long as it is locked, a process works there.
     _lock: File,
 }
 
@@ -30,7 +30,7 @@ impl WorkDirectory {
                 .tempdir_in(parent)?;
             let lock = File::open(made.path())?;
             lock.lock()?;
-            // Somebody who came between took it for one that was left.
+            // A process that came between took it for one that was left.
             if made.path().is_dir() {
                 return Ok(Self {
                     directory: made,
@@ -60,7 +60,7 @@ fn remove_left(parent: &Path, prefix: &str) -> io::Result<()> {
             continue;
         }
         let directory = match File::open(entry.path()) {
-            // Somebody else has removed it.
+            // Another process has removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             opened => opened?,
         };

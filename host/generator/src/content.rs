@@ -161,7 +161,7 @@ pub struct Package {
     pub repository: String,
     /// Whether it must be signed.
     pub check_gpg: bool,
-    /// Files it is known to bring: those somebody asked about.
+    /// Files it is known to bring: those that were asked about.
     pub files: Vec<String>,
 }
 

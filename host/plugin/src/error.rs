@@ -68,7 +68,7 @@ pub enum PluginError {
         /// What to do.
         advice: String,
     },
-    /// A signature is required and absent, wrong, or not from somebody trusted.
+    /// A signature is required and absent, wrong, or not trusted.
     #[error("{name}: {cause}")]
     Signature {
         /// What should be signed.

@@ -4,7 +4,7 @@ use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_files::write_file;
 use std::path::Path;
 
-/// Writes a file, with the directories that lead to it: somebody may be reading what was there before.
+/// Writes a file, with the directories that lead to it: another process may be reading what was there before.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(directory) = path
         .parent()

@@ -66,7 +66,7 @@ pub struct InstallRequest<'a> {
     pub signature: Option<&'a Path>,
     /// Public key that must have signed it.
     pub signer: Option<&'a Path>,
-    /// Without the signature of somebody trusted it is refused.
+    /// Without a trusted signature it is refused.
     pub require_signature: bool,
     /// It may take the place of a built-in module.
     pub allow_shadow: bool,
@@ -159,7 +159,7 @@ impl Directory {
         Ok(plugin)
     }
 
-    /// Who signed it, when somebody trusted did. A signature without a trusted key is worth nothing, and one that is required and
+    /// Who signed it, when the signature is trusted. A signature without a trusted key is worth nothing, and one that is required and
     /// absent or wrong an error.
     fn signer(
         &self,

@@ -32,7 +32,7 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// Whoever has no such file, or none that this user may read, has no login.
+/// Without such a file, or where this user may not read it, there is no login.
 const NO_LOGIN: [ErrorKind; 3] = [
     ErrorKind::NotFound,
     ErrorKind::NotADirectory,

@@ -45,7 +45,7 @@ impl Scope {
 /// How a registry is to be asked.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Access {
-    /// As anybody.
+    /// Anonymously.
     Anonymous,
     /// With the login itself.
     Login {
@@ -72,7 +72,7 @@ impl std::fmt::Debug for Access {
 /// Asks a registry, `https://HOST/` (or `http://` of this machine), what it wants, and for a token where it wants one.
 ///
 /// # Errors
-/// One line: it cannot be asked, or wants the login told to somebody it is not for.
+/// One line: it cannot be asked, or wants the login told to a server it is not for.
 pub async fn access(
     registry: &Location,
     repository: &str,

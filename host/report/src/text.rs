@@ -39,7 +39,7 @@ pub(crate) fn clean_lines(log: &str) -> Vec<String> {
     log.lines().map(shown).collect()
 }
 
-/// A piece of a log for whoever reads along: no escapes, and a carriage return begins a line, for there is no line to write over.
+/// A piece of a log for people who read along: no escapes, and a carriage return begins a line, for there is no line to write over.
 pub fn printable_log(text: &str) -> String {
     let plain = strip_str(text).to_string();
     printable(&plain.replace("\r\n", "\n").replace('\r', "\n")).into_owned()

@@ -1,6 +1,6 @@
 //! Keeping the store below its limit: the least recently used goes first, object or source.
 //!
-//! An object is in use while somebody holds its lock. A source is too small and too often used for a lock of its own:
+//! An object is in use while a run holds its lock. A source is too small and too often used for a lock of its own:
 //! it is in use if it was last used after the oldest run that is still alive began.
 
 use crate::error::At;

@@ -7,7 +7,7 @@
 //!   store.json                   {"version": 1, "maximum-size": BYTES or null}
 //!   objects/ID/{lock,object.json,tree/}
 //!   sources/CONTENT-TYPE/KEY     files or directories, named by what they contain
-//!   scratch/PURPOSE-...{,.lock}  owned by whoever holds the lock
+//!   scratch/PURPOSE-...{,.lock}  owned by the holder of the lock
 //!   noted                        what sources looked like when they were verified
 //!   unsynced/BOOT-...            some sources may not be on the disk: after a crash look at them
 //! ```

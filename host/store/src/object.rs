@@ -39,7 +39,7 @@ pub enum CommitFrom<'a> {
     /// A directory of the store's file system, usually a scratch directory; it is renamed and is gone after the commit.
     Move(PathBuf),
     /// A directory that stays as it is and is copied; extended attributes that cannot be copied are an error. The function is called
-    /// with the copy before anybody else sees it.
+    /// with the copy before another process sees it.
     Copy(
         &'a Path,
         CopyOptions<'a>,

@@ -83,7 +83,7 @@ impl Store {
         &self.dir
     }
 
-    /// A new scratch directory. `purpose` begins its name, for whoever looks at the store.
+    /// A new scratch directory. `purpose` begins its name, for people who look at the store.
     ///
     /// # Errors
     /// `purpose` cannot be part of a file name, or the directory cannot be made.

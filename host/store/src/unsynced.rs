@@ -72,7 +72,7 @@ impl Unsynced {
 }
 
 impl Store {
-    /// Marks of runs that the machine did not survive: until somebody has looked at all sources and removed these files, what is
+    /// Marks of runs that the machine did not survive: until a run has looked at all sources and removed these files, what is
     /// among the sources may be damaged.
     ///
     /// # Errors

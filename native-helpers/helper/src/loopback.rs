@@ -23,7 +23,7 @@ use crate::session::{Resource, Session};
 /// Major number of loop devices.
 const MAJOR: u32 = 7;
 
-/// How often another free device is tried when somebody else was quicker.
+/// How often another free device is tried when another process was quicker.
 const ATTEMPTS: u32 = 100;
 
 /// How long a device may stay in use after it was detached.
@@ -253,7 +253,7 @@ fn block_size(device: &File) -> std::io::Result<u32> {
     text.trim().parse().map_err(std::io::Error::other)
 }
 
-/// Binds the file; false when somebody else took the device meanwhile.
+/// Binds the file; false when another process took the device meanwhile.
 fn try_configure(
     device: &File,
     file: &OwnedFd,

@@ -93,7 +93,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Standard input, as a descriptor that no tool inherits; none when it is no socket (somebody typed the name of this program).
+/// Standard input, as a descriptor that no tool inherits; none when it is no socket (a person typed the name of this program).
 fn control_socket() -> Option<Connection> {
     let stdin = rustix::io::fcntl_dupfd_cloexec(std::io::stdin().as_fd(), 3).ok()?;
     let is_socket = rustix::net::sockopt::socket_type(&stdin).is_ok();

@@ -75,7 +75,7 @@ pub fn host_tool(name: &str) -> Result<PathBuf, Failure> {
 
 /// Runs a program in a sandbox and waits for the end of all that it started.
 ///
-/// The first process of the sandbox is the first one of a process namespace: with it, whoever kills it, the kernel ends everything,
+/// The first process of the sandbox is the first one of a process namespace: when it ends, for any reason, the kernel ends everything,
 /// and it cannot be waited for before everything has ended.
 pub fn run_sandbox(
     view: View,

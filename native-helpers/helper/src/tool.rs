@@ -176,7 +176,7 @@ impl Session {
         shown: Vec<Shown>,
         quota: Option<Quota>,
     ) -> Result<Finished, Failure> {
-        // Files may belong to anybody.
+        // Files may belong to any user.
         let capabilities = vec![Capability::CAP_DAC_OVERRIDE.to_string()];
         let alone = Alone {
             roots: vec![
@@ -328,7 +328,7 @@ impl Session {
     }
 
     /// What a program of the session may be: root of a user namespace in which its capabilities reach nothing of the machine's, or,
-    /// if the grant names it for that, somebody with the capabilities of the grant on the machine itself.
+    /// if the grant names it for that, a process with the capabilities of the grant on the machine itself.
     fn bounds(&self, program: &str, view: &mut View) -> Result<Bounds, Failure> {
         let grant = &self.access.grant;
         let privileged = grant.privileged.iter().any(|named| named == program);

@@ -1,6 +1,6 @@
 //! What a helper is started for: the most that any session of it can be granted.
 //!
-//! The runtime says it before it reads the first component. Whoever takes the runtime over later gets no more out of its helpers than
+//! The runtime says it before it reads the first component. An attacker who takes the runtime over later gets no more out of its helpers than
 //! one stage of the run was to have anyway.
 
 use std::collections::BTreeSet;

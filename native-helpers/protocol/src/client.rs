@@ -89,7 +89,7 @@ impl Client {
         Ok(())
     }
 
-    /// Begins a session. What its tools print goes to `log` as it comes; when that is a pipe, somebody must keep reading it or the
+    /// Begins a session. What its tools print goes to `log` as it comes; when that is a pipe, the other end must be read all the time or the
     /// tools stand still. All copies of it are closed when the session has ended.
     ///
     /// # Errors

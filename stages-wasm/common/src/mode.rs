@@ -25,7 +25,7 @@ struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Value {
     Bits(u32),
-    /// These bits, and execution for all when somebody has it already or for a directory (`X`).
+    /// These bits, and execution for all when a class has it already or for a directory (`X`).
     BitsAndSearch(u32),
     /// What this class has now, for everybody.
     CopyOf(u32),

@@ -1,4 +1,4 @@
-//! What a document says that somebody may do, as sets that can be compared.
+//! What a document allows, as sets that can be compared.
 use super::beyond::{bounds_beyond, rights_beyond};
 use crate::audit::{Audit, Audited};
 use crate::lock::{Lock, LockedStage};
@@ -415,7 +415,7 @@ impl Facts {
         lines
     }
 
-    /// What a reader wants to know of somebody new: what it may do to which paths, and no plumbing that every component has.
+    /// What a reader wants to know of a new stage: what it may do to which paths, and no plumbing that every component has.
     pub(super) fn telling(&self) -> Vec<String> {
         let plumbing = |word: &str| {
             let is_file_system = word.starts_with("wasi:filesystem");

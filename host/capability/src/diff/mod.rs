@@ -29,7 +29,7 @@ pub struct Diff {
     pub grew: Vec<Change>,
     /// What was possible and is not any more.
     pub shrank: Vec<Change>,
-    /// What the manifest has done otherwise, without that anybody may do more: other options, contents, an order, a stage that is gone.
+    /// What the manifest has done otherwise, while no stage may do more: other options, contents, an order, a stage that is gone.
     pub effects: Vec<Change>,
     /// What differs without being more or less, such as a digest.
     pub changed: Vec<Change>,

@@ -165,7 +165,7 @@ impl Used {
             },
         ];
         rule.tier = needed.into_iter().max().unwrap_or_default();
-        // Metadata and errors are no capability that anybody would want to withhold, and files are what the rights are about.
+        // Metadata and errors are no capability worth withholding, and files are what the rights are about.
         self.interfaces.extend([Interface::Report, Interface::Tree]);
         rule.interfaces = Some(
             self.interfaces

@@ -52,7 +52,7 @@ impl Permit<'_> {
     }
 }
 
-/// Whoever wants to allow just what is needed has to know of both.
+/// To allow just what is needed takes both.
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         let (verb, place, below) = (self.verb, &self.place, self.below);

@@ -24,7 +24,7 @@ const NO_DEVICES: &str = "device nodes are made by root of the machine only: bui
 /// Bytes of the largest extended attribute (XATTR_SIZE_MAX of the kernel).
 const XATTR_LIMIT: usize = 64 << 10;
 
-/// The bits of a mode by which a program runs as somebody else.
+/// The bits of a mode by which a program runs as another user.
 const SET_ID: u32 = 0o6000;
 
 impl Roots {

@@ -69,7 +69,7 @@ impl<'a> Overseen<'a> {
         }
     }
 
-    /// Keeps an attribute that this process may not set, for whoever may.
+    /// Keeps an attribute that this process may not set, for the helper that may.
     fn keep_unset(&self, object: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> io::Result<()> {
         let place = self.located.place(&object).map_err(io::Error::other)?;
         let mut unset = self.located.unset.lock();

@@ -11,7 +11,7 @@ enum Said {
     Value(Value),
 }
 
-/// A document, and what it says once somebody asked.
+/// A document, and what it says, read at the first use.
 #[derive(Debug)]
 pub struct Lazy<T> {
     said: Said,
@@ -50,7 +50,7 @@ impl<T: DeserializeOwned> Lazy<T> {
         read.as_ref().map_err(Clone::clone)
     }
 
-    /// What it says, for somebody who changes it.
+    /// What it says, to be changed.
     ///
     /// # Errors
     /// What is wrong with it.

@@ -12,7 +12,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-/// JSON Schema (draft 2020-12) of a file `FAMILY/NAME.yaml`, for editors and for whoever checks definitions elsewhere.
+/// JSON Schema (draft 2020-12) of a file `FAMILY/NAME.yaml`, for editors and for checks of definitions elsewhere.
 pub fn definitions_schema() -> Value {
     let mut parts = SchemaSettings::draft2020_12().into_generator();
     let mut schema = json!({

@@ -71,7 +71,7 @@ fn line(kind: &str, name: &str, mode: u32, more: &str) -> String {
     )
 }
 
-/// Whoever packs may be anybody: what a listing names is made in the new tree or not at all.
+/// A listing may come from an attacker: what it names is made in the new tree or not at all.
 #[test]
 fn a_listing_reaches_nothing_outside_of_the_tree() {
     const DIRECTORY: u32 = 0o040_755;

@@ -1,4 +1,4 @@
-//! What a table may not have, whoever asked for it: stages and systems would take it for something else.
+//! What no table may have: stages and systems would take it for something else.
 use super::devices::names;
 use super::tree::payloads;
 use crate::GeneratorError;

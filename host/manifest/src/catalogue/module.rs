@@ -109,7 +109,7 @@ pub struct Module {
     pub programs: Vec<String>,
     /// The module this one is an older name of.
     pub alias_of: Option<String>,
-    /// The whole document, for whoever needs other members.
+    /// The whole document, for callers that need other members.
     pub document: Value,
     v1: OnceLock<Result<Schema, SchemaError>>,
     v2: OnceLock<Result<Schema, SchemaError>>,

@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Response, StatusCode};
 
 /// What to do when a registry wants a login.
-pub(super) const WHO: &str = "the registry wants to know who asks, or does not know the login: run `skopeo login` or `podman login` first";
+pub(super) const LOGIN_NEEDED: &str = "the registry wants a login, or does not know the one that it was given: run `skopeo login` or `podman login` first";
 
 /// A repository that is read.
 pub(super) struct Pull {
@@ -59,7 +59,7 @@ impl Pull {
         match answer.status() {
             status if status.is_success() => body(&self.name, answer, largest).await,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(failed(&self.name, WHO.to_owned()))
+                Err(failed(&self.name, LOGIN_NEEDED.to_owned()))
             }
             status => Err(failed(&self.name, format!("the registry says {status}"))),
         }
@@ -85,7 +85,7 @@ impl Pull {
             login,
         );
         match access.await.map_err(|cause| failed(&self.name, cause))? {
-            Access::Anonymous => Err(failed(&self.name, WHO.to_owned())),
+            Access::Anonymous => Err(failed(&self.name, LOGIN_NEEDED.to_owned())),
             Access::Login { user, password } => Ok(basic(&user, &password)),
             Access::Token(token) => Ok(format!("Bearer {token}")),
         }

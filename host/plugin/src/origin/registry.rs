@@ -1,6 +1,6 @@
 //! Container registries: a plugin is an artifact whose layers are the component and, where there is one, its signature.
 use super::http::block_on;
-use super::pull::{Pull, WHO, registry_of};
+use super::pull::{LOGIN_NEEDED, Pull, registry_of};
 use super::{Fetched, failed, is_loopback};
 use crate::error::{PluginError, Result};
 use crate::signature::SIGNATURE;
@@ -184,7 +184,7 @@ fn registry_error(reference: &str, error: &OciDistributionError) -> PluginError 
     let cause = match error {
         OciDistributionError::UnauthorizedError { .. }
         | OciDistributionError::ServerError { code: 401, .. }
-        | OciDistributionError::AuthenticationFailure(_) => WHO.into(),
+        | OciDistributionError::AuthenticationFailure(_) => LOGIN_NEEDED.into(),
         error => with_causes(error),
     };
     failed(oci(reference), cause)

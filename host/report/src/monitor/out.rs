@@ -4,7 +4,7 @@ use crate::style::Colour;
 use std::fmt;
 use std::io::{self, Write};
 
-/// A writer; after its first error nothing more is written, and the error is kept for whoever asks.
+/// A writer; after its first error nothing more is written, and the error is kept for the end of the run.
 pub(super) struct Out {
     writer: Box<dyn Write + Send>,
     colour: Colour,
@@ -21,7 +21,7 @@ impl Out {
         }
     }
 
-    /// Writes all of the text at once, and flushes: whoever reads wants to know now. What would do something to a terminal is written as
+    /// Writes all of the text at once, and flushes: readers want to know now. What would do something to a terminal is written as
     /// an escape.
     pub(super) fn write(&mut self, text: &str) {
         self.write_raw(&self.colour.printable(text));

@@ -43,7 +43,7 @@ impl Line<'_> {
         Ok(proxy)
     }
 
-    /// A connection to the server of a location for somebody who secures it.
+    /// A connection to the server of a location for a caller that secures it.
     pub(crate) async fn dial(&self, location: &Location) -> Result<TcpStream, Failure> {
         let proxy = self.way(location).map_err(Failure::Lasting)?;
         let host = location.host().unwrap_or_default();

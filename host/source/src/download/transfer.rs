@@ -52,7 +52,7 @@ struct Failed {
     wait: Option<Duration>,
     /// The most bytes that were there.
     reached: u64,
-    /// Whether somebody answered.
+    /// Whether the server answered.
     answered: bool,
 }
 
@@ -196,7 +196,7 @@ impl<'a> Transfer<'a> {
         }
         self.partial.restart().await?;
         if place.location.file().is_some() {
-            // Whoever wrote the manifest may not be allowed to read the file, and is not told what it has.
+            // The author of the manifest may not be allowed to read the file, and is not told what it has.
             return Err(Failure::Lasting(
                 "checksum mismatch: its content is another one".to_owned(),
             ));

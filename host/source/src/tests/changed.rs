@@ -1,4 +1,4 @@
-//! What somebody changed in the store is not used.
+//! What was changed in the store is not used.
 
 use super::server::{Reply, Server};
 use super::{World, curl, sha256, source};

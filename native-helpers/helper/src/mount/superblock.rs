@@ -1,7 +1,7 @@
 //! What the superblock of an ext4 file system has the kernel do beyond mounting it, see ext4's documentation of disk layout.
 //!
 //! Images are made by packages, archives and programs of build roots, and a superblock can name another device as journal, or options
-//! of mounting. Whoever mounts the image must not follow.
+//! of mounting. The mount must not follow.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -33,7 +33,7 @@ pub fn check_ext4(device: &Path, name: &str) -> Result<(), Failure> {
     check(device, name, flaw)
 }
 
-/// The same where it is mounted by somebody who does not say what is to happen on errors: the superblock may ask for a panic.
+/// The same where the mount does not say what is to happen on errors: the superblock may ask for a panic.
 pub fn check_ext4_for_others(device: &Path, name: &str) -> Result<(), Failure> {
     check(device, name, |superblock| {
         flaw(superblock).or_else(|| panic(superblock))

@@ -23,7 +23,7 @@ const IN_MEMORY: [&str; 6] = [".", "tmp", "run", "run/osbuild", "dev", "dev/shm"
 /// The first process of a sandbox, in its own /proc.
 const FIRST: &str = "1";
 
-/// Bytes that a socket may keep at most until somebody reads them: twice what net.core.wmem_max usually is.
+/// Bytes that a socket may keep at most until they are read: twice what net.core.wmem_max usually is.
 const SOCKET: u64 = 2 * 212_992;
 
 /// Bytes that the kernel takes for a file in memory, be it empty; attributes count as files of this size.

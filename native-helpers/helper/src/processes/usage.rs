@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, FileType, Stat, readlinkat, statat};
 
 use super::{LONGEST, Processes, numbers};
 
-/// Bytes that a pipe may keep until somebody reads them. Where memory is measured, no program makes a pipe larger.
+/// Bytes that a pipe may keep until they are read. Where memory is measured, no program makes a pipe larger.
 const PIPE: u64 = 64 << 10;
 
 /// Bytes that the kernel takes for a descriptor, a range of addresses, a lock, or a file that is watched.

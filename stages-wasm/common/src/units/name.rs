@@ -23,7 +23,7 @@ const LONGEST: usize = 255;
 pub struct UnitName(String);
 
 impl UnitName {
-    /// A name as somebody writes it: without a type it is one of `default_type`.
+    /// A name as people write it: without a type it is one of `default_type`.
     pub fn given(text: &str, default_type: &str) -> Result<Self> {
         Self::parse(text)
             .or_else(|| Self::parse(&format!("{text}.{default_type}")))

@@ -4,7 +4,7 @@ use crate::bindings::tree::{CopyOptions, OpenMode};
 use crate::bindings::types::Error;
 use crate::tree::Roots;
 
-/// Permissions that the calls set; whoever runs this may read and change objects with each of them.
+/// Permissions that the calls set; the user of this process may read and change objects with each of them.
 const MODES: [u32; 3] = [0o700, 0o751, 0o1777];
 
 /// One call. Paths are relative to the tree.

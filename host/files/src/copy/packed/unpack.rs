@@ -1,4 +1,4 @@
-//! From a listing and contents back to the tree. Whoever wrote them is not trusted with more than the tree: names are single names in open
+//! From a listing and contents back to the tree. Their writer is not trusted with more than the tree: names are single names in open
 //! directories that are new, contents are regular files with no other name.
 
 use super::{CONTENTS, Entry, LINE, LISTING, Line};

@@ -1,4 +1,4 @@
-//! Facts about a bootable container, which whoever looked into it gives; names of keys are those of a request.
+//! Facts about a bootable container, found out before; names of keys are those of a request.
 use osbuild_wasm_blueprint::model::Customizations;
 use osbuild_wasm_distro::{MountConfiguration, PartitionTable};
 use serde::{Deserialize, Deserializer, Serialize};

@@ -113,7 +113,7 @@ impl AnacondaTree {
         self.medium.buildstamp(&self.variant, self.is_final)
     }
 
-    /// Nobody has a password: whoever starts the medium has the machine. The installer runs as the shell of a user.
+    /// No user has a password: a person who starts the medium has the machine. The installer runs as the shell of a user.
     fn users(&self) -> Stage {
         let mut users = Map::new();
         if !self.is_live() {

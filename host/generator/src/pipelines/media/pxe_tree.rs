@@ -12,7 +12,7 @@ use osbuild_wasm_distro::IsoConfig;
 use serde_json::json;
 
 const SYSTEM: &str = "os";
-/// How to use the files, for whoever unpacks the archive.
+/// How to use the files, for people who unpack the archive.
 const README: &str = include_str!("pxe-readme.md");
 
 /// The files for a boot over the network.
