@@ -86,7 +86,12 @@ fn the_command_line_of_image_builder_is_taken() {
             ("version", 0, "image-builder:\n", ""),
             ("--version", 0, "image-builder:\n", ""),
             ("system --format json", 0, "\"cache\": {\n", ""),
-            ("bootc inspect --ref quay.io/x/y", 1, "", "quay.io/x/y"),
+            (
+                "bootc inspect --ref localhost/x/y",
+                1,
+                "",
+                "the image localhost/x/y: ",
+            ),
             (
                 "upload disk.qcow2 --to aws --aws-region x",
                 1,
@@ -108,9 +113,9 @@ fn the_command_line_of_image_builder_is_taken() {
             ),
             (
                 "manifest qcow2 --distro centos-10 --bootc-ref x",
-                1,
+                2,
                 "",
-                "--bootc-ref",
+                "cannot be used with",
             ),
             (
                 "manifest qcow2 --distro centos-10 --with-rpmlist",
@@ -165,12 +170,12 @@ fn the_command_line_of_bootc_image_builder_is_checked() {
         "bootc-image-builder",
         &[
             ("--help", 0, "Usage: bootc-image-builder", ""),
-            ("quay.io/x/y", 1, "", "cannot look into quay.io/x/y"),
+            ("localhost/x/y", 1, "", "the image localhost/x/y: "),
             (
-                "build --type iso --type raw,vmdk --output o --store s --rpmmd r --rootfs xfs --target-arch aarch64 --chown 1:2 quay.io/x/y",
+                "build --type iso --type raw,vmdk --output o --store s --rootfs xfs --target-arch aarch64 --chown 1:2 localhost/x/y",
                 1,
                 "",
-                "images of bootable containers cannot be made yet",
+                "the image localhost/x/y: ",
             ),
             (
                 "-v manifest --local --tls-verify=false --seed 1 --use-librepo x",

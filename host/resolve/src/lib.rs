@@ -15,6 +15,7 @@ mod commits;
 mod containers;
 mod error;
 mod flatpaks;
+mod image_content;
 mod index;
 mod package;
 mod repo_file;

@@ -109,6 +109,15 @@ impl Image {
         Ok((image, digest.to_owned()))
     }
 
+    /// An image of a storage of this machine.
+    pub(crate) fn stored(name: &str, location: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            location,
+            registry: None,
+        }
+    }
+
     /// What a reference names, in its registry.
     pub(crate) fn referred(
         reference: &ImageReference,

@@ -104,6 +104,12 @@ pub(crate) async fn look_up(
     Ok((digest(&config), digest(&manifest)))
 }
 
+/// An image of that storage by its id, as skopeo takes it.
+pub(crate) fn location(id: &str, context: &FetchContext<'_>) -> Result<String, String> {
+    let storage = Storage::of_host(context.host_root)?;
+    Ok(storage.location(id.trim_start_matches("sha256:")))
+}
+
 impl Storage {
     /// An image of it, as skopeo takes it.
     fn location(&self, image: &str) -> String {

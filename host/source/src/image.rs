@@ -133,6 +133,31 @@ fn check_layers(
     Ok(())
 }
 
+/// What a layer unpacks to.
+pub(crate) fn unpack<'a>(mut reader: impl BufRead + 'a) -> std::io::Result<Box<dyn Read + 'a>> {
+    let begin = reader.fill_buf()?;
+    Ok(if begin.starts_with(GZIP) {
+        Box::new(MultiGzDecoder::new(reader))
+    } else if begin.starts_with(ZSTD) {
+        Box::new(zstd::Decoder::with_buffer(reader)?)
+    } else {
+        Box::new(reader)
+    })
+}
+
+/// The digests of the layers that a manifest names, the lowest first.
+pub(crate) fn layer_digests(manifest: &[u8]) -> Result<Vec<String>, String> {
+    let manifest = json(manifest)?;
+    let layers = manifest.get("layers").and_then(Value::as_array);
+    let layers = layers.ok_or("the manifest has no layers: it is of another kind")?;
+    if layers.len() > MOST_LAYERS {
+        return Err(format!("it has more than {MOST_LAYERS} layers"));
+    }
+    let digest = |layer| blob_digest(layer).map(str::to_owned);
+    let digests: Option<Vec<_>> = layers.iter().map(digest).collect();
+    digests.ok_or_else(|| "a layer of the manifest has no digest".to_owned())
+}
+
 /// Compares a layer with its own digest, and what it unpacks to with the one of the configuration.
 fn check_layer(
     path: &Path,
@@ -144,15 +169,8 @@ fn check_layer(
     let failed = |error: std::io::Error| format!("cannot read the layer {digest}: {error}");
     let mut packed = Hashing::new(regular(path)?);
     let found = {
-        let mut reader = BufReader::with_capacity(PIECE, &mut packed);
-        let begin = reader.fill_buf().map_err(failed)?;
-        let mut unpacked: Box<dyn Read + '_> = if begin.starts_with(GZIP) {
-            Box::new(MultiGzDecoder::new(reader))
-        } else if begin.starts_with(ZSTD) {
-            Box::new(zstd::Decoder::new(reader).map_err(failed)?)
-        } else {
-            Box::new(reader)
-        };
+        let reader = BufReader::with_capacity(PIECE, &mut packed);
+        let mut unpacked = unpack(reader).map_err(failed)?;
         hash(&mut unpacked, left, expected)
             .map_err(|problem| format!("cannot unpack the layer {digest}: {problem}"))?
     };
@@ -234,7 +252,7 @@ pub(crate) fn document(path: &Path) -> Result<Vec<u8>, String> {
     Ok(content)
 }
 
-fn regular(path: &Path) -> Result<File, String> {
+pub(crate) fn regular(path: &Path) -> Result<File, String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;

@@ -18,6 +18,7 @@ mod download;
 mod environment;
 mod gateway;
 mod image;
+mod image_files;
 mod inline;
 mod items;
 mod librepo;
@@ -41,6 +42,7 @@ mod work;
 pub use allowance::Allowance;
 pub use checksum::check_checksum;
 pub use environment::Environment;
+pub use image_files::{ImageFiles, ImagePlace, Look, image_files};
 pub use items::Item;
 pub use logins::{BasicLogin, Logins};
 pub use lookup::{

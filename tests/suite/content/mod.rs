@@ -1,4 +1,5 @@
 //! Sources and inputs that other tools fill, from a server on this machine to a finished tree.
+mod bootable;
 mod containers;
 mod lines;
 mod ostree;

@@ -370,7 +370,7 @@ fn what_a_registry_answers_is_judged_here() {
 }
 
 /// Runs a command where the container storage of the machine is one of the test, which has the image `localhost/mine:1`.
-const IN_STORAGE: &str = r#"set -e
+pub(super) const IN_STORAGE: &str = r#"set -e
 mkdir "$SCRATCH/etc"; cp -r /etc/containers/. "$SCRATCH/etc"
 printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/root"\nrunroot = "%s/run"\n' "$SCRATCH" "$SCRATCH" >"$SCRATCH/etc/storage.conf"
 mount --bind "$SCRATCH/etc" /etc/containers

@@ -1,10 +1,19 @@
-//! The command line of bootc-image-builder, for programs that start us under that name. Everything on it is checked; images of
-//! bootable containers themselves are not there yet.
+//! The command line of bootc-image-builder, for programs that start us under that name.
 use crate::command_error::{CommandError, Exit, Result};
+use crate::commands::image_builder::with_build_root;
+use crate::commands::run::DevicesOption;
 use crate::commands::{Command, carry_out};
-use crate::image::{arch, read_blueprint};
+use crate::image::{
+    Container, Containers, ImageArguments, ImageBuild, OriginArguments, Purpose, ResolveArguments,
+    Resolved, Shows, arch, read_blueprint,
+};
+use crate::monitor::Monitor;
+use crate::output_file;
+use crate::print::say_json;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use osbuild_wasm_distro::Arch;
+use osbuild_wasm_distro::{Arch, Kind};
+use osbuild_wasm_files::resolve::make_directory;
+use osbuild_wasm_generator::request::BootcOptions;
 use osbuild_wasm_report::Diagnostic;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +24,10 @@ pub(super) const NAME: &str = "bootc-image-builder";
 /// Blueprints that are read where none is named.
 const CONFIGS: [&str; 2] = ["/config.toml", "/config.json"];
 
-/// Build images of bootable containers; only the command line is checked yet
+/// The directory for metadata where none is named.
+const RPMMD: &str = "/rpmmd";
+
+/// Build images of bootable containers
 #[derive(Debug, Parser)]
 #[command(name = NAME, version, max_term_width = 100)]
 struct Arguments {
@@ -51,7 +63,7 @@ struct Manifest {
     )]
     types: Vec<Type>,
     /// Directory for the metadata of repositories
-    #[arg(long, value_name = "DIR", default_value = "/rpmmd")]
+    #[arg(long, value_name = "DIR", default_value = RPMMD)]
     rpmmd: PathBuf,
     /// File system of the root
     #[arg(long, value_name = "FS")]
@@ -185,32 +197,158 @@ fn with_command(mut words: Vec<OsString>) -> Vec<OsString> {
 impl Command for Arguments {
     fn run(self) -> Result {
         match self.command {
-            Commands::Manifest(manifest) => manifest.check(),
+            Commands::Manifest(manifest) => {
+                let (resolved, _) = manifest.resolve(Purpose::Document)?;
+                say_json(&resolved.manifest.to_string());
+                Ok(Exit::Done)
+            }
             Commands::Build(build) if build.aws_ami_name.is_some() => Err(CommandError::failed(
                 Diagnostic::new("--aws-ami-name asks for an upload: uploads are not there yet"),
             )),
-            Commands::Build(build) => build.manifest.check(),
+            Commands::Build(build) => build.run(self.verbose),
         }
     }
 }
 
 impl Manifest {
-    /// Checks all that is known before the container is looked into, and says that this is where it ends.
-    fn check(&self) -> Result {
+    /// The manifest, and the pipelines that its types come out of.
+    fn resolve(&self, purpose: Purpose) -> Result<(Resolved, Vec<String>)> {
         for (name, value) in [("local", self.local), ("tls-verify", self.tls_verify)] {
             if value.is_some() {
                 errln!("warning: --{name} is deprecated and changes nothing");
             }
         }
-        if let Some(path) = config(self.config.as_deref(), &CONFIGS.map(Path::new))? {
+        if !self.use_librepo {
+            return Err(CommandError::failed(Diagnostic::new(
+                "--use-librepo=false: packages are downloaded by org.osbuild.librepo, there is no other way",
+            )));
+        }
+        let origin = OriginArguments {
+            blueprint: config(self.config.as_deref(), &CONFIGS.map(Path::new))?.map(Path::to_owned),
+            seed: self.seed,
+        };
+        // What is wrong with the blueprint is known before the container is looked into.
+        if let Some(path) = &origin.blueprint {
             read_blueprint(path, false)?;
         }
-        let problem = format!(
-            "cannot look into {}: images of bootable containers cannot be made yet",
-            self.image
-        );
-        Err(CommandError::failed(Diagnostic::new(problem)))
+        // The usual directory is one of the container that the program of this name runs in.
+        let cache = Some(self.rpmmd.as_path());
+        let cache = cache.filter(|path| *path != Path::new(RPMMD) || path.is_dir());
+        let arguments = self.arguments(cache)?;
+        let mut requests = Vec::new();
+        for image_type in &self.types {
+            requests.push(arguments.request(&image_type.name(), &origin)?);
+        }
+        let one = requests
+            .iter()
+            .find(|request| request.image_type.kind != Kind::BootcDisk);
+        if let (Some(one), true) = (one, requests.len() > 1) {
+            let problem = format!(
+                "--type {} does not go along with others",
+                one.image_type.name
+            );
+            return Err(CommandError::invalid(Diagnostic::new(problem)));
+        }
+        let exports = requests
+            .iter()
+            .flat_map(|request| request.image_type.exports.clone());
+        let resolver = ResolveArguments {
+            rpmmd_cache: cache.map(Path::to_owned),
+            solver: None,
+            policy: None,
+        };
+        // All formats of a disk come out of one manifest.
+        let resolved = resolver.manifest(&requests[0], purpose, false, Shows::Problems)?;
+        Ok((resolved, exports.collect()))
     }
+
+    /// The containers, looked into.
+    fn arguments(&self, cache: Option<&Path>) -> Result<ImageArguments> {
+        let look = |reference| {
+            let container = Container {
+                reference,
+                arch: self.target_arch,
+                remote: false,
+                default_fs: self.rootfs.as_deref(),
+                cache,
+            };
+            container.facts()
+        };
+        let containers = Containers {
+            image: look(self.image.as_str())?,
+            build: self.build_container.as_deref().map(look).transpose()?,
+            options: BootcOptions {
+                installer_payload_ref: self.installer_payload_ref.clone().unwrap_or_default(),
+                ..BootcOptions::default()
+            },
+        };
+        Ok(ImageArguments::of_containers(containers))
+    }
+}
+
+impl Build {
+    /// Builds all types; each is below the directory of results as its pipeline is called.
+    fn run(self, verbose: bool) -> Result {
+        let (resolved, exports) = self.manifest.resolve(Purpose::Build)?;
+        let cannot = |path: &Path, error: std::io::Error| {
+            let diagnostic = Diagnostic::new(format!("cannot write {}", path.display()));
+            CommandError::failed(diagnostic.cause(error.to_string()))
+        };
+        make_directory(&self.output).map_err(|error| cannot(&self.output, error))?;
+        let types: Vec<_> = self.manifest.types.iter().map(Type::name).collect();
+        let manifest = self
+            .output
+            .join(format!("manifest-{}.json", types.join("-")));
+        output_file::write(&manifest, resolved.manifest.to_string().as_bytes())?;
+        let build = ImageBuild {
+            store: self.store,
+            record: None,
+            policy: None,
+            jobs: None,
+            in_vm: match self.in_vm {
+                true => with_build_root(&resolved.manifest),
+                false => Vec::new(),
+            },
+            devices: DevicesOption::Auto,
+            monitor: Some(match (self.progress, verbose) {
+                (Some(Progress::Verbose), _) | (None, true) => Monitor::Log,
+                _ => Monitor::Progress,
+            }),
+            monitor_fd: Some(2),
+            quiet: true,
+        };
+        let exit = build.export(
+            &resolved,
+            &exports,
+            &manifest.display().to_string(),
+            &self.output,
+        )?;
+        if let (Exit::Done, Some((user, group))) = (&exit, self.chown) {
+            let of_export = exports.iter().map(|export| self.output.join(export));
+            for path in of_export.chain([manifest]) {
+                give(&path, user, group).map_err(|error| cannot(&path, error))?;
+            }
+        }
+        Ok(exit)
+    }
+}
+
+impl Type {
+    /// Its name in definitions.
+    fn name(&self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// Gives a file, or a directory with all in it, to somebody.
+fn give(path: &Path, user: u32, group: u32) -> std::io::Result<()> {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            give(&entry?.path(), user, group)?;
+        }
+    }
+    std::os::unix::fs::lchown(path, Some(user), Some(group))
 }
 
 /// The blueprint: the one that is named, or the only one of those that may be there.

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 const COMPLETIONS: &str = "\
 Examples:
   osbuild-wasm completions bash > /usr/share/bash-completion/completions/osbuild-wasm
-  osbuild-wasm completions bash --program image-builder > /usr/share/bash-completion/completions/image-builder
+  osbuild-wasm completions zsh --program image-builder > _image-builder
   osbuild-wasm completions fish > ~/.config/fish/completions/osbuild-wasm.fish
 
 Distributions and image types are those that the program has now; with --definitions, your own too.";

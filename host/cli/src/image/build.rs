@@ -78,7 +78,7 @@ impl ImageBuild {
         let log = log.transpose()?;
         let cannot = |error| files.cannot("write", &files.beside("buildlog"), &error);
         let writer = log.as_ref().map(NewFile::writer).transpose();
-        let args = self.args(request, files.base(), work.path());
+        let args = self.args(&request.image_type.exports, files.base(), work.path());
         let command = self.command(args, manifest, resolved, writer.map_err(cannot)?);
         let ended = command.carry_out();
         // The log of a build that failed is the one that somebody wants to read.
@@ -100,12 +100,12 @@ impl ImageBuild {
     }
 
     /// What is built where, of a manifest of this name.
-    fn args(&self, request: &ImageRequest, name: &str, output: &Path) -> BuildArgs {
+    fn args(&self, exports: &[String], name: &str, output: &Path) -> BuildArgs {
         BuildArgs {
             manifest: name.into(),
             store: self.store.clone(),
             cache_max_size: None,
-            export: request.image_type.exports.clone(),
+            export: exports.to_vec(),
             output_directory: Some(output.to_owned()),
             checkpoint: vec!["build".into()],
             json: false,
@@ -117,6 +117,20 @@ impl ImageBuild {
             libdir: None,
             quiet: self.quiet,
         }
+    }
+
+    /// Builds pipelines of a manifest of this name, and exports each below a directory.
+    pub(crate) fn export(
+        &self,
+        resolved: &Resolved,
+        exports: &[String],
+        name: &str,
+        output: &Path,
+    ) -> Result {
+        let args = self.args(exports, name, output);
+        let manifest = resolved.manifest.to_string().into_bytes();
+        let command = self.command(args, manifest, resolved, None);
+        Ok(command.carry_out()?.exit)
     }
 
     /// The run that builds the manifest: the very one that was made, not what its file has by then, which may lie in a directory of

@@ -1,4 +1,5 @@
 //! What commands about images have in common: for which distribution and architecture, of which type, from what, built how.
+mod bootable;
 mod build;
 mod judgement;
 mod lookups;
@@ -8,12 +9,13 @@ mod request;
 mod resolution;
 mod target;
 
+pub(crate) use bootable::Container;
 pub(crate) use build::{Beside, Built, ImageBuild};
 pub(crate) use output::OutputFiles;
 pub(crate) use repositories::for_resolver;
 pub(crate) use request::{
-    ImageArguments, ImageRequest, OriginArguments, OstreeArguments, RepositoryArguments,
-    local_files, read_blueprint, size,
+    Containers, ImageArguments, ImageRequest, OriginArguments, OstreeArguments,
+    RepositoryArguments, local_files, read_blueprint, size,
 };
 pub(crate) use resolution::{Purpose, ResolveArguments, Resolved, Shows, remote};
 pub(crate) use target::{DefinitionsArguments, TargetArguments, arch, host_distro, wrong};

@@ -1,18 +1,21 @@
 //! What a manifest is made from, as the command line says it.
-use super::TargetArguments;
 use super::judgement::judge;
 use super::target::wrong;
+use super::{DefinitionsArguments, TargetArguments};
 use crate::blueprint_file::BlueprintFile;
 use crate::command_error::{CommandError, Result};
 use clap::Args;
 use osbuild_wasm_blueprint::{Blueprint, Options as BlueprintOptions, Strictness};
-use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageType, PartitioningMode};
+use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageType, Kind, PartitioningMode};
 use osbuild_wasm_files::{LARGEST_DOCUMENT, digest_file, read_text};
 use osbuild_wasm_generator::checks::{Finding, check};
 use osbuild_wasm_generator::content::Repository;
 use osbuild_wasm_generator::customizations::nodes::{LocalFile, LocalFiles, local_path};
+use osbuild_wasm_generator::pipelines::bootc::info::ContainerInfo;
 use osbuild_wasm_generator::plan::for_type;
-use osbuild_wasm_generator::request::{Facts, Options, OstreeOptions, Request, Subscription};
+use osbuild_wasm_generator::request::{
+    BootcOptions, Facts, Options, OstreeOptions, Request, Subscription,
+};
 use osbuild_wasm_report::Diagnostic;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -41,9 +44,23 @@ pub(crate) struct ImageArguments {
     /// Whether the system is a preview; as the distribution says where it is not given.
     #[arg(skip)]
     pub(crate) preview: Option<bool>,
+    /// The bootable container that it is made from, if it is.
+    #[arg(skip)]
+    pub(crate) containers: Option<Containers>,
     /// What the image type does not take of the blueprint ends the command.
     #[arg(skip)]
     pub(crate) warnings_are_errors: bool,
+}
+
+/// Bootable containers, looked into.
+#[derive(Clone, Debug)]
+pub(crate) struct Containers {
+    /// The one that becomes the image.
+    pub(crate) image: ContainerInfo,
+    /// The one that it is built in, where that is another.
+    pub(crate) build: Option<ContainerInfo>,
+    /// How it becomes one.
+    pub(crate) options: BootcOptions,
 }
 
 /// What an image is made from beside its type.
@@ -58,7 +75,7 @@ pub(crate) struct OriginArguments {
 }
 
 /// The commit to make, or to deploy.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct OstreeArguments {
     /// Ref of the OSTree commit; that of the image type when it is not given
     #[arg(long, value_name = "REF")]
@@ -72,7 +89,7 @@ pub(crate) struct OstreeArguments {
 }
 
 /// Where packages come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct RepositoryArguments {
     /// Directory with repositories of distributions (DISTRO.json), which take the place of the program's own
     #[arg(long, value_name = "DIR")]
@@ -116,6 +133,7 @@ pub(crate) struct ImageRequest {
     pub(crate) options: Options,
     pub(crate) repositories: Vec<Repository>,
     pub(crate) local_files: LocalFiles,
+    pub(crate) containers: Option<Containers>,
     pub(crate) seed: i64,
 }
 
@@ -130,8 +148,11 @@ impl ImageRequest {
             options: &self.options,
             repositories: &self.repositories,
             local_files: &self.local_files,
-            bootc: None,
-            bootc_build: None,
+            bootc: self.containers.as_ref().map(|containers| &containers.image),
+            bootc_build: self
+                .containers
+                .as_ref()
+                .and_then(|containers| containers.build.as_ref()),
             seed: self.seed,
         }
     }
@@ -150,17 +171,23 @@ impl ImageArguments {
             Some((file, blueprint)) => (Some(file), blueprint),
             None => (None, Blueprint::default()),
         };
-        let (target, mut findings) = self.target.of(&blueprint, &definitions)?;
-        let (distro, arch) = (target.distro(&definitions)?, target.arch()?);
+        let (distro, arch, mut findings) = self.system(&blueprint, &definitions)?;
         let image_type = definitions
             .image_type(&distro, arch, image_type)
             .map_err(|error| CommandError::invalid(wrong(error)))?;
-        let repositories = self.repositories.load(&definitions, &distro, arch)?;
+        // What is made of a container takes no packages, but where its installer is made of some.
+        let has_packages =
+            self.containers.is_none() || image_type.kind == Kind::BootcPackageInstaller;
+        let repositories = match has_packages {
+            true => self.repositories.load(&definitions, &distro, arch)?,
+            false => Vec::new(),
+        };
         let (local_files, missing) = local_files(&blueprint);
         let request = ImageRequest {
             repositories: for_type(&repositories, &image_type.name),
             local_files,
             options: self.options()?,
+            containers: self.containers.clone(),
             seed: origin.seed.unwrap_or_else(random_seed),
             distro,
             arch,
@@ -172,6 +199,49 @@ impl ImageArguments {
         let name = &request.image_type.name;
         judge(findings, name, file.as_ref(), self.warnings_are_errors)?;
         Ok(request)
+    }
+
+    /// The distribution and the architecture: those of the container, if there is one.
+    fn system(
+        &self,
+        blueprint: &Blueprint,
+        definitions: &Definitions,
+    ) -> Result<(Distro, Arch, Vec<Finding>)> {
+        let Some(Containers { image, .. }) = &self.containers else {
+            let (target, findings) = self.target.of(blueprint, definitions)?;
+            return Ok((target.distro(definitions)?, target.arch()?, findings));
+        };
+        let distro = definitions.distro(&image.distro_name());
+        let distro = distro.map_err(|error| CommandError::invalid(wrong(error)))?;
+        let arch = Arch::from_name(&image.arch).ok_or_else(|| {
+            let problem = format!(
+                "the image {} is for {}, of which no images are made",
+                image.imgref, image.arch
+            );
+            CommandError::invalid(Diagnostic::new(problem))
+        })?;
+        Ok((distro, arch, Vec::new()))
+    }
+
+    /// For images of containers, and nothing else that could be asked for.
+    pub(crate) fn of_containers(containers: Containers) -> Self {
+        Self {
+            target: TargetArguments {
+                distro: None,
+                arch: None,
+                definitions: DefinitionsArguments::default(),
+                tells_host: false,
+            },
+            lenient: false,
+            image_size: None,
+            partitioning_mode: None,
+            ostree: OstreeArguments::default(),
+            registrations: None,
+            repositories: RepositoryArguments::default(),
+            preview: None,
+            containers: Some(containers),
+            warnings_are_errors: false,
+        }
     }
 
     fn options(&self) -> Result<Options> {
@@ -195,6 +265,10 @@ impl ImageArguments {
                 .as_deref()
                 .map(subscription)
                 .transpose()?,
+            bootc: self
+                .containers
+                .as_ref()
+                .map(|containers| containers.options.clone()),
             facts: Some(Facts {
                 api_type: "image-builder-cli".into(),
             }),

@@ -154,14 +154,14 @@ fn say_found(pipeline: &str, found: &ResolvedContent, span: Duration) {
 
 /// Shows what is downloaded, on a terminal by a line that goes again. A display of its own would be a thread, and the isolation of the
 /// build comes first.
-struct Downloads {
+pub(super) struct Downloads {
     has_display: bool,
     /// A line is there.
     is_shown: AtomicBool,
 }
 
 impl Downloads {
-    fn new(shows: Shows) -> Self {
+    pub(super) fn new(shows: Shows) -> Self {
         Self {
             has_display: shows == Shows::Everything && io::stderr().is_terminal(),
             is_shown: AtomicBool::new(false),

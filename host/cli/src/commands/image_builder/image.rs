@@ -4,13 +4,16 @@ use super::{Common, Target};
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::run::DevicesOption;
 use crate::image::{
-    Beside, Built, ImageArguments, ImageBuild, ImageRequest, OriginArguments, OstreeArguments,
-    OutputFiles, Purpose, ResolveArguments, Resolved, Shows, size,
+    Beside, Built, Container, Containers, ImageArguments, ImageBuild, ImageRequest,
+    OriginArguments, OstreeArguments, OutputFiles, Purpose, ResolveArguments, Resolved, Shows,
+    size,
 };
 use crate::monitor::Monitor;
 use crate::print::say_json;
 use clap::{ArgAction, Args, ValueEnum};
+use osbuild_wasm_distro::Arch;
 use osbuild_wasm_files::own_directory;
+use osbuild_wasm_generator::request::BootcOptions;
 use osbuild_wasm_report::Diagnostic;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -53,27 +56,56 @@ struct Image {
     preview: Option<bool>,
 }
 
-/// From which bootable container; not there yet.
+/// From which bootable container.
 #[derive(Debug, Args)]
 struct BootcArguments {
-    /// Bootable container; not there yet
-    #[arg(long, value_name = "REF")]
+    /// Bootable container of this machine's storage that becomes the image
+    #[arg(long, value_name = "REF", conflicts_with = "distro")]
     bootc_ref: Option<String>,
-    /// Container to build in; not there yet
-    #[arg(long, value_name = "REF")]
+    /// Container to build in; the bootable one when it is not given
+    #[arg(long, value_name = "REF", requires = "bootc_ref")]
     bootc_build_ref: Option<String>,
-    /// Container that an installer puts onto the disk; not there yet
-    #[arg(long, value_name = "REF")]
+    /// Container that an installer puts onto the disk
+    #[arg(long, value_name = "REF", requires = "bootc_ref")]
     bootc_installer_payload_ref: Option<String>,
-    /// File system of the root; not there yet
-    #[arg(long, value_name = "FS")]
+    /// File system of the root, in place of the one that the container wants
+    #[arg(long, value_name = "FS", requires = "bootc_ref")]
     bootc_default_fs: Option<String>,
-    /// No kernel options of the image type; not there yet
-    #[arg(long)]
+    /// No kernel options of the image type
+    #[arg(long, requires = "bootc_ref")]
     bootc_no_default_kernel_args: bool,
-    /// Pull the container; not there yet
+    /// Pull the container into this machine's storage first; not there yet
     #[arg(long)]
     bootc_pull_container: bool,
+}
+
+impl BootcArguments {
+    /// The containers, looked into; none where no container is named.
+    fn containers(&self, arch: Option<Arch>, cache: Option<&Path>) -> Result<Option<Containers>> {
+        let Some(reference) = self.bootc_ref.as_deref() else {
+            return Ok(None);
+        };
+        let look = |reference| {
+            let container = Container {
+                reference,
+                arch,
+                remote: false,
+                default_fs: self.bootc_default_fs.as_deref(),
+                cache,
+            };
+            container.facts()
+        };
+        let payload = self.bootc_installer_payload_ref.clone();
+        Ok(Some(Containers {
+            image: look(reference)?,
+            build: self.bootc_build_ref.as_deref().map(look).transpose()?,
+            options: BootcOptions {
+                installer_payload_ref: payload.unwrap_or_default(),
+                omit_default_kernel_args: self.bootc_no_default_kernel_args,
+                use_remote_container_source: false,
+            },
+        }))
+    }
 }
 
 impl Image {
@@ -81,8 +113,15 @@ impl Image {
     fn request(&self, common: &Common) -> Result<ImageRequest> {
         self.refuse()?;
         self.target.warn();
+        let cache = self.rpmmd_cache.as_deref();
+        let containers = self.bootc.containers(self.target.arch, cache)?;
+        let target = match containers {
+            Some(_) => self.target.of_container(common),
+            None => self.target.resolve(common),
+        };
         let arguments = ImageArguments {
-            target: self.target.resolve(common),
+            target,
+            containers,
             lenient: false,
             image_size: self.image_size,
             partitioning_mode: None,
@@ -97,26 +136,11 @@ impl Image {
 
     /// Says what cannot be done.
     fn refuse(&self) -> Result<()> {
-        let bootc = &self.bootc;
-        let options = [
-            ("bootc-ref", bootc.bootc_ref.is_some()),
-            ("bootc-build-ref", bootc.bootc_build_ref.is_some()),
-            (
-                "bootc-installer-payload-ref",
-                bootc.bootc_installer_payload_ref.is_some(),
-            ),
-            ("bootc-default-fs", bootc.bootc_default_fs.is_some()),
-            (
-                "bootc-no-default-kernel-args",
-                bootc.bootc_no_default_kernel_args,
-            ),
-            ("bootc-pull-container", bootc.bootc_pull_container),
-        ];
         let error = |problem: String| Err(CommandError::failed(Diagnostic::new(problem)));
-        if let Some((name, _)) = options.iter().find(|(_, given)| *given) {
-            return error(format!(
-                "--{name}: images of bootable containers cannot be made yet"
-            ));
+        if self.bootc.bootc_pull_container {
+            return error(
+                "--bootc-pull-container: containers are taken from this machine's storage; run `podman pull` first".into(),
+            );
         }
         if self.with_rpmlist {
             return error("--with-rpmlist: lists of packages are not written yet".into());
@@ -290,7 +314,7 @@ fn tell(image: &Path, format: Option<ResultFormat>) {
 }
 
 /// The pipelines of a manifest that are built by programs of another one.
-fn with_build_root(manifest: &Value) -> Vec<String> {
+pub(in crate::commands) fn with_build_root(manifest: &Value) -> Vec<String> {
     let pipelines = manifest["pipelines"].as_array().into_iter().flatten();
     let built = pipelines.filter(|pipeline| pipeline["build"].is_string());
     built

@@ -4,10 +4,12 @@ mod image;
 mod look;
 mod upload;
 
+pub(super) use image::with_build_root;
+
 use crate::command_error::{CommandError, Exit, Result};
 use crate::commands::{Command, carry_out, man};
 use crate::format::DocumentFormat;
-use crate::image::{DefinitionsArguments, RepositoryArguments, TargetArguments, arch};
+use crate::image::{Container, DefinitionsArguments, RepositoryArguments, TargetArguments, arch};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use osbuild_wasm_distro::Arch;
 use osbuild_wasm_report::Diagnostic;
@@ -24,7 +26,7 @@ const PLACES: [&str; 2] = [
 ];
 
 const NOTE: &str = "\
-This is osbuild-wasm under the name of image-builder: the same commands, options and names of files. Uploads and bootable containers \
+This is osbuild-wasm under the name of image-builder: the same commands, options and names of files. Uploads \
 are not there yet. `osbuild-wasm build --help` has what else there is.";
 
 /// Build operating-system images
@@ -140,10 +142,18 @@ impl Command for Arguments {
 
 impl Bootc {
     fn run(&self) -> Result {
-        let Self::Inspect { reference, .. } = self;
-        Err(CommandError::failed(Diagnostic::new(format!(
-            "cannot inspect {reference}: bootable containers are not looked into yet"
-        ))))
+        let Self::Inspect { reference, format } = self;
+        let container = Container {
+            reference,
+            arch: None,
+            remote: false,
+            default_fs: None,
+            cache: None,
+        };
+        let facts = serde_json::to_value(container.facts()?);
+        let facts = facts.map_err(|error| CommandError::failed(Diagnostic::from_error(&error)))?;
+        format.print(&facts);
+        Ok(Exit::Done)
     }
 }
 
@@ -211,6 +221,16 @@ impl Target {
             arch: self.arch,
             definitions: common.definitions(),
             tells_host: true,
+        }
+    }
+
+    /// The same for what a container says which distribution it is.
+    fn of_container(&self, common: &Common) -> TargetArguments {
+        TargetArguments {
+            distro: None,
+            arch: self.arch,
+            definitions: common.definitions(),
+            tells_host: false,
         }
     }
 
