@@ -17,6 +17,9 @@ fn vouched(repository: &Path, content: &str) {
     fs::write(&index, text.replace(&before, &Server::hash(&primary))).unwrap();
 }
 
+/// What happens to a repository.
+type Damage = Box<dyn Fn(&Path)>;
+
 /// Changes a file of the metadata.
 fn changed(name: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> impl Fn(&Path) {
     move |repository: &Path| {
@@ -46,7 +49,7 @@ fn broken_metadata_is_told_in_one_line_and_a_good_mirror_works_after_it() {
     let other = "its content has sha256:";
     let no_index = "the repository demo: repodata/repomd.xml is not the index of a repository";
     let no_list = "the repository demo: repodata/primary.xml: ";
-    let cases: [(&str, Box<dyn Fn(&Path)>); 12] = [
+    let cases: [(&str, Damage); 12] = [
         (other, Box::new(changed("primary.xml", half))),
         (other, Box::new(changed("primary.xml", flipped))),
         (other, Box::new(changed("primary.xml", nothing))),
