@@ -158,7 +158,7 @@ fn what_is_no_bootable_container_is_told_in_one_line() {
     }
     let bootc = json!({"containers.bootc": "1"});
     let more = |path: &'static str, content: &'static str| [SYSTEM, &[(path, content)]].concat();
-    let cases: [(Vec<(&str, &str)>, Value, &str); 7] = [
+    let cases = [
         (
             SYSTEM.to_vec(),
             json!({}),
@@ -222,6 +222,30 @@ fn what_is_no_bootable_container_is_told_in_one_line() {
     )
     .expect(1)
     .says("podman images");
+}
+
+#[test]
+fn what_a_bootable_container_brings_names_no_file_of_this_machine() {
+    if !machine::offers(&PROGRAMS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let secret = scratch.write("secret", "secret");
+    let file = format!(
+        "[[customizations.files]]\npath = \"/etc/taken\"\nuri = \"{}\"\n",
+        secret.display()
+    );
+    let brought = [("usr/lib/bootc-image-builder/config.toml", file.as_str())];
+    bootable(&scratch, &[SYSTEM, &brought]);
+    for command in [
+        "image-builder bootc inspect --ref",
+        "bootc-image-builder manifest",
+    ] {
+        let ended = run(&scratch, &format!("{command} localhost/mine:1")).expect(1);
+        ended
+            .says("the file /etc/taken has a `uri`")
+            .never_says("sha256:");
+    }
 }
 
 #[test]

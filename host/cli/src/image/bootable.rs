@@ -254,7 +254,15 @@ fn customizations(image: &ImageFiles) -> Result<Option<Customizations>, String> 
                 .map_or("", |problem| problem.message.as_str());
             format!("its /{path}: {first}")
         })?;
-        return Ok(Some(parsed.blueprint.customizations));
+        let customizations = parsed.blueprint.customizations;
+        let mut files = customizations.files.iter();
+        if let Some(file) = files.find(|file| file.uri.is_some()) {
+            return Err(format!(
+                "its /{path}: the file {} has a `uri`, and the files of this machine are nothing to it",
+                file.path
+            ));
+        }
+        return Ok(Some(customizations));
     }
     Ok(None)
 }
