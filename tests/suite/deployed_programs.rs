@@ -104,3 +104,94 @@ fn bootupd_of_a_system_finds_its_disk_the_mounts_and_places_to_write() {
     // What it wrote there was not written to the system.
     assert!(!scratch.path("out/disk/tmp/x").exists());
 }
+
+/// What stands for each program of a tree: it tells how it was called, if it has what a system gives its programs.
+const TELL: &str = r#"#!/bin/sh
+set -e
+test -c /dev/null
+test -d /proc/self
+echo "${0##*/} $*" >>/etc/called
+[ "$1" != --info-zone=new ] || exit 112
+"#;
+
+/// Stages whose work a program of the tree does: its options, the program, and how that is called.
+fn calls() -> [(&'static str, Value, &'static str, &'static str); 6] {
+    let firewall = json!({
+        "default_zone": "public", "ports": ["53:udp"], "enabled_services": ["ssh"], "disabled_services": ["cockpit"],
+        "zones": [{ "name": "new", "sources": ["192.0.2.0/24", "198.51.100.7"] }, { "name": "there", "sources": [] }],
+    });
+    let policy = json!({ "policy": "FIPS:OSPP" });
+    let profile = json!({ "profile": "sssd", "features": ["with-mkhomedir", "with-sudo"] });
+    [
+        (
+            "authconfig",
+            json!({}),
+            "usr/sbin/authconfig",
+            "authconfig --nostart --updateall\n",
+        ),
+        (
+            "authselect",
+            profile,
+            "usr/bin/authselect",
+            "authselect select --force --nobackup sssd with-mkhomedir with-sudo\n",
+        ),
+        (
+            "bootupd.gen-metadata",
+            json!({}),
+            "usr/bin/bootupctl",
+            "bootupctl backend generate-update-metadata /\n",
+        ),
+        (
+            "firewall",
+            firewall,
+            "usr/bin/firewall-offline-cmd",
+            "firewall-offline-cmd --set-default-zone=public\n\
+             firewall-offline-cmd --port=53:udp --service=ssh --remove-service=cockpit\n\
+             firewall-offline-cmd --info-zone=new\n\
+             firewall-offline-cmd --new-zone=new\n\
+             firewall-offline-cmd --zone=new --add-source=192.0.2.0/24 --add-source=198.51.100.7\n\
+             firewall-offline-cmd --info-zone=there\n",
+        ),
+        (
+            "mkinitcpio",
+            json!({ "preset": "linux-lts" }),
+            "usr/bin/mkinitcpio",
+            "mkinitcpio -p linux-lts\n",
+        ),
+        (
+            "update-crypto-policies",
+            policy,
+            "usr/bin/update-crypto-policies",
+            "update-crypto-policies --set FIPS:OSPP\n",
+        ),
+    ]
+}
+
+#[test]
+fn programs_that_no_debian_has_are_called_as_osbuild_calls_them() {
+    if !machine::offers(&["busybox", "chroot"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    for (stage, options, program, called) in calls() {
+        let tree = scratch.directory(stage);
+        for directory in [
+            "bin", "dev", "etc", "proc", "sys", "usr/bin", "usr/sbin", "var",
+        ] {
+            std::fs::create_dir_all(tree.join(directory)).expect("a directory");
+        }
+        std::fs::copy("/usr/bin/busybox", tree.join("bin/sh")).expect("busybox");
+        std::fs::write(tree.join(program), TELL).expect("a program");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(tree.join(program), mode).expect("a mode");
+        let arguments = scratch.json(&format!("{stage}.json"), &json!({ "options": options }));
+        Program::new(&format!("stage run org.osbuild.{stage}"))
+            .option("--tree", &tree)
+            .option("--args", arguments)
+            .run()
+            .expect(0);
+        let told = scratch.read(&format!("{stage}/etc/called"));
+        assert_eq!(told, called, "{stage}");
+    }
+    machine::assert_nothing_left(scratch.root());
+}
