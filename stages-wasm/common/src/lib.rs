@@ -13,6 +13,7 @@ pub mod decompress;
 pub mod digest;
 pub mod dropin;
 pub mod efi;
+pub mod failing;
 pub mod fields;
 pub mod globs;
 pub mod grub;

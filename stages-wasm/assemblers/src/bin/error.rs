@@ -1,28 +1,8 @@
 //! Fail with a chosen exit status.
 #![forbid(unsafe_code)]
-use osbuild_stage::{Arguments, Error, Number, Result};
-use serde::Deserialize;
+use osbuild_stage_common::failing::fail;
 use std::process::ExitCode;
-
-#[derive(Deserialize)]
-struct Options {
-    returncode: Option<Number>,
-}
 
 fn main() -> ExitCode {
     osbuild_stage::run(fail)
-}
-
-fn fail(arguments: Arguments<Options>) -> Result<()> {
-    let wanted = arguments.options.returncode.unwrap_or(Number::from(255));
-    let number = wanted
-        .whole()
-        .ok_or_else(|| Error::new(format!("returncode {wanted} is no integer")))?;
-    // The kernel keeps the low eight bits of an exit status.
-    match (number & 0xff) as u8 {
-        0 => Ok(()),
-        status => {
-            Err(Error::new(format!("failing with status {status}, as asked")).with_status(status))
-        }
-    }
 }
