@@ -4,8 +4,8 @@ mod common;
 
 use common::parse;
 use osbuild_wasm_manifest::json::{
-    MAX_DEPTH, Number, Value, parse as read, python_repr, to_plain, to_python, to_python_indent2,
-    to_python_sorted,
+    MAX_DEPTH, MAX_VALUES, Number, Value, parse as read, python_repr, to_plain, to_python,
+    to_python_indent2, to_python_sorted,
 };
 
 #[test]
@@ -115,6 +115,14 @@ fn what_python_rejects_is_an_error_with_a_place() {
         );
     }
     assert_eq!(read(b"{\"\xff\": 1}").expect_err("not UTF-8").column, 3);
+}
+
+#[test]
+fn a_document_has_no_more_values_than_fit_into_memory() {
+    let many = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+    assert!(read(many(MAX_VALUES).as_bytes()).is_ok());
+    let error = read(many(MAX_VALUES + 1).as_bytes()).expect_err("too many");
+    assert_eq!(error.message, "the document has more than 4000000 values");
 }
 
 #[test]

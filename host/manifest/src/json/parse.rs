@@ -7,6 +7,10 @@ pub const MAX_DEPTH: usize = 900;
 /// How many digits an integer may have (Python's own limit).
 pub const MAX_DIGITS: usize = 4300;
 
+/// How many values a document may have, itself and those within: each takes some hundred bytes of memory on its way through this program,
+/// however short it is.
+pub const MAX_VALUES: usize = 4_000_000;
+
 /// Why a text is not a JSON document, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} column {column}: {message}")]
@@ -67,6 +71,8 @@ pub(super) struct Parser<'a> {
     /// A byte offset, always at the start of a character.
     pub(super) position: usize,
     depth: usize,
+    /// How many values were met.
+    values: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -76,6 +82,7 @@ impl<'a> Parser<'a> {
             text,
             position,
             depth: 0,
+            values: 0,
         }
     }
 
@@ -110,6 +117,10 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn value(&mut self) -> Parsed<Value> {
+        if self.values == MAX_VALUES {
+            return self.fail(format!("the document has more than {MAX_VALUES} values"));
+        }
+        self.values += 1;
         match self.peek() {
             None => self.fail("a value is missing: the document ends here"),
             Some(b'{') => self.nested(Self::object),
