@@ -6,22 +6,30 @@ use crate::error::{Kind, ResolveError, Result};
 use crate::index::{self, File as Named};
 use crate::repository::Repository;
 use crate::signature;
+use osbuild_wasm_events::Event;
 use osbuild_wasm_files::{open_lock_file, remove_tree, write_file};
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_source::{
-    FetchContext, RepositoryIndex, Validators, repository_document, repository_files,
+    FetchContext, LIBREPO, RepositoryIndex, Validators, repository_document, repository_files,
     repository_index,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How names of versions begin that are not finished.
 const UNFINISHED: &str = "new-";
+
+/// How often it is looked whether a directory is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What is known of the current version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,22 +44,30 @@ struct State {
     modified: Option<String>,
 }
 
-/// A repository whose metadata is on this machine, and stays as long as this is held.
+/// Metadata that is on this machine, and stays as long as this is held.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct Version {
     /// The directory with `repodata`.
     pub(crate) directory: PathBuf,
     /// Base URL that packages are below.
     pub(crate) base: String,
+    _lock: File,
+}
+
+/// What there is of a repository on this machine.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Its metadata, which another one of the same servers has, too.
+    pub(crate) version: Rc<Version>,
     /// Texts of the keys.
     pub(crate) keys: Vec<String>,
-    _lock: File,
 }
 
 /// The cache of one repository.
 struct Place<'a> {
     repository: &'a Repository,
     directory: PathBuf,
+    keys: Vec<String>,
     context: &'a FetchContext<'a>,
 }
 
@@ -89,35 +105,108 @@ fn identity(repository: &Repository, keys: &[String]) -> String {
     hex::encode(&Sha256::digest(identity)[..16])
 }
 
-/// Brings the metadata of a repository up to date.
-pub(crate) fn prepare(
-    repository: &Repository,
+/// Brings the metadata of repositories up to date, each directory of the cache once, and in the order of their names: of two who need some of
+/// them at the same time one waits for the other, and never both.
+pub(crate) fn prepare<'a>(
+    repositories: &'a [Repository],
     cache: &Path,
     filelists: bool,
+    context: &'a FetchContext<'a>,
+) -> Result<Vec<(&'a Repository, Ready)>> {
+    let mut places = Vec::new();
+    for repository in repositories {
+        let place = Place::of(repository, cache, context);
+        places.extend(or_without(repository, place, context)?);
+    }
+    let mut in_order: Vec<&Place<'_>> = places.iter().collect();
+    in_order.sort_by_key(|place| &place.directory);
+    let mut versions: BTreeMap<PathBuf, Rc<Version>> = BTreeMap::new();
+    for place in in_order {
+        if !versions.contains_key(&place.directory)
+            && let Some(version) = or_without(place.repository, place.prepare(filelists), context)?
+        {
+            versions.insert(place.directory.clone(), Rc::new(version));
+        }
+    }
+    let ready = places.into_iter().filter_map(|place| {
+        let version = versions.get(&place.directory)?.clone();
+        let keys = place.keys;
+        Some((place.repository, Ready { version, keys }))
+    });
+    Ok(ready.collect())
+}
+
+/// None where a repository is not to be had and people can do without it.
+fn or_without<T>(
+    repository: &Repository,
+    found: Result<T>,
     context: &FetchContext<'_>,
-) -> Result<Ready> {
-    let keys = keys(repository, context)?;
-    let directory = cache.join("repositories").join(identity(repository, &keys));
-    own(&directory)?;
-    let lock_file = directory.join("lock");
-    let broken = |error| ResolveError::cache("lock", &lock_file, error);
-    let lock = open_lock_file(&lock_file).map_err(broken)?;
-    lock.lock().map_err(broken)?;
-    let place = Place {
-        repository,
-        directory,
-        context,
-    };
-    place.remove_left();
-    let state = place.update(filelists, &keys)?;
-    // Others may use it as well now, but not change it.
-    lock.lock_shared().map_err(broken)?;
-    Ok(Ready {
-        directory: place.directory.join(&state.version),
-        base: state.base,
-        keys,
-        _lock: lock,
-    })
+) -> Result<Option<T>> {
+    match found {
+        Err(error) if repository.skip_if_unavailable && error.kind == Kind::Repository => {
+            context.observer.event(&Event::SourceLog {
+                module: LIBREPO.to_owned(),
+                text: format!("{error}; going on without it\n"),
+            });
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
+}
+
+impl<'a> Place<'a> {
+    fn of(repository: &'a Repository, cache: &Path, context: &'a FetchContext<'a>) -> Result<Self> {
+        let keys = keys(repository, context)?;
+        let directory = cache.join("repositories").join(identity(repository, &keys));
+        own(&directory)?;
+        Ok(Self {
+            repository,
+            directory,
+            keys,
+            context,
+        })
+    }
+
+    /// Brings the metadata up to date.
+    fn prepare(&self, filelists: bool) -> Result<Version> {
+        let lock_file = self.directory.join("lock");
+        let broken = |error| ResolveError::cache("lock", &lock_file, error);
+        let lock = open_lock_file(&lock_file).map_err(broken)?;
+        loop {
+            self.wait_for(&lock)?;
+            self.remove_left();
+            let state = self.update(filelists)?;
+            // Others may use it as well now, but not change it.
+            lock.lock_shared().map_err(broken)?;
+            let directory = self.directory.join(&state.version);
+            // In between somebody may have had it, who waited for it.
+            if directory.join("repodata/repomd.xml").is_file() {
+                return Ok(Version {
+                    directory,
+                    base: state.base,
+                    _lock: lock,
+                });
+            }
+        }
+    }
+
+    /// Waits until nobody else uses the directory, or the user has had enough.
+    fn wait_for(&self, lock: &File) -> Result<()> {
+        let broken =
+            |error: &dyn std::fmt::Display| ResolveError::cache("lock", &self.directory, error);
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::Error(error)) => return Err(broken(&error)),
+                Err(TryLockError::WouldBlock) if self.context.cancel.load(Ordering::Relaxed) => {
+                    return Err(broken(
+                        &"somebody else uses it, and the wait was interrupted",
+                    ));
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(LOOK_AGAIN),
+            }
+        }
+    }
 }
 
 /// The texts of the keys of a repository, read or fetched.
@@ -160,7 +249,7 @@ impl Place<'_> {
     }
 
     /// Makes the current version one that is not too old, and has all files.
-    fn update(&self, filelists: bool, keys: &[String]) -> Result<State> {
+    fn update(&self, filelists: bool) -> Result<State> {
         let state = self.state();
         let remote = self.repository.remote();
         if let Some(state) = state.as_ref().filter(|state| self.is_fresh(state))
@@ -189,7 +278,7 @@ impl Place<'_> {
                 }
                 self.keep(state)
             }
-            (Some(index), state) => self.take(&index, state, filelists, keys),
+            (Some(index), state) => self.take(&index, state, filelists),
             (None, None) => Err(self.about("the server sent no index")),
         }
     }
@@ -228,15 +317,9 @@ impl Place<'_> {
     }
 
     /// Makes a version of what came.
-    fn take(
-        &self,
-        index: &RepositoryIndex,
-        old: Option<State>,
-        filelists: bool,
-        keys: &[String],
-    ) -> Result<State> {
+    fn take(&self, index: &RepositoryIndex, old: Option<State>, filelists: bool) -> Result<State> {
         if let Some(signature) = &index.signature {
-            signature::verify(&index.document, signature, keys)
+            signature::verify(&index.document, signature, &self.keys)
                 .map_err(|problem| self.about(problem))?;
         }
         let files =

@@ -178,22 +178,8 @@ impl<'a> Resolver<'a> {
         arguments: &Value,
         filelists: bool,
     ) -> Result<(Value, BTreeMap<String, Vec<String>>)> {
-        let mut ready = Vec::new();
-        for repository in wanted.repositories {
-            let context = self.context(LIBREPO);
-            match cache::prepare(repository, self.settings.cache, filelists, &context) {
-                Ok(prepared) => ready.push((repository, prepared)),
-                Err(error) if repository.skip_if_unavailable && error.kind == Kind::Repository => {
-                    context
-                        .observer
-                        .event(&osbuild_wasm_events::Event::SourceLog {
-                            module: LIBREPO.to_owned(),
-                            text: format!("{error}; going on without it\n"),
-                        });
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let (cache, context) = (self.settings.cache, self.context(LIBREPO));
+        let ready = cache::prepare(wanted.repositories, cache, filelists, &context)?;
         let mut arguments = arguments.clone();
         arguments["repos"] = ready
             .iter()
@@ -373,14 +359,17 @@ fn describe(repository: &Repository, ready: &Ready) -> Value {
 }
 
 fn local(ready: &Ready) -> String {
-    format!("file://{}", ready.directory.display())
+    format!("file://{}", ready.version.directory.display())
 }
 
 /// A reply with the servers in place of the directories that the solver was given.
 fn with_servers(mut reply: Value, ready: &[(&Repository, Ready)]) -> Value {
     let places: Vec<_> = ready
         .iter()
-        .map(|(_, ready)| (local(ready), ready.base.trim_end_matches('/').to_owned()))
+        .map(|(_, ready)| {
+            let base = ready.version.base.trim_end_matches('/');
+            (local(ready), base.to_owned())
+        })
         .collect();
     replace(&mut reply, &places);
     reply

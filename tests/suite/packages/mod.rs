@@ -8,13 +8,15 @@ mod trust;
 
 use osbuild_wasm_tests::{Ended, Program, Scratch, machine, program};
 use repository::{Package, Server, write};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 fn tmux() -> Vec<Package> {
     let tmux = Package::new("tmux", "3")
@@ -234,6 +236,50 @@ fn a_server_that_fails_is_told_in_one_line_and_the_cache_stays_what_it_was() {
     assert_eq!(before, snapshot());
     write(&scratch.path("repo"), &[Package::new("a", "3")]);
     assert!(run().expect(0).stdout.contains("a-3-1.noarch"));
+}
+
+/// A blueprint may name the server of the distribution once more.
+#[test]
+fn two_repositories_of_one_server_do_not_wait_for_each_other() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &[Package::new("a", "1")]);
+    let url = format!("file://{}", scratch.path("repo").display());
+    let file = scratch.write(
+        "test.repo",
+        format!("[one]\nbaseurl={url}\n[other]\nbaseurl={url}\n"),
+    );
+    depsolve(&scratch, file, "a")
+        .run()
+        .expect(0)
+        .says("a-1-1.noarch");
+}
+
+#[test]
+fn who_waits_for_the_cache_can_be_interrupted() {
+    let scratch = Scratch::new();
+    write(&scratch.path("repo"), &[Package::new("a", "1")]);
+    let solve = || depsolve(&scratch, scratch.path("repo"), "a");
+    solve().run().expect(0);
+    let mut places = fs::read_dir(scratch.path("cache/repositories")).unwrap();
+    let lock = places.next().unwrap().unwrap().path().join("lock");
+    let lock = fs::File::open(lock).unwrap();
+    lock.lock().unwrap();
+    let mut run = solve().start();
+    while !waits_for_the_cache(run.pid()) {
+        assert!(!run.has_ended());
+        thread::sleep(Duration::from_millis(20));
+    }
+    run.signal(Signal::INT);
+    run.wait().expect(130);
+}
+
+/// Whether a process has the lock file of a repository open, which it does right before it waits.
+fn waits_for_the_cache(process: Pid) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero())).into_iter();
+    open.flatten().flatten().any(|entry| {
+        let target = fs::read_link(entry.path()).unwrap_or_default();
+        target.ends_with("lock") && target.iter().any(|part| part == "repositories")
+    })
 }
 
 #[test]
