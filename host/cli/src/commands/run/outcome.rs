@@ -19,7 +19,7 @@ impl RunCommand {
         }
         if args.json {
             say_json(&to_python(&result(manifest, built)));
-        } else if args.quiet {
+        } else if args.quiet || self.speaks_to_a_program() {
             return Exit::Done.into();
         } else if self.dialect == OutputDialect::Osbuild || args.monitor == Some(Monitor::Log) {
             // What was evicted again, or was not needed, is not there.
@@ -37,6 +37,13 @@ impl RunCommand {
             };
         }
         Exit::Done.into()
+    }
+
+    /// Whether standard output is a sequence of documents, which a table would end.
+    fn speaks_to_a_program(&self) -> bool {
+        let is_own = self.dialect == OutputDialect::Own;
+        let on_output = self.args.monitor_fd.is_none_or(|number| number == 1);
+        is_own && on_output && self.args.monitor == Some(Monitor::JsonSeq)
     }
 
     /// Shows why a run failed.
