@@ -1,6 +1,6 @@
 //! Where results go: never through a link of somebody else, and what gives privileges never where others reach it.
 use osbuild_wasm_tests::program::through_shell_in_namespace;
-use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest};
+use osbuild_wasm_tests::{Program, Scratch, hostile, machine, manifest, paths};
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -129,7 +129,7 @@ fn a_link_of_another_user_is_not_followed_by_any_document() {
 type Making = fn(&Scratch, &Path) -> Program;
 
 /// One for each way in which a command line names a place for files.
-const MAKING: [(&str, Making); 12] = [
+const MAKING: [(&str, Making); 15] = [
     ("man", |_, there| Program::new("man").arg(there)),
     ("man below", |_, there| {
         Program::new("man").arg(there.join("man1"))
@@ -159,6 +159,20 @@ const MAKING: [(&str, Making); 12] = [
     ("cache", |scratch, there| {
         stage_run(scratch, scratch.path("tree")).env("XDG_CACHE_HOME", there)
     }),
+    ("metadata", |_, there| {
+        Program::new("depsolve a")
+            .option("--repo", "file:///nothing")
+            .option("--cache", there)
+    }),
+    ("metadata below", |_, there| {
+        image("manifest").option("--rpmmd-cache", there.join("metadata"))
+    }),
+    ("image", |scratch, there| {
+        image("build")
+            .option("--rpmmd-cache", scratch.path("metadata"))
+            .option("--store", scratch.path("store"))
+            .option("--output-dir", there)
+    }),
     ("plugin new", |_, there| {
         Program::new("plugin new com.example.a --lang c").option("--directory", there.join("new"))
     }),
@@ -178,6 +192,14 @@ const MAKING: [(&str, Making); 12] = [
             .option("--plugins", there)
     }),
 ];
+
+/// A command about an image, for which nothing has to be had to refuse its directories.
+fn image(command: &str) -> Program {
+    Program::new(command)
+        .args("tar --distro demo-1 --arch x86_64".split(' '))
+        .option("--definitions", paths::sample("definitions"))
+        .option("--force-repo", "file:///nothing")
+}
 
 fn stage_run(scratch: &Scratch, tree: PathBuf) -> Program {
     Program::new("stage run org.osbuild.noop")

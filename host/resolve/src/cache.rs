@@ -7,6 +7,7 @@ use crate::index::{self, File as Named};
 use crate::repository::Repository;
 use crate::signature;
 use osbuild_wasm_events::Event;
+use osbuild_wasm_files::resolve::{is_writable_by_others, make_private_directory};
 use osbuild_wasm_files::{open_lock_file, remove_tree, write_file};
 use osbuild_wasm_manifest::location::Location;
 use osbuild_wasm_source::{
@@ -17,8 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -71,14 +71,14 @@ struct Place<'a> {
     context: &'a FetchContext<'a>,
 }
 
-/// Makes a directory that others cannot write to, or refuses one that others own.
+/// Makes a directory that others cannot write to, or refuses one that others own or lead to.
 pub(crate) fn own(path: &Path) -> Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| ResolveError::cache("make", path, error))?;
-    let found =
-        fs::symlink_metadata(path).map_err(|error| ResolveError::cache("read", path, error))?;
+    let made = make_private_directory(path);
+    let made = made.map_err(|error| ResolveError::cache("make", path, error))?;
+    let found = rustix::fs::fstat(&made);
+    let found = found.map_err(|error| ResolveError::cache("read", path, error))?;
     let own = rustix::process::geteuid().as_raw();
-    if !found.is_dir() || found.uid() != own || found.mode() & 0o022 != 0 {
+    if found.st_uid != own || is_writable_by_others(&found) {
         return Err(ResolveError::new(
             Kind::Cache,
             format!(
