@@ -324,3 +324,23 @@ fn a_manifest_of_a_bootable_container_is_made_and_valid() {
     )
     .expect(0);
 }
+
+#[test]
+fn a_build_of_a_bootable_container_leaves_its_manifest_and_says_which_stage_failed() {
+    if !machine::offers(&PROGRAMS) {
+        return;
+    }
+    let scratch = Scratch::new();
+    bootable(&scratch, &[SYSTEM]);
+    let out = scratch.path("out");
+    let command = format!(
+        "bootc-image-builder build --seed 1 --store {} --output {} localhost/mine:1",
+        scratch.path("store").display(),
+        out.display()
+    );
+    // The container has no programs that could install it.
+    let ended = run(&scratch, &command).expect(1);
+    ended.says("error: org.osbuild.");
+    let manifest = scratch.read("out/manifest-qcow2.json");
+    assert!(manifest.contains("org.osbuild.bootc.install-to-filesystem"));
+}
