@@ -359,6 +359,8 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         ));
     }
     let mut rules = Vec::with_capacity(document.rule.len());
+    // Of the rule before: the lines above it are not counted again.
+    let (mut before, mut line) = (0, 1);
     for spanned in document.rule {
         let start = spanned.span().start;
         let mut rule = spanned.into_inner();
@@ -366,7 +368,12 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             .map_err(|message| PolicyError::at(text, start, message))?;
         let name = rule.name.take();
         rule.effect = format!("{:?}{}", document.limits, rule.to_toml());
-        (rule.line, rule.name) = (line_of(text, start), name);
+        line += line_of(
+            text.get(before..).unwrap_or_default(),
+            start.saturating_sub(before),
+        ) - 1;
+        before = start;
+        (rule.line, rule.name) = (line, name);
         rules.push(rule);
     }
     Ok(Policy {
