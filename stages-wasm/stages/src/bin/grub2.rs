@@ -118,16 +118,7 @@ fn defaults(options: &Options) -> Defaults {
         .given("DISABLE_RECOVERY", config.disable_recovery)
         .given("DISABLE_SUBMENU", config.disable_submenu)
         .quoted_if_given("DISTRIBUTOR", &config.distributor)
-        .quoted_lines_if_given(
-            "SERIAL_COMMAND",
-            config.terminals.serial.as_deref().unwrap_or_default(),
-        )
-        .quoted_if_given("TERMINAL", &config.terminals.terminal.join(" "))
-        .quoted_if_given("TERMINAL_INPUT", &config.terminals.terminal_input.join(" "))
-        .quoted_if_given(
-            "TERMINAL_OUTPUT",
-            &config.terminals.terminal_output.join(" "),
-        )
+        .terminals(&config.terminals)
         .given("TIMEOUT_STYLE", style)
         .given("DEFAULT", config.default.as_ref())
 }

@@ -108,16 +108,7 @@ fn defaults(config: &Config) -> Defaults {
         )
         .plain("DEFAULT", config.default.as_deref().unwrap_or("saved"))
         .quoted_if_given("DISTRIBUTOR", &config.distributor)
-        .quoted_lines_if_given(
-            "SERIAL_COMMAND",
-            config.terminals.serial.as_deref().unwrap_or_default(),
-        )
-        .quoted_if_given("TERMINAL", &config.terminals.terminal.join(" "))
-        .quoted_if_given("TERMINAL_INPUT", &config.terminals.terminal_input.join(" "))
-        .quoted_if_given(
-            "TERMINAL_OUTPUT",
-            &config.terminals.terminal_output.join(" "),
-        )
+        .terminals(&config.terminals)
 }
 
 fn environment(entries: &[Entry]) -> Result<String> {

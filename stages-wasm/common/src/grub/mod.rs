@@ -1,8 +1,12 @@
 //! What the GRUB stages share: file system references, environment block, defaults, the head of a configuration, copies.
-use crate::quoting::{grub_word, grub_words, shell_quoted, shell_text, shell_word};
+mod terminals;
+
+use crate::quoting::{grub_word, shell_quoted, shell_text, shell_word};
 use osbuild_stage::grub::Core;
 use osbuild_stage::{CopyOptions, Error, Result, Tree, bail, path};
 use serde::Deserialize;
+
+pub use terminals::Terminals;
 
 /// Bytes of an environment block, as GRUB demands.
 const ENVIRONMENT_SIZE: usize = 1024;
@@ -130,17 +134,24 @@ impl Defaults {
         }
     }
 
-    /// `NAME="value"` when the value is not empty, each line of which is checked by itself.
+    /// Serial line, each command of which is checked by itself, and terminals, as far as they are given.
     #[must_use]
-    pub fn quoted_lines_if_given(self, name: &str, value: &str) -> Self {
-        if value.is_empty() {
-            return self;
-        }
-        let lines = value
-            .split('\n')
-            .map(|line| shell_text(&option_of(name), line));
-        let lines: Result<Vec<_>> = lines.collect();
-        self.lines(name, lines.map(|lines| lines.join("\n")))
+    pub fn terminals(self, terminals: &Terminals) -> Self {
+        const NAME: &str = "SERIAL_COMMAND";
+        let lines = |serial: &str| -> Result<String> {
+            let lines = serial
+                .split('\n')
+                .map(|line| shell_text(&option_of(NAME), line));
+            Ok(lines.collect::<Result<Vec<_>>>()?.join("\n"))
+        };
+        let with_serial = match terminals.serial.as_deref() {
+            None | Some("") => self,
+            Some(serial) => self.lines(NAME, lines(serial)),
+        };
+        with_serial
+            .quoted_if_given("TERMINAL", &terminals.terminal.join(" "))
+            .quoted_if_given("TERMINAL_INPUT", &terminals.terminal_input.join(" "))
+            .quoted_if_given("TERMINAL_OUTPUT", &terminals.terminal_output.join(" "))
     }
 
     fn lines(self, name: &str, text: Result<String>) -> Self {
@@ -166,57 +177,6 @@ fn option_of(name: &str) -> String {
         "CMDLINE_LINUX" => "kernel_opts or config.cmdline".into(),
         "SERIAL_COMMAND" => "config.serial".into(),
         name => format!("config.{}", name.to_lowercase()),
-    }
-}
-
-/// Serial line and terminals.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Terminals {
-    /// Command that sets the serial line up, and more commands on lines of their own.
-    pub serial: Option<String>,
-    /// Names for input and output.
-    pub terminal: Vec<String>,
-    /// Names for input.
-    pub terminal_input: Vec<String>,
-    /// Names for output.
-    pub terminal_output: Vec<String>,
-}
-
-impl Terminals {
-    /// The commands of a configuration, one after the other on lines of their own. What is not set leaves `${NAME}` standing with
-    /// `placeholders`, as the first version of the configuration had it, and otherwise nothing.
-    pub fn commands(&self, placeholders: bool) -> Result<String> {
-        for line in self.serial.iter().flat_map(|lines| lines.split('\n')) {
-            grub_words("config.serial", line)?;
-        }
-        for (option, names) in [
-            ("config.terminal_input", &self.terminal_input),
-            ("config.terminal_output", &self.terminal_output),
-        ] {
-            names.iter().try_for_each(|name| grub_word(option, name))?;
-        }
-        let serial = self.serial.clone().filter(|serial| !serial.is_empty());
-        let terminal = |name: &str, values: &[String]| {
-            (!values.is_empty()).then(|| format!("{name} {}", values.join(" ")))
-        };
-        let commands = [
-            ("serial", serial),
-            (
-                "terminal_input",
-                terminal("terminal_input", &self.terminal_input),
-            ),
-            (
-                "terminal_output",
-                terminal("terminal_output", &self.terminal_output),
-            ),
-        ];
-        let text = |(name, command): (&str, Option<String>)| match command {
-            Some(command) => format!("\n{command}"),
-            None if placeholders => format!("${{{name}}}"),
-            None => String::new(),
-        };
-        Ok(commands.into_iter().map(text).collect())
     }
 }
 
@@ -414,7 +374,13 @@ mod tests {
             .cmdline("ro x=\"a b\" $ignition_firstboot")
             .plain("TIMEOUT", 5);
         assert!(good.problem.is_none());
-        let several = |lines| Defaults::default().quoted_lines_if_given("SERIAL_COMMAND", lines);
+        let several = |lines: &str| {
+            let serial = Some(lines.into());
+            Defaults::default().terminals(&Terminals {
+                serial,
+                ..Terminals::default()
+            })
+        };
         assert!(
             several("serial\nsource ${prefix}/bls.cfg")
                 .problem
