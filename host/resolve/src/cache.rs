@@ -9,7 +9,7 @@ use crate::signature;
 use osbuild_wasm_events::Event;
 use osbuild_wasm_files::resolve::{is_writable_by_others, make_private_directory};
 use osbuild_wasm_files::{open_lock_file, remove_tree, write_file};
-use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_manifest::location::{Location, redact};
 use osbuild_wasm_source::{
     FetchContext, LIBREPO, RepositoryIndex, Validators, repository_document, repository_files,
     repository_index,
@@ -219,7 +219,8 @@ fn keys(repository: &Repository, context: &FetchContext<'_>) -> Result<Vec<Strin
                 .and_then(|content| signature::armored(&content)),
         };
         armored.map_err(|problem| {
-            let shown = key.lines().next().unwrap_or_default();
+            let first = key.lines().next().unwrap_or_default();
+            let shown = Location::parse(key).map_or_else(|_| redact(first), |key| key.shown());
             ResolveError::repository(repository.shown(), format!("the key {shown}: {problem}"))
         })
     };

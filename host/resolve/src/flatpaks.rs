@@ -3,7 +3,7 @@
 use crate::containers::{FoundImage, WantedImage, platform_of};
 use crate::error::{Kind, ResolveError};
 use crate::solver::Resolver;
-use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_manifest::location::{Location, redact};
 use osbuild_wasm_manifest::nearest::nearest;
 use osbuild_wasm_source::{SKOPEO, flatpak_index};
 use serde::Deserialize;
@@ -45,7 +45,7 @@ impl Resolver<'_> {
         let mut found = Vec::new();
         for flatpak in wanted {
             let failed = |problem| {
-                let (reference, url) = (flatpak.reference, flatpak.url);
+                let (reference, url) = (flatpak.reference, redact(flatpak.url));
                 ResolveError::new(
                     Kind::Content,
                     format!("the flatpak {reference} of {url}: {problem}"),

@@ -2,7 +2,7 @@
 use crate::error::{Kind, ResolveError, Result};
 use crate::repository::Repository;
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
-use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_manifest::location::{Location, redact};
 use osbuild_wasm_source::BasicLogin;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -36,28 +36,29 @@ const PASSED_OVER: [&str; 17] = [
 /// One line: there is nothing of that name, or an option that is not known.
 pub fn repositories_of(word: &str, variables: &[(&str, &str)]) -> Result<Vec<Repository>> {
     let wrong = |problem: String| ResolveError::new(Kind::Repository, problem);
+    let shown = redact(word);
     if word.contains("://") {
-        Location::parse(word).map_err(|problem| wrong(format!("{word}: {problem}")))?;
+        Location::parse(word).map_err(|problem| wrong(format!("{shown}: {problem}")))?;
         return of_url(word).map(|found| vec![found]).map_err(wrong);
     }
     let path = Path::new(word);
     if path.join("repodata/repomd.xml").exists() {
-        let path = fs::canonicalize(path).map_err(|error| wrong(format!("{word}: {error}")))?;
+        let path = fs::canonicalize(path).map_err(|error| wrong(format!("{shown}: {error}")))?;
         let found = of_url(&format!("file://{}", encoded(&path)));
         return found.map(|found| vec![found]).map_err(wrong);
     }
     let files = match path.is_dir() {
-        true => files_of(path).map_err(|error| wrong(format!("{word}: {error}")))?,
+        true => files_of(path).map_err(|error| wrong(format!("{shown}: {error}")))?,
         false => vec![path.to_owned()],
     };
     if files.is_empty() {
         return Err(wrong(format!(
-            "{word} has neither repodata/repomd.xml nor files that end in .repo: name a URL, a .repo file or a directory"
+            "{shown} has neither repodata/repomd.xml nor files that end in .repo: name a URL, a .repo file or a directory"
         )));
     }
     let mut repositories = Vec::new();
     for file in files {
-        let name = file.display();
+        let name = redact(&file.display().to_string());
         let text = read_text(&file, LARGEST_DOCUMENT);
         let text = text.map_err(|error| wrong(format!("{name}: {error}")))?;
         let found =

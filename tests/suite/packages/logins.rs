@@ -119,6 +119,44 @@ fn an_image_is_built_with_a_login_that_is_in_no_manifest() {
 }
 
 #[test]
+fn no_error_about_a_url_or_a_file_has_the_password_in_it() {
+    let scratch = Scratch::new();
+    for url in [
+        "http://ada:w0rd@127.0.0.1:1/x",
+        "http://ada:w0rd@127.0.0.1:1/x?w0rd=w0rd#w0rd",
+        "http://ad%3Aa:w0rd@h/",
+        "http://ada:w0rd@[bad/",
+        "http://ada:w0rd@/",
+        "ftp://ada:w0rd@h/",
+        "file://ada:w0rd@h/x",
+        "ada:w0rd@h/x",
+    ] {
+        let found = depsolve(&scratch, url, "a").run();
+        assert_ne!(found.code(), 0, "{url}");
+        nowhere(&found, &scratch, &["cache"]);
+        for option in ["--force-repo", "--extra-repo"] {
+            let made = build(&scratch, json!({"baseurl": "file:///none"}))
+                .option(option, url)
+                .run();
+            assert_ne!(made.code(), 0, "{url}");
+            nowhere(&made, &scratch, &["metadata", "out"]);
+        }
+        let made = build(&scratch, json!({"baseurl": url, "gpgkey": url})).run();
+        nowhere(&made, &scratch, &["metadata", "out"]);
+    }
+    for options in [
+        "baseurl=http://127.0.0.1:1/\nusername=a:b\npassword=w0rd",
+        "baseurl=http://127.0.0.1:1/\npassword=w0rd",
+        "baseurl=nothing\nusername=ada\npassword=w0rd",
+        "metalink=http://ada:w0rd@127.0.0.1:1/\ngpgkey=http://ada:w0rd@127.0.0.1:1/k",
+    ] {
+        let found = depsolve(&scratch, repo_file(&scratch, options), "a").run();
+        assert_ne!(found.code(), 0, "{options}");
+        nowhere(&found, &scratch, &["cache"]);
+    }
+}
+
+#[test]
 fn a_manifest_for_others_has_no_place_for_a_login() {
     let scratch = Scratch::new();
     let server = guarded(&scratch);

@@ -8,7 +8,7 @@ use osbuild_wasm_capability::record::LookupRecord;
 use osbuild_wasm_capability::{Limits, plan::Planned};
 use osbuild_wasm_generator::content::{CommitRequest, ContainerRequest, FlatpakRequest};
 use osbuild_wasm_generator::plan::Needs;
-use osbuild_wasm_manifest::location::Location;
+use osbuild_wasm_manifest::location::{Location, redact};
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::reference::ImageReference;
 use osbuild_wasm_report::Diagnostic;
@@ -239,7 +239,11 @@ fn commit(wanted: &CommitRequest) -> Option<Lookup> {
 
 /// The index of a registry with flatpaks; none where it is no registry, which is an error later.
 fn flatpak(wanted: &FlatpakRequest) -> Option<Lookup> {
-    let place = format!("the flatpak {} of {}", wanted.reference, wanted.url);
+    let place = format!(
+        "the flatpak {} of {}",
+        wanted.reference,
+        redact(&wanted.url)
+    );
     let registry = Location::parse(wanted.url.strip_prefix("oci+")?).ok()?;
     Some(lookup(
         SKOPEO,

@@ -16,6 +16,7 @@ use osbuild_wasm_generator::plan::for_type;
 use osbuild_wasm_generator::request::{
     BootcOptions, Facts, Options, OstreeOptions, Request, Subscription,
 };
+use osbuild_wasm_manifest::location::redact;
 use osbuild_wasm_report::Diagnostic;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -414,7 +415,7 @@ impl RepositoryArguments {
 fn unsigned(prefix: &str, urls: &[String]) -> Result<Vec<Repository>> {
     let repository = |(index, url): (usize, &String)| {
         if !url.contains("://") {
-            let diagnostic = Diagnostic::new(format!("--{prefix} {url:?} is no URL"));
+            let diagnostic = Diagnostic::new(format!("--{prefix} {:?} is no URL", redact(url)));
             return Err(CommandError::invalid(
                 diagnostic.hint("for a directory write file:///PATH"),
             ));

@@ -264,8 +264,8 @@ fn local(rest: &str) -> Result<Url, String> {
     Url::from_file_path(path).map_err(|()| "names no file: write file:///PATH".to_owned())
 }
 
-/// Text that is no URL may still contain a password.
-fn redact(text: &str) -> String {
+/// A text without what stands where a URL has user and password: what is no URL may still contain one.
+pub fn redact(text: &str) -> String {
     match (text.find(':'), text.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
             format!("{}://...{}", &text[..scheme], &text[at..])
