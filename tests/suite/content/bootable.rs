@@ -1,4 +1,5 @@
 //! Bootable containers of this machine's storage: looked into, and made into manifests.
+use super::Server;
 use super::resolved::IN_STORAGE;
 use osbuild_wasm_tests::program::through_shell_in_namespace;
 use osbuild_wasm_tests::{Ended, Program, Scratch, machine};
@@ -343,4 +344,81 @@ fn a_build_of_a_bootable_container_leaves_its_manifest_and_says_which_stage_fail
     ended.says("error: org.osbuild.");
     let manifest = scratch.read("out/manifest-qcow2.json");
     assert!(manifest.contains("org.osbuild.bootc.install-to-filesystem"));
+}
+
+/// Pushes the image of the layout to a registry with a certificate of its own, which this machine trusts, and runs a command then.
+const IN_REGISTRY: &str = r#"set -e
+mkdir "$SCRATCH/etc"; cp -r /etc/containers/. "$SCRATCH/etc"
+mkdir -p "$SCRATCH/etc/certs.d/127.0.0.1:$PORT"; cp "$SCRATCH/ca.crt" "$SCRATCH/etc/certs.d/127.0.0.1:$PORT/ca.crt"
+mount --bind "$SCRATCH/etc" /etc/containers
+skopeo copy --quiet "oci:$SCRATCH/layout:image" "docker://127.0.0.1:$PORT/mine:1"
+exec "$@""#;
+
+#[test]
+fn a_bootable_container_of_a_registry_is_looked_into_and_fetched_from_there() {
+    if !machine::offers(&[&PROGRAMS[..], &["docker-registry", "openssl"]].concat()) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let id = bootable(&scratch, &[SYSTEM]);
+    // An authority, and the registry that it vouches for.
+    let certificate = |options: &str| {
+        let made = Command::new("openssl")
+            .args("req -x509 -newkey rsa:2048 -nodes -days 2".split(' '))
+            .args(options.split(' '))
+            .current_dir(scratch.root())
+            .output();
+        assert!(made.unwrap().status.success(), "{options}");
+    };
+    certificate("-subj /CN=authority -keyout ca.key -out ca.crt");
+    certificate(
+        "-subj /CN=registry -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+         -CA ca.crt -CAkey ca.key -keyout registry.key -out registry.crt",
+    );
+    let server = Server::start(|port| {
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {:?}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\", tls: {{certificate: {:?}, key: {:?}}}}}\n",
+            scratch.path("registry"),
+            scratch.path("registry.crt"),
+            scratch.path("registry.key")
+        );
+        let mut command = Command::new("docker-registry");
+        command
+            .arg("serve")
+            .arg(scratch.write("registry.yml", text));
+        command
+    });
+    let run = |command: String| {
+        fs::remove_dir_all(scratch.path("etc")).ok();
+        through_shell_in_namespace(IN_REGISTRY, &command)
+            .env("SCRATCH", scratch.root())
+            .env("PORT", server.port.to_string())
+            .env("XDG_CACHE_HOME", scratch.path("cache"))
+            .run()
+    };
+    let name = format!("127.0.0.1:{}/mine:1", server.port);
+    let facts = run(format!(
+        "image-builder bootc inspect --format json --ref docker://{name}"
+    ));
+    let facts = facts.expect(0).json();
+    assert_eq!(
+        (&facts["ImageID"], &facts["Imgref"]),
+        (&json!(id), &json!(name))
+    );
+    let manifest = run(format!("bootc-image-builder manifest docker://{name}"));
+    let manifest = manifest.expect(0).json();
+    assert!(
+        manifest["sources"]["org.osbuild.skopeo"]["items"]
+            .get(&id)
+            .is_some()
+    );
+    Program::new("validate")
+        .arg(scratch.json("manifest.json", &manifest))
+        .run()
+        .expect(0);
+    run(format!(
+        "bootc-image-builder manifest --build-container {name} docker://{name}"
+    ))
+    .expect(2)
+    .says("one is in a registry, and the other in the storage of this machine");
 }

@@ -5,7 +5,7 @@ use crate::commands::run::DevicesOption;
 use crate::commands::{Command, carry_out};
 use crate::image::{
     Container, Containers, ImageArguments, ImageBuild, OriginArguments, Purpose, ResolveArguments,
-    Resolved, Shows, arch, read_blueprint,
+    Resolved, Shows, arch, bootc_options, read_blueprint,
 };
 use crate::monitor::Monitor;
 use crate::output_file;
@@ -13,7 +13,6 @@ use crate::print::say_json;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use osbuild_wasm_distro::{Arch, Kind};
 use osbuild_wasm_files::resolve::make_directory;
-use osbuild_wasm_generator::request::BootcOptions;
 use osbuild_wasm_report::Diagnostic;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -268,19 +267,17 @@ impl Manifest {
             let container = Container {
                 reference,
                 arch: self.target_arch,
-                remote: false,
                 default_fs: self.rootfs.as_deref(),
                 cache,
             };
             container.facts()
         };
+        let build = self.build_container.as_deref();
+        let payload = self.installer_payload_ref.as_deref();
         let containers = Containers {
+            options: bootc_options(&self.image, build, payload)?,
             image: look(self.image.as_str())?,
-            build: self.build_container.as_deref().map(look).transpose()?,
-            options: BootcOptions {
-                installer_payload_ref: self.installer_payload_ref.clone().unwrap_or_default(),
-                ..BootcOptions::default()
-            },
+            build: build.map(look).transpose()?,
         };
         Ok(ImageArguments::of_containers(containers))
     }

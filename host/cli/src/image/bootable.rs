@@ -8,6 +8,7 @@ use osbuild_wasm_distro::Arch;
 use osbuild_wasm_generator::pipelines::bootc::info::{
     ContainerInfo, KernelInfo, OsInfo, OsRelease,
 };
+use osbuild_wasm_generator::request::BootcOptions;
 use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_report::Diagnostic;
 use osbuild_wasm_resolve::{Resolver, Settings, WantedImage};
@@ -37,12 +38,10 @@ const LABELS: [(&str, &str); 2] = [("containers.bootc", "1"), ("ostree.bootable"
 /// A bootable container that is looked into.
 #[derive(Debug, Clone)]
 pub(crate) struct Container<'a> {
-    /// Its reference.
+    /// Its reference; behind `docker://` it is that of a registry, else one of the container storage of this machine.
     pub(crate) reference: &'a str,
     /// Architecture; that of this machine when it is not given.
     pub(crate) arch: Option<Arch>,
-    /// Whether it is fetched from its registry rather than taken from the container storage of this machine.
-    pub(crate) remote: bool,
     /// File system of the root in place of the one that it wants.
     pub(crate) default_fs: Option<&'a str>,
     /// Directory for what is fetched; one of the user's cache when it is not given.
@@ -56,10 +55,10 @@ impl Container<'_> {
     /// It is not to be had, is no bootable container, or says what cannot be read.
     pub(crate) fn facts(&self) -> Result<ContainerInfo> {
         let wanted = WantedImage {
-            reference: self.reference,
+            reference: name(self.reference),
             arch: self.arch.map_or(std::env::consts::ARCH, Arch::name),
             verify_tls: true,
-            local: !self.remote,
+            local: !is_remote(self.reference),
         };
         let cache = metadata_cache(self.cache)?;
         let (environment, cancel) = (Environment::of_process(), AtomicBool::new(false));
@@ -97,7 +96,7 @@ impl Container<'_> {
         }
         let kernels = kernels(image)?;
         Ok(ContainerInfo {
-            imgref: self.reference.to_owned(),
+            imgref: name(self.reference).to_owned(),
             image_id: id.to_owned(),
             os: OsInfo {
                 release: os_release(image)?,
@@ -119,6 +118,42 @@ impl Container<'_> {
             bootloader: None,
         })
     }
+}
+
+/// How references of images in registries begin, as for skopeo.
+const REGISTRY: &str = "docker://";
+
+fn is_remote(reference: &str) -> bool {
+    reference.starts_with(REGISTRY)
+}
+
+/// The reference without what says where it is.
+fn name(reference: &str) -> &str {
+    reference.strip_prefix(REGISTRY).unwrap_or(reference)
+}
+
+/// How these containers become an image; all of them are in registries, or none.
+///
+/// # Errors
+/// Some are, and others are not.
+pub(crate) fn bootc_options(
+    image: &str,
+    build: Option<&str>,
+    payload: Option<&str>,
+) -> Result<BootcOptions> {
+    let mut others = build.iter().chain(&payload);
+    if let Some(other) = others.find(|other| is_remote(other) != is_remote(image)) {
+        let problem = format!(
+            "of {image} and {other} one is in a registry, and the other in the storage of this machine"
+        );
+        let hint = format!("take both from the same: write {REGISTRY} before both, or pull both");
+        return Err(CommandError::invalid(Diagnostic::new(problem).hint(hint)));
+    }
+    Ok(BootcOptions {
+        installer_payload_ref: payload.map_or("", name).to_owned(),
+        use_remote_container_source: is_remote(image),
+        ..BootcOptions::default()
+    })
 }
 
 /// What of the files of a container says something.

@@ -9,7 +9,7 @@ mod request;
 mod resolution;
 mod target;
 
-pub(crate) use bootable::Container;
+pub(crate) use bootable::{Container, bootc_options};
 pub(crate) use build::{Beside, Built, ImageBuild};
 pub(crate) use output::OutputFiles;
 pub(crate) use repositories::for_resolver;

@@ -6,7 +6,7 @@ use crate::commands::run::DevicesOption;
 use crate::image::{
     Beside, Built, Container, Containers, ImageArguments, ImageBuild, ImageRequest,
     OriginArguments, OstreeArguments, OutputFiles, Purpose, ResolveArguments, Resolved, Shows,
-    size,
+    bootc_options, size,
 };
 use crate::monitor::Monitor;
 use crate::print::say_json;
@@ -59,7 +59,7 @@ struct Image {
 /// From which bootable container.
 #[derive(Debug, Args)]
 struct BootcArguments {
-    /// Bootable container of this machine's storage that becomes the image
+    /// Bootable container that becomes the image: one of this machine's storage, or docker://HOST/NAME of a registry
     #[arg(long, value_name = "REF", conflicts_with = "distro")]
     bootc_ref: Option<String>,
     /// Container to build in; the bootable one when it is not given
@@ -89,21 +89,21 @@ impl BootcArguments {
             let container = Container {
                 reference,
                 arch,
-                remote: false,
                 default_fs: self.bootc_default_fs.as_deref(),
                 cache,
             };
             container.facts()
         };
-        let payload = self.bootc_installer_payload_ref.clone();
+        let build = self.bootc_build_ref.as_deref();
+        let payload = self.bootc_installer_payload_ref.as_deref();
+        let options = BootcOptions {
+            omit_default_kernel_args: self.bootc_no_default_kernel_args,
+            ..bootc_options(reference, build, payload)?
+        };
         Ok(Some(Containers {
             image: look(reference)?,
-            build: self.bootc_build_ref.as_deref().map(look).transpose()?,
-            options: BootcOptions {
-                installer_payload_ref: payload.unwrap_or_default(),
-                omit_default_kernel_args: self.bootc_no_default_kernel_args,
-                use_remote_container_source: false,
-            },
+            build: build.map(look).transpose()?,
+            options,
         }))
     }
 }

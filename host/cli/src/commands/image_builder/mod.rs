@@ -97,7 +97,7 @@ enum Commands {
 enum Bootc {
     /// Say what a bootable container is
     Inspect {
-        /// The container
+        /// The container: one of this machine's storage, or docker://HOST/NAME of a registry
         #[arg(long = "ref", value_name = "REF", required = true)]
         reference: String,
         /// How to show it
@@ -146,7 +146,6 @@ impl Bootc {
         let container = Container {
             reference,
             arch: None,
-            remote: false,
             default_fs: None,
             cache: None,
         };
