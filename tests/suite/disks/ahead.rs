@@ -109,6 +109,32 @@ fn a_machine_without_loop_devices_is_told_before_the_first_stage() {
 }
 
 #[test]
+fn a_machine_without_a_device_mapper_is_told_what_has_one() {
+    if !can_run() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let volume = json!({ "type": "org.osbuild.noop", "devices": {
+        "below": { "type": "org.osbuild.loopback", "options": { "filename": "disk.img" } },
+        "device": { "type": "org.osbuild.lvm2.lv", "parent": "below", "options": { "volume": "root" } },
+    } });
+    let disk = json!({ "filename": "disk.img", "size": "300M" });
+    let stages = json!([manifest::stage("org.osbuild.truncate", disk), volume]);
+    let file = scratch.json("manifest.json", &manifest::tree(stages));
+    let script = "mkdir -p /dev/mapper && mount -t tmpfs none /dev/mapper && exec \"$@\"";
+    through_shell_in_namespace(script, "run --export tree --devices=loop")
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .arg(&file)
+        .run()
+        .expect(1)
+        .says(".pipelines[0].stages[1] (org.osbuild.noop): device device (org.osbuild.lvm2.lv) needs the device mapper")
+        .says("load the module dm_mod")
+        .says("or in a virtual machine with --in-vm tree")
+        .never_says("org.osbuild.truncate");
+}
+
+#[test]
 fn a_machine_without_a_tool_is_told_before_the_first_stage() {
     if !can_run() {
         return;
