@@ -6,6 +6,7 @@ use rustix::fs::inotify;
 use serde_json::{Value, json};
 use std::fs;
 use std::mem::MaybeUninit;
+use std::os::unix::fs::symlink;
 
 /// What an archive of Demo Linux (samples/definitions) and its build root are made of.
 const NAMES: &str = "bash coreutils cpio demo-release demo-rpm-config fdisk filesystem findutils grep grub-common gzip kmod libc-bin mawk \
@@ -101,6 +102,41 @@ fn an_image_is_called_by_a_name_that_leads_nowhere_else() {
         .option("--definitions", scratch.path("definitions"))
         .run();
     fails(ended, 2, "is no name of a distribution");
+}
+
+/// They are somebody else's, links and all; what these lead to would stand in messages and in images.
+#[test]
+fn definitions_lead_to_no_other_files_of_this_machine() {
+    let scratch = Scratch::new();
+    scratch.write("secret", "distributions: [secret]");
+    let sample = paths::sample("definitions").join("demo/demo.yaml");
+    scratch.write("definitions/real/demo.yaml", fs::read(sample).unwrap());
+    let list = || {
+        Program::new("list --filter distro:demo-1")
+            .option("--definitions", scratch.path("definitions"))
+            .run()
+    };
+    let link = |to: &str, name: &str| symlink(to, scratch.path(name)).unwrap();
+    // One within the directory is no other file.
+    fs::create_dir(scratch.path("definitions/demo")).unwrap();
+    link("../real/demo.yaml", "definitions/demo/demo.yaml");
+    list().expect(0);
+    fs::create_dir(scratch.path("definitions/keys")).unwrap();
+    for (to, name) in [
+        ("../../secret", "definitions/demo/more.yaml"),
+        ("../../secret", "definitions/keys/key.asc"),
+    ] {
+        link(to, name);
+        let ended = list();
+        assert!(!ended.all().contains("[secret]"), "{}", ended.all());
+        let ended = ended.expect(2);
+        assert!(
+            ended.all().contains("a link leads out of the directory"),
+            "{name}: {}",
+            ended.all()
+        );
+        fs::remove_file(scratch.path(name)).unwrap();
+    }
 }
 
 /// A thread that choosing packages leaves would keep the user from a namespace, and root's capabilities for itself.

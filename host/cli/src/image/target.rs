@@ -4,10 +4,15 @@ use crate::document::os_release_of_host;
 use clap::Args;
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_distro::{Arch, DefinitionError, Definitions, Distro};
+use osbuild_wasm_files::dirs::proc_path;
 use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_generator::checks::Finding;
 use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_report::Diagnostic;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// For which system an image is.
@@ -171,6 +176,9 @@ fn texts(directory: &Path) -> Result<Vec<(String, String)>> {
         listed.sort();
         Ok(listed)
     };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = rustix::fs::open(directory, flags, Mode::empty());
+    let top = top.map_err(|error| cannot(directory, error.to_string()))?;
     let mut texts = Vec::new();
     for family in entries(directory)?.into_iter().filter(|path| path.is_dir()) {
         for file in entries(&family)? {
@@ -180,17 +188,25 @@ fn texts(directory: &Path) -> Result<Vec<(String, String)>> {
             {
                 continue;
             }
-            let name = file
-                .strip_prefix(directory)
-                .unwrap_or(&file)
-                .display()
-                .to_string();
-            let text = read_text(&file, LARGEST_DOCUMENT)
-                .map_err(|error| cannot(&file, error.to_string()))?;
-            texts.push((name, text));
+            let name = file.strip_prefix(directory).unwrap_or(&file);
+            let text = text_inside(&top, name).map_err(|error| cannot(&file, error.to_string()))?;
+            texts.push((name.display().to_string(), text));
         }
     }
     Ok(texts)
+}
+
+/// The text of a file of a directory. Definitions come from others, with their links: what these lead to elsewhere would become part of
+/// messages, and of images.
+fn text_inside(directory: &OwnedFd, name: &Path) -> io::Result<String> {
+    let (flags, resolve) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::BENEATH);
+    match openat2(directory, name, flags, Mode::empty(), resolve) {
+        Ok(found) => read_text(&proc_path(&found), LARGEST_DOCUMENT),
+        Err(Errno::XDEV) => Err(io::Error::other(
+            "a link leads out of the directory, where nothing is read",
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The distribution of this machine as os-release(5) names it: `ID-VERSION_ID`.
