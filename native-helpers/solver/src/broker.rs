@@ -18,6 +18,8 @@ use tempfile::{Builder, TempPath};
 
 /// The longest request, and index of a repository.
 const LONGEST: u64 = 64 << 20;
+/// The longest line that says how it went, and the longest failure.
+const LONGEST_FAILURE: u64 = 1 << 20;
 /// The most files that the directory of a repository has: those of some versions, each with two forms of a dozen kinds.
 const MOST_FILES: usize = 256;
 /// How names of files begin that are still written.
@@ -276,9 +278,12 @@ fn hand_over(work: &Work, caches: Vec<Option<Cache>>) -> Result<bool, Failure> {
             .ok_or_else(|| broken(io::ErrorKind::BrokenPipe.into()))?,
     );
     let mut line = String::new();
-    output.read_line(&mut line).map_err(broken)?;
+    let mut first = output.by_ref().take(LONGEST_FAILURE);
+    first.read_line(&mut line).map_err(broken)?;
     let header: Option<Header> = serde_json::from_str(&line).ok();
     let Some(header) = header else {
+        // What says something else is not waited for.
+        drop(output);
         let status = child.wait().map_err(broken)?;
         return Err(ended(status));
     };
@@ -295,7 +300,7 @@ fn hand_over(work: &Work, caches: Vec<Option<Cache>>) -> Result<bool, Failure> {
             (_, false) => Err(ended(status)),
         };
     }
-    let failure = serde_json::from_reader(output);
+    let failure = serde_json::from_reader(output.take(LONGEST_FAILURE));
     child.wait().map_err(broken)?;
     Err(failure.map_err(|error| broken(error.into()))?)
 }
