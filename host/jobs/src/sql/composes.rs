@@ -1,0 +1,106 @@
+//! The composes.
+use super::dialect::{Row, Store};
+use super::{jobs, rows};
+use crate::error::{Error, Result};
+use crate::model::{Compose, JobId, NewJob};
+use crate::store::ComposeStore;
+use async_trait::async_trait;
+use sqlx::Row as _;
+
+#[async_trait]
+impl ComposeStore for Store {
+    async fn add_compose(&self, compose: &Compose, jobs: &[NewJob]) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        jobs::insert(&mut transaction, jobs, compose.created).await?;
+        let insert = sqlx::query(
+            "INSERT INTO composes (id, channel, created, body) VALUES ($1, $2, $3, $4)",
+        );
+        let insert = insert
+            .bind(compose.id.to_string())
+            .bind(&compose.channel)
+            .bind(rows::micros(compose.created));
+        insert
+            .bind(compose.body.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        for (position, job) in (0_i64..).zip(&compose.roots) {
+            let root = sqlx::query(
+                "INSERT INTO compose_roots (compose, position, job) VALUES ($1, $2, $3)",
+            );
+            let root = root
+                .bind(compose.id.to_string())
+                .bind(position)
+                .bind(job.to_string());
+            root.execute(&mut *transaction).await?;
+        }
+        self.commit_and_wake(transaction).await
+    }
+
+    async fn compose(&self, channel: &str, id: JobId) -> Result<Option<Compose>> {
+        let query = sqlx::query(
+            "SELECT composes.*, job FROM composes LEFT JOIN compose_roots ON compose = id \
+            WHERE channel = $1 AND id = $2 ORDER BY position",
+        );
+        let rows = query
+            .bind(channel)
+            .bind(id.to_string())
+            .fetch_all(self.reader())
+            .await?;
+        Ok(gather(&rows)?.pop())
+    }
+
+    async fn composes(&self, channel: &str) -> Result<Vec<Compose>> {
+        let query = sqlx::query(
+            "SELECT composes.*, job FROM composes LEFT JOIN compose_roots ON compose = id \
+            WHERE channel = $1 ORDER BY id, position",
+        );
+        gather(&query.bind(channel).fetch_all(self.reader()).await?)
+    }
+
+    async fn delete_compose(&self, channel: &str, id: JobId) -> Result<Option<Vec<JobId>>> {
+        let mut transaction = self.begin().await?;
+        let roots =
+            sqlx::query("SELECT job AS id FROM compose_roots WHERE compose = $1 ORDER BY position");
+        let roots = roots
+            .bind(id.to_string())
+            .fetch_all(&mut *transaction)
+            .await?;
+        let delete = sqlx::query("DELETE FROM composes WHERE channel = $1 AND id = $2")
+            .bind(channel)
+            .bind(id.to_string());
+        if delete.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let mut deleted = Vec::new();
+        for row in &roots {
+            deleted.extend(jobs::delete_tree(&mut transaction, rows::id(row, "id")?).await?);
+        }
+        transaction.commit().await?;
+        Ok(Some(deleted))
+    }
+}
+
+/// Composes of rows with one root each, which are sorted by compose.
+fn gather(rows: &[Row]) -> Result<Vec<Compose>> {
+    let mut composes: Vec<Compose> = Vec::new();
+    for row in rows {
+        let id: JobId = rows::id(row, "id")?;
+        if composes.last().is_none_or(|last| last.id != id) {
+            composes.push(Compose {
+                id,
+                channel: row.try_get("channel")?,
+                created: rows::time(row, "created")?,
+                body: rows::json(row, "body")?,
+                roots: Vec::new(),
+            });
+        }
+        if let (Some(compose), Some(job)) =
+            (composes.last_mut(), row.try_get::<Option<&str>, _>("job")?)
+        {
+            compose
+                .roots
+                .push(job.parse().map_err(|_| Error::Damaged("id"))?);
+        }
+    }
+    Ok(composes)
+}

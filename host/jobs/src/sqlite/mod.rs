@@ -1,0 +1,85 @@
+//! A store in one file. One connection writes, others read; what happens wakes those who wait in this process.
+mod dialect;
+#[path = "../sql/mod.rs"]
+mod sql;
+
+use crate::error::{Error, Result};
+use crate::migration::{self, Step};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::watch;
+
+const STEPS: [Step; 1] = [(
+    1,
+    "start",
+    include_str!("../../migrations/sqlite/0001_start.sql"),
+)];
+
+/// Readers do not wait for the writer; a handful of them suffices for a machine's cores.
+const READERS: u32 = 4;
+
+/// A database in a file.
+pub(crate) struct SqliteStore {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    wakes: watch::Sender<()>,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, or makes it.
+    pub(crate) async fn open(path: &Path) -> Result<Self> {
+        let cannot =
+            |why: &dyn std::fmt::Display| Error::Open(format!("{}: {why}", path.display()));
+        private_file(path).map_err(|error| cannot(&error))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What was answered survives a loss of power, not only of the process.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(30));
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await;
+        let writer = writer.map_err(|error| cannot(&error))?;
+        migration::migrate(&writer, &STEPS).await?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true))
+            .await;
+        Ok(Self {
+            writer,
+            reader: reader.map_err(|error| cannot(&error))?,
+            wakes: watch::Sender::new(()),
+        })
+    }
+
+    /// Wakes those who wait for a job; it is called after the commit.
+    fn wake(&self) {
+        self.wakes.send_replace(());
+    }
+}
+
+/// Results and requests can hold secrets: the file is its owner's from the first moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the directory is the service's own"
+)]
+fn private_file(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
