@@ -13,11 +13,13 @@
 mod cache;
 mod commits;
 mod containers;
+mod content;
 mod error;
 mod flatpaks;
 mod image_content;
 mod index;
 mod package;
+mod places;
 mod repo_file;
 mod repository;
 mod signature;
@@ -25,9 +27,12 @@ mod solver;
 
 pub use commits::{FoundCommit, WantedCommit};
 pub use containers::{FoundImage, WantedImage};
+pub use content::{System, remote};
 pub use error::{Kind, ResolveError};
 pub use flatpaks::{FoundFlatpak, WantedFlatpak};
+pub use osbuild_wasm_source::{Allowance, Environment};
 pub use package::{Checksum, Dependency, Package, Packages};
+pub use places::{PlaceError, definitions_of, file_of, repositories_in};
 pub use repo_file::{metadata_expire, repositories_of};
 pub use repository::Repository;
 pub use solver::{Resolver, Settings, Transaction, Wanted};

@@ -33,6 +33,18 @@ pub struct Package {
     pub checksum: Option<Checksum>,
     /// What it is for, in one line.
     pub summary: Option<String>,
+    /// What it is for, at length.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Its home page.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Its licence.
+    #[serde(default)]
+    pub license: Option<String>,
+    /// When it was built, as RFC 3339.
+    #[serde(default)]
+    pub build_time: Option<String>,
     /// Bytes to download.
     pub download_size: u64,
     /// Bytes that it takes installed.

@@ -1,6 +1,6 @@
 //! What servers are asked before there is a manifest: judged before the first question as the sources are that fetch what is found, and
 //! noted.
-use super::resolution::{Purpose, remote};
+use super::resolution::Purpose;
 use crate::command_error::{CommandError, Result};
 use crate::policy_file::PolicyFile;
 use osbuild_wasm_build::Lookup;
@@ -12,7 +12,7 @@ use osbuild_wasm_manifest::location::{Location, redact};
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::reference::ImageReference;
 use osbuild_wasm_report::Diagnostic;
-use osbuild_wasm_resolve::{Repository, WantedCommit};
+use osbuild_wasm_resolve::{Repository, WantedCommit, remote};
 use osbuild_wasm_source::{Allowance, CONTAINERS_STORAGE, LIBREPO, Logins, OSTREE, SKOPEO};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;

@@ -17,5 +17,5 @@ pub(crate) use request::{
     Containers, ImageArguments, ImageRequest, OriginArguments, OstreeArguments,
     RepositoryArguments, local_files, read_blueprint, size,
 };
-pub(crate) use resolution::{Purpose, ResolveArguments, Resolved, Shows, remote};
+pub(crate) use resolution::{Purpose, ResolveArguments, Resolved, Shows};
 pub(crate) use target::{DefinitionsArguments, TargetArguments, arch, host_distro, wrong};

@@ -18,6 +18,7 @@ use osbuild_wasm_generator::request::{
 };
 use osbuild_wasm_manifest::location::redact;
 use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_resolve::{file_of, repositories_in};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -391,13 +392,7 @@ impl RepositoryArguments {
     ) -> Result<Vec<Repository>> {
         let directory = self.place_of(distro).or(self.repositories.as_deref());
         let mut repositories = match (&self.force_repo[..], directory) {
-            ([], Some(directory)) => super::repositories::read(directory, distro, arch)?,
-            ([], None) => definitions
-                .repositories(distro, arch)
-                .map_err(|error| CommandError::invalid(wrong(error)))?
-                .into_iter()
-                .map(super::repositories::of_definition)
-                .collect(),
+            ([], directory) => repositories_in(directory, definitions, distro, arch)?,
             (forced, _) => unsigned("force-repo", forced)?,
         };
         repositories.extend(unsigned("extra-repo", &self.extra_repo)?);
@@ -407,7 +402,7 @@ impl RepositoryArguments {
     /// The directory of the machine that has a distribution.
     fn place_of(&self, distro: &Distro) -> Option<&Path> {
         let mut places = self.places.iter().map(PathBuf::as_path);
-        places.find(|place| super::repositories::file_of(place, distro).exists())
+        places.find(|place| file_of(place, distro).exists())
     }
 }
 

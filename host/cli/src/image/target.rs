@@ -4,16 +4,11 @@ use crate::document::os_release_of_host;
 use clap::Args;
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_distro::{Arch, DefinitionError, Definitions, Distro};
-use osbuild_wasm_files::dirs::proc_path;
-use osbuild_wasm_files::{LARGEST_DOCUMENT, read_text};
 use osbuild_wasm_generator::checks::Finding;
 use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_report::Diagnostic;
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-use rustix::io::Errno;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use osbuild_wasm_resolve::definitions_of;
+use std::path::PathBuf;
 
 /// For which system an image is.
 #[derive(Clone, Debug, Args)]
@@ -130,18 +125,7 @@ impl TargetArguments {
 impl DefinitionsArguments {
     /// The definitions of the program, and those of the directories before them.
     pub(crate) fn load(&self) -> Result<Definitions> {
-        let mut definitions = Definitions::embedded();
-        for directory in self.definitions.iter().rev() {
-            let files = texts(directory)?;
-            let files = files
-                .iter()
-                .map(|(path, text)| (path.as_str(), text.as_str()));
-            definitions.extend(files).map_err(|error| {
-                let place = format!("definitions {}", directory.display());
-                CommandError::invalid(wrong(error).at(place))
-            })?;
-        }
-        Ok(definitions)
+        Ok(definitions_of(&self.definitions)?)
     }
 }
 
@@ -157,55 +141,6 @@ pub(crate) fn wrong(error: DefinitionError) -> Diagnostic {
             "`osbuild-wasm list --filter distro:{distribution}` shows those that it has"
         )),
         _ => diagnostic,
-    }
-}
-
-/// The files of a directory of definitions by their path in it: `FAMILY/*.yaml` and `keys/*.asc`.
-fn texts(directory: &Path) -> Result<Vec<(String, String)>> {
-    let cannot = |path: &Path, error: String| {
-        let diagnostic = Diagnostic::new(format!("cannot read definitions {}", path.display()));
-        CommandError::invalid(diagnostic.cause(error))
-    };
-    let entries = |path: &Path| -> Result<Vec<PathBuf>> {
-        let listed = std::fs::read_dir(path).and_then(|entries| {
-            entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<std::io::Result<Vec<_>>>()
-        });
-        let mut listed = listed.map_err(|error| cannot(path, error.to_string()))?;
-        listed.sort();
-        Ok(listed)
-    };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let top = rustix::fs::open(directory, flags, Mode::empty());
-    let top = top.map_err(|error| cannot(directory, error.to_string()))?;
-    let mut texts = Vec::new();
-    for family in entries(directory)?.into_iter().filter(|path| path.is_dir()) {
-        for file in entries(&family)? {
-            if !file
-                .extension()
-                .is_some_and(|extension| extension == "yaml" || extension == "asc")
-            {
-                continue;
-            }
-            let name = file.strip_prefix(directory).unwrap_or(&file);
-            let text = text_inside(&top, name).map_err(|error| cannot(&file, error.to_string()))?;
-            texts.push((name.display().to_string(), text));
-        }
-    }
-    Ok(texts)
-}
-
-/// The text of a file of a directory. Definitions come from others, with their links: what these lead to elsewhere would become part of
-/// messages, and of images.
-fn text_inside(directory: &OwnedFd, name: &Path) -> io::Result<String> {
-    let (flags, resolve) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::BENEATH);
-    match openat2(directory, name, flags, Mode::empty(), resolve) {
-        Ok(found) => read_text(&proc_path(&found), LARGEST_DOCUMENT),
-        Err(Errno::XDEV) => Err(io::Error::other(
-            "a link leads out of the directory, where nothing is read",
-        )),
-        Err(error) => Err(error.into()),
     }
 }
 

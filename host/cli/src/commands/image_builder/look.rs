@@ -3,13 +3,13 @@ use super::{Common, Target};
 use crate::command_error::{CommandError, Result};
 use crate::commands::{Command, describe, list, packages, search};
 use crate::format::yaml;
-use crate::image::{remote, wrong};
+use crate::image::wrong;
 use crate::print::say;
 use clap::{Args, ValueEnum};
 use osbuild_wasm_generator::content::Repository;
 use osbuild_wasm_generator::plan::for_type;
 use osbuild_wasm_report::Diagnostic;
-use osbuild_wasm_resolve::Wanted;
+use osbuild_wasm_resolve::{Wanted, remote};
 use std::path::PathBuf;
 
 /// Say which images can be built, for which distributions and architectures
