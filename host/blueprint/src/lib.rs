@@ -29,4 +29,5 @@ pub use model::Blueprint;
 pub use osbuild_wasm_manifest::problem::{Path, PathElement};
 pub use parse::{Options, Parsed, Strictness};
 pub use position::Position;
+pub use rules::is_semantic;
 pub use schema::schema;

@@ -101,8 +101,8 @@ impl Rules<'_> {
     }
 }
 
-/// Semantic Versioning 2.0.0: three numbers, then maybe a pre-release and a build.
-fn is_semantic(version: &str) -> bool {
+/// Whether a text is a version after Semantic Versioning 2.0.0: three numbers, then maybe a pre-release and a build.
+pub fn is_semantic(version: &str) -> bool {
     let (version, build) = split_at(version, '+');
     let (version, release) = split_at(version, '-');
     let is_word = |word: &str| super::form::consists_of(word, "-");

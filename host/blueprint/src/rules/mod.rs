@@ -31,6 +31,7 @@ macro_rules! place {
         ]
     };
 }
+pub use head::is_semantic;
 pub(crate) use place;
 
 /// What is found wrong with a blueprint whose shape is right.

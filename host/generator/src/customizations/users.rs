@@ -157,9 +157,12 @@ fn set(options: &mut Map<String, Value>, name: &str, value: Option<impl Into<Val
     }
 }
 
-/// The password's hash. The salt is made from the request's seed and the user's name: two users with the same password
-/// have different hashes, and nothing of the password is in it.
-fn password(user: &User, seed: i64) -> Result<Option<String>, GeneratorError> {
+/// The hash of a user's password (a hash already, it stays as it is), or nothing if there is none. The salt is made from
+/// the seed and the user's name: two users with the same password have different hashes, and nothing of the password is in it.
+///
+/// # Errors
+/// The password cannot be hashed.
+pub fn password(user: &User, seed: i64) -> Result<Option<String>, GeneratorError> {
     let Some(password) = user.password.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
