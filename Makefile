@@ -11,7 +11,7 @@ DENY := target/tools/bin/cargo-deny
 prefix ?= /usr/local
 INSTALLED = $(DESTDIR)$(prefix)
 
-.PHONY: all components programs tools lint deny test unit case fast demo install clean
+.PHONY: all components programs composer tools lint deny test unit case fast demo demo-composer install clean
 
 all: programs
 
@@ -24,12 +24,17 @@ components:
 	@rustup target list --installed 2>/dev/null | grep -qx wasm32-wasip2 || rustup target add wasm32-wasip2
 	@tools/build-components $(COMPONENTS)
 
+# Features of dependencies are those of the whole workspace, so that nothing is compiled twice; what only the service needs is left out.
 programs: components
-	$(CARGO) build --release
+	$(CARGO) build --release --bin osbuild-wasm --bin osbuild-wasm-helper --bin osbuild-wasm-solver
+
+# The service and its worker.
+composer:
+	$(CARGO) build --release --bin osbuild-wasm-composer --bin osbuild-wasm-worker
 
 lint: components deny
 	@git ls-files -z --cached --others --exclude-standard -- ':!*.json' | xargs -0 codespell
-	@shellcheck .ci/run tools/* samples/demo tests/benches/recording
+	@shellcheck .ci/run tools/* samples/demo samples/demo-composer tests/benches/recording
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	$(CARGO) clippy --profile component --target wasm32-wasip2 -p osbuild-stage -p osbuild-stage-common -p osbuild-stages -p osbuild-assemblers -p osbuild-hostile -- -D warnings
@@ -65,6 +70,10 @@ fast: components
 
 demo: tools programs
 	samples/demo
+
+# The same by the service, over its sockets.
+demo-composer: tools programs composer
+	samples/demo-composer
 
 install: programs
 	@tools/install $(INSTALLED)

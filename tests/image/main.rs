@@ -4,6 +4,7 @@
 
 mod blueprint;
 mod boot;
+mod composer;
 mod console;
 mod customizations;
 mod earliest;

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which rooms a room may use. Rooms not named here may neither be used nor use others.
-const DIRECTIONS: [(&str, &[&str]); 30] = [
+const DIRECTIONS: [(&str, &[&str]); 33] = [
     ("host/manifest", &["stages-wasm/names"]),
+    ("host/jobs", &[]),
     ("host/blueprint", &["host/manifest"]),
     ("host/capability", &[]),
     ("host/events", &["host/manifest"]),
@@ -33,8 +34,10 @@ const DIRECTIONS: [(&str, &[&str]); 30] = [
     (
         "host/resolve",
         &[
+            "host/distro",
             "host/events",
             "host/files",
+            "host/generator",
             "host/manifest",
             "host/source",
             "host/store",
@@ -105,6 +108,22 @@ const DIRECTIONS: [(&str, &[&str]); 30] = [
             "native-helpers/protocol",
         ],
     ),
+    (
+        "host/composer",
+        &[
+            "host/blueprint",
+            "host/distro",
+            "host/events",
+            "host/files",
+            "host/generator",
+            "host/jobs",
+            "host/manifest",
+            "host/resolve",
+            // The worker that it starts ends with it.
+            "native-helpers/sys",
+        ],
+    ),
+    ("host/worker", &["host/files", "native-helpers/sys"]),
     ("native-helpers/packages", &[]),
     ("native-helpers/protocol", &[]),
     ("native-helpers/sys", &[]),

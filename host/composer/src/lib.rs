@@ -1,0 +1,11 @@
+//! osbuild-wasm-composer: the service that keeps blueprints and makes images of them.
+//!
+//! [`service`] has the rules and knows nothing of HTTP; [`weldr`] and [`workers`] are thin adapters over it.
+#![forbid(unsafe_code)]
+pub mod builtin;
+pub mod catalogue;
+pub mod listen;
+pub mod log;
+pub mod service;
+pub mod weldr;
+pub mod workers;

@@ -1,0 +1,130 @@
+//! The files that workers send: one directory for each run of a job, which gets the job's name when the job is finished.
+use super::{Error, Result};
+use osbuild_wasm_jobs::{JobId, Token};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use tokio::fs::{self, File};
+
+/// A directory of artefacts, which is the composer's own.
+#[derive(Clone, Debug)]
+pub struct Artefacts {
+    root: PathBuf,
+}
+
+impl Artefacts {
+    /// Opens the directory, or makes it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub async fn open(root: PathBuf) -> Result<Self> {
+        let artefacts = Self { root };
+        let runs = artefacts.runs();
+        fs::create_dir_all(&runs)
+            .await
+            .map_err(|cause| failed("make", &runs, cause))?;
+        Ok(artefacts)
+    }
+
+    /// A new file of a run; one of that name is replaced.
+    pub(super) async fn create(&self, token: Token, name: &str) -> Result<File> {
+        let directory = self.run(token);
+        fs::create_dir_all(&directory)
+            .await
+            .map_err(|cause| failed("make", &directory, cause))?;
+        let path = directory.join(file_name(name)?);
+        File::create(&path)
+            .await
+            .map_err(|cause| failed("write", &path, cause))
+    }
+
+    /// The files of a run become those of its job. Repeated after an interruption, it does what is left to do.
+    pub(super) async fn publish(&self, token: Token, job: JobId) -> Result<()> {
+        let (from, to) = (self.run(token), self.of(job));
+        if !fs::try_exists(&from).await.unwrap_or(false) {
+            return Ok(());
+        }
+        remove(&to).await?;
+        fs::rename(&from, &to)
+            .await
+            .map_err(|cause| failed("move to", &to, cause))
+    }
+
+    /// Forgets the files of a run that came to nothing.
+    pub(super) async fn discard(&self, token: Token) -> Result<()> {
+        remove(&self.run(token)).await
+    }
+
+    /// The runs and the jobs that have files here.
+    pub(super) async fn kept(&self) -> Result<(Vec<Token>, Vec<JobId>)> {
+        Ok((names(&self.runs()).await?, names(&self.root).await?))
+    }
+
+    /// Forgets the files of a job.
+    pub(super) async fn remove(&self, job: JobId) -> Result<()> {
+        remove(&self.of(job)).await
+    }
+
+    /// A file of a finished job.
+    pub(super) async fn read(&self, job: JobId, name: &str) -> Result<File> {
+        let path = self.of(job).join(file_name(name)?);
+        File::open(&path)
+            .await
+            .map_err(|cause| failed("read", &path, cause))
+    }
+
+    fn runs(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    fn run(&self, token: Token) -> PathBuf {
+        self.runs().join(token.to_string())
+    }
+
+    fn of(&self, job: JobId) -> PathBuf {
+        self.root.join(job.to_string())
+    }
+}
+
+/// The names of a directory that are of a kind.
+async fn names<T: FromStr>(directory: &Path) -> Result<Vec<T>> {
+    let cannot = |cause| failed("read", directory, cause);
+    let mut entries = fs::read_dir(directory).await.map_err(cannot)?;
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next_entry().await.map_err(cannot)? {
+        names.extend(
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok()),
+        );
+    }
+    Ok(names)
+}
+
+/// A name that stays in its directory.
+fn file_name(name: &str) -> Result<&str> {
+    let is_safe = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+    if is_safe && name.len() <= 255 {
+        return Ok(name);
+    }
+    let cause = io::Error::new(io::ErrorKind::InvalidInput, "it is no name of a file");
+    Err(Error::Artefact {
+        what: format!("cannot keep {name:?}"),
+        cause,
+    })
+}
+
+async fn remove(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path).await {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, cause)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(what: &str, path: &Path, cause: io::Error) -> Error {
+    Error::Artefact {
+        what: format!("cannot {what} {}", path.display()),
+        cause,
+    }
+}

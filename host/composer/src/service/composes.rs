@@ -1,0 +1,327 @@
+//! Composes: requests for images, from the blueprint to the file.
+use super::workers::build_job;
+use super::{Caller, Error, ImageWish, Manifest, Result, Service, Solved, Target};
+use osbuild_wasm_blueprint::Blueprint;
+use osbuild_wasm_generator::request::OstreeOptions;
+use osbuild_wasm_jobs::{Compose, Job, JobId, NewJob, State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fmt;
+use tokio::fs::File;
+use uuid::Uuid;
+
+/// A request for an image of a committed blueprint.
+#[derive(Clone, Debug)]
+pub struct ComposeRequest {
+    /// The blueprint.
+    pub blueprint: String,
+    /// The image type, or an alias of it.
+    pub image_type: String,
+    /// Size of the disk in bytes; 0: the type's.
+    pub size: u64,
+    /// The commit to make, or to deploy.
+    pub ostree: Option<OstreeOptions>,
+    /// By which interface it came.
+    pub api: &'static str,
+}
+
+/// Where a compose stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComposeState {
+    /// No worker has begun.
+    Waiting,
+    /// A worker builds it.
+    Running,
+    /// The image is there.
+    Finished,
+    /// There will be no image.
+    Failed,
+}
+
+impl ComposeState {
+    /// Whether it will not change any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed)
+    }
+
+    fn of(job: &Job) -> Self {
+        match job.state {
+            State::Pending => Self::Waiting,
+            State::Running => Self::Running,
+            State::Finished
+                if job
+                    .result
+                    .as_ref()
+                    .is_some_and(|result| result["success"] == true) =>
+            {
+                Self::Finished
+            }
+            State::Finished | State::Canceled => Self::Failed,
+        }
+    }
+}
+
+impl fmt::Display for ComposeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "WAITING",
+            Self::Running => "RUNNING",
+            Self::Finished => "FINISHED",
+            Self::Failed => "FAILED",
+        })
+    }
+}
+
+/// What is noted of a compose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Note {
+    blueprint: Value,
+    image_type: String,
+    file: String,
+    mime: String,
+    packages: Vec<Solved>,
+}
+
+/// A compose as it stands.
+#[derive(Clone, Debug)]
+pub struct ComposeEntry {
+    /// Its id.
+    pub id: JobId,
+    /// Where it stands.
+    pub state: ComposeState,
+    /// The blueprint as it was.
+    pub blueprint: Value,
+    /// The image type.
+    pub image_type: String,
+    /// The name of the image's file.
+    pub file: String,
+    /// The media type of the image.
+    pub mime: String,
+    /// The packages of the system in the image.
+    pub packages: Vec<Solved>,
+    /// The job that builds it.
+    pub job: Job,
+}
+
+impl ComposeEntry {
+    /// What the stages said, pipeline by pipeline, and what went wrong.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let result = self.job.result.as_ref().unwrap_or(&Value::Null);
+        let mut log = String::new();
+        let pipelines = self.job.args["manifest"]["pipelines"].as_array();
+        for pipeline in pipelines.into_iter().flatten() {
+            let told =
+                &result["osbuild_output"]["log"][pipeline["name"].as_str().unwrap_or_default()];
+            if let Some(told) = told.as_array() {
+                log_pipeline(&mut log, pipeline, told);
+            }
+        }
+        if let Some(reason) = result["job_error"]["reason"].as_str() {
+            log.push_str(reason);
+            log.push('\n');
+        }
+        log
+    }
+}
+
+/// What the stages of a pipeline said, under their types and options.
+fn log_pipeline(log: &mut String, pipeline: &Value, told: &[Value]) {
+    log.push_str(&format!(
+        "Pipeline: {}\n",
+        pipeline["name"].as_str().unwrap_or_default()
+    ));
+    for (at, stage) in told.iter().enumerate() {
+        let options = pipeline["stages"]
+            .get(at)
+            .and_then(|stage| stage.get("options"));
+        let options = options.map_or_else(|| "{}".to_owned(), Value::to_string);
+        log.push_str(&format!(
+            "Stage: {} {options}\n",
+            stage["type"].as_str().unwrap_or_default()
+        ));
+        log.push_str(stage["output"].as_str().unwrap_or_default());
+        log.push('\n');
+    }
+}
+
+impl Service {
+    /// Looks up all content, and queues the build.
+    ///
+    /// # Errors
+    /// There is no such blueprint, distribution or image type; its content is not to be had; no worker builds for the architecture;
+    /// the store failed.
+    pub async fn start_compose(&self, caller: &Caller, request: &ComposeRequest) -> Result<JobId> {
+        let blueprint = self.committed(caller, &request.blueprint).await?;
+        let target = self.target_of(&blueprint)?;
+        let manifest = self.manifest(caller, request, &blueprint, &target).await?;
+        if !self
+            .store()
+            .workers()
+            .await?
+            .iter()
+            .any(|worker| worker.arch == target.arch)
+        {
+            return Err(Error::NoWorker(target.arch));
+        }
+        let id = JobId::random();
+        let note = Note {
+            blueprint: blueprint.to_value(),
+            image_type: manifest.image_type.clone(),
+            file: manifest.file.clone(),
+            mime: manifest.mime.clone(),
+            packages: manifest.packages.clone(),
+        };
+        let job = NewJob {
+            id: JobId::random(),
+            kind: build_job(&target.arch),
+            channel: caller.channel.clone(),
+            args: build_args(manifest),
+            needs: Vec::new(),
+        };
+        let compose = Compose {
+            id,
+            channel: caller.channel.clone(),
+            created: self.clock.now(),
+            body: serde_json::to_value(note)
+                .map_err(|_| osbuild_wasm_jobs::Error::Damaged("compose"))?,
+            roots: vec![job.id],
+        };
+        self.store().add_compose(&compose, &[job]).await?;
+        Ok(id)
+    }
+
+    /// A compose.
+    ///
+    /// # Errors
+    /// There is none of that id; the store failed.
+    pub async fn compose(&self, caller: &Caller, id: JobId) -> Result<ComposeEntry> {
+        match self.store().compose(&caller.channel, id).await? {
+            Some(compose) => self.entry(compose).await,
+            None => Err(Error::NoCompose(id)),
+        }
+    }
+
+    /// The composes, sorted by id.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn composes(&self, caller: &Caller) -> Result<Vec<ComposeEntry>> {
+        let mut entries = Vec::new();
+        for compose in self.store().composes(&caller.channel).await? {
+            entries.push(self.entry(compose).await?);
+        }
+        Ok(entries)
+    }
+
+    /// Cancels a compose.
+    ///
+    /// # Errors
+    /// There is none of that id, or it is over; the store failed.
+    pub async fn cancel_compose(&self, caller: &Caller, id: JobId) -> Result<()> {
+        let compose = self.compose(caller, id).await?;
+        if self.queue.cancel(compose.job.id).await?.is_empty() {
+            return Err(Error::ComposeState {
+                id,
+                state: compose.state,
+            });
+        }
+        Ok(())
+    }
+
+    /// Deletes a compose with its files.
+    ///
+    /// # Errors
+    /// There is none of that id, or it is not over; the store failed.
+    pub async fn delete_compose(&self, caller: &Caller, id: JobId) -> Result<()> {
+        let compose = self.compose(caller, id).await?;
+        if !compose.state.is_final() {
+            return Err(Error::ComposeState {
+                id,
+                state: compose.state,
+            });
+        }
+        let jobs = self.store().delete_compose(&caller.channel, id).await?;
+        for job in jobs.ok_or(Error::NoCompose(id))? {
+            self.artefacts.remove(job).await?;
+        }
+        Ok(())
+    }
+
+    /// The file of a finished compose's image.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn image_file(&self, compose: &ComposeEntry) -> Result<File> {
+        self.artefacts.read(compose.job.id, &compose.file).await
+    }
+
+    /// The bytes of a finished compose's image; 0 as long as there is none.
+    pub async fn image_size(&self, compose: &ComposeEntry) -> u64 {
+        if compose.state != ComposeState::Finished {
+            return 0;
+        }
+        match self.image_file(compose).await {
+            Ok(file) => file.metadata().await.map_or(0, |metadata| metadata.len()),
+            Err(_) => 0,
+        }
+    }
+
+    /// The system that a blueprint is for.
+    fn target_of(&self, blueprint: &Blueprint) -> Result<Target> {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let (distro, arch) = (some(&blueprint.distro), some(&blueprint.architecture));
+        self.target(distro.as_deref(), arch.as_deref())
+    }
+
+    async fn manifest(
+        &self,
+        caller: &Caller,
+        request: &ComposeRequest,
+        blueprint: &Blueprint,
+        target: &Target,
+    ) -> Result<Manifest> {
+        let wish = ImageWish {
+            target: target.clone(),
+            image_type: request.image_type.clone(),
+            blueprint: blueprint.clone(),
+            size: request.size,
+            ostree: request.ostree.clone(),
+            payload_repositories: self.user_repositories(caller, target).await?,
+            api: request.api,
+            seed: Uuid::new_v4().as_u64_pair().0.cast_signed() & i64::MAX,
+        };
+        self.look_up(move |images| images.manifest(&wish)).await
+    }
+
+    async fn entry(&self, compose: Compose) -> Result<ComposeEntry> {
+        let damaged = || Error::from(osbuild_wasm_jobs::Error::Damaged("compose"));
+        let root = compose.roots.first().copied().ok_or_else(damaged)?;
+        let job = self.store().job(root).await?.ok_or_else(damaged)?;
+        let note: Note = serde_json::from_value(compose.body).map_err(|_| damaged())?;
+        Ok(ComposeEntry {
+            id: compose.id,
+            state: ComposeState::of(&job),
+            blueprint: note.blueprint,
+            image_type: note.image_type,
+            file: note.file,
+            mime: note.mime,
+            packages: note.packages,
+            job,
+        })
+    }
+}
+
+/// What the worker that builds an image is told: its image comes back to the composer.
+fn build_args(manifest: Manifest) -> Value {
+    json!({
+        "manifest": manifest.manifest,
+        "targets": [{
+            "name": "org.osbuild.worker.server",
+            "image_name": manifest.file,
+            "osbuild_artifact": { "export_filename": manifest.file, "export_name": manifest.export },
+        }],
+        "image_boot_mode": manifest.boot_mode,
+    })
+}

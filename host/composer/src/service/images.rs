@@ -1,0 +1,169 @@
+//! What the composer needs to know of distributions and packages.
+use super::error::Result;
+use osbuild_wasm_blueprint::Blueprint;
+use osbuild_wasm_generator::content::Repository;
+use osbuild_wasm_generator::request::OstreeOptions;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// For which system something is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Distribution, its full name: `fedora-43`.
+    pub distro: String,
+    /// Architecture: `x86_64`.
+    pub arch: String,
+}
+
+/// What is to be installed together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Names, patterns, `@groups`.
+    pub packages: Vec<String>,
+    /// Streams of modules to enable.
+    pub modules: Vec<String>,
+}
+
+/// A package that is to be installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Solved {
+    /// Its name.
+    pub name: String,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its version.
+    pub version: String,
+    /// Its release.
+    pub release: String,
+    /// Its architecture.
+    pub arch: String,
+    /// Its checksum, `sha256:...`; empty if it is not known.
+    pub checksum: String,
+    /// Where it can be downloaded from; empty if it is not known.
+    pub location: String,
+    /// Id of its repository.
+    pub repository: String,
+    /// Whether its signature is checked.
+    pub check_gpg: bool,
+}
+
+impl Solved {
+    /// `[epoch:]version-release.arch`, the epoch only if there is one.
+    #[must_use]
+    pub fn evra(&self) -> String {
+        let epoch = match self.epoch {
+            0 => String::new(),
+            epoch => format!("{epoch}:"),
+        };
+        format!("{epoch}{}-{}.{}", self.version, self.release, self.arch)
+    }
+}
+
+/// A package as repositories describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageInfo {
+    /// The package.
+    pub package: Solved,
+    /// What it is for, in one line.
+    pub summary: String,
+    /// What it is for, at length.
+    pub description: String,
+    /// Its home page.
+    pub homepage: String,
+    /// Its licence.
+    pub license: String,
+    /// When it was built, in seconds since 1970.
+    pub build_time: i64,
+}
+
+/// An image that is to be made.
+#[derive(Clone, Debug)]
+pub struct ImageWish {
+    /// For which system.
+    pub target: Target,
+    /// Its type, or an alias of it.
+    pub image_type: String,
+    /// What it shall be.
+    pub blueprint: Blueprint,
+    /// Size of the disk in bytes; 0: the type's.
+    pub size: u64,
+    /// The commit to make, or to deploy.
+    pub ostree: Option<OstreeOptions>,
+    /// Repositories beside the distribution's, for the packages of the blueprint only.
+    pub payload_repositories: Vec<Repository>,
+    /// By which interface it was asked for: noted in the image.
+    pub api: &'static str,
+    /// Where identifiers come from.
+    pub seed: i64,
+}
+
+/// The manifest of an image, and what is to be known of it.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The manifest.
+    pub manifest: Value,
+    /// The type's own name.
+    pub image_type: String,
+    /// The pipeline to export.
+    pub export: String,
+    /// The file of the export that is the image.
+    pub file: String,
+    /// Its media type.
+    pub mime: String,
+    /// How firmware starts it: `hybrid`, `uefi`, `legacy` or `none`.
+    pub boot_mode: String,
+    /// The packages of the system in the image.
+    pub packages: Vec<Solved>,
+}
+
+/// Distributions and packages. The calls take their time: they read files and ask servers.
+pub trait Images: Send + Sync {
+    /// The architecture of this machine.
+    fn host_arch(&self) -> &str;
+
+    /// The distribution of this machine, if images of it can be made.
+    fn host_distro(&self) -> Option<&str>;
+
+    /// The full name of a distribution; `None` if there is none of that name.
+    fn distro(&self, name: &str) -> Option<String>;
+
+    /// The distributions that have repositories for an architecture, sorted.
+    fn distros(&self, arch: &str) -> Vec<String>;
+
+    /// The image types of a distribution, sorted.
+    fn image_types(&self, target: &Target) -> Vec<String>;
+
+    /// The repositories of a distribution, those for certain image types left out.
+    ///
+    /// # Errors
+    /// Their file cannot be read.
+    fn repositories(&self, target: &Target) -> Result<Vec<Repository>>;
+
+    /// The packages that fulfil a wish.
+    ///
+    /// # Errors
+    /// It cannot be fulfilled, or a repository cannot be read.
+    fn depsolve(
+        &self,
+        target: &Target,
+        repositories: &[Repository],
+        wish: &Wish,
+    ) -> Result<Vec<Solved>>;
+
+    /// The packages whose names match patterns; every package for none.
+    ///
+    /// # Errors
+    /// A repository cannot be read.
+    fn search(
+        &self,
+        target: &Target,
+        repositories: &[Repository],
+        patterns: &[String],
+    ) -> Result<Vec<PackageInfo>>;
+
+    /// The manifest of an image, its content looked up.
+    ///
+    /// # Errors
+    /// The type does not exist, or cannot give what is wished for; packages, containers or commits are not to be had.
+    fn manifest(&self, wish: &ImageWish) -> Result<Manifest>;
+}

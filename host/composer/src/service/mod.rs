@@ -1,0 +1,97 @@
+//! What the composer does, in no interface's words.
+mod artefacts;
+mod blueprints;
+mod composes;
+mod error;
+mod images;
+mod package_lists;
+mod packages;
+mod sources;
+mod version;
+mod workers;
+
+pub use artefacts::Artefacts;
+pub use blueprints::{Change, Difference, Found, Packaged, is_name};
+pub use composes::{ComposeEntry, ComposeRequest, ComposeState};
+pub use error::{Error, Result};
+pub use images::{ImageWish, Images, Manifest, PackageInfo, Solved, Target, Wish};
+pub use packages::matches;
+pub use sources::{Source, SourceKind};
+pub use workers::{JobRequest, WorkerJob};
+
+use osbuild_wasm_jobs::{Clock, JobQueue, Store};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Who asks. Every call takes it: nothing is found or changed without saying whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The tenant's channel; empty where there are no tenants.
+    pub channel: String,
+}
+
+impl Caller {
+    /// Who has the unix socket of this machine.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            channel: String::new(),
+        }
+    }
+}
+
+/// The composer.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "a store is a connection")]
+pub struct Service {
+    queue: JobQueue,
+    images: Arc<dyn Images>,
+    artefacts: Artefacts,
+    clock: Arc<dyn Clock>,
+    /// Places for calls that look packages up: each is a process with the metadata of repositories in its memory.
+    lookups: Arc<Semaphore>,
+}
+
+/// How many calls look packages up at a time.
+const LOOKUPS: usize = 4;
+
+impl Service {
+    /// A composer over a queue, with what knows distributions and packages, and the place for files of composes.
+    #[must_use]
+    pub fn new(
+        queue: JobQueue,
+        images: Arc<dyn Images>,
+        artefacts: Artefacts,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            queue,
+            images,
+            artefacts,
+            clock,
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+        }
+    }
+
+    /// What knows distributions and packages.
+    #[must_use]
+    pub fn images(&self) -> &dyn Images {
+        &*self.images
+    }
+
+    /// Asks what knows distributions and packages, on a thread that may take its time.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Images) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // The semaphore is never closed; without a place the call would only be slower.
+        let _place = self.lookups.acquire().await;
+        let images = Arc::clone(&self.images);
+        let answer = tokio::task::spawn_blocking(move || question(&*images)).await;
+        answer.map_err(|error| Error::Packages(error.to_string()))?
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.queue.store()
+    }
+}

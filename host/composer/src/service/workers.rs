@@ -1,0 +1,190 @@
+//! What workers do: take jobs, tell of them, finish them.
+use super::{Caller, Error, Result, Service};
+use osbuild_wasm_jobs::{Claim, Dequeue, Expired, JobId, Lease, Token, WorkerId};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::fs::File;
+
+/// The kind of job that is done for one architecture only.
+const BUILD: &str = "osbuild";
+
+/// The kinds of jobs that workers can ask for; others are done by the composer itself.
+const KINDS: [&str; 6] = [
+    BUILD,
+    "depsolve",
+    "search-packages",
+    "container-resolve",
+    "file-resolve",
+    "ostree-resolve",
+];
+
+/// What a worker asks for.
+#[derive(Clone, Debug)]
+pub struct JobRequest {
+    /// The kinds of jobs that it does.
+    pub kinds: Vec<String>,
+    /// The architecture that it builds for.
+    pub arch: String,
+    /// Who it is, if it registered.
+    pub worker: Option<WorkerId>,
+}
+
+/// A job that a worker got.
+#[derive(Debug)]
+pub struct WorkerJob {
+    /// The job.
+    pub id: JobId,
+    /// What the worker names it by.
+    pub token: Token,
+    /// Its kind, without an architecture.
+    pub kind: String,
+    /// What is to be done.
+    pub args: Value,
+    /// The results of what it needs.
+    pub dynamic_args: Vec<Value>,
+}
+
+impl Service {
+    /// Notes a new worker.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn register_worker(&self, caller: &Caller, arch: &str) -> Result<WorkerId> {
+        Ok(self.queue.register(&caller.channel, arch).await?)
+    }
+
+    /// Notes that a worker is alive.
+    ///
+    /// # Errors
+    /// It is not registered, or was forgotten: it has to register again. The store failed.
+    pub async fn worker_is_alive(&self, worker: WorkerId) -> Result<()> {
+        if self.queue.seen(worker).await? {
+            Ok(())
+        } else {
+            Err(Error::NoWorkerId)
+        }
+    }
+
+    /// Waits for a job, at most for `patience`; without one, until there is a job.
+    ///
+    /// # Errors
+    /// A kind is asked for that workers do not get; the store failed.
+    pub async fn next_job(
+        &self,
+        caller: &Caller,
+        request: &JobRequest,
+        patience: Option<Duration>,
+    ) -> Result<Option<WorkerJob>> {
+        let kinds = request
+            .kinds
+            .iter()
+            .map(|kind| asked_kind(kind, &request.arch));
+        let claim = Claim {
+            kinds: kinds.collect::<Result<_>>()?,
+            channels: vec![caller.channel.clone()],
+            worker: request.worker,
+        };
+        match self.queue.dequeue(&claim, patience).await? {
+            Dequeue::TimedOut => Ok(None),
+            Dequeue::Job(job) => Ok(Some(WorkerJob {
+                id: job.id,
+                token: job.token,
+                kind: job.kind.split(':').next().unwrap_or_default().to_owned(),
+                args: job.args,
+                dynamic_args: job.results,
+            })),
+        }
+    }
+
+    /// Notes that a worker is alive, and says whether its job was canceled.
+    ///
+    /// # Errors
+    /// No job runs under the token; the store failed.
+    pub async fn is_canceled(&self, token: Token) -> Result<bool> {
+        match self.queue.heartbeat(token).await? {
+            Lease::Held(_) => Ok(false),
+            Lease::Canceled(_) => Ok(true),
+            Lease::Lost => Err(Error::NoToken),
+        }
+    }
+
+    /// Keeps a partial result.
+    ///
+    /// # Errors
+    /// The worker does not have the job any longer; the store failed.
+    pub async fn job_progress(&self, token: Token, partial: &Value) -> Result<()> {
+        held(self.queue.progress(token, partial).await?).map(drop)
+    }
+
+    /// Keeps the result of a job, and the files that came with it.
+    ///
+    /// # Errors
+    /// The worker does not have the job any longer; files cannot be moved; the store failed.
+    pub async fn finish_job(&self, token: Token, result: &Value) -> Result<()> {
+        // The sign of life keeps others from the job while its files get their name. A reader of the result finds them there.
+        let job = held(self.queue.heartbeat(token).await?)?;
+        self.artefacts.publish(token, job).await?;
+        held(self.queue.finish(token, result).await?).map(drop)
+    }
+
+    /// A file that a worker sends, to be written.
+    ///
+    /// # Errors
+    /// The worker does not have the job any longer; the file cannot be made; the store failed.
+    pub async fn new_artefact(&self, token: Token, name: &str) -> Result<File> {
+        held(self.queue.heartbeat(token).await?)?;
+        self.artefacts.create(token, name).await
+    }
+
+    /// Removes files that belong to nothing: a process that was killed may have left some. To be done before workers are heard.
+    ///
+    /// # Errors
+    /// The store failed; files cannot be removed.
+    pub async fn sweep(&self) -> Result<()> {
+        let (runs, jobs) = self.artefacts.kept().await?;
+        for token in runs {
+            if self.store().lease(token).await? == Lease::Lost {
+                self.artefacts.discard(token).await?;
+            }
+        }
+        for job in jobs {
+            if self.store().job(job).await?.is_none() {
+                self.artefacts.remove(job).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes jobs from silent workers, and what these left. To be done every half minute.
+    ///
+    /// # Errors
+    /// The store failed; files cannot be removed.
+    pub async fn reconcile(&self) -> Result<Expired> {
+        let expired = self.queue.reconcile().await?;
+        for (_, token) in expired.requeued.iter().chain(&expired.failed) {
+            self.artefacts.discard(*token).await?;
+        }
+        Ok(expired)
+    }
+}
+
+fn held(lease: Lease) -> Result<JobId> {
+    match lease {
+        Lease::Held(job) => Ok(job),
+        Lease::Canceled(_) => Err(Error::Canceled),
+        Lease::Lost => Err(Error::NoToken),
+    }
+}
+
+fn asked_kind(kind: &str, arch: &str) -> Result<String> {
+    match kind {
+        BUILD => Ok(build_job(arch)),
+        kind if KINDS.contains(&kind) => Ok(kind.to_owned()),
+        kind => Err(Error::JobKind(kind.to_owned())),
+    }
+}
+
+/// The kind of job that builds for an architecture.
+pub(super) fn build_job(arch: &str) -> String {
+    format!("{BUILD}:{arch}")
+}
