@@ -4,12 +4,18 @@ use osbuild_wasm_tests::{Program, Scratch, machine};
 use serde_json::{Value, json};
 
 /// What a kernel and a package manager bring: the programs of this machine, and the file systems that are made at boot. Mounts and
-/// processes go with the end of `unshare`, and crun sees no control groups that it would refuse.
+/// processes go with the end of `unshare`, and crun sees no control groups that it would refuse. The devices are the tree's own: crun
+/// gives those that are standard streams to the container's user.
 const ENTER: &str = r#"
 for name in bin sbin lib lib64; do ln -sfn usr/$name "$TREE/$name"; done
 mount --bind "$TREE" "$TREE"
 mount --rbind /usr "$TREE/usr"
-mount --rbind /dev "$TREE/dev"
+mount -t tmpfs none "$TREE/dev"
+for node in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$TREE/dev/${node%:*}" c 1 "${node#*:}"; done
+mknod -m 666 "$TREE/dev/tty" c 5 0
+mkdir "$TREE/dev/pts" "$TREE/dev/shm" "$TREE/dev/mqueue"
+mount -t devpts -o newinstance,ptmxmode=0666 none "$TREE/dev/pts"
+ln -s pts/ptmx "$TREE/dev/ptmx"
 mount -t proc none "$TREE/proc"
 mount -t sysfs none "$TREE/sys"
 mount -t tmpfs none "$TREE/sys/fs/cgroup"
