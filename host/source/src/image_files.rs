@@ -11,8 +11,9 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use tar::{Archive, Entry};
 
-/// The most bytes of a file that is read, and the most files that are looked for.
+/// The most bytes of a file that is read, the most of all files together, and the most files that are looked for.
 const LARGEST: u64 = 1 << 20;
+const LARGEST_SUM: usize = 16 << 20;
 const MOST: usize = 10_000;
 
 /// How layers say that something of those below is not there (OCI image specification, "Whiteouts"); the second: that nothing is.
@@ -118,6 +119,7 @@ fn add_layer(
     wanted: &dyn Fn(&str) -> Option<Look>,
 ) -> std::io::Result<()> {
     let mut own = BTreeMap::new();
+    let mut room = LARGEST_SUM.saturating_sub(files.values().map(Vec::len).sum());
     for entry in Archive::new(layer).entries()? {
         let mut entry = entry?;
         let Some(path) = plain(&String::from_utf8_lossy(&entry.path_bytes())) else {
@@ -133,7 +135,13 @@ fn add_layer(
             remove(files, &path);
             let look = wanted(&path).filter(|_| entry.header().entry_type().is_file());
             if let Some(look) = look {
-                own.insert(path, content(&mut entry, look)?);
+                let content = content(&mut entry, look)?;
+                room = room.checked_sub(content.len()).ok_or_else(|| {
+                    std::io::Error::other(format!(
+                        "the files that are looked for have more than {LARGEST_SUM} bytes together"
+                    ))
+                })?;
+                own.insert(path, content);
             }
         }
         if own.len() + files.len() > MOST {
@@ -174,11 +182,18 @@ fn remove(files: &mut BTreeMap<String, Vec<u8>>, path: &str) {
 }
 
 fn remove_below(files: &mut BTreeMap<String, Vec<u8>>, directory: &str) {
-    let below = match directory {
-        "" => String::new(),
-        directory => format!("{directory}/"),
-    };
-    files.retain(|path, _| !path.starts_with(&below));
+    if directory.is_empty() {
+        return files.clear();
+    }
+    let below = format!("{directory}/");
+    let paths = files.range(below.clone()..).map(|(path, _)| path);
+    let paths: Vec<_> = paths
+        .take_while(|path| path.starts_with(&below))
+        .cloned()
+        .collect();
+    for path in paths {
+        files.remove(&path);
+    }
 }
 
 /// Counts what is read, and ends when it is too much or nobody wants it any more.
@@ -200,5 +215,51 @@ impl<R: Read> Read for Counted<'_, R> {
             true => Err(std::io::Error::other(crate::allowance::exceeded(self.most))),
             false => Ok(count),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LARGEST, Look, add_layer};
+    use std::collections::BTreeMap;
+    use tar::{Builder, Header};
+
+    /// A layer of files with these names and sizes.
+    fn layer(files: impl IntoIterator<Item = (String, u64)>) -> Vec<u8> {
+        let mut archive = Builder::new(Vec::new());
+        for (name, size) in files {
+            let mut header = Header::new_gnu();
+            header.set_size(size);
+            let content = std::io::Read::take(std::io::repeat(b'x'), size);
+            archive.append_data(&mut header, name, content).unwrap();
+        }
+        archive.into_inner().unwrap()
+    }
+
+    fn names(files: &BTreeMap<String, Vec<u8>>) -> Vec<&str> {
+        files.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn files_that_are_looked_for_are_bounded_together() {
+        let files = (0..17).map(|number| (format!("usr/lib/bootc/install/{number}.toml"), LARGEST));
+        let layer = layer(files);
+        let error = add_layer(&layer[..], &mut BTreeMap::new(), &|_| Some(Look::Content));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("the files that are looked for have more than"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn whiteouts_take_what_layers_below_have_there_and_nothing_else() {
+        let mut files = BTreeMap::new();
+        let below = ["a/b", "a-b", "d/e", "d/f", "g"].map(|name| (name.to_owned(), 1));
+        add_layer(&layer(below)[..], &mut files, &|_| Some(Look::Content)).unwrap();
+        assert_eq!(names(&files), ["a-b", "a/b", "d/e", "d/f", "g"]);
+        let hides = [".wh.a", "d/.wh..wh..opq", "d/new"].map(|name| (name.to_owned(), 0));
+        add_layer(&layer(hides)[..], &mut files, &|_| Some(Look::Content)).unwrap();
+        assert_eq!(names(&files), ["a-b", "d/new", "g"]);
     }
 }
