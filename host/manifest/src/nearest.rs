@@ -101,7 +101,7 @@ mod tests {
             wanted.push(name.replace('s', "z"));
             wanted.push(name.chars().rev().collect());
             wanted.push(format!("{name}x1"));
-            wanted.push(name.replacen("bu", "ub", 1));
+            wanted.push(name.replacen("build", "biuld", 1));
             wanted.push(name[name.len() / 2..].to_owned());
         }
         for wanted in wanted {
