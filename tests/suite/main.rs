@@ -14,6 +14,7 @@ mod capabilities;
 mod completions;
 mod content;
 mod deployed_programs;
+mod directions;
 mod disks;
 mod help;
 mod house;
