@@ -7,6 +7,7 @@ mod advice;
 mod instance;
 mod message;
 mod pattern;
+mod size;
 
 use crate::json::{Text, Value};
 use crate::problem::{Path, PathElement, ValidationError};
@@ -31,6 +32,7 @@ pub struct SchemaError(String);
 impl Schema {
     /// Compiles a schema. `$ref` may point into the schema itself only.
     pub fn compile(source: Value) -> Result<Schema, SchemaError> {
+        size::check(&source)?;
         let mut patterns = HashMap::new();
         let rewritten = pattern::rewrite(&source, &mut patterns);
         let validator = jsonschema::options()
