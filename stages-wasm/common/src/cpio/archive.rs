@@ -146,6 +146,11 @@ impl Writer<'_> {
     }
 
     fn add(&mut self, path: &str) -> Result<()> {
+        if path == TRAILER {
+            bail!(
+                "`{TRAILER}` is what a cpio archive ends with: a file of that name cannot be in one"
+            );
+        }
         let metadata = self.tree.lstat(path)?;
         let Some(kind) = kind_bits(metadata.kind) else {
             eprintln!("{path}: socket ignored");

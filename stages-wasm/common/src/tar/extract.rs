@@ -41,7 +41,7 @@ fn unpack(archive: impl Read, tree: &Tree, is_layer: bool) -> Result<Losses> {
     for entry in archive.entries().context("cannot read the archive")? {
         let mut entry = entry.context("cannot read the archive")?;
         let member = Member::read(&mut entry)?;
-        let (Some(member), kind) = (member, entry.header().entry_type()) else {
+        let (Some(member), kind) = (member, kind(&entry)) else {
             continue;
         };
         let attributes = member.attributes.iter();
@@ -58,6 +58,14 @@ fn shown(path: &str) -> &str {
     match path {
         "" => ".",
         path => path,
+    }
+}
+
+/// The type of a member. Archives from before there was a type for directories have a slash after their names.
+fn kind(entry: &tar::Entry<'_, impl Read>) -> EntryType {
+    match entry.header().entry_type() {
+        EntryType::Regular if entry.path_bytes().ends_with(b"/") => EntryType::Directory,
+        kind => kind,
     }
 }
 
