@@ -157,7 +157,7 @@ fn root_of_a_container_without_privileges_is_told_how_to_start_it() {
 }
 
 /// Ways to start the program, as lines of sh that end in `exec`.
-const CALLERS: [(&str, &str); 14] = [
+const CALLERS: [(&str, &str); 17] = [
     ("umask 077", r#"umask 077; exec "$0" "$@""#),
     ("umask 000", r#"umask 000; exec "$0" "$@""#),
     ("umask 027", r#"umask 027; exec "$0" "$@""#),
@@ -192,6 +192,18 @@ const CALLERS: [(&str, &str); 14] = [
     (
         "groups and priority",
         r#"exec nice -n 19 setpriv --groups 1,2,3,100 "$0" "$@""#,
+    ),
+    (
+        "the group of another login",
+        r#"exec setpriv --regid 5 --clear-groups "$0" "$@""#,
+    ),
+    (
+        "directories that pass their group on",
+        r#"for a in "$@"; do case $a in */store | */out | */tree) d=$(dirname "$a"); chgrp 5 "$d"; chmod 2755 "$d";; esac; done; exec "$0" "$@""#,
+    ),
+    (
+        "directories that pass access lists on",
+        r#"for a in "$@"; do case $a in */store | */out | */tree) setfacl -d -m u:1234:rwx "$(dirname "$a")";; esac; done; exec "$0" "$@""#,
     ),
 ];
 
@@ -313,7 +325,7 @@ fn every_caller_builds_the_same() {
 #[test]
 fn every_caller_of_one_stage_gets_the_same() {
     for (name, script) in CALLERS {
-        if !machine::offers(&["python3", "setpriv", "nice"]) {
+        if !machine::offers(&["python3", "setpriv", "nice", "setfacl"]) {
             return;
         }
         let scratch = Scratch::new();

@@ -10,6 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, mount_bind};
+use rustix::process::Gid;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -79,6 +80,7 @@ pub fn isolate(directory: &Path) -> Result<Isolation> {
     enter_user_namespace()?;
     // Modes in a tree are those that its stages ask for, whatever the caller's shell takes away.
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    take_group_of_root()?;
     let outside =
         open_directory(directory).map_err(|errno| BuildError::io(directory)(errno.into()))?;
     let private =
@@ -90,6 +92,24 @@ pub fn isolate(directory: &Path) -> Result<Isolation> {
         outside: Some(outside),
         private,
     })
+}
+
+/// What root makes belongs to root's group, whichever group the caller's shell has (newgrp, sg); and set-group-id bits stay.
+fn take_group_of_root() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    if !rustix::process::getegid().is_root() {
+        rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).map_err(|errno| {
+            BuildError::Privilege(format!("cannot become a member of root's group: {errno}"))
+        })?;
+    }
+    let keeps = caps::has_cap(None, CapSet::Effective, Capability::CAP_FSETID);
+    if !keeps.unwrap_or(true) {
+        let problem = "root has no CAP_FSETID here, without which set-group-id bits would get lost: give it, or build as an ordinary user";
+        return Err(BuildError::Privilege(problem.into()));
+    }
+    Ok(())
 }
 
 /// Waits for threads of earlier downloads to end: what is isolated and gives up capabilities is one thread, and no other may keep them.

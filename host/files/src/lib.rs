@@ -17,6 +17,7 @@ mod digest;
 pub mod dirs;
 mod error;
 mod home;
+mod inherited;
 mod listed;
 mod name;
 mod privileges;
@@ -40,6 +41,7 @@ pub use copy::{
 pub use digest::{FileDigest, TreeDigest, digest_file, digest_tree};
 pub use error::{At, FilesError, shown, with_causes};
 pub use home::own_directory;
+pub use inherited::inherit_nothing;
 pub use listed::{Attribute, attributes_of};
 pub use name::{is_the_text_of_a_name, name_from_text, name_to_text};
 pub use privileges::holds_privileges;

@@ -4,6 +4,7 @@
 //! a directory of components decides what runs. Links count only if they belong to root or to the user of this program; from then on the
 //! descriptor is used, not the path.
 use crate::dirs::{handle, names, proc_path};
+use crate::inherited::inherit_nothing;
 use crate::read::{LARGEST_COMPONENT, read_file};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -63,7 +64,8 @@ pub fn make_working_directory(path: &Path) -> io::Result<OwnedFd> {
     let absolute = std::path::absolute(path)?;
     if let (Some(above), Some(name)) = (absolute.parent(), absolute.file_name()) {
         match rustix::fs::mkdirat(open_directory_of(above)?, name, READABLE.into()) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => inherit_nothing(open_directory_of(path)?)?,
+            Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
     }

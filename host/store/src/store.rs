@@ -4,6 +4,8 @@ use crate::error::At;
 use crate::noted::Notes;
 use crate::scratch::{self, Scratch};
 use crate::{StoreError, evict, owner};
+use osbuild_wasm_files::dirs::open_root;
+use osbuild_wasm_files::inherit_nothing;
 use osbuild_wasm_files::resolve::{make_directory, path_of};
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
@@ -53,6 +55,7 @@ impl Store {
         match read_settings(&dir)? {
             Some(settings) => check_version(&dir, &settings)?,
             None => {
+                plain(&dir)?;
                 make_dir(&scratch, 0o700)?;
                 write_new(
                     &scratch,
@@ -71,6 +74,7 @@ impl Store {
         for name in ["scratch", "objects", "sources"] {
             make_dir(&dir.join(name), 0o700)?;
         }
+        plain(&scratch)?;
         owner::close_to_others(&dir.join("sources"))?;
         scratch::sweep(&scratch)?;
         let run = Scratch::create(&scratch, RUN)?;
@@ -228,6 +232,12 @@ pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
     Err(StoreError::Name {
         name: name.to_owned(),
     })
+}
+
+/// Trees are made in it and below it: what it inherited would end up in them.
+fn plain(directory: &Path) -> Result<(), StoreError> {
+    let opened = open_root(directory).map_err(std::io::Error::from);
+    opened.and_then(inherit_nothing).at("make", directory)
 }
 
 /// Makes a directory and those above it, if it is missing.

@@ -10,6 +10,7 @@ pub(crate) use meta::{each_attribute, read_xattr};
 use crate::FilesError;
 use crate::dirs::{MAX_DEPTH, handle, names, open_child, open_root, proc_path};
 use crate::error::At;
+use crate::inherited::inherit_nothing;
 use content::Cloning;
 pub use content::copy_part;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -183,7 +184,11 @@ fn make_root(to: &Path, options: CopyOptions<'_>) -> Result<(OwnedFd, bool), Fil
         Err(Errno::EXIST) => false,
         made => made.map(|()| true).at("create", to)?,
     };
-    Ok((open_root(to).at("open", to)?, made))
+    let root = open_root(to).at("open", to)?;
+    if made {
+        inherit_nothing(&root).at("make", to)?;
+    }
+    Ok((root, made))
 }
 
 impl CopyOptions<'_> {
