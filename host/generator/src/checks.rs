@@ -126,11 +126,11 @@ fn support(request: &Request<'_>) -> Vec<Finding> {
     let unsupported = support::unsupported(request.blueprint, &image_type.supported_options);
     let without_effect = unsupported.into_iter().map(|path| {
         let message = format!(
-            "{}: not supported by image type {:?}: it has no effect",
+            "{}: not supported by image type {:?}: it may have no effect",
             dotted(&path),
             image_type.name
         );
-        Finding::error(path, message, "has no effect", &*described).warning()
+        Finding::error(path, message, "may have no effect", &*described).warning()
     });
     let missing = support::missing(request.blueprint, &image_type.required_options);
     let required = missing.into_iter().map(|name| {
@@ -138,7 +138,30 @@ fn support(request: &Request<'_>) -> Vec<Finding> {
         let message = format!("image type {:?} needs {name}", image_type.name);
         Finding::error(path, message, "is missing here", format!("give `{name}`")).warning()
     });
-    without_effect.chain(required).collect()
+    without_effect
+        .chain(required)
+        .chain(ssh_server(request))
+        .collect()
+}
+
+/// Settings of the SSH server are changes of those that a type has.
+fn ssh_server(request: &Request<'_>) -> Option<Finding> {
+    let image_type = request.image_type;
+    let of_type = image_type.image_config.stages.get("sshd.config");
+    let is_configured = of_type.is_some_and(|stages| !stages.is_empty());
+    request.blueprint.customizations.sshd.as_ref()?;
+    let message = format!(
+        "customizations.sshd: image type {:?} does not configure the SSH server: it has no effect",
+        image_type.name
+    );
+    let hint = "write a file of /etc/ssh/sshd_config.d by customizations.files";
+    let finding = Finding::error(
+        keys(&["customizations", "sshd"]),
+        message,
+        "has no effect",
+        hint,
+    );
+    (!is_configured).then(|| finding.warning())
 }
 
 fn mount_points(request: &Request<'_>) -> Vec<Finding> {

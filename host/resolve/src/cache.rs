@@ -82,7 +82,7 @@ pub(crate) fn own(path: &Path) -> Result<()> {
         return Err(ResolveError::new(
             Kind::Cache,
             format!(
-                "cannot use {} as a cache: others can write to it; take that right away, or name another with --cache",
+                "cannot use {} as a cache: it is another user's, or others can write to it; name another directory",
                 path.display()
             ),
         ));

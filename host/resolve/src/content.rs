@@ -1,7 +1,7 @@
 //! What the generator asks for, and what it gets: content of pipelines.
 use crate::commits::WantedCommit;
 use crate::containers::WantedImage;
-use crate::error::Result;
+use crate::error::{Kind, ResolveError, Result};
 use crate::flatpaks::{FoundFlatpak, WantedFlatpak};
 use crate::solver::{Resolver, Wanted};
 use osbuild_wasm_distro::{Arch, Distro};
@@ -146,6 +146,15 @@ fn depsolve(
                 remotes.push(remote);
             }
         }
+    }
+    if remotes.is_empty() {
+        let (distro, arch) = (&system.distro.name, system.arch);
+        return Err(ResolveError::new(
+            Kind::Repository,
+            format!(
+                "there are no repositories for {distro} on {arch}: name some by --repositories or --force-repo"
+            ),
+        ));
     }
     let wanted = Wanted {
         arch: system.arch.name(),

@@ -43,7 +43,7 @@ impl ResolveError {
         Self::new(
             Kind::Cache,
             format!(
-                "cannot {action} {path} of the cache: {error}; make room, or name another with --cache"
+                "cannot {action} {path} of the cache: {error}; make room, or name another directory"
             ),
         )
     }

@@ -98,7 +98,7 @@ fn commands_about_images_show_the_same_lines() {
         let ended = with("edge.toml", COMMIT, &command).expect(2);
         let told = [
             "--> edge.toml:8:18\n",
-            "^^^^^^^^^^ has no effect",
+            "^^^^^^^^^^ may have no effect",
             "--> edge.toml:17:8\n",
             "^^^^^^^^^^ not allowed",
             "--> edge.toml:22:7\n",

@@ -5,7 +5,7 @@ use crate::format::DocumentFormat;
 use crate::image::{TargetArguments, wrong};
 use clap::Args;
 use osbuild_wasm_blueprint::Blueprint;
-use osbuild_wasm_distro::{Distro, ImageType};
+use osbuild_wasm_distro::{Distro, ImageType, Kind};
 use osbuild_wasm_generator::content::Content;
 use osbuild_wasm_generator::customizations::nodes::LocalFiles;
 use osbuild_wasm_generator::plan::Plan;
@@ -53,7 +53,7 @@ pub(crate) fn describe(target: &TargetArguments, image_type: &str) -> Result<Val
         .image_type(&distro, arch, image_type)
         .map_err(invalid)?;
     let (blueprint, options, files) = (
-        Blueprint::default(),
+        blueprint(&image_type),
         options(&image_type),
         LocalFiles::new(),
     );
@@ -79,6 +79,15 @@ pub(crate) fn describe(target: &TargetArguments, image_type: &str) -> Result<Val
 }
 
 /// What a type that needs a commit is described with: the place of the commit changes nothing of what is shown.
+/// The smallest blueprint that the type takes.
+fn blueprint(image_type: &ImageType) -> Blueprint {
+    let mut blueprint = Blueprint::default();
+    if image_type.kind == Kind::OstreeSimplifiedInstaller {
+        blueprint.customizations.installation_device = Some("/dev/vda".into());
+    }
+    blueprint
+}
+
 fn options(image_type: &ImageType) -> Options {
     let brought = image_type
         .ostree
