@@ -294,7 +294,7 @@ impl Images for Catalogue {
             file: image_type.filename.clone(),
             mime: image_type.mime_type.clone(),
             boot_mode: image_type.platform.boot_mode().name().to_owned(),
-            packages: packages.map(installed).collect(),
+            packages: packages.cloned().collect(),
             image_type: image_type.name.clone(),
         })
     }
@@ -351,6 +351,7 @@ fn solved(package: Package, repositories: &[Repository]) -> Solved {
             .unwrap_or_default(),
         repository: package.repo_id,
         check_gpg: repository.is_some_and(|repository| repository.check_gpg == Some(true)),
+        files: package.files,
     }
 }
 
@@ -367,19 +368,5 @@ fn described(package: Package, repositories: &[Repository]) -> PackageInfo {
         license: text(&package.license),
         build_time: built.map_or(0, Timestamp::as_second),
         package: solved(package, repositories),
-    }
-}
-
-fn installed(package: &osbuild_wasm_generator::content::Package) -> Solved {
-    Solved {
-        name: package.name.clone(),
-        epoch: package.epoch,
-        version: package.version.clone(),
-        release: package.release.clone(),
-        arch: package.arch.clone(),
-        checksum: package.checksum.clone(),
-        location: package.location.clone(),
-        repository: package.repository.clone(),
-        check_gpg: package.check_gpg,
     }
 }

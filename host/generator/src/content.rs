@@ -141,7 +141,7 @@ pub struct Content {
 }
 
 /// A package that a solver chose.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Package {
     /// Name.
     pub name: String,

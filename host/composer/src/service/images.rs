@@ -1,9 +1,9 @@
 //! What the composer needs to know of distributions and packages.
 use super::error::Result;
 use osbuild_wasm_blueprint::Blueprint;
+pub use osbuild_wasm_generator::content::Package as Solved;
 use osbuild_wasm_generator::content::Repository;
 use osbuild_wasm_generator::request::OstreeOptions;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// For which system something is asked.
@@ -22,41 +22,6 @@ pub struct Wish {
     pub packages: Vec<String>,
     /// Streams of modules to enable.
     pub modules: Vec<String>,
-}
-
-/// A package that is to be installed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Solved {
-    /// Its name.
-    pub name: String,
-    /// Its epoch.
-    pub epoch: u64,
-    /// Its version.
-    pub version: String,
-    /// Its release.
-    pub release: String,
-    /// Its architecture.
-    pub arch: String,
-    /// Its checksum, `sha256:...`; empty if it is not known.
-    pub checksum: String,
-    /// Where it can be downloaded from; empty if it is not known.
-    pub location: String,
-    /// Id of its repository.
-    pub repository: String,
-    /// Whether its signature is checked.
-    pub check_gpg: bool,
-}
-
-impl Solved {
-    /// `[epoch:]version-release.arch`, the epoch only if there is one.
-    #[must_use]
-    pub fn evra(&self) -> String {
-        let epoch = match self.epoch {
-            0 => String::new(),
-            epoch => format!("{epoch}:"),
-        };
-        format!("{epoch}{}-{}.{}", self.version, self.release, self.arch)
-    }
 }
 
 /// A package as repositories describe it.

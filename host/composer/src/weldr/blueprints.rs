@@ -313,13 +313,18 @@ pub(super) fn dependency(package: &Solved) -> Value {
         "release": package.release,
         "arch": package.arch,
     });
+    // Of what an image has only the path in its repository is known.
+    let is_url = package.location.contains("://");
     let texts = [
-        ("remote_location", &package.location),
+        (
+            "remote_location",
+            if is_url { &package.location } else { "" },
+        ),
         ("checksum", &package.checksum),
         ("repo_id", &package.repository),
     ];
     for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
-        value[name] = text.as_str().into();
+        value[name] = text.into();
     }
     if package.check_gpg {
         value["check_gpg"] = true.into();

@@ -187,6 +187,7 @@ fn solved((name, epoch, version, release): (&str, u64, &str, &str)) -> Solved {
         location: format!("http://mirror/{name}.rpm"),
         repository: "fedora".into(),
         check_gpg: true,
+        files: Vec::new(),
     }
 }
 
