@@ -1,4 +1,5 @@
 //! What new directories take over from those above them.
+use crate::dirs::{open_root, proc_path};
 use rustix::fs::{Mode, fchmod, fchown, fremovexattr, fstat};
 use rustix::io::Errno;
 use rustix::process::getegid;
@@ -17,6 +18,8 @@ const SET_GROUP: u32 = 0o2000;
 /// # Errors
 /// They cannot be taken away.
 pub fn inherit_nothing(directory: impl AsFd) -> io::Result<()> {
+    // A handle that only names it may have been given.
+    let directory = open_root(&proc_path(directory).join("."))?;
     for name in ACCESS_LISTS {
         match fremovexattr(&directory, name) {
             Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}

@@ -176,19 +176,15 @@ fn make_root(to: &Path, options: CopyOptions<'_>) -> Result<(OwnedFd, bool), Fil
         Err(Errno::NOENT) => {}
         opened => return Ok((opened.at("open", to)?, false)),
     }
-    let here = Path::new("");
-    options
-        .ask(|overseer| overseer.entry(here))
-        .at("create", to)?;
-    let made = match rustix::fs::mkdir(to, Mode::RWXU) {
-        Err(Errno::EXIST) => false,
-        made => made.map(|()| true).at("create", to)?,
-    };
-    let root = open_root(to).at("open", to)?;
-    if made {
-        inherit_nothing(&root).at("make", to)?;
+    let asked = options.ask(|overseer| overseer.entry(Path::new("")));
+    asked.at("create", to)?;
+    let made = rustix::fs::mkdir(to, Mode::RWXU);
+    let is_new = made != Err(Errno::EXIST);
+    if is_new {
+        made.at("create", to)?;
+        inherit_nothing(open_root(to).at("open", to)?).at("make", to)?;
     }
-    Ok((root, made))
+    Ok((open_root(to).at("open", to)?, is_new))
 }
 
 impl CopyOptions<'_> {
