@@ -19,7 +19,7 @@ const SET_GROUP: u32 = 0o2000;
 /// They cannot be taken away.
 pub fn inherit_nothing(directory: impl AsFd) -> io::Result<()> {
     // A handle that only names it may have been given.
-    let directory = open_root(&proc_path(directory).join("."))?;
+    let directory = open_root(&proc_path(&directory).join("."))?;
     for name in ACCESS_LISTS {
         match fremovexattr(&directory, name) {
             Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
