@@ -2,6 +2,7 @@
 
 mod copy;
 mod digest;
+mod inherited;
 mod packed;
 mod remove;
 mod resolve;
