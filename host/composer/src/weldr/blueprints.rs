@@ -37,10 +37,7 @@ pub(super) async fn info(
     Path(path): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let (names, format) = (names(&path)?, parameters.format()?);
-    if format == Format::Toml && names.len() > 1 {
-        return Err(one_blueprint());
-    }
+    let (names, format) = asked(&path, &parameters)?;
     let (mut blueprints, mut changes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         match weldr.service.blueprint(&weldr.caller, name).await {
@@ -163,10 +160,7 @@ pub(super) async fn freeze(
     Path(path): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let (names, format) = (names(&path)?, parameters.format()?);
-    if format == Format::Toml && names.len() > 1 {
-        return Err(one_blueprint());
-    }
+    let (names, format) = asked(&path, &parameters)?;
     let (mut blueprints, mut errors) = (Vec::new(), Vec::new());
     for name in names {
         match weldr.service.frozen(&weldr.caller, name).await {
@@ -376,11 +370,14 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Blueprint, Refusal> {
     Ok(parsed.blueprint)
 }
 
-fn one_blueprint() -> Refusal {
-    Refusal::new(
-        "HTTPError",
-        "toml format only supported when requesting one blueprint",
-    )
+/// The blueprints that are asked for, and in which form: TOML has one of them.
+fn asked<'p>(path: &'p str, parameters: &Parameters) -> Result<(Vec<&'p str>, Format), Refusal> {
+    let (names, format) = (names(path)?, parameters.format()?);
+    if format == Format::Toml && names.len() > 1 {
+        let message = "toml format only supported when requesting one blueprint";
+        return Err(Refusal::new("HTTPError", message));
+    }
+    Ok((names, format))
 }
 
 fn unknown_to_write(error: Error) -> Refusal {

@@ -192,8 +192,7 @@ pub(super) async fn image(
     State(weldr): State<Weldr>,
     Path(path): Path<String>,
 ) -> Result<Response, Refusal> {
-    let compose = known(&weldr, &path).await?;
-    in_one_of(&path, &compose, &[ComposeState::Finished])?;
+    let compose = known_in(&weldr, &path, &[ComposeState::Finished]).await?;
     let inaccessible = |cause: String| {
         Refusal::new(
             "InternalServerError",
@@ -225,12 +224,12 @@ pub(super) async fn metadata(
     State(weldr): State<Weldr>,
     Path(path): Path<String>,
 ) -> Result<Response, Refusal> {
-    let compose = known(&weldr, &path).await?;
-    in_one_of(
+    let compose = known_in(
+        &weldr,
         &path,
-        &compose,
         &[ComposeState::Finished, ComposeState::Failed],
-    )?;
+    )
+    .await?;
     let members = vec![archive::Member::text(
         format!("{path}.json"),
         0o600,
@@ -243,12 +242,12 @@ pub(super) async fn results(
     State(weldr): State<Weldr>,
     Path(path): Path<String>,
 ) -> Result<Response, Refusal> {
-    let compose = known(&weldr, &path).await?;
-    in_one_of(
+    let compose = known_in(
+        &weldr,
         &path,
-        &compose,
         &[ComposeState::Finished, ComposeState::Failed],
-    )?;
+    )
+    .await?;
     let mut members = vec![archive::Member::text(
         format!("{path}.json"),
         0o644,
@@ -417,14 +416,18 @@ async fn known(weldr: &Weldr, path: &str) -> Result<ComposeEntry, Refusal> {
         .map_err(|error| refusal(error, path))
 }
 
-fn in_one_of(path: &str, compose: &ComposeEntry, states: &[ComposeState]) -> Result<(), Refusal> {
-    match states.contains(&compose.state) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            "BuildInWrongState",
-            format!("Build {path} is in wrong state: {}", compose.state),
-        )),
+/// A compose that has to stand in one of these states.
+async fn known_in(
+    weldr: &Weldr,
+    path: &str,
+    states: &[ComposeState],
+) -> Result<ComposeEntry, Refusal> {
+    let compose = known(weldr, path).await?;
+    if states.contains(&compose.state) {
+        return Ok(compose);
     }
+    let message = format!("Build {path} is in wrong state: {}", compose.state);
+    Err(Refusal::new("BuildInWrongState", message))
 }
 
 fn uuid(text: &str, what: &str) -> Result<JobId, Refusal> {
