@@ -101,15 +101,7 @@ pub(crate) fn explain(document: &Document, errors: &[ValidationError]) -> String
 
 /// The runner of this machine.
 pub(crate) fn runner_of_host() -> Runner {
-    host_runner(&os_release_of_host())
-}
-
-/// What this machine says it is (os-release(5)); empty where it says nothing.
-pub(crate) fn os_release_of_host() -> String {
-    let release = ["/etc/os-release", "/usr/lib/os-release"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok());
-    release.unwrap_or_default()
+    host_runner(&osbuild_wasm_resolve::os_release_of_host())
 }
 
 /// The name of a document for people.

@@ -10,7 +10,6 @@ use osbuild_wasm_generator::content::{Repository, ResolvedContent};
 use osbuild_wasm_generator::customizations::nodes::LocalFiles;
 use osbuild_wasm_generator::plan::{Plan, for_type};
 use osbuild_wasm_generator::request::{Facts, Options, Request};
-use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_resolve::{
     Allowance, Environment, Kind, Package, ResolveError, Resolver, Settings, System, Transaction,
     Wanted, definitions_of, remote, repositories_in,
@@ -75,7 +74,7 @@ impl Catalogue {
         }
         catalogue.host = match &catalogue.places.distro {
             Some(name) => Some(catalogue.definitions.distro(name)?.name),
-            None => host_distro().and_then(|name| catalogue.distro(&name)),
+            None => osbuild_wasm_resolve::host_distro().and_then(|name| catalogue.distro(&name)),
         };
         Ok(catalogue)
     }
@@ -298,16 +297,6 @@ impl Images for Catalogue {
             image_type: image_type.name.clone(),
         })
     }
-}
-
-/// The distribution of this machine as os-release(5) names it.
-fn host_distro() -> Option<String> {
-    let places = ["/etc/os-release", "/usr/lib/os-release"];
-    let text = places
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok())?;
-    let value = |key| os_release_value(&text, key);
-    Some(format!("{}-{}", value("ID")?, value("VERSION_ID")?))
 }
 
 /// Pipelines that make no part of the image have names that say so.

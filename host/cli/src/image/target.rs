@@ -1,11 +1,9 @@
 //! Distribution, architecture, definitions.
 use crate::command_error::{CommandError, Result};
-use crate::document::os_release_of_host;
 use clap::Args;
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_distro::{Arch, DefinitionError, Definitions, Distro};
 use osbuild_wasm_generator::checks::Finding;
-use osbuild_wasm_manifest::runner::os_release_value;
 use osbuild_wasm_report::Diagnostic;
 use osbuild_wasm_resolve::definitions_of;
 use std::path::PathBuf;
@@ -146,13 +144,10 @@ pub(crate) fn wrong(error: DefinitionError) -> Diagnostic {
 
 /// The distribution of this machine as os-release(5) names it: `ID-VERSION_ID`.
 pub(crate) fn host_distro() -> Result<String> {
-    let text = os_release_of_host();
-    let value = |key| os_release_value(&text, key);
-    match (value("ID"), value("VERSION_ID")) {
-        (Some(id), Some(version)) => Ok(format!("{id}-{version}")),
-        _ => Err(CommandError::invalid(
+    osbuild_wasm_resolve::host_distro().ok_or_else(|| {
+        CommandError::invalid(
             Diagnostic::new("/etc/os-release does not say which distribution this machine has")
                 .hint("name one by --distro"),
-        )),
-    }
+        )
+    })
 }
