@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 pub mod builtin;
 pub mod catalogue;
+pub mod config;
 pub mod listen;
 pub mod log;
+pub mod server;
 pub mod service;
 pub mod weldr;
 pub mod workers;

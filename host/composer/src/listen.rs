@@ -3,8 +3,11 @@ use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use listenfd::ListenFd;
+use osbuild_wasm_files::resolve::make_directory;
 use rustix::fs::Mode;
 use rustix::process::umask;
+use std::fmt;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, lchown};
 use std::os::unix::net::UnixStream as Probe;
@@ -21,12 +24,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// A socket in the file system that is listened on; its file goes with this value, if this process made it.
 #[derive(Debug)]
-pub struct Socket {
+pub struct Listener {
     listener: UnixListener,
-    made: Option<PathBuf>,
+    path: PathBuf,
+    made: bool,
 }
 
-impl Socket {
+impl Listener {
     /// Makes a socket that its owner and a group can use; root's group if there is no such group. One that a dead process left is
     /// replaced.
     ///
@@ -47,10 +51,10 @@ impl Socket {
         let before = umask(Mode::from_raw_mode(0o117));
         let listener = UnixListener::bind(path);
         umask(before);
-        let made = Some(path.to_owned());
         let socket = Self {
             listener: listener?,
-            made,
+            path: path.to_owned(),
+            made: true,
         };
         if let Some(group) = group {
             lchown(path, None, Some(group))?;
@@ -64,9 +68,14 @@ impl Socket {
     /// It is no socket that can be listened on.
     pub fn passed(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
         Ok(Self {
             listener: UnixListener::from_std(listener)?,
-            made: None,
+            path: address
+                .as_pathname()
+                .map(Path::to_owned)
+                .unwrap_or_default(),
+            made: false,
         })
     }
 
@@ -103,10 +112,73 @@ impl Socket {
     }
 }
 
-impl Drop for Socket {
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(path) = &self.made {
-            let _ = std::fs::remove_file(path);
+        if self.made {
+            let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// The sockets that systemd passes to this process, by their names.
+#[expect(missing_debug_implementations, reason = "listenfd's type has none")]
+pub struct Passed {
+    names: Vec<String>,
+    descriptors: ListenFd,
+}
+
+impl Passed {
+    /// Takes them. It is done once in a process.
+    #[must_use]
+    pub fn take() -> Self {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        Self {
+            names: names.split(':').map(str::to_owned).collect(),
+            descriptors: ListenFd::from_env(),
+        }
+    }
+
+    /// The socket of a name, else a new one at a path, for its owner and a group.
+    ///
+    /// # Errors
+    /// What was passed is no socket; a new one cannot be made.
+    pub fn or_socket(
+        &mut self,
+        name: &str,
+        path: &Path,
+        group: Option<&str>,
+    ) -> io::Result<Listener> {
+        let index = self.names.iter().position(|given| given == name);
+        if let Some(index) = index
+            && let Some(listener) = self.descriptors.take_unix_listener(index)?
+        {
+            return Listener::passed(listener);
+        }
+        let failed = |error: io::Error| {
+            let text = format!("cannot listen on {}: {error}", path.display());
+            io::Error::new(error.kind(), text)
+        };
+        if let Some(directory) = path.parent() {
+            make_directory(directory).map_err(failed)?;
+        }
+        Listener::bind(path, group.and_then(group_id)).map_err(failed)
+    }
+}
+
+/// The number of a group, if there is one of that name.
+fn group_id(name: &str) -> Option<u32> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    let mut entries = groups
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    entries.find_map(|entry| match &entry[..] {
+        [group, _, id, ..] if *group == name => id.parse().ok(),
+        _ => None,
+    })
 }

@@ -1,0 +1,135 @@
+//! The service as a process: what it opens, what listens, and until when.
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::listen::{Listener, Passed};
+use crate::log::say;
+use crate::service::{Artefacts, Service};
+use crate::{builtin, weldr, workers};
+use axum::Router;
+use futures_util::future::try_join_all;
+use osbuild_wasm_files::resolve::make_private_directory;
+use osbuild_wasm_jobs::{JobQueue, Limits, SystemClock};
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often silent workers are looked for.
+const RECONCILE: Duration = Duration::from_secs(30);
+
+/// The group that may use the socket for clients.
+const GROUP: &str = "weldr";
+
+/// What listens, with who answers there, and what is done meanwhile.
+#[derive(Debug, Default)]
+pub struct Server {
+    doors: Vec<(Listener, Router)>,
+    meanwhile: JoinSet<()>,
+}
+
+impl Server {
+    /// Has these routes answer on a listener. The log tells for whom it is, and where.
+    pub fn add(&mut self, whom: &str, listener: Listener, router: Router) {
+        say(&format!("{whom}: {listener}"));
+        self.doors.push((listener, router));
+    }
+
+    /// Does something until the service ends.
+    pub fn meanwhile(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.meanwhile.spawn(task);
+    }
+
+    /// Serves until this process is told to end; requests that are under way are answered then.
+    ///
+    /// # Errors
+    /// A listener cannot be listened on any longer.
+    pub async fn run(self) -> io::Result<()> {
+        let (end, ended) = watch::channel(false);
+        let doors = self.doors.into_iter();
+        let doors =
+            try_join_all(doors.map(|(listener, router)| listener.serve(router, ended.clone())));
+        let (doors, ()) = tokio::join!(doors, end_at_signal(end));
+        doors.map(drop)
+    }
+}
+
+/// The service over the database and the directories of a configuration.
+///
+/// # Errors
+/// A directory cannot be made; the database cannot be used; definitions cannot be read.
+pub async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
+    for directory in [&config.state, &config.cache] {
+        make_private_directory(directory)
+            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    }
+    let store = osbuild_wasm_jobs::open(&config.database(), 16).await?;
+    let clock = Arc::new(SystemClock);
+    let queue = JobQueue::new(store, clock.clone(), Limits::default());
+    let catalogue = Catalogue::load(config.places())?;
+    let artefacts = Artefacts::open(config.artefacts()).await?;
+    Ok(Service::new(queue, Arc::new(catalogue), artefacts, clock))
+}
+
+/// Runs the service until this process is told to end.
+///
+/// # Errors
+/// Those of [`open`]; a socket cannot be made or listened on.
+pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
+    let service = open(config).await?;
+    let mut passed = Passed::take();
+    let mut server = Server::default();
+    server.add(
+        "clients",
+        passed.or_socket("weldr", &config.weldr_socket, Some(GROUP))?,
+        weldr::router(service.clone()),
+    );
+    server.add(
+        "workers",
+        passed.or_socket("worker", &config.worker_socket, None)?,
+        workers::router(service.clone(), workers::Options::default()),
+    );
+    service.sweep().await?;
+    if config.builtin_worker {
+        builtin::start(&config.worker_socket, &config.cache.join("worker"));
+    }
+    server.meanwhile(reconcile(service));
+    Ok(server.run().await?)
+}
+
+async fn reconcile(service: Service) {
+    loop {
+        match service.reconcile().await {
+            Ok(expired) => {
+                for (job, _) in &expired.requeued {
+                    say(&format!(
+                        "warning: job {job} goes back to the queue: its worker is silent"
+                    ));
+                }
+                for (job, _) in &expired.failed {
+                    say(&format!(
+                        "warning: job {job} failed: its workers fell silent too often"
+                    ));
+                }
+            }
+            Err(error) => say(&format!(
+                "warning: {}",
+                osbuild_wasm_files::with_causes(&error)
+            )),
+        }
+        tokio::time::sleep(RECONCILE).await;
+    }
+}
+
+async fn end_at_signal(end: watch::Sender<bool>) {
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    }
+    end.send_replace(true);
+}
