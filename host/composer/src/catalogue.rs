@@ -175,6 +175,17 @@ impl Images for Catalogue {
             .collect()
     }
 
+    fn image_type(&self, target: &Target, name: &str) -> Option<String> {
+        let (distro, arch) = self.system(target).ok()?;
+        let found = self.definitions.image_type(&distro, arch, name).ok()?;
+        Some(found.name)
+    }
+
+    fn repositories_for(&self, target: &Target, image_type: &str) -> Result<Vec<Repository>> {
+        let (distro, arch) = self.system(target)?;
+        Ok(for_type(&self.listed(&distro, arch)?, image_type))
+    }
+
     fn repositories(&self, target: &Target) -> Result<Vec<Repository>> {
         let (distro, arch) = self.system(target)?;
         let listed = self.listed(&distro, arch)?;
@@ -231,7 +242,10 @@ impl Images for Catalogue {
         let (distro, arch) = self.system(&wish.target)?;
         let image_type = self.definitions.image_type(&distro, arch, &wish.image_type);
         let image_type = image_type.map_err(|error| Error::ImageType(error.to_string()))?;
-        let mut repositories = for_type(&self.listed(&distro, arch)?, &image_type.name);
+        let mut repositories = match wish.repositories.is_empty() {
+            true => self.repositories_for(&wish.target, &image_type.name)?,
+            false => wish.repositories.clone(),
+        };
         repositories.extend(wish.payload_repositories.iter().cloned().map(|repository| {
             Repository {
                 package_sets: vec![PAYLOAD.to_owned()],
@@ -241,6 +255,7 @@ impl Images for Catalogue {
         let options = Options {
             size: wish.size,
             ostree: wish.ostree.clone(),
+            subscription: wish.subscription.clone(),
             facts: Some(Facts {
                 api_type: wish.api.to_owned(),
             }),

@@ -267,27 +267,10 @@ impl Service {
     /// There is no such blueprint; the store failed. That its wish cannot be fulfilled is part of the answer.
     pub async fn packaged(&self, caller: &Caller, name: &str) -> Result<Packaged> {
         let blueprint = self.blueprint(caller, name).await?.blueprint;
-        let mut wish = Wish {
-            packages: blueprint.package_specs(),
-            modules: blueprint
-                .enabled_modules
-                .iter()
-                .map(|module| module.spec())
-                .collect(),
-        };
-        let kernel = blueprint
-            .customizations
-            .kernel
-            .as_ref()
-            .and_then(|kernel| kernel.name.clone());
-        wish.packages.push(
-            kernel
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| "kernel".into()),
-        );
+        let wish = Wish::of(&blueprint);
         let target = self.target(some(&blueprint.distro), some(&blueprint.architecture));
         let packages = match target {
-            Ok(target) => self.depsolve(caller, &target, &wish).await,
+            Ok(target) => self.depsolve(caller, &target, None, &wish).await,
             Err(error) => Err(error),
         };
         Ok(Packaged {
@@ -347,11 +330,7 @@ impl Service {
                 "Invalid 'version', must use Semantic Versioning: {version:?} is not MAJOR.MINOR.PATCH"
             )));
         }
-        for user in &mut blueprint.customizations.user {
-            let seed = Uuid::new_v4().as_u64_pair().0.cast_signed();
-            user.password =
-                users::password(user, seed).map_err(|error| Error::Blueprint(error.to_string()))?;
-        }
+        hide_passwords(&mut blueprint)?;
         Ok(blueprint)
     }
 
@@ -429,6 +408,16 @@ impl Service {
 pub fn is_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !name.is_empty() && name.bytes().all(is_letter)
+}
+
+/// Leaves no password of users that can be read: what is kept has their hashes.
+pub(super) fn hide_passwords(blueprint: &mut Blueprint) -> Result<()> {
+    for user in &mut blueprint.customizations.user {
+        let seed = Uuid::new_v4().as_u64_pair().0.cast_signed();
+        user.password =
+            users::password(user, seed).map_err(|error| Error::Blueprint(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The kind of documents that the commits of a blueprint are.

@@ -1,4 +1,5 @@
 //! Composes: requests for images, from the blueprint to the file.
+use super::blueprints::hide_passwords;
 use super::workers::build_job;
 use super::{Caller, Error, ImageWish, Manifest, Result, Service, Solved, Target};
 use osbuild_wasm_blueprint::Blueprint;
@@ -8,12 +9,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
 use tokio::fs::File;
-use uuid::Uuid;
+
+/// A request for an image.
+#[derive(Clone, Debug)]
+pub struct ComposeRequest {
+    /// What is asked of the image.
+    pub wish: ImageWish,
+    /// The request as its client wrote it, without secrets; null if nobody asks for it later.
+    pub document: Value,
+}
 
 /// A request for an image of a committed blueprint.
 #[derive(Clone, Debug)]
-pub struct ComposeRequest {
-    /// The blueprint.
+pub struct CommittedRequest {
+    /// The name of the blueprint.
     pub blueprint: String,
     /// The image type, or an alias of it.
     pub image_type: String,
@@ -76,6 +85,13 @@ impl fmt::Display for ComposeState {
 /// What is noted of a compose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Note {
+    api: String,
+    #[serde(default)]
+    document: Value,
+    #[serde(default)]
+    arch: String,
+    #[serde(default)]
+    distro: String,
     blueprint: Value,
     image_type: String,
     file: String,
@@ -90,6 +106,12 @@ pub struct ComposeEntry {
     pub id: JobId,
     /// Where it stands.
     pub state: ComposeState,
+    /// By which interface it was asked for; clients of another one do not see it there.
+    pub api: String,
+    /// The request as its client wrote it, without secrets; null if it was not kept.
+    pub document: Value,
+    /// For which system it is.
+    pub target: Target,
     /// The blueprint as it was.
     pub blueprint: Value,
     /// The image type.
@@ -105,12 +127,18 @@ pub struct ComposeEntry {
 }
 
 impl ComposeEntry {
+    /// The manifest that is built.
+    #[must_use]
+    pub fn manifest(&self) -> &Value {
+        &self.job.args["manifest"]
+    }
+
     /// What the stages said, pipeline by pipeline, and what went wrong.
     #[must_use]
     pub fn log(&self) -> String {
         let result = self.job.result.as_ref().unwrap_or(&Value::Null);
         let mut log = String::new();
-        let pipelines = self.job.args["manifest"]["pipelines"].as_array();
+        let pipelines = self.manifest()["pipelines"].as_array();
         for pipeline in pipelines.into_iter().flatten() {
             let told =
                 &result["osbuild_output"]["log"][pipeline["name"].as_str().unwrap_or_default()];
@@ -150,12 +178,17 @@ impl Service {
     /// Looks up all content, and queues the build.
     ///
     /// # Errors
-    /// There is no such blueprint, distribution or image type; its content is not to be had; no worker builds for the architecture;
-    /// the store failed.
-    pub async fn start_compose(&self, caller: &Caller, request: &ComposeRequest) -> Result<JobId> {
-        let blueprint = self.committed(caller, &request.blueprint).await?;
-        let target = self.target_of(&blueprint)?;
-        let manifest = self.manifest(caller, request, &blueprint, &target).await?;
+    /// A password cannot be used; there is no such distribution or image type; its content is not to be had; no worker builds for the architecture; the store
+    /// failed.
+    pub async fn start_compose(&self, caller: &Caller, request: ComposeRequest) -> Result<JobId> {
+        let ComposeRequest { mut wish, document } = request;
+        hide_passwords(&mut wish.blueprint)?;
+        let (target, blueprint, api) = (
+            wish.target.clone(),
+            wish.blueprint.to_value(),
+            wish.api.to_owned(),
+        );
+        let manifest = self.look_up(move |images| images.manifest(&wish)).await?;
         if !self
             .store()
             .workers()
@@ -167,7 +200,11 @@ impl Service {
         }
         let id = JobId::random();
         let note = Note {
-            blueprint: blueprint.to_value(),
+            api,
+            document,
+            arch: target.arch.clone(),
+            distro: target.distro.clone(),
+            blueprint,
             image_type: manifest.image_type.clone(),
             file: manifest.file.clone(),
             mime: manifest.mime.clone(),
@@ -190,6 +227,29 @@ impl Service {
         };
         self.store().add_compose(&compose, &[job]).await?;
         Ok(id)
+    }
+
+    /// Starts a compose of a committed blueprint, with the sources that users added.
+    ///
+    /// # Errors
+    /// There is no such blueprint; as of [`Service::start_compose`].
+    pub async fn start_committed(
+        &self,
+        caller: &Caller,
+        request: &CommittedRequest,
+    ) -> Result<JobId> {
+        let blueprint = self.committed(caller, &request.blueprint).await?;
+        let target = self.target_of(&blueprint)?;
+        let wish = ImageWish {
+            payload_repositories: self.user_repositories(caller, &target).await?,
+            image_type: request.image_type.clone(),
+            size: request.size,
+            ostree: request.ostree.clone(),
+            ..ImageWish::new(target, blueprint, request.api)
+        };
+        let document = Value::Null;
+        self.start_compose(caller, ComposeRequest { wish, document })
+            .await
     }
 
     /// A compose.
@@ -249,6 +309,18 @@ impl Service {
         Ok(())
     }
 
+    /// Cancels a compose if it is not over, and deletes it with its files.
+    ///
+    /// # Errors
+    /// There is none of that id; the store failed.
+    pub async fn remove_compose(&self, caller: &Caller, id: JobId) -> Result<()> {
+        match self.cancel_compose(caller, id).await {
+            Ok(()) | Err(Error::ComposeState { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.delete_compose(caller, id).await
+    }
+
     /// The file of a finished compose's image.
     ///
     /// # Errors
@@ -275,26 +347,6 @@ impl Service {
         self.target(distro.as_deref(), arch.as_deref())
     }
 
-    async fn manifest(
-        &self,
-        caller: &Caller,
-        request: &ComposeRequest,
-        blueprint: &Blueprint,
-        target: &Target,
-    ) -> Result<Manifest> {
-        let wish = ImageWish {
-            target: target.clone(),
-            image_type: request.image_type.clone(),
-            blueprint: blueprint.clone(),
-            size: request.size,
-            ostree: request.ostree.clone(),
-            payload_repositories: self.user_repositories(caller, target).await?,
-            api: request.api,
-            seed: Uuid::new_v4().as_u64_pair().0.cast_signed() & i64::MAX,
-        };
-        self.look_up(move |images| images.manifest(&wish)).await
-    }
-
     async fn entry(&self, compose: Compose) -> Result<ComposeEntry> {
         let damaged = || Error::from(osbuild_wasm_jobs::Error::Damaged("compose"));
         let root = compose.roots.first().copied().ok_or_else(damaged)?;
@@ -303,6 +355,12 @@ impl Service {
         Ok(ComposeEntry {
             id: compose.id,
             state: ComposeState::of(&job),
+            api: note.api,
+            document: note.document,
+            target: Target {
+                distro: note.distro,
+                arch: note.arch,
+            },
             blueprint: note.blueprint,
             image_type: note.image_type,
             file: note.file,

@@ -1,10 +1,12 @@
 //! What the composer needs to know of distributions and packages.
 use super::error::Result;
 use osbuild_wasm_blueprint::Blueprint;
+use osbuild_wasm_blueprint::model::Kernel;
 pub use osbuild_wasm_generator::content::Package as Solved;
 use osbuild_wasm_generator::content::Repository;
-use osbuild_wasm_generator::request::OstreeOptions;
+use osbuild_wasm_generator::request::{OstreeOptions, Subscription};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// For which system something is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,24 @@ pub struct Wish {
     pub packages: Vec<String>,
     /// Streams of modules to enable.
     pub modules: Vec<String>,
+}
+
+impl Wish {
+    /// What a blueprint installs, its kernel with it.
+    #[must_use]
+    pub fn of(blueprint: &Blueprint) -> Self {
+        let modules = blueprint.enabled_modules.iter();
+        let mut wish = Self {
+            packages: blueprint.package_specs(),
+            modules: modules.map(|module| module.spec()).collect(),
+        };
+        let kernel = blueprint.customizations.kernel.as_ref();
+        let kernel = kernel.and_then(|kernel| kernel.name.clone());
+        let kernel = kernel.filter(|name| !name.is_empty());
+        wish.packages
+            .push(kernel.unwrap_or_else(|| Kernel::DEFAULT.to_owned()));
+        wish
+    }
 }
 
 /// A package as repositories describe it.
@@ -54,12 +74,35 @@ pub struct ImageWish {
     pub size: u64,
     /// The commit to make, or to deploy.
     pub ostree: Option<OstreeOptions>,
-    /// Repositories beside the distribution's, for the packages of the blueprint only.
+    /// Repositories in place of the distribution's; empty: the distribution's own for the type.
+    pub repositories: Vec<Repository>,
+    /// Repositories beside these, for the packages of the blueprint only.
     pub payload_repositories: Vec<Repository>,
+    /// Registration of the system with Red Hat.
+    pub subscription: Option<Subscription>,
     /// By which interface it was asked for: noted in the image.
     pub api: &'static str,
     /// Where identifiers come from.
     pub seed: i64,
+}
+
+impl ImageWish {
+    /// A wish for a blueprint on a system, with identifiers of its own; everything else is as the type has it.
+    #[must_use]
+    pub fn new(target: Target, blueprint: Blueprint, api: &'static str) -> Self {
+        Self {
+            target,
+            image_type: String::new(),
+            blueprint,
+            size: 0,
+            ostree: None,
+            repositories: Vec::new(),
+            payload_repositories: Vec::new(),
+            subscription: None,
+            api,
+            seed: Uuid::new_v4().as_u64_pair().0.cast_signed() & i64::MAX,
+        }
+    }
 }
 
 /// The manifest of an image, and what is to be known of it.
@@ -97,6 +140,15 @@ pub trait Images: Send + Sync {
 
     /// The image types of a distribution, sorted.
     fn image_types(&self, target: &Target) -> Vec<String>;
+
+    /// The own name of an image type of a distribution, by this name or an alias; `None` if there is none.
+    fn image_type(&self, target: &Target, name: &str) -> Option<String>;
+
+    /// The repositories that images of a type are made of, where a request names none.
+    ///
+    /// # Errors
+    /// Their file cannot be read.
+    fn repositories_for(&self, target: &Target, image_type: &str) -> Result<Vec<Repository>>;
 
     /// The repositories of a distribution, those for certain image types left out.
     ///

@@ -12,7 +12,7 @@ mod workers;
 
 pub use artefacts::Artefacts;
 pub use blueprints::{Change, Difference, Found, Packaged, is_name};
-pub use composes::{ComposeEntry, ComposeRequest, ComposeState};
+pub use composes::{CommittedRequest, ComposeEntry, ComposeRequest, ComposeState};
 pub use error::{Error, Result};
 pub use images::{ImageWish, Images, Manifest, PackageInfo, Solved, Target, Wish};
 pub use packages::matches;

@@ -1,8 +1,9 @@
 //! Packages of repositories.
 use super::{Caller, PackageInfo, Result, Service, Solved, Target, Wish};
+use osbuild_wasm_generator::content::Repository;
 
 impl Service {
-    /// The packages that fulfil a wish, of all repositories for a system.
+    /// The packages that fulfil a wish, of the given repositories; of all for the system where none are given.
     ///
     /// # Errors
     /// The wish cannot be fulfilled; a repository cannot be read; the store failed.
@@ -10,15 +11,17 @@ impl Service {
         &self,
         caller: &Caller,
         target: &Target,
+        repositories: Option<Vec<Repository>>,
         wish: &Wish,
     ) -> Result<Vec<Solved>> {
-        let repositories = self.repositories(caller, target).await?;
+        let repositories = self.given_or_all(caller, target, repositories).await?;
         let (target, wish) = (target.clone(), wish.clone());
         self.look_up(move |images| images.depsolve(&target, &repositories, &wish))
             .await
     }
 
-    /// The packages whose names match patterns with `*` and `?`, sorted by name; every package for none.
+    /// The packages whose names match patterns with `*` and `?`, sorted by name; every package for none. Repositories
+    /// as of [`Service::depsolve`].
     ///
     /// # Errors
     /// A repository cannot be read; the store failed.
@@ -26,14 +29,27 @@ impl Service {
         &self,
         caller: &Caller,
         target: &Target,
+        repositories: Option<Vec<Repository>>,
         patterns: &[String],
     ) -> Result<Vec<PackageInfo>> {
-        let repositories = self.repositories(caller, target).await?;
+        let repositories = self.given_or_all(caller, target, repositories).await?;
         let (target, patterns) = (target.clone(), patterns.to_vec());
         let found = self.look_up(move |images| images.search(&target, &repositories, &patterns));
         let mut found = found.await?;
         found.sort_by(|one, other| one.package.name.cmp(&other.package.name));
         Ok(found)
+    }
+
+    async fn given_or_all(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        given: Option<Vec<Repository>>,
+    ) -> Result<Vec<Repository>> {
+        match given {
+            Some(repositories) => Ok(repositories),
+            None => self.repositories(caller, target).await,
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use super::blueprints::dependency;
 use super::query::{Parameters, name};
 use super::reply::{Json, Refusal, entry, text};
 use super::{Weldr, archive};
-use crate::service::{ComposeEntry, ComposeRequest, ComposeState, Error};
+use crate::service::{CommittedRequest, ComposeEntry, ComposeState, Error};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,6 +14,9 @@ use osbuild_wasm_jobs::JobId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::str::FromStr;
+
+/// The name of this interface, in images and in what is noted of composes.
+const API: &str = "weldr";
 
 /// A request for an image, as clients write it.
 #[derive(Debug, Deserialize)]
@@ -69,14 +72,14 @@ pub(super) async fn start(
             "this composer has no test composes yet: leave ?test away",
         ));
     }
-    let request = ComposeRequest {
+    let request = CommittedRequest {
         blueprint: name(&request.blueprint_name)?.to_owned(),
         image_type: request.compose_type,
         size: request.size,
         ostree: request.ostree,
-        api: "weldr",
+        api: API,
     };
-    let id = weldr.service.start_compose(&weldr.caller, &request).await;
+    let id = weldr.service.start_committed(&weldr.caller, &request).await;
     let id = id.map_err(|error| not_started(error, &request.image_type))?;
     Ok(Json(
         json!({ "build_id": id.to_string(), "status": true, "warnings": null }),
@@ -375,7 +378,8 @@ async fn listed(
         .await
         .map_err(|error| refusal(error, ""))?;
     let mut entries = Vec::new();
-    for compose in composes.iter().filter(|compose| is_asked(compose)) {
+    let is_asked = |compose: &&ComposeEntry| compose.api == API && is_asked(compose);
+    for compose in composes.iter().filter(is_asked) {
         let mut value = json!({
             "id": compose.id.to_string(),
             "blueprint": compose.blueprint["name"],
@@ -404,7 +408,7 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 fn manifest(compose: &ComposeEntry) -> String {
-    compose.job.args["manifest"].to_string()
+    compose.manifest().to_string()
 }
 
 async fn known(weldr: &Weldr, path: &str) -> Result<ComposeEntry, Refusal> {

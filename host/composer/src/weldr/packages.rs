@@ -34,7 +34,7 @@ async fn listed_modules(
     let (page, target) = (parameters.page()?, parameters.target(&weldr)?);
     let found = weldr
         .service
-        .search(&weldr.caller, &target, globs)
+        .search(&weldr.caller, &target, None, globs)
         .await
         .map_err(|error| of("ModulesError", error))?;
     let mut names: Vec<&str> = found.iter().map(|info| &*info.package.name).collect();
@@ -62,7 +62,7 @@ pub(super) async fn projects(
     let (page, target) = (parameters.page()?, parameters.target(&weldr)?);
     let found = weldr
         .service
-        .search(&weldr.caller, &target, &[])
+        .search(&weldr.caller, &target, None, &[])
         .await
         .map_err(|error| of("ProjectsError", error))?;
     let projects = grouped(&found);
@@ -101,7 +101,10 @@ pub(super) async fn module_info(
             packages: vec![name.clone()],
             modules: Vec::new(),
         };
-        let solved = weldr.service.depsolve(&weldr.caller, &target, &wish).await;
+        let solved = weldr
+            .service
+            .depsolve(&weldr.caller, &target, None, &wish)
+            .await;
         let solved = solved.map_err(|error| {
             Refusal::new(
                 "ModulesError",
@@ -128,7 +131,7 @@ pub(super) async fn depsolve(
     };
     let solved = weldr
         .service
-        .depsolve(&weldr.caller, &target, &wish)
+        .depsolve(&weldr.caller, &target, None, &wish)
         .await
         .map_err(|error| match error {
             Error::Unsolvable(_) | Error::Packages(_) => {
@@ -160,7 +163,7 @@ async fn described(
     }
     let found = weldr
         .service
-        .search(&weldr.caller, &target, &names)
+        .search(&weldr.caller, &target, None, &names)
         .await
         .map_err(|error| of(words.failed, error))?;
     if found.is_empty() {

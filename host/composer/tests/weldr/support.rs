@@ -225,6 +225,21 @@ impl Images for Invented {
         types.iter().map(ToString::to_string).collect()
     }
 
+    fn image_type(&self, target: &Target, name: &str) -> Option<String> {
+        let name = if name == "server-qcow2" {
+            "qcow2"
+        } else {
+            name
+        };
+        self.image_types(target)
+            .into_iter()
+            .find(|known| known == name)
+    }
+
+    fn repositories_for(&self, target: &Target, _: &str) -> Result<Vec<Repository>> {
+        self.repositories(target)
+    }
+
     fn repositories(&self, _: &Target) -> Result<Vec<Repository>> {
         let repository = |name: &str| Repository {
             name: name.into(),
