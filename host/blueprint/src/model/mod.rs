@@ -64,6 +64,7 @@ pub struct Blueprint {
     /// Package groups to install.
     pub groups: Vec<PackageGroup>,
     /// Container images to put into the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<Container>,
     /// Changes to the system.
     #[serde(skip_serializing_if = "Customizations::is_empty")]

@@ -1,10 +1,9 @@
 //! Blueprints.
-use super::query::{Format, Parameters, name, names};
+use super::query::{Content, Format, Parameters, Path, name, names};
 use super::reply::{Json, Refusal, entry, text};
 use super::{Version, Weldr};
 use crate::service::{Change, Error, Packaged, Solved};
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use osbuild_wasm_blueprint::{Blueprint, Options, Strictness, Syntax};
@@ -64,7 +63,7 @@ pub(super) async fn info(
 pub(super) async fn push(
     State(weldr): State<Weldr>,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Json, Refusal> {
     let blueprint = read(&headers, &body)?;
     let arch = match &*blueprint.architecture {
@@ -89,7 +88,7 @@ pub(super) async fn push(
 pub(super) async fn workspace(
     State(weldr): State<Weldr>,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Json, Refusal> {
     let blueprint = read(&headers, &body)?;
     weldr

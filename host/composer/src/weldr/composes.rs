@@ -1,11 +1,11 @@
 //! Composes.
 use super::blueprints::dependency;
-use super::query::{Parameters, name};
+use super::query::{Content, Parameters, Path, name};
 use super::reply::{Json, Refusal, entry, text};
 use super::{Weldr, archive};
 use crate::service::{CommittedRequest, ComposeEntry, ComposeState, Error};
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ pub(super) async fn start(
     State(weldr): State<Weldr>,
     parameters: Parameters,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Json, Refusal> {
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
     if kinds.next().is_none_or(|kind| kind != "application/json") || kinds.next().is_some() {

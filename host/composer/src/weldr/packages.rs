@@ -1,10 +1,10 @@
 //! Packages: as "projects" with their builds, and as "modules", which are nothing else.
 use super::Weldr;
 use super::blueprints::dependency;
-use super::query::Parameters;
+use super::query::{Parameters, Path};
 use super::reply::{Json, Refusal};
 use crate::service::{Error, PackageInfo, Target, Wish};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

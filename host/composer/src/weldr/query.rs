@@ -2,9 +2,41 @@
 use super::Weldr;
 use super::reply::Refusal;
 use crate::service::{Error, Target, is_name};
-use axum::extract::FromRequestParts;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
+
+/// The parts of a path. One that is no text has characters that no name has.
+#[derive(Debug)]
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(parts)| Self(parts))
+            .map_err(|_| invalid_characters())
+    }
+}
+
+/// The body of a request. Clients take any status but 400, 404 and 500 for success, so one that is too large is refused with 400.
+#[derive(Debug)]
+pub(super) struct Content(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Content {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let body = Bytes::from_request(request, state).await;
+        body.map(Self).map_err(|error| {
+            let message = format!("BadRequest: the body cannot be read: {}", error.body_text());
+            Refusal::new("HTTPError", message)
+        })
+    }
+}
 
 /// The parameters behind `?`. One that is given twice counts as it was given first.
 #[derive(Debug)]
@@ -20,6 +52,10 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
                 format!("invalid query string: invalid semicolon separator in {broken:?}");
             return Err(Refusal::new("InvalidChars", message));
         }
+        if let Some(broken) = query.split('&').find(|pair| !is_escaped(pair)) {
+            let message = format!("invalid query string: invalid URL escape in {broken:?}");
+            return Err(Refusal::new("InvalidChars", message));
+        }
         let mut parameters = HashMap::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             parameters
@@ -28,6 +64,14 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
         }
         Ok(Self(parameters))
     }
+}
+
+/// Whether every `%` is followed by the two digits of a byte.
+fn is_escaped(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// The form in which blueprints and sources are answered.
@@ -57,6 +101,11 @@ impl Parameters {
     pub(super) fn page(&self) -> Result<Page, Refusal> {
         let number = |name, usual| match self.get(name) {
             None => Ok(usual),
+            // A sign is no digit.
+            Some(text) if text.starts_with('+') => Err(Refusal::new(
+                "BadLimitOrOffset",
+                format!("BadRequest: {name} {text:?} is no number"),
+            )),
             Some(text) => text.parse().map_err(|error| {
                 Refusal::new(
                     "BadLimitOrOffset",
@@ -119,9 +168,10 @@ pub(super) fn names(text: &str) -> Result<Vec<&str>, Refusal> {
 pub(super) fn name(text: &str) -> Result<&str, Refusal> {
     match is_name(text) {
         true => Ok(text),
-        false => Err(Refusal::new(
-            "InvalidChars",
-            "Invalid characters in API path",
-        )),
+        false => Err(invalid_characters()),
     }
+}
+
+fn invalid_characters() -> Refusal {
+    Refusal::new("InvalidChars", "Invalid characters in API path")
 }

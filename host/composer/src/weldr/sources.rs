@@ -1,11 +1,10 @@
 //! Sources of packages.
 use super::Weldr;
 use super::blueprints::has_ids;
-use super::query::{Format, Parameters};
+use super::query::{Content, Format, Parameters, Path};
 use super::reply::{Json, Refusal, entry, text};
 use crate::service::{Error, Source, SourceKind};
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use osbuild_wasm_generator::content::Repository;
@@ -71,17 +70,22 @@ pub(super) async fn info(
 pub(super) async fn add(
     State(weldr): State<Weldr>,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Json, Refusal> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .map_or(&b""[..], |kind| kind.as_bytes());
-    let given = match kind {
-        _ if body.is_empty() => return Err(Refusal::new("ProjectsError", "Missing source")),
-        b"application/json" => serde_json::from_slice(&body).map_err(|error| error.to_string()),
-        b"text/x-toml" => of_toml(&body),
+    let syntax: fn(&[u8]) -> Result<Given, String> = match kind {
+        b"application/json" => {
+            |body: &[u8]| serde_json::from_slice(body).map_err(|error| error.to_string())
+        }
+        b"text/x-toml" => of_toml,
         _ => return Err(Refusal::new("HTTPError", "malformed Content-Type header")),
     };
+    if body.is_empty() {
+        return Err(Refusal::new("ProjectsError", "Missing source"));
+    }
+    let given = syntax(&body);
     let source = given.and_then(|given: Given| given.source(has_ids(&weldr)));
     let source = source.map_err(|error| {
         Refusal::new(

@@ -4,6 +4,7 @@
 mod blueprints;
 mod composes;
 mod packages;
+mod recorded;
 mod sources;
 mod support;
 mod workers;

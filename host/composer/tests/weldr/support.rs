@@ -263,6 +263,12 @@ impl Images for Invented {
         {
             return Err(Error::Packages("broken: the server does not answer".into()));
         }
+        if repositories
+            .iter()
+            .any(|repository| repository.id == "torn")
+        {
+            return Err(Error::Unsolvable("nothing provides it".into()));
+        }
         let known = |word: &String| PACKAGES.iter().any(|package| matches(word, package.0));
         if let Some(unknown) = wish
             .packages
@@ -280,9 +286,15 @@ impl Images for Invented {
     fn search(
         &self,
         _: &Target,
-        _: &[Repository],
+        repositories: &[Repository],
         patterns: &[String],
     ) -> Result<Vec<PackageInfo>> {
+        if repositories
+            .iter()
+            .any(|repository| repository.id == "broken")
+        {
+            return Err(Error::Packages("broken: the server does not answer".into()));
+        }
         let fits = |name: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, name))
         };
@@ -304,7 +316,9 @@ impl Images for Invented {
 
     fn manifest(&self, wish: &ImageWish) -> Result<Manifest> {
         match &*wish.image_type {
-            "qcow2" => {}
+            "qcow2" | "edge-installer" => {}
+            "no-container" => return Err(Error::Container("the registry does not answer".into())),
+            "no-commit" => return Err(Error::Commit("there is no such ref".into())),
             "tar" => return Err(Error::Manifest("blueprint validation failed".into())),
             other => return Err(Error::ImageType(format!("invalid image type: {other}"))),
         }
