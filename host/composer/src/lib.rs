@@ -5,8 +5,10 @@
 pub mod builtin;
 pub mod catalogue;
 pub mod config;
+pub mod door;
 pub mod listen;
 pub mod log;
+pub mod operation;
 pub mod server;
 pub mod service;
 pub mod weldr;

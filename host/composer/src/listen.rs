@@ -1,8 +1,13 @@
 //! Sockets, and who answers on them.
+use crate::door::Peer;
+use crate::operation;
 use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use listenfd::ListenFd;
 use osbuild_wasm_files::resolve::make_directory;
 use rustix::fs::Mode;
@@ -15,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tower::ServiceExt;
 
 /// How long a client may take for the head of a request.
 const HEAD: Duration = Duration::from_secs(5);
@@ -99,10 +105,12 @@ impl Listener {
             };
             let mut server = hyper::server::conn::http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(HEAD);
-            let connection = server.serve_connection(
-                TokioIo::new(stream),
-                TowerToHyperService::new(router.clone()),
-            );
+            let router = router.clone();
+            let answer = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(Peer::Socket);
+                operation::run(router.clone().oneshot(request.map(Body::new)))
+            });
+            let connection = server.serve_connection(TokioIo::new(stream), answer);
             // A connection that breaks is its client's business.
             let connection = connections.watch(connection);
             tokio::spawn(async move { drop(connection.await) });

@@ -1,6 +1,7 @@
 //! The service as a process: what it opens, what listens, and until when.
 use crate::catalogue::Catalogue;
 use crate::config::Config;
+use crate::door::Gate;
 use crate::listen::{Listener, Passed};
 use crate::log::say;
 use crate::service::{Artefacts, Service};
@@ -89,7 +90,7 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     server.add(
         "workers",
         passed.or_socket("worker", &config.worker_socket, None)?,
-        workers::router(service.clone(), workers::Options::default()),
+        workers::router(service.clone(), workers::Options::default(), Gate::Local),
     );
     service.sweep().await?;
     if config.builtin_worker {

@@ -138,12 +138,12 @@ impl JobQueue {
         self.store.register(channel, arch, self.clock.now()).await
     }
 
-    /// Notes that a worker is alive; false if it has to register again.
+    /// Notes that a worker of a channel is alive; false if it has to register again.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn seen(&self, worker: WorkerId) -> Result<bool> {
-        self.store.seen(worker, self.clock.now()).await
+    pub async fn seen(&self, channel: &str, worker: WorkerId) -> Result<bool> {
+        self.store.seen(channel, worker, self.clock.now()).await
     }
 
     /// Takes jobs from silent workers and forgets those workers. Every process may do it at any time: each step is guarded by the

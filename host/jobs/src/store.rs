@@ -24,6 +24,9 @@ pub trait JobStore: Send + Sync {
     /// How a token stands, without a sign of life.
     async fn lease(&self, token: Token) -> Result<Lease>;
 
+    /// Whose the job with this token is.
+    async fn channel(&self, token: Token) -> Result<Option<String>>;
+
     /// Keeps a partial result; a sign of life, too.
     async fn progress(&self, token: Token, partial: &Value, now: Timestamp) -> Result<Lease>;
 
@@ -62,8 +65,8 @@ pub trait WorkerStore: Send + Sync {
     /// Notes a new worker.
     async fn register(&self, channel: &str, arch: &str, now: Timestamp) -> Result<WorkerId>;
 
-    /// Notes that a worker is alive. False: it is not registered, or no longer.
-    async fn seen(&self, worker: WorkerId, now: Timestamp) -> Result<bool>;
+    /// Notes that a worker of a channel is alive. False: it is not registered there, or no longer.
+    async fn seen(&self, channel: &str, worker: WorkerId, now: Timestamp) -> Result<bool>;
 
     /// The workers, the oldest first.
     async fn workers(&self) -> Result<Vec<Worker>>;

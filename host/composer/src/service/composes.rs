@@ -194,7 +194,7 @@ impl Service {
             .workers()
             .await?
             .iter()
-            .any(|worker| worker.arch == target.arch)
+            .any(|worker| worker.arch == target.arch && worker.channel == caller.channel)
         {
             return Err(Error::NoWorker(target.arch));
         }

@@ -1,6 +1,7 @@
 //! What the composer does, in no interface's words.
 mod artefacts;
 mod blueprints;
+mod caller;
 mod composes;
 mod error;
 mod images;
@@ -12,6 +13,7 @@ mod workers;
 
 pub use artefacts::Artefacts;
 pub use blueprints::{Change, Difference, Found, Packaged, is_name};
+pub use caller::{Caller, Proof};
 pub use composes::{CommittedRequest, ComposeEntry, ComposeRequest, ComposeState};
 pub use error::{Error, Result};
 pub use images::{ImageWish, Images, Manifest, PackageInfo, Solved, Target, Wish};
@@ -22,23 +24,6 @@ pub use workers::{JobRequest, WorkerJob};
 use osbuild_wasm_jobs::{Clock, JobQueue, Store};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-
-/// Who asks. Every call takes it: nothing is found or changed without saying whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The tenant's channel; empty where there are no tenants.
-    pub channel: String,
-}
-
-impl Caller {
-    /// Who has the unix socket of this machine.
-    #[must_use]
-    pub fn local() -> Self {
-        Self {
-            channel: String::new(),
-        }
-    }
-}
 
 /// The composer.
 #[derive(Clone)]

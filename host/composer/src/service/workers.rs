@@ -57,8 +57,8 @@ impl Service {
     ///
     /// # Errors
     /// It is not registered, or was forgotten: it has to register again. The store failed.
-    pub async fn worker_is_alive(&self, worker: WorkerId) -> Result<()> {
-        if self.queue.seen(worker).await? {
+    pub async fn worker_is_alive(&self, caller: &Caller, worker: WorkerId) -> Result<()> {
+        if self.queue.seen(&caller.channel, worker).await? {
             Ok(())
         } else {
             Err(Error::NoWorkerId)
@@ -68,7 +68,7 @@ impl Service {
     /// Waits for a job, at most for `patience`; without one, until there is a job.
     ///
     /// # Errors
-    /// A kind is asked for that workers do not get; the store failed.
+    /// A kind is asked for that workers do not get; the worker is not registered; the store failed.
     pub async fn next_job(
         &self,
         caller: &Caller,
@@ -79,8 +79,12 @@ impl Service {
             .kinds
             .iter()
             .map(|kind| asked_kind(kind, &request.arch));
+        let kinds = kinds.collect::<Result<_>>()?;
+        if let Some(worker) = request.worker {
+            self.worker_is_alive(caller, worker).await?;
+        }
         let claim = Claim {
-            kinds: kinds.collect::<Result<_>>()?,
+            kinds,
             channels: vec![caller.channel.clone()],
             worker: request.worker,
         };
@@ -100,7 +104,8 @@ impl Service {
     ///
     /// # Errors
     /// No job runs under the token; the store failed.
-    pub async fn is_canceled(&self, token: Token) -> Result<bool> {
+    pub async fn is_canceled(&self, caller: &Caller, token: Token) -> Result<bool> {
+        self.check_channel(caller, token).await?;
         match self.queue.heartbeat(token).await? {
             Lease::Held(_) => Ok(false),
             Lease::Canceled(_) => Ok(true),
@@ -112,7 +117,8 @@ impl Service {
     ///
     /// # Errors
     /// The worker does not have the job any longer; the store failed.
-    pub async fn job_progress(&self, token: Token, partial: &Value) -> Result<()> {
+    pub async fn job_progress(&self, caller: &Caller, token: Token, partial: &Value) -> Result<()> {
+        self.check_channel(caller, token).await?;
         held(self.queue.progress(token, partial).await?).map(drop)
     }
 
@@ -120,7 +126,8 @@ impl Service {
     ///
     /// # Errors
     /// The worker does not have the job any longer; files cannot be moved; the store failed.
-    pub async fn finish_job(&self, token: Token, result: &Value) -> Result<()> {
+    pub async fn finish_job(&self, caller: &Caller, token: Token, result: &Value) -> Result<()> {
+        self.check_channel(caller, token).await?;
         // The sign of life keeps others from the job while its files get their name. A reader of the result finds them there.
         let job = held(self.queue.heartbeat(token).await?)?;
         self.artefacts.publish(token, job).await?;
@@ -131,9 +138,18 @@ impl Service {
     ///
     /// # Errors
     /// The worker does not have the job any longer; the file cannot be made; the store failed.
-    pub async fn new_artefact(&self, token: Token, name: &str) -> Result<File> {
+    pub async fn new_artefact(&self, caller: &Caller, token: Token, name: &str) -> Result<File> {
+        self.check_channel(caller, token).await?;
         held(self.queue.heartbeat(token).await?)?;
         self.artefacts.create(token, name).await
+    }
+
+    /// A token of another tenant's job is as good as none. A job never changes hands between tenants.
+    async fn check_channel(&self, caller: &Caller, token: Token) -> Result<()> {
+        match self.store().channel(token).await? {
+            Some(channel) if channel == caller.channel => Ok(()),
+            _ => Err(Error::NoToken),
+        }
     }
 
     /// Removes files that belong to nothing: a process that was killed may have left some. To be done before workers are heard.

@@ -1,13 +1,14 @@
 //! The worker API: workers register, take jobs, tell of them, and send results and files.
 mod reply;
 
+use crate::door::{Gate, guarded};
 use crate::service::{Caller, Error, JobRequest, Service, WorkerJob};
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use axum::{Extension, Router};
 use futures_util::TryStreamExt;
 use http_body_util::BodyExt;
 use osbuild_wasm_jobs::{Token, WorkerId};
@@ -44,18 +45,13 @@ impl Default for Options {
 #[derive(Clone)]
 pub(crate) struct Workers {
     service: Service,
-    caller: Caller,
     options: Options,
 }
 
-/// The routes of the API over a service.
-pub fn router(service: Service, options: Options) -> Router {
+/// The routes of the API over a service, for those whom the gate lets in.
+pub fn router(service: Service, options: Options, gate: Gate) -> Router {
     let base = options.base.clone();
-    let workers = Workers {
-        service,
-        caller: Caller::local(),
-        options,
-    };
+    let workers = Workers { service, options };
     let routes = Router::new()
         .route("/status", get(status))
         .route("/workers", post(register))
@@ -66,10 +62,11 @@ pub fn router(service: Service, options: Options) -> Router {
         .route("/errors/{id}", get(error_of_id))
         .method_not_allowed_fallback(async || Refusal::of(12))
         .layer(DefaultBodyLimit::max(LARGEST_BODY));
-    Router::new()
+    let router = Router::new()
         .nest(&base, routes)
         .fallback(async || Refusal::of(11))
-        .with_state(workers)
+        .with_state(workers);
+    guarded::<Refusal>(router, gate)
 }
 
 async fn status(State(workers): State<Workers>) -> Response {
@@ -85,13 +82,14 @@ struct Registration {
 
 async fn register(
     State(workers): State<Workers>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let registration: Registration = read(&headers, body).await?;
     let registered = workers
         .service
-        .register_worker(&workers.caller, &registration.arch)
+        .register_worker(&caller, &registration.arch)
         .await;
     let worker = registered.map_err(|_| Refusal::of(1008))?.to_string();
     let mut body = object(&workers, "/workers", &worker, "WorkerID");
@@ -101,6 +99,7 @@ async fn register(
 
 async fn alive(
     State(workers): State<Workers>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -109,7 +108,7 @@ async fn alive(
     let worker = WorkerId::from_str(&id).map_err(|_| Refusal::of(17))?;
     workers
         .service
-        .worker_is_alive(worker)
+        .worker_is_alive(&caller, worker)
         .await
         .map_err(|error| match error {
             Error::NoWorkerId => Refusal::of(18),
@@ -134,6 +133,7 @@ struct Asked {
 
 async fn request_job(
     State(workers): State<Workers>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
@@ -149,10 +149,11 @@ async fn request_job(
     };
     let job = workers
         .service
-        .next_job(&workers.caller, &request, workers.options.patience)
+        .next_job(&caller, &request, workers.options.patience)
         .await;
     let job = job.map_err(|error| match error {
         Error::JobKind(_) => Refusal::of(15),
+        Error::NoWorkerId => Refusal::of(18),
         _ => Refusal::of(1005),
     })?;
     match job {
@@ -177,11 +178,12 @@ fn told(workers: &Workers, job: &WorkerJob) -> Value {
 
 async fn job_status(
     State(workers): State<Workers>,
+    Extension(caller): Extension<Caller>,
     Path(path): Path<String>,
 ) -> Result<Response, Refusal> {
     let canceled = workers
         .service
-        .is_canceled(token(&path)?)
+        .is_canceled(&caller, token(&path)?)
         .await
         .map_err(of_job)?;
     let mut body = object(&workers, &format!("/jobs/{path}"), &path, "JobStatus");
@@ -200,6 +202,7 @@ struct Update {
 
 async fn update_job(
     State(workers): State<Workers>,
+    Extension(caller): Extension<Caller>,
     Path(path): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -209,11 +212,11 @@ async fn update_job(
         Update {
             result: Some(result),
             ..
-        } => workers.service.finish_job(token, &result).await,
+        } => workers.service.finish_job(&caller, token, &result).await,
         Update {
             partial: Some(partial),
             ..
-        } => workers.service.job_progress(token, &partial).await,
+        } => workers.service.job_progress(&caller, token, &partial).await,
         Update {
             result: None,
             partial: None,
@@ -232,12 +235,13 @@ async fn update_job(
 /// A file that belongs to a job. It is written piece by piece: images are large.
 async fn artefact(
     State(workers): State<Workers>,
+    Extension(caller): Extension<Caller>,
     Path((path, name)): Path<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, Refusal> {
     let mut file = workers
         .service
-        .new_artefact(token(&path)?, &name)
+        .new_artefact(&caller, token(&path)?, &name)
         .await
         .map_err(|error| match error {
             Error::Artefact { .. } => Refusal::of(1001),

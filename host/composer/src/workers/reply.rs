@@ -1,12 +1,15 @@
 //! Replies and errors of the worker API.
 use super::Workers;
+use crate::door::Denied;
+use crate::operation;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-/// What can be refused: its id, its status, what is said. osbuild-composer's catalogue.
-const CATALOGUE: [(u32, u16, &str); 26] = [
+/// What can be refused: its id, its status, what is said. osbuild-composer's catalogue; the first two are those of its cloud API, its workers' has none.
+const CATALOGUE: [(u32, u16, &str); 28] = [
+    (401, 401, "Account authentication could not be verified"),
+    (2, 403, "Account is unauthorized to perform this action"),
     (3, 415, "Only 'application/json' content is supported"),
     (5, 404, "Token not found"),
     (6, 400, "Job is not running"),
@@ -77,9 +80,19 @@ impl Refusal {
             "id": self.id.to_string(),
             "kind": "Error",
             "code": format!("IMAGE-BUILDER-WORKER-{}", self.id),
-            "operation_id": Uuid::new_v4().to_string(),
+            "operation_id": operation::id().to_string(),
             "message": self.reason,
             "reason": self.reason,
+        })
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::of(match denied {
+            Denied::Unknown => 401,
+            Denied::Forbidden => 2,
+            Denied::NoTenant => 16,
         })
     }
 }

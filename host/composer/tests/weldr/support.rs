@@ -3,6 +3,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
+use osbuild_wasm_composer::door::{Gate, Peer};
 use osbuild_wasm_composer::service::{
     Artefacts, Error, ImageWish, Images, Manifest, PackageInfo, Result, Service, Solved, Target,
     Wish, matches,
@@ -66,7 +67,7 @@ impl Composer {
             patience: Some(Duration::from_millis(1)),
             ..workers::Options::default()
         };
-        let workers = workers::router(service.clone(), patient);
+        let workers = workers::router(service.clone(), patient, Gate::Local);
         Self {
             router: weldr::router(service.clone()),
             workers,
@@ -133,11 +134,9 @@ async fn ask(
     if let Some(kind) = kind {
         request = request.header(header::CONTENT_TYPE, kind);
     }
-    let response = router
-        .clone()
-        .oneshot(request.body(Body::from(body)).unwrap())
-        .await
-        .unwrap();
+    let mut request = request.body(Body::from(body)).unwrap();
+    request.extensions_mut().insert(Peer::Socket);
+    let response = router.clone().oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let text = |name| {
         headers

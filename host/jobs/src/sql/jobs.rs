@@ -66,6 +66,13 @@ impl JobStore for Store {
         lease(&mut transaction, token).await
     }
 
+    async fn channel(&self, token: Token) -> Result<Option<String>> {
+        let query =
+            sqlx::query("SELECT channel FROM jobs WHERE token = $1").bind(token.to_string());
+        let row = query.fetch_optional(self.reader()).await?;
+        row.map(|row| Ok(row.try_get("channel")?)).transpose()
+    }
+
     async fn progress(&self, token: Token, partial: &Value, now: Timestamp) -> Result<Lease> {
         let mut transaction = self.begin().await?;
         let note =

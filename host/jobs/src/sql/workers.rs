@@ -25,11 +25,12 @@ impl WorkerStore for Store {
         Ok(worker)
     }
 
-    async fn seen(&self, worker: WorkerId, now: Timestamp) -> Result<bool> {
+    async fn seen(&self, channel: &str, worker: WorkerId, now: Timestamp) -> Result<bool> {
         let mut transaction = self.begin().await?;
-        let note = sqlx::query("UPDATE workers SET seen = $1 WHERE id = $2")
+        let note = sqlx::query("UPDATE workers SET seen = $1 WHERE id = $2 AND channel = $3")
             .bind(rows::micros(now))
-            .bind(worker.to_string());
+            .bind(worker.to_string())
+            .bind(channel);
         let known = note.execute(&mut *transaction).await?.rows_affected() == 1;
         transaction.commit().await?;
         Ok(known)

@@ -191,10 +191,10 @@ async fn a_worker_gets_what_it_asks_for_and_of_its_channels_only(store: Arc<dyn 
         channels: vec!["org-2".into(), "org-1".into()],
         ..asks(&["osbuild:x86_64", "it's \"odd\""])
     };
-    assert_eq!(
-        store.claim(&claim, START).await.unwrap().unwrap().id,
-        foreign.id
-    );
+    let claimed = store.claim(&claim, START).await.unwrap().unwrap();
+    let whose = store.channel(claimed.token).await.unwrap();
+    assert_eq!((claimed.id, whose), (foreign.id, Some(foreign.channel)));
+    assert!(store.channel(Token::random()).await.unwrap().is_none());
     assert!(store.claim(&claim, START).await.unwrap().is_none());
 }
 
@@ -461,10 +461,11 @@ async fn workers_are_forgotten_after_their_silence(store: Arc<dyn Store>) {
     let silent = queue.register("", "x86_64").await.unwrap();
     let lively = queue.register("org-1", "aarch64").await.unwrap();
     clock.advance(3000);
-    assert!(queue.seen(lively).await.unwrap());
+    assert!(queue.seen("org-1", lively).await.unwrap());
+    assert!(!queue.seen("", lively).await.unwrap());
     clock.advance(700);
     queue.reconcile().await.unwrap();
-    assert!(!queue.seen(silent).await.unwrap());
+    assert!(!queue.seen("", silent).await.unwrap());
     let workers = store.workers().await.unwrap();
     assert_eq!(workers.len(), 1);
     assert_eq!(
@@ -472,7 +473,7 @@ async fn workers_are_forgotten_after_their_silence(store: Arc<dyn Store>) {
         (lively, "org-1", "aarch64")
     );
     assert_eq!(workers[0].seen, after(3000));
-    assert!(!queue.seen(WorkerId::random()).await.unwrap());
+    assert!(!queue.seen("", WorkerId::random()).await.unwrap());
 }
 
 async fn jobs_are_counted_by_kind_and_state(store: Arc<dyn Store>) {
