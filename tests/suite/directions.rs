@@ -5,7 +5,7 @@ pub(crate) const DIRECTIONS: [(&str, &[&str]); 33] = [
     ("host/manifest", &["stages-wasm/names"]),
     ("host/jobs", &[]),
     ("host/blueprint", &["host/manifest"]),
-    ("host/capability", &[]),
+    ("host/capability", &["native-helpers/protocol"]),
     ("host/events", &["host/manifest"]),
     ("host/distro", &["host/blueprint", "host/manifest"]),
     ("host/generator", &["host/blueprint", "host/distro"]),

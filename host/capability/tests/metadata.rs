@@ -87,7 +87,13 @@ fn unknown_words_and_impossible_values_of_a_document_are_errors_with_their_place
         ("programs", json!([""]), ".programs[0]"),
         ("programs", json!([".."]), ".programs[0]"),
         ("programs", json!(["a b"]), ".programs[0]"),
+        ("programs", json!(["-rf"]), ".programs[0]"),
         ("environment", json!(["LANG", "LD=x"]), ".environment[1]"),
+        ("environment", json!(["LD_PRELOAD"]), ".environment[0]"),
+        ("rights", json!(null), "invalid type: null"),
+        ("programs-touch", json!(null), "invalid type: null"),
+        ("rights", paths("/a\0b"), at_path),
+        ("name", json!("-rf"), "not a module name"),
         (
             "privileged-programs",
             json!(["lvm"]),

@@ -4,47 +4,12 @@
 //! dozens of these, and the list grows. So the module's document names the variables that its stage sets, and those that make any
 //! program run other code are refused even then.
 
-use osbuild_wasm_protocol::Failure;
+use osbuild_wasm_protocol::{Failure, changes_code};
 
 use crate::failure::{denied, invalid};
 
 /// In a module's document: any variable. For programs that run whatever they are given anyway.
 const ANY: &str = "*";
-
-/// Variables that change which code a program runs.
-const CODE: [&str; 13] = [
-    "BASHOPTS",
-    "ENV",
-    "GCONV_PATH",
-    "GETCONF_DIR",
-    "IFS",
-    "LOCPATH",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "PATH",
-    "PROMPT_COMMAND",
-    "PS4",
-    "SHELLOPTS",
-    "TAR_OPTIONS",
-];
-
-/// Beginnings of others that do.
-const FAMILIES: [&str; 14] = [
-    "BASH_",
-    "DYLD_",
-    "GIO_",
-    "GLIBC_",
-    "GST_PLUGIN",
-    "GTK_",
-    "JAVA_TOOL",
-    "JDK_JAVA",
-    "LD_",
-    "MALLOC_",
-    "OPENSSL_",
-    "PERL",
-    "PYTHON",
-    "RUBY",
-];
 
 /// Refuses variables that are none, that the document does not name, or that would change which code runs.
 pub fn check(named: &[String], variables: &[(String, String)]) -> Result<(), Failure> {
@@ -66,10 +31,6 @@ pub fn check(named: &[String], variables: &[(String, String)]) -> Result<(), Fai
         }
     }
     Ok(())
-}
-
-fn changes_code(name: &str) -> bool {
-    CODE.contains(&name) || FAMILIES.iter().any(|start| name.starts_with(start))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 mod calls;
 mod charter;
 mod client;
+mod environment;
 mod frame;
 mod grant;
 mod machine;
@@ -28,6 +29,7 @@ pub use calls::{
 };
 pub use charter::{Charter, Offer};
 pub use client::Client;
+pub use environment::changes_code;
 pub use frame::{Connection, FrameError, MAX_DESCRIPTORS, MAX_FRAME};
 pub use grant::{
     BuildRoot, Device, Directory, Grant, Granted, Limits, Place, Position, ProgramPlace, Proxy,

@@ -131,6 +131,9 @@ impl ModuleMetadata {
     }
 
     fn check_pattern(&self, text: &str) -> Result<(), String> {
+        if text.contains(char::is_control) {
+            return Err("no path has control characters".into());
+        }
         if !text.starts_with('/') && !text.starts_with("${") && !text.contains("://") {
             return Err("it begins with `/`, with a scheme such as `mount://`, or with a reference `${/...}`".into());
         }
@@ -180,7 +183,7 @@ fn capability(name: &str) -> Result<(), String> {
 
 fn program(name: &str) -> Result<(), String> {
     let fits = |c: char| !c.is_control() && !c.is_whitespace() && c != '/';
-    match !name.is_empty() && name.chars().all(fits) && name != "." && name != ".." {
+    match !name.is_empty() && name.chars().all(fits) && !name.starts_with(['.', '-']) {
         true => Ok(()),
         false => Err(format!(
             "{name:?} is no name of a program: it is that of a file in a directory of programs, without the directory"
@@ -191,9 +194,13 @@ fn program(name: &str) -> Result<(), String> {
 fn variable(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let begins = !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty();
-    match name == "*" || begins && name.chars().all(fits) {
-        true => Ok(()),
-        false => Err(format!("{name:?} is no name of a variable, and not `*`")),
+    match name {
+        "*" => Ok(()),
+        _ if osbuild_wasm_protocol::changes_code(name) => Err(format!(
+            "{name:?} changes which code programs run: no stage may set it"
+        )),
+        _ if begins && name.chars().all(fits) => Ok(()),
+        _ => Err(format!("{name:?} is no name of a variable, and not `*`")),
     }
 }
 

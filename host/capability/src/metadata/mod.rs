@@ -4,7 +4,7 @@ mod schema;
 
 use crate::places::Places;
 use crate::rights::Right;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -47,6 +47,7 @@ pub struct ModuleMetadata {
     /// Where its programs read and write; none: in all that the stage is given.
     #[serde(
         default,
+        deserialize_with = "given",
         rename = "programs-touch",
         skip_serializing_if = "Option::is_none"
     )]
@@ -58,7 +59,11 @@ pub struct ModuleMetadata {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<String>,
     /// Verbs on paths that the module's work is limited to; none: everything in the granted directories.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rights: Option<Vec<Right>>,
     /// Whether the random numbers of the run are really random instead of seeded by the stage id.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -67,10 +72,18 @@ pub struct ModuleMetadata {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub network: bool,
     /// Version of the contract the component was built against, e.g. `1.0.0`; written by the build.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub contract: Option<String>,
     /// The module that this one is an older name of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub alias_of: Option<String>,
     /// Schema of the options, in the older style.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +93,11 @@ pub struct ModuleMetadata {
     pub schema_2: Option<Value>,
 }
 
+/// The value of a member that is there: `null` is none, and does not mean that the member is missing.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
 /// Why a module document cannot be used.
 #[derive(Debug, Error)]
 pub enum MetadataError {
@@ -87,7 +105,9 @@ pub enum MetadataError {
     #[error("section {SECTION}: {0}")]
     Malformed(#[from] serde_json::Error),
     /// A name with characters that no module name has.
-    #[error("section {SECTION}: {0:?} is not a module name: use letters, digits, '.', '_' and '-'")]
+    #[error(
+        "section {SECTION}: {0:?} is not a module name: use letters, digits, '.', '_' and '-', and begin with a letter or a digit"
+    )]
     Name(String),
     /// More than any document needs.
     #[error(
@@ -108,10 +128,11 @@ pub enum MetadataError {
 const RESERVED: [&str; 2] = ["org.osbuild", "io.weldr"];
 
 impl ModuleMetadata {
-    /// Whether the name is one that only built-in modules have.
+    /// Whether the name is one that only built-in modules have, or looks like one to a reader who does not mind capitals.
     pub fn has_reserved_name(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
         let below = |reserved: &&str| {
-            let rest = self.name.strip_prefix(*reserved);
+            let rest = name.strip_prefix(*reserved);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         RESERVED.iter().any(below)
@@ -124,10 +145,10 @@ impl ModuleMetadata {
         }
         let metadata: Self = serde_json::from_slice(json)?;
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if metadata.name.is_empty()
-            || metadata.name.starts_with('.')
-            || !metadata.name.chars().all(fits)
-        {
+        let begins = metadata
+            .name
+            .starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !begins || !metadata.name.chars().all(fits) {
             return Err(MetadataError::Name(metadata.name));
         }
         metadata.check()?;

@@ -79,13 +79,33 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// Whether a URL can have such a host (an international name in its ASCII form), with a port or without, parts of it as a pattern.
+fn may_be_host(text: &str) -> bool {
+    let wild = |c: char| "*?[]!^".contains(c);
+    let is_port =
+        |port: &str| port.contains(wild) || matches!(port.parse::<u16>(), Ok(port) if port != 0);
+    if let Some((address, port)) = text
+        .strip_prefix('[')
+        .and_then(|text| text.rsplit_once(']'))
+        && let Ok(_) = address.parse::<std::net::Ipv6Addr>()
+    {
+        return port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    }
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (text, None),
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c) || wild(c);
+    !name.is_empty() && name.chars().all(fits) && port.is_none_or(is_port)
+}
+
 impl TryFrom<String> for HostPattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.contains("://") || text.contains('/') {
+        if !may_be_host(&text) {
             return Err(format!(
-                "{text:?} is not a host: write `example.org`, `example.org:8080` or `*.example.org`"
+                "{text:?} is not a host: write `example.org`, `example.org:8080`, `*.example.org` or `[::1]`"
             ));
         }
         // The brackets of an IPv6 address are no pattern.
@@ -266,7 +286,19 @@ mod tests {
         }
         let written = host(&host("[::1]:8080").to_string());
         assert!(written.matches("[::1]:8080") && !written.matches("1:8080"));
-        assert!(HostPattern::try_from("https://a/".to_owned()).is_err());
+        for none in [
+            "https://a/",
+            "",
+            "x:99999",
+            "x:0",
+            "x:y",
+            "a@x",
+            "a b",
+            "[::1",
+            "a\0",
+        ] {
+            assert!(HostPattern::try_from(none.to_owned()).is_err(), "{none:?}");
+        }
     }
 
     #[test]
