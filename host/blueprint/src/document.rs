@@ -42,7 +42,8 @@ impl<'t> Document<'t> {
                 Tree::Toml(DeTable::parse(text).map_err(|error| no_toml(text, &error))?)
             }
             Syntax::Json => {
-                let value = json::parse(text.as_bytes()).map_err(|error| no_json(text, &error))?;
+                let value = json::parse_without_duplicates(text.as_bytes())
+                    .map_err(|error| no_json(text, &error))?;
                 Tree::Json((&value).into())
             }
         };
@@ -184,6 +185,8 @@ fn no_json(text: &str, error: &json::SyntaxError) -> Diagnostic {
         "a blueprint in JSON begins with `{`; is it TOML? Then name the file .toml"
     } else if here.starts_with(['/', '#']) {
         "JSON has no comments; TOML has"
+    } else if error.message.contains("given before") {
+        "of two values one would be lost: leave one out, or put both into one"
     } else {
         "names and texts stand in double quotes, members are separated by commas"
     };

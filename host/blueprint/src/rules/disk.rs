@@ -37,9 +37,17 @@ impl<'b> Rules<'b> {
             mount_points: Once::new("mount point"),
             volume_groups: Once::new("volume group"),
         };
+        let mut ids = Once::new("UUID of a partition");
         for (index, partition) in disk.partitions.iter().enumerate() {
             let path = place!["disk", "partitions", index];
             self.in_table(disk.table, &path, partition);
+            if let Some(uuid) = partition.part_uuid() {
+                ids.note(
+                    self,
+                    uuid.to_ascii_lowercase(),
+                    below(&path, ["part_uuid".into()]),
+                );
+            }
             self.positive(below(&path, ["minsize".into()]), partition.minsize());
             match partition {
                 Partition::Plain(plain) => self.plain(&path, plain, &mut names),

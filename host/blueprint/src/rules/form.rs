@@ -4,12 +4,19 @@ use crate::policy::canonical;
 
 /// A name of a user, as the stages that make users and owners take it.
 pub(super) fn is_user_name(text: &str) -> bool {
-    has_form(
-        text,
-        32,
-        |first| first.is_ascii_alphanumeric() || "_.".contains(first),
-        "_.-",
-    )
+    text != "."
+        && text != ".."
+        && has_form(
+            text,
+            32,
+            |first| first.is_ascii_alphanumeric() || "_.".contains(first),
+            "_.-",
+        )
+}
+
+/// A name that a new user or group can have: one of digits alone is taken for an id by every program.
+pub(super) fn is_account_name(text: &str) -> bool {
+    is_user_name(text) && !text.chars().all(|character| character.is_ascii_digit())
 }
 
 /// A name of a group that owns something.

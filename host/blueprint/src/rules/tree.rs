@@ -24,6 +24,7 @@ impl<'b> Rules<'b> {
         for (index, file) in self.customizations().files.iter().enumerate() {
             let place = place!["files", index, "path"];
             self.tree_path(place.clone(), &file.path, self.paths.files);
+            self.no_directory(place.clone(), &file.path);
             paths.note(self, file.path.as_str(), place);
             self.owners(|key| place!["files", index, key], [&file.user, &file.group]);
             self.content(index, file.data.as_deref(), file.uri.as_deref());
@@ -66,12 +67,34 @@ impl<'b> Rules<'b> {
         }
     }
 
+    /// A file takes the place of no directory that each system has.
+    fn no_directory(&mut self, path: Path, given: &str) {
+        const DIRECTORIES: [&str; 6] = ["/etc", "/home", "/opt", "/root", "/srv", "/usr/local/bin"];
+        if DIRECTORIES.contains(&given) && self.paths.files.denied_by(given).is_none() {
+            let message = format!(
+                "`{}` {given:?} is a directory of every system",
+                dotted(&path)
+            );
+            let hint = format!("name a file below it: `{given}/NAME`");
+            self.error(path, message, "expected the path of a file", hint);
+        }
+    }
+
     fn owners(&mut self, place: impl Fn(&str) -> Path, owners: [&Option<Owner>; 2]) {
         for (key, owner) in ["user", "group"].into_iter().zip(owners) {
             let is_name = match key {
                 "user" => is_user_name,
                 _ => is_group_name,
             };
+            if *owner == Some(Owner::Id(u32::MAX)) {
+                let hint = "programs take this one for `unchanged`: leave it out, or give another";
+                self.malformed(
+                    place(key),
+                    &u32::MAX.to_string(),
+                    &format!("{key} id"),
+                    hint,
+                );
+            }
             if let Some(Owner::Name(name)) = owner
                 && !is_name(name)
             {

@@ -1,13 +1,14 @@
 //! Users, groups and their keys.
 
-use super::form::{is_user_name, wrong_path};
+use super::form::{is_account_name, is_user_name, wrong_path};
 use super::{Once, Rules, place};
 use crate::diagnostic::dotted;
 use crate::model::User;
 use osbuild_wasm_manifest::problem::Path;
 use std::collections::BTreeMap;
 
-const NAME_HINT: &str = "letters, digits, `_`, `.` and `-`, at most 32, not with `-` first";
+const NAME_HINT: &str =
+    "letters, digits, `_`, `.` and `-`, at most 32, not with `-` first, and not digits alone";
 /// Beginnings of hashes that are taken as they are.
 const HASHES: [&str; 3] = ["$6$", "$5$", "$2b$"];
 
@@ -17,10 +18,11 @@ impl Rules<'_> {
         let mut names = Once::new("user name");
         let mut ids = Once::new("user id");
         for (index, user) in self.customizations().user.iter().enumerate() {
-            self.user_name(place!["user", index, "name"], &user.name);
+            self.name(place!["user", index, "name"], &user.name, is_account_name);
             names.note(self, user.name.as_str(), place!["user", index, "name"]);
             if let Some(id) = user.uid {
                 ids.note(self, id, place!["user", index, "uid"]);
+                self.id(place!["user", index, "uid"], id, &user.name);
             }
             self.user(index, user);
         }
@@ -41,8 +43,15 @@ impl Rules<'_> {
                 self.error(path, message, "expected an absolute path", hint);
             }
         }
+        let description = user.description.as_deref().unwrap_or_default();
+        if description.contains(|c: char| c == ':' || c.is_control()) {
+            let path = place!["user", index, "description"];
+            let message = format!("`{}` has a colon or a line break in it", dotted(&path));
+            let hint = "/etc/passwd has a line for each user, with colons between its fields";
+            self.error(path, message, "expected a text without them", hint);
+        }
         for (number, group) in user.groups.iter().enumerate() {
-            self.user_name(place!["user", index, "groups", number], group);
+            self.name(place!["user", index, "groups", number], group, is_user_name);
         }
         if let Some(key) = &user.key {
             self.public_key(place!["user", index, "key"], key);
@@ -52,11 +61,23 @@ impl Rules<'_> {
         }
     }
 
-    fn user_name(&mut self, path: Path, name: &str) {
-        if !is_user_name(name) {
+    fn name(&mut self, path: Path, name: &str, is_name: fn(&str) -> bool) {
+        if !is_name(name) {
             let message = format!("`{}` {name:?} is no name of a user or group", dotted(&path));
             self.error(path, message, "expected a name", NAME_HINT);
         }
+    }
+
+    /// An id of a new user or group: each system has a root, and the highest number means no id (chown(2)).
+    fn id(&mut self, path: Path, id: u32, name: &str) {
+        let reason = match id {
+            0 if name != "root" => "that of root",
+            u32::MAX => "no id: programs take it for `unchanged`",
+            _ => return,
+        };
+        let message = format!("`{}` {id} is {reason}", dotted(&path));
+        let hint = "leave it out to get the next free one, or give one between 1000 and 60000";
+        self.error(path, message, "expected another id", hint);
     }
 
     fn keys(&mut self) {
@@ -65,7 +86,11 @@ impl Rules<'_> {
             .map(|(index, user)| (user.name.as_str(), index))
             .collect();
         for (index, entry) in self.customizations().sshkey.iter().enumerate() {
-            self.user_name(place!["sshkey", index, "user"], &entry.user);
+            self.name(
+                place!["sshkey", index, "user"],
+                &entry.user,
+                is_account_name,
+            );
             self.public_key(place!["sshkey", index, "key"], &entry.key);
             if let Some(user) = users.get(entry.user.as_str()) {
                 self.warn(
@@ -123,10 +148,11 @@ impl Rules<'_> {
         let mut names = Once::new("group name");
         let mut ids = Once::new("group id");
         for (index, group) in self.customizations().group.iter().enumerate() {
-            self.user_name(place!["group", index, "name"], &group.name);
+            self.name(place!["group", index, "name"], &group.name, is_account_name);
             names.note(self, group.name.as_str(), place!["group", index, "name"]);
             if let Some(id) = group.gid {
                 ids.note(self, id, place!["group", index, "gid"]);
+                self.id(place!["group", index, "gid"], id, &group.name);
             }
         }
     }

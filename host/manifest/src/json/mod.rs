@@ -13,7 +13,7 @@ mod text;
 mod write;
 
 pub use number::Number;
-pub use parse::{MAX_DEPTH, MAX_DIGITS, MAX_VALUES, SyntaxError, parse};
+pub use parse::{MAX_DEPTH, MAX_DIGITS, MAX_VALUES, SyntaxError, parse, parse_without_duplicates};
 pub use repr::{python_repr, python_repr_text};
 pub use span::{Places, Span, span};
 pub use text::Text;

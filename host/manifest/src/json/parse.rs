@@ -27,6 +27,19 @@ pub struct SyntaxError {
 
 /// Reads one JSON document; nothing but white space may follow it.
 pub fn parse(input: &[u8]) -> Result<Value, SyntaxError> {
+    read(input).map(|(value, _)| value)
+}
+
+/// The same where a name may be given once in an object.
+pub fn parse_without_duplicates(input: &[u8]) -> Result<Value, SyntaxError> {
+    match read(input)? {
+        (value, None) => Ok(value),
+        (_, Some(duplicate)) => Err(duplicate),
+    }
+}
+
+/// The document, and what is wrong with the first name that is given twice in an object.
+fn read(input: &[u8]) -> Result<(Value, Option<SyntaxError>), SyntaxError> {
     let text = match std::str::from_utf8(input) {
         Ok(text) => text,
         Err(error) => return Err(not_utf8(input, error.valid_up_to())),
@@ -40,7 +53,7 @@ pub fn parse(input: &[u8]) -> Result<Value, SyntaxError> {
     let value = parser.value()?;
     parser.skip_blanks();
     match parser.peek() {
-        None => Ok(value),
+        None => Ok((value, parser.duplicate)),
         Some(_) => parser.fail("more text follows the end of the document"),
     }
 }
@@ -73,6 +86,8 @@ pub(super) struct Parser<'a> {
     depth: usize,
     /// How many values were met.
     values: usize,
+    /// The first name that was met twice in an object.
+    duplicate: Option<SyntaxError>,
 }
 
 impl<'a> Parser<'a> {
@@ -83,6 +98,7 @@ impl<'a> Parser<'a> {
             position,
             depth: 0,
             values: 0,
+            duplicate: None,
         }
     }
 
@@ -188,7 +204,12 @@ impl<'a> Parser<'a> {
             if self.peek() != Some(b'"') {
                 return self.fail("the name of a member in double quotes is expected here");
             }
+            let begin = self.position;
             let key = self.string()?;
+            if self.duplicate.is_none() && members.contains_key(&key) {
+                let message = "this name is given before in the same object".into();
+                self.duplicate = Some(locate(self.text, begin, message));
+            }
             self.skip_blanks();
             if !self.take(b':') {
                 return self.fail("`:` is expected here");
