@@ -3,6 +3,7 @@ use crate::packages::repository::{Package, write};
 use osbuild_wasm_tests::{Ended, Program, Scratch, paths};
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
@@ -311,6 +312,9 @@ fn a_build_of_image_builder_that_fails_leaves_its_manifest_and_log() {
         .collect();
     left.sort();
     assert_eq!(left, ["web.buildlog", "web.osbuild-manifest.json"]);
+    // It has hashes of passwords in it.
+    let manifest = fs::metadata(scratch.path("out/web.osbuild-manifest.json")).expect("the file");
+    assert_eq!(manifest.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

@@ -52,7 +52,9 @@ pub use read::{
 pub use remove::{remove_entry, remove_tree};
 pub use size::{Usage, allocated, disk_usage, usage};
 pub use times::clamp_times;
-pub use whole::{NewFile, move_file, open_lock_file, write_file, write_new_file};
+pub use whole::{
+    NewFile, move_file, open_lock_file, write_file, write_new_file, write_private_file,
+};
 pub use work::WorkDirectory;
 
 #[cfg(test)]

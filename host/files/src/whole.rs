@@ -25,7 +25,18 @@ pub struct NewFile {
 /// # Errors
 /// As [`NewFile::create`].
 pub fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut new = NewFile::create(path)?;
+    write_whole(NewFile::create(path)?, content)
+}
+
+/// The same with mode 0600.
+///
+/// # Errors
+/// As [`NewFile::create`].
+pub fn write_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_whole(NewFile::with_mode(path, 0o600)?, content)
+}
+
+fn write_whole(mut new: NewFile, content: &[u8]) -> io::Result<()> {
     new.write_all(content)?;
     new.finish()
 }
@@ -67,9 +78,13 @@ impl NewFile {
     /// # Errors
     /// There is something that is no file, e.g. a directory or a device; a link of another user leads there.
     pub fn create(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, 0o644)
+    }
+
+    fn with_mode(path: &Path, mode: u32) -> io::Result<Self> {
         let (directory, name) = place(path)?;
         check_present(&directory, &name)?;
-        let (unfinished, file) = unfinished(&directory)?;
+        let (unfinished, file) = unfinished(&directory, mode)?;
         Ok(Self {
             directory,
             name,
@@ -149,10 +164,10 @@ fn check_present(directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
     }
 }
 
-fn unfinished(directory: &OwnedFd) -> io::Result<(OsString, File)> {
+fn unfinished(directory: &OwnedFd, mode: u32) -> io::Result<(OsString, File)> {
     for attempt in 0..ATTEMPTS {
         let name = format!(".osbuild-wasm-{}-{attempt}", std::process::id());
-        match create(directory, name.as_ref(), 0o644) {
+        match create(directory, name.as_ref(), mode) {
             Err(Errno::EXIST) => {}
             file => return Ok((name.into(), file?)),
         }

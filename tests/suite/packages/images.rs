@@ -3,10 +3,12 @@ use super::fails;
 use super::repository::{Package, Server, write};
 use osbuild_wasm_tests::{Program, Scratch, machine, paths, user};
 use rustix::fs::inotify;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::mem::MaybeUninit;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 /// What an archive of Demo Linux (samples/definitions) and its build root are made of.
 const NAMES: &str = "bash coreutils cpio demo-release demo-rpm-config fdisk filesystem findutils grep grub-common gzip kmod libc-bin mawk \
@@ -81,6 +83,34 @@ fn a_build_does_not_read_its_manifest_again_from_the_directory_of_the_image() {
         !opened.iter().any(|name| name.ends_with(".json")),
         "{opened:?}"
     );
+}
+
+#[test]
+fn a_directory_in_place_of_the_image_is_told_before_anything_is_looked_up() {
+    let scratch = Scratch::new();
+    scratch.directory("out/demo-1-tar-x86_64.tar");
+    // Nothing listens there.
+    let ended = build(&scratch, json!({"baseurl": "http://127.0.0.1:1/"})).run();
+    fails(ended, 2, "cannot write");
+}
+
+/// At any moment: before content is looked up, between that and the run, in the run.
+#[test]
+fn ctrl_c_at_any_moment_of_a_build_leaves_nothing() {
+    let scratch = Scratch::new();
+    let server = demo(&scratch);
+    for moment in 0..12 {
+        let mut started = build(&scratch, json!({"baseurl": server.url()})).start();
+        std::thread::sleep(Duration::from_millis(40 * moment));
+        if !started.has_ended() {
+            started.signal(Signal::INT);
+        }
+        let ended = started.wait();
+        ended.never_says("internal error").never_says("panicked");
+        let left = fs::read_dir(scratch.path("out")).into_iter().flatten();
+        let left: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
+        assert!(left.is_empty(), "{moment}: {left:?}");
+    }
 }
 
 #[test]

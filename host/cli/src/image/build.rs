@@ -5,6 +5,7 @@ use crate::build_args::BuildArgs;
 use crate::command_error::{Exit, Result};
 use crate::commands::packages::bytes;
 use crate::commands::run::{DevicesOption, Ended, OutputDialect, RunCommand, Statements};
+use crate::interruption::wait_for_next;
 use crate::monitor::Monitor;
 use crate::output_file;
 use crate::print::say;
@@ -69,10 +70,12 @@ impl ImageBuild {
         files: &OutputFiles,
         beside: &Beside,
     ) -> Result<Built> {
+        wait_for_next();
         let work = files.work_directory()?;
         let manifest = resolved.manifest.to_string().into_bytes();
         if beside.with_manifest {
-            output_file::write(&files.beside("osbuild-manifest.json"), &manifest)?;
+            // It has what the image has: hashes of passwords, keys of subscriptions.
+            output_file::write_private(&files.beside("osbuild-manifest.json"), &manifest)?;
         }
         let log = beside.with_buildlog.then(|| files.create("buildlog"));
         let log = log.transpose()?;

@@ -67,11 +67,12 @@ impl OutputFiles {
         &self.base
     }
 
-    /// Makes the directory of the files.
+    /// Makes the directory of the files, and finds out whether the image can have its name there.
     pub(crate) fn make(&mut self, directory: &Path) -> Result<()> {
         self.directory = directory.to_owned();
         let made = make_directory(directory).map(drop);
-        made.map_err(|error| self.cannot("make", directory, &error))
+        made.map_err(|error| self.cannot("make", directory, &error))?;
+        output_file::check(&self.beside(&self.extension))
     }
 
     /// Writes what pipelines are made of: that of the build root is `BASE.buildroot-build.spdx.json`, all else is of the image.
