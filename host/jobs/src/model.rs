@@ -220,6 +220,32 @@ pub struct Compose {
     pub roots: Vec<JobId>,
 }
 
+/// Which composes a list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Only those whose first image is pending or running.
+    pub unfinished: bool,
+    /// How many are passed over.
+    pub offset: u64,
+    /// How many there are at most.
+    pub limit: u32,
+}
+
+/// A compose in a list: without what its jobs are told, and what they tell.
+#[derive(Clone, Debug)]
+pub struct ListedCompose {
+    /// The compose; of its jobs only the one of the first image.
+    pub compose: Compose,
+    /// Where the job of the first image stands.
+    pub state: State,
+    /// Whether the result of that job says `"success": true`.
+    pub success: bool,
+    /// When a worker took it.
+    pub started: Option<Timestamp>,
+    /// When it was finished or canceled.
+    pub finished: Option<Timestamp>,
+}
+
 /// A named value of the service: a blueprint, a change of one, a source of packages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {

@@ -1,8 +1,8 @@
 //! What a database has to do for us. A call is one transaction: all of it happened, or nothing.
 use crate::error::Result;
 use crate::model::{
-    Claim, Claimed, Compose, Count, Document, Expired, Job, JobId, Lease, NewJob, Token, Worker,
-    WorkerId, Write,
+    Claim, Claimed, Compose, Count, Document, Expired, Job, JobId, Lease, ListedCompose, NewJob,
+    Part, Token, Worker, WorkerId, Write,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -86,6 +86,9 @@ pub trait ComposeStore: Send + Sync {
 
     /// The composes, sorted by id.
     async fn composes(&self, channel: &str) -> Result<Vec<Compose>>;
+
+    /// A part of the composes, the newest first, and how many there are in all.
+    async fn list_composes(&self, channel: &str, part: Part) -> Result<(Vec<ListedCompose>, u64)>;
 
     /// Deletes a compose and the jobs that only it needs. Answers with the jobs that are gone, `None` if there is no such compose.
     async fn delete_compose(&self, channel: &str, id: JobId) -> Result<Option<Vec<JobId>>>;

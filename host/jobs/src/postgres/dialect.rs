@@ -25,6 +25,11 @@ pub(super) const SILENT_JOBS: &str = "\
 /// A job, held against changes until the end of the transaction.
 pub(super) const LOCK_JOB: &str = "SELECT state FROM jobs WHERE id = $1 FOR UPDATE";
 
+/// Whether the result of a job says that it succeeded: 1 or 0. A log may hold a zero byte, which no text of the database can.
+pub(super) const SUCCEEDED: &str = "\
+    CASE WHEN state = 'finished' AND replace(result, '\\u0000', '\\ufffd')::json ->> 'success' = 'true' \
+    THEN 1::bigint ELSE 0::bigint END";
+
 impl PostgresStore {
     pub(super) fn reader(&self) -> &Pool {
         &self.pool

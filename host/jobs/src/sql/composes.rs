@@ -1,8 +1,8 @@
 //! The composes.
-use super::dialect::{Row, Store};
+use super::dialect::{Row, SUCCEEDED, Store};
 use super::{jobs, rows};
 use crate::error::{Error, Result};
-use crate::model::{Compose, JobId, NewJob};
+use crate::model::{Compose, JobId, ListedCompose, NewJob, Part};
 use crate::store::ComposeStore;
 use async_trait::async_trait;
 use sqlx::Row as _;
@@ -55,6 +55,43 @@ impl ComposeStore for Store {
             WHERE channel = $1 ORDER BY id, position",
         );
         gather(&query.bind(channel).fetch_all(self.reader()).await?)
+    }
+
+    async fn list_composes(&self, channel: &str, part: Part) -> Result<(Vec<ListedCompose>, u64)> {
+        let from = "FROM composes JOIN compose_roots ON compose = composes.id AND position = 0 JOIN jobs ON jobs.id = job \
+            WHERE composes.channel = $1 AND ($2 = 0 OR state IN ('pending', 'running'))";
+        let unfinished = i64::from(part.unfinished);
+        let query = format!(
+            "SELECT composes.*, job, state, started, finished, {SUCCEEDED} AS success {from} \
+            ORDER BY composes.created DESC, composes.id LIMIT $3 OFFSET $4"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+            .bind(channel)
+            .bind(unfinished)
+            .bind(i64::from(part.limit))
+            .bind(i64::try_from(part.offset).unwrap_or(i64::MAX))
+            .fetch_all(self.reader())
+            .await?;
+        let total = format!("SELECT COUNT(*) AS number {from}");
+        let total = sqlx::query(sqlx::AssertSqlSafe(total))
+            .bind(channel)
+            .bind(unfinished)
+            .fetch_one(self.reader())
+            .await?;
+        let listed = gather(&rows)?.into_iter().zip(&rows);
+        let listed = listed.map(|(compose, row)| {
+            Ok(ListedCompose {
+                compose,
+                state: jobs::state(row)?,
+                success: row.try_get::<i64, _>("success")? == 1,
+                started: rows::optional_time(row, "started")?,
+                finished: rows::optional_time(row, "finished")?,
+            })
+        });
+        Ok((
+            listed.collect::<Result<_>>()?,
+            rows::count(&total, "number")?,
+        ))
     }
 
     async fn delete_compose(&self, channel: &str, id: JobId) -> Result<Option<Vec<JobId>>> {

@@ -360,7 +360,8 @@ async fn lease(transaction: &mut Transaction<'static, Db>, token: Token) -> Resu
     })
 }
 
-fn state(row: &Row) -> Result<State> {
+/// Where the job of a row stands.
+pub(super) fn state(row: &Row) -> Result<State> {
     State::parse(row.try_get("state")?).ok_or(Error::Damaged("state"))
 }
 

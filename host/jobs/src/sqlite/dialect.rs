@@ -24,6 +24,10 @@ pub(super) const SILENT_JOBS: &str =
 /// A job, held against changes until the end of the transaction.
 pub(super) const LOCK_JOB: &str = "SELECT state FROM jobs WHERE id = $1";
 
+/// Whether the result of a job says that it succeeded: 1 or 0.
+pub(super) const SUCCEEDED: &str =
+    "CASE WHEN state = 'finished' AND json_extract(result, '$.success') = 1 THEN 1 ELSE 0 END";
+
 impl SqliteStore {
     pub(super) fn reader(&self) -> &Pool {
         &self.reader

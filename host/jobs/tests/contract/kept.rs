@@ -1,6 +1,6 @@
 //! Composes and documents, and what deleting takes.
 use crate::{START, after, job, queue, take};
-use osbuild_wasm_jobs::{Compose, Document, Error, Expectation, JobId, Store, Write};
+use osbuild_wasm_jobs::{Compose, Document, Error, Expectation, JobId, Part, State, Store, Write};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -269,4 +269,52 @@ pub(crate) async fn what_is_not_over_is_not_deleted(store: Arc<dyn Store>) {
     assert!(matches!(store.delete(ids[0]).await, Err(Error::NotFinished(id)) if id == ids[0]));
     store.cancel(ids[0], START).await.unwrap();
     assert_eq!(store.delete(ids[0]).await.unwrap(), ids);
+}
+
+pub(crate) async fn a_list_of_composes_has_parts_and_tells_where_each_stands(
+    store: Arc<dyn Store>,
+) {
+    let mut ids = Vec::new();
+    for second in 0..5 {
+        let image = job("osbuild", &[]);
+        let kept = Compose {
+            created: after(second),
+            ..compose("", &[image.id])
+        };
+        store.add_compose(&kept, &[image]).await.unwrap();
+        ids.insert(0, kept.id);
+    }
+    let other = job("osbuild", &[]);
+    let of_other = compose("org-1", &[other.id]);
+    store.add_compose(&of_other, &[other]).await.unwrap();
+    for result in [
+        json!({ "success": true, "log": "\u{0}" }),
+        json!({ "success": false }),
+    ] {
+        let (_, token) = take(&*store, "osbuild").await;
+        store.finish(token, &result, after(9)).await.unwrap();
+    }
+    take(&*store, "osbuild").await;
+    let list = async |unfinished, offset, limit| {
+        let part = Part {
+            unfinished,
+            offset,
+            limit,
+        };
+        let (listed, total) = store.list_composes("", part).await.unwrap();
+        let entries = listed.into_iter();
+        let entries = entries.map(|listed| (listed.compose.id, listed.state, listed.success));
+        (entries.collect::<Vec<_>>(), total)
+    };
+    let all = [
+        (ids[0], State::Pending, false),
+        (ids[1], State::Pending, false),
+        (ids[2], State::Running, false),
+        (ids[3], State::Finished, false),
+        (ids[4], State::Finished, true),
+    ];
+    assert_eq!(list(false, 0, 9).await, (all.to_vec(), 5));
+    assert_eq!(list(false, 3, 1).await, (all[3..4].to_vec(), 5));
+    assert_eq!(list(true, 1, 9).await, (all[1..3].to_vec(), 3));
+    assert_eq!(list(false, 9, 9).await, (Vec::new(), 5));
 }

@@ -8,8 +8,9 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use kept::{
     a_compose_and_its_jobs_come_and_go_together, a_compose_of_another_channel_is_not_there,
-    a_document_that_changed_meanwhile_is_not_overwritten, changes_happen_together_or_not_at_all,
-    deleting_takes_the_tree_but_not_what_others_need,
+    a_document_that_changed_meanwhile_is_not_overwritten,
+    a_list_of_composes_has_parts_and_tells_where_each_stands,
+    changes_happen_together_or_not_at_all, deleting_takes_the_tree_but_not_what_others_need,
     documents_keep_their_order_and_count_their_revisions, what_is_not_over_is_not_deleted,
 };
 use osbuild_wasm_jobs::{
@@ -57,6 +58,7 @@ cases!(
     workers_are_forgotten_after_their_silence,
     a_compose_and_its_jobs_come_and_go_together,
     a_compose_of_another_channel_is_not_there,
+    a_list_of_composes_has_parts_and_tells_where_each_stands,
     documents_keep_their_order_and_count_their_revisions,
     a_document_that_changed_meanwhile_is_not_overwritten,
     changes_happen_together_or_not_at_all,
