@@ -34,6 +34,7 @@ pub use monitor::{
     Fanout, InOrder, JsonSeqMonitor, LogMonitor, NullMonitor, PlainMonitor, ProgressMonitor,
     for_people,
 };
+pub use page::STYLE;
 pub use result::{error_document, result, result_v1, result_v2};
 pub use style::Colour;
 pub use summary::Summary;

@@ -2,8 +2,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use osbuild_wasm_manifest::printable::printable;
 
-/// A constant, so that nothing of a manifest or a record can get into it.
-const STYLE: &str = include_str!("page.css");
+/// How pages look. A constant, so that nothing of a manifest or a record can get into it.
+pub const STYLE: &str = include_str!("page.css");
 
 /// A page. Everything that is not markup already is escaped.
 pub(crate) fn page(title: &str, body: &Markup) -> String {

@@ -15,7 +15,7 @@ use osbuild_wasm_capability::record::{
 use osbuild_wasm_manifest::printable::printable_line;
 use std::time::Duration;
 
-pub use page::html;
+pub use page::{html, overview, stage};
 pub use terminal::text;
 
 /// Reads a record.

@@ -13,14 +13,29 @@ pub fn html(record: &Record) -> String {
     let title = format!("Build of {}", shown(&record.manifest.name));
     let body = html! {
         h1 class=(verdict(record.success)) { (title) }
-        dl { @for (name, value) in facts(record) { dt { (name) } dd { (value) } } }
-        (sources(record))
-        (timeline(record))
-        (capabilities(record))
+        (overview(record, &|number| format!("#stage-{number}")))
         h2 { "Stages" }
         @for (number, (pipeline, stage)) in stages(record).enumerate() { (details(number, pipeline, stage)) }
     };
     page(&title, &body)
+}
+
+/// The record without the details of stages, for a page of others; `link` tells where those of the stage of a number are.
+pub fn overview(record: &Record, link: &dyn Fn(usize) -> String) -> Markup {
+    html! {
+        dl { @for (name, value) in facts(record) { dt { (name) } dd { (value) } } }
+        (sources(record))
+        (timeline(record, link))
+        (capabilities(record, link))
+    }
+}
+
+/// The stage of a number, counted through all pipelines, for a page of others: what it is called, and what it did. Of its files the
+/// first `files` are listed.
+pub fn stage(record: &Record, number: usize, files: usize) -> Option<(String, Markup)> {
+    let (pipeline, stage) = stages(record).nth(number)?;
+    let name = format!("{} / {}", shown(pipeline), shown(&stage.module));
+    Some((name, did(stage, files)))
 }
 
 fn verdict(success: bool) -> &'static str {
@@ -67,17 +82,23 @@ fn came_by(source: &SourceRecord) -> &'static str {
     }
 }
 
-fn timeline(record: &Record) -> Markup {
+fn timeline(record: &Record, link: &dyn Fn(usize) -> String) -> Markup {
     let mut number = 0;
     html! {
         h2 { "Timeline" }
         table.timeline {
-            tbody { @for pipeline in &record.pipelines { (bars(record, pipeline, &mut number)) } }
+            tbody { @for pipeline in &record.pipelines { (bars(record, pipeline, &mut number, link)) } }
         }
     }
 }
 
-fn bars(record: &Record, pipeline: &PipelineRecord, number: &mut usize) -> Markup {
+/// The bars are pictures: a page that allows no style but its own files' can show them too.
+fn bars(
+    record: &Record,
+    pipeline: &PipelineRecord,
+    number: &mut usize,
+    link: &dyn Fn(usize) -> String,
+) -> Markup {
     html! {
         tr.pipeline {
             th colspan="3" {
@@ -89,11 +110,13 @@ fn bars(record: &Record, pipeline: &PipelineRecord, number: &mut usize) -> Marku
         @for stage in &pipeline.stages {
             @let (from, length) = part(record, stage.started, stage.duration);
             tr {
-                td.name { a href=(format!("#stage-{number}")) { (shown(&stage.module)) } }
+                td.name { a href=(link(*number)) { (shown(&stage.module)) } }
                 td.number { (time(stage.duration)) }
                 td.track {
-                    span class=(format!("bar {}", verdict(stage.success)))
-                        style=(format!("left:{:.3}%;width:{:.3}%", from * 100.0, length * 100.0)) {}
+                    svg aria-hidden="true" {
+                        rect class=(format!("bar {}", verdict(stage.success))) rx="2"
+                            x=(format!("{:.3}%", from * 100.0)) width=(format!("{:.3}%", (length * 100.0).max(0.3))) {}
+                    }
                 }
             }
             @let () = *number += 1;
@@ -101,7 +124,7 @@ fn bars(record: &Record, pipeline: &PipelineRecord, number: &mut usize) -> Marku
     }
 }
 
-fn capabilities(record: &Record) -> Markup {
+fn capabilities(record: &Record, link: &dyn Fn(usize) -> String) -> Markup {
     let (interfaces, verbs) = matrix::columns(record);
     html! {
         h2 { "Capabilities" }
@@ -121,7 +144,7 @@ fn capabilities(record: &Record) -> Markup {
                 tbody {
                     @for (number, (pipeline, stage)) in stages(record).enumerate() {
                         tr {
-                            td.name { a href=(format!("#stage-{number}")) { span.faint { (shown(pipeline)) " / " } (shown(&stage.module)) } }
+                            td.name { a href=(link(number)) { span.faint { (shown(pipeline)) " / " } (shown(&stage.module)) } }
                             @for name in &interfaces { (field(matrix::interface(stage, name))) }
                             @for name in &verbs { (field(matrix::verb(stage, name))) }
                             td {
@@ -157,27 +180,38 @@ fn details(number: usize, pipeline: &str, stage: &StageRecord) -> Markup {
                 span.faint { (shown(pipeline)) " / " } (shown(&stage.module))
                 span.faint { " " (time(stage.duration)) ", " (count(stage.written.len(), "file")) ", " (count(stage.programs_started(), "program")) }
             }
-            @if let Some(error) = &stage.error { p.bad { (shown(error)) } }
-            @for limit in &stage.limits { p.bad { "Limit: " (shown(limit)) } }
-            dl {
-                dt { "Id" } dd { code { (shown(&stage.id)) } }
-                @if let Some(component) = &stage.component {
-                    dt { "Component" } dd { code { (shown(&component.sha256)) } " " (shown(&component.origin)) }
-                }
-                dt { "Directories" }
-                dd { @for directory in &stage.granted.directories { code { (shown(&directory.path)) } (if directory.writable { " read-write " } else { " read-only " }) } }
-                @for layer in &stage.granted.rights { dt { "Limited by " (shown(&layer.origin)) } dd { (rights(&layer.rights)) } }
-            }
-            (denials(stage))
-            (programs(stage))
-            (helper_programs(stage))
-            (calls(stage))
-            (files(stage))
-            (changes(stage))
-            (accesses(stage))
-            (unused(stage))
+            (did(stage, usize::MAX))
         }
     }
+}
+
+fn did(stage: &StageRecord, limit: usize) -> Markup {
+    html! {
+        @if let Some(error) = &stage.error { p.bad { (shown(error)) } }
+        @for limit in &stage.limits { p.bad { "Limit: " (shown(limit)) } }
+        dl {
+            dt { "Id" } dd { code { (shown(&stage.id)) } }
+            @if let Some(component) = &stage.component {
+                dt { "Component" } dd { code { (shown(&component.sha256)) } " " (shown(&component.origin)) }
+            }
+            dt { "Directories" }
+            dd { @for directory in &stage.granted.directories { code { (shown(&directory.path)) } (if directory.writable { " read-write " } else { " read-only " }) } }
+            @for layer in &stage.granted.rights { dt { "Limited by " (shown(&layer.origin)) } dd { (rights(&layer.rights)) } }
+        }
+        (denials(stage))
+        (programs(stage))
+        (helper_programs(stage))
+        (calls(stage))
+        (files(stage, limit))
+        (changes(stage, limit))
+        (accesses(stage, limit))
+        (unused(stage))
+    }
+}
+
+/// That a list is longer than what is shown of it.
+fn more(all: usize, shown: usize) -> Markup {
+    html! { @if all > shown { p { "The first " (shown) " of " (all) "; the document has them all." } } }
 }
 
 fn rights(rights: &[Right]) -> Markup {
@@ -249,13 +283,14 @@ fn calls(stage: &StageRecord) -> Markup {
     }
 }
 
-fn files(stage: &StageRecord) -> Markup {
+fn files(stage: &StageRecord, limit: usize) -> Markup {
     html! {
         @if !stage.written.is_empty() {
             h3 { "Files written" }
+            (more(stage.written.len(), limit))
             table {
                 thead { tr { th { "Path" } th { "Size" } th { "SHA-256" } } }
-                tbody { @for file in &stage.written {
+                tbody { @for file in stage.written.iter().take(limit) {
                     tr { td { code { (shown(&file.path)) } } td.number { (size(file.size)) } td { code { (shown(file.sha256.as_deref().unwrap_or_default())) } } }
                 } }
             }
@@ -263,14 +298,15 @@ fn files(stage: &StageRecord) -> Markup {
     }
 }
 
-fn changes(stage: &StageRecord) -> Markup {
+fn changes(stage: &StageRecord, limit: usize) -> Markup {
     let any = !stage.changes.is_empty() || !stage.devices.is_empty();
     html! {
         @if any {
             details {
                 summary { "Changed beside contents (" (stage.changes.len() + stage.devices.len()) ")" }
+                (more(stage.changes.len(), limit))
                 table { tbody {
-                    @for change in &stage.changes { tr { td { code { (shown(&change.path)) } } td { (change_line(change)) } } }
+                    @for change in stage.changes.iter().take(limit) { tr { td { code { (shown(&change.path)) } } td { (change_line(change)) } } }
                     @for device in &stage.devices { tr { td { code { (shown(&device.path)) } } td { (size(device.written)) " written" } } }
                 } }
             }
@@ -278,12 +314,13 @@ fn changes(stage: &StageRecord) -> Markup {
     }
 }
 
-fn accesses(stage: &StageRecord) -> Markup {
+fn accesses(stage: &StageRecord, limit: usize) -> Markup {
     html! {
         @if !stage.accesses.is_empty() {
             details {
                 summary { "Accesses (" (stage.accesses.len()) ")" }
-                table { tbody { @for access in &stage.accesses { @for (verb, count) in &access.verbs {
+                (more(stage.accesses.len(), limit))
+                table { tbody { @for access in stage.accesses.iter().take(limit) { @for (verb, count) in &access.verbs {
                     tr {
                         td { (verb.name()) }
                         td { code { (shown(&access.path)) } @if access.below.contains(verb) { " and below" } }

@@ -8,10 +8,17 @@ impl Table {
     pub fn html(&self) -> String {
         let body = html! {
             h1 { (self.title) }
-            dl { @for (name, value) in &self.facts { dt { (name) } dd { (value) } } }
-            @for part in &self.parts { (part.html()) }
+            (self.markup())
         };
         page(&self.title, &body)
+    }
+
+    /// The table without its title, for a page of others.
+    pub fn markup(&self) -> Markup {
+        html! {
+            dl { @for (name, value) in &self.facts { dt { (name) } dd { (value) } } }
+            @for part in &self.parts { (part.html()) }
+        }
     }
 }
 
