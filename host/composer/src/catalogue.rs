@@ -1,9 +1,9 @@
 //! Distributions and packages of this program's definitions, and of those that an administrator adds.
 use crate::service::{
-    Error, ImageWish, Images, Manifest, PackageInfo, Result, Solved, Target, Wish,
+    Error, ImageWish, Images, Manifest, PackageInfo, Result, Solved, Target, TypeFacts, Wish,
 };
 use jiff::Timestamp;
-use osbuild_wasm_distro::{Arch, Definitions, Distro};
+use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageFormat, ImageType, Kind as ImageKind};
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::checks::check;
 use osbuild_wasm_generator::content::{Repository, ResolvedContent};
@@ -186,6 +186,22 @@ impl Images for Catalogue {
         Ok(for_type(&self.listed(&distro, arch)?, image_type))
     }
 
+    fn type_facts(&self, target: &Target, image_type: &str) -> Option<TypeFacts> {
+        let (distro, arch) = self.system(target).ok()?;
+        let found = self
+            .definitions
+            .image_type(&distro, arch, image_type)
+            .ok()?;
+        Some(TypeFacts {
+            what: what_comes_out(&found),
+            file: found.filename,
+            default_size: found.default_size,
+            boot_mode: found.platform.boot_mode().name().to_owned(),
+            needs_commit: deploys_commit(found.kind)
+                && found.ostree.is_some_and(|ostree| ostree.url.is_empty()),
+        })
+    }
+
     fn repositories(&self, target: &Target) -> Result<Vec<Repository>> {
         let (distro, arch) = self.system(target)?;
         let listed = self.listed(&distro, arch)?;
@@ -317,6 +333,51 @@ impl Images for Catalogue {
 /// Pipelines that make no part of the image have names that say so.
 fn is_build_root(pipeline: &str) -> bool {
     pipeline == "build" || pipeline.ends_with("-build")
+}
+
+/// Whether images of this kind carry a commit that was made before.
+fn deploys_commit(kind: ImageKind) -> bool {
+    use ImageKind::{OstreeDisk, OstreeInstaller, OstreeSimplifiedInstaller};
+    matches!(
+        kind,
+        OstreeDisk | OstreeInstaller | OstreeSimplifiedInstaller
+    )
+}
+
+/// What an image type is, in a few words.
+fn what_comes_out(image_type: &ImageType) -> String {
+    let what = match image_type.kind {
+        ImageKind::Disk => "a disk",
+        ImageKind::Container => "an archive of a container",
+        ImageKind::Tar => "an archive of the tree",
+        ImageKind::OstreeCommit => "an archive of an OSTree commit",
+        ImageKind::OstreeContainer => "a container that serves an OSTree commit",
+        ImageKind::BootableContainer => "a container from which a machine boots",
+        ImageKind::OstreeDisk => "a disk on which an OSTree commit is deployed",
+        ImageKind::ImageInstaller => "a medium that installs the system it carries",
+        ImageKind::OstreeInstaller => "a medium that installs the OSTree commit it carries",
+        ImageKind::NetworkInstaller => "a medium that installs from the network",
+        ImageKind::LiveInstaller => "a medium from which a system runs and can be installed",
+        ImageKind::OstreeSimplifiedInstaller => "a medium that writes the disk it carries",
+        ImageKind::PxeTar => "kernel, initrd and root for a boot over the network",
+        ImageKind::BootcDisk => "a disk on which a bootable container is installed",
+        ImageKind::BootcPackageInstaller | ImageKind::BootcInstaller => {
+            "a medium that installs a bootable container"
+        }
+        ImageKind::BootcLive => "a medium from which a bootable container runs",
+    };
+    let format = match image_type.platform.image_format {
+        ImageFormat::Unset | ImageFormat::Iso => return what.to_owned(),
+        ImageFormat::Raw => "raw",
+        ImageFormat::Qcow2 => "for QEMU (qcow2)",
+        ImageFormat::Vhd => "for Azure and Hyper-V (VHD)",
+        ImageFormat::Vmdk => "for VMware (VMDK)",
+        ImageFormat::Gce => "for Google's cloud",
+        ImageFormat::Ova => "for VMware and VirtualBox (OVA)",
+        ImageFormat::VagrantLibvirt => "for Vagrant with libvirt",
+        ImageFormat::VagrantVirtualbox => "for Vagrant with VirtualBox",
+    };
+    format!("{what}, {format}")
 }
 
 /// Downloads of a service are told to no terminal.

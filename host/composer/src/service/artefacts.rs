@@ -73,6 +73,25 @@ impl Artefacts {
             .map_err(|cause| failed("read", &path, cause))
     }
 
+    /// Names and sizes of the files of a finished job, by name.
+    pub(super) async fn files(&self, job: JobId) -> Result<Vec<(String, u64)>> {
+        let directory = self.of(job);
+        let cannot = |cause| failed("read", &directory, cause);
+        let mut entries = match fs::read_dir(&directory).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(cannot)?,
+        };
+        let mut files = Vec::new();
+        while let Some(entry) = entries.next_entry().await.map_err(cannot)? {
+            let metadata = entry.metadata().await.map_err(cannot)?;
+            if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
+                files.push((name, metadata.len()));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
     fn runs(&self) -> PathBuf {
         self.root.join("tmp")
     }

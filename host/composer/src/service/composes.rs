@@ -55,17 +55,19 @@ impl ComposeState {
     }
 
     fn of(job: &Job) -> Self {
-        match job.state {
+        let result = job.result.as_ref();
+        Self::new(
+            job.state,
+            result.is_some_and(|result| result["success"] == true),
+        )
+    }
+
+    /// The state of a compose whose job stands so, with a result that tells of a success or not.
+    pub(super) fn new(job: State, success: bool) -> Self {
+        match job {
             State::Pending => Self::Waiting,
             State::Running => Self::Running,
-            State::Finished
-                if job
-                    .result
-                    .as_ref()
-                    .is_some_and(|result| result["success"] == true) =>
-            {
-                Self::Finished
-            }
+            State::Finished if success => Self::Finished,
             State::Finished | State::Canceled => Self::Failed,
         }
     }
@@ -84,7 +86,7 @@ impl fmt::Display for ComposeState {
 
 /// What is noted of a compose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Note {
+pub(super) struct Note {
     api: String,
     #[serde(default)]
     document: Value,
@@ -92,9 +94,9 @@ struct Note {
     arch: String,
     #[serde(default)]
     distro: String,
-    blueprint: Value,
-    image_type: String,
-    file: String,
+    pub(super) blueprint: Value,
+    pub(super) image_type: String,
+    pub(super) file: String,
     mime: String,
     packages: Vec<Solved>,
 }
@@ -281,12 +283,14 @@ impl Service {
     /// There is none of that id, or it is over; the store failed.
     pub async fn cancel_compose(&self, caller: &Caller, id: JobId) -> Result<()> {
         let compose = self.compose(caller, id).await?;
-        if self.queue.cancel(compose.job.id).await?.is_empty() {
+        let canceled = self.queue.cancel(compose.job.id).await?;
+        if canceled.is_empty() {
             return Err(Error::ComposeState {
                 id,
                 state: compose.state,
             });
         }
+        canceled.into_iter().for_each(|job| self.changed(job));
         Ok(())
     }
 

@@ -124,6 +124,21 @@ pub struct Manifest {
     pub packages: Vec<Solved>,
 }
 
+/// What an image type is, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeFacts {
+    /// What comes out, in a few words.
+    pub what: String,
+    /// The name of the file that comes out.
+    pub file: String,
+    /// Size of the disk in bytes where a request has none; 0: from its content.
+    pub default_size: u64,
+    /// How firmware starts it: `hybrid`, `uefi`, `legacy` or `none`.
+    pub boot_mode: String,
+    /// Whether a request has to name a commit.
+    pub needs_commit: bool,
+}
+
 /// Distributions and packages. The calls take their time: they read files and ask servers.
 pub trait Images: Send + Sync {
     /// The architecture of this machine.
@@ -149,6 +164,11 @@ pub trait Images: Send + Sync {
     /// # Errors
     /// Their file cannot be read.
     fn repositories_for(&self, target: &Target, image_type: &str) -> Result<Vec<Repository>>;
+
+    /// What an image type is, where that is known.
+    fn type_facts(&self, _target: &Target, _image_type: &str) -> Option<TypeFacts> {
+        None
+    }
 
     /// The repositories of a distribution, those for certain image types left out.
     ///

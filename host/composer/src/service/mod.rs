@@ -5,6 +5,7 @@ mod caller;
 mod composes;
 mod error;
 mod images;
+mod listing;
 mod package_lists;
 mod packages;
 mod sources;
@@ -16,14 +17,15 @@ pub use blueprints::{Change, Difference, Found, Packaged, is_name};
 pub use caller::{Caller, Proof};
 pub use composes::{CommittedRequest, ComposeEntry, ComposeRequest, ComposeState};
 pub use error::{Error, Result};
-pub use images::{ImageWish, Images, Manifest, PackageInfo, Solved, Target, Wish};
+pub use images::{ImageWish, Images, Manifest, PackageInfo, Solved, Target, TypeFacts, Wish};
+pub use listing::ComposeLine;
 pub use packages::matches;
 pub use sources::{Source, SourceKind};
 pub use workers::{JobRequest, WorkerJob};
 
-use osbuild_wasm_jobs::{Clock, JobQueue, Store};
+use osbuild_wasm_jobs::{Clock, JobId, JobQueue, Store};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 /// The composer.
 #[derive(Clone)]
@@ -35,7 +37,12 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     /// Places for calls that look packages up: each is a process with the metadata of repositories in its memory.
     lookups: Arc<Semaphore>,
+    /// Jobs that have just changed.
+    changes: broadcast::Sender<JobId>,
 }
+
+/// How many changes of jobs are kept for who is slow to hear of them.
+const CHANGES: usize = 256;
 
 /// How many calls look packages up at a time.
 const LOOKUPS: usize = 4;
@@ -55,6 +62,7 @@ impl Service {
             artefacts,
             clock,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            changes: broadcast::channel(CHANGES).0,
         }
     }
 
@@ -62,6 +70,17 @@ impl Service {
     #[must_use]
     pub fn images(&self) -> &dyn Images {
         &*self.images
+    }
+
+    /// Tells which jobs change. It is a hint: what other processes do is not told, and whoever is slow misses some.
+    #[must_use]
+    pub fn changes_of_jobs(&self) -> broadcast::Receiver<JobId> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self, job: JobId) {
+        // Nobody may be listening.
+        let _ = self.changes.send(job);
     }
 
     /// Asks what knows distributions and packages, on a thread that may take its time.

@@ -90,13 +90,16 @@ impl Service {
         };
         match self.queue.dequeue(&claim, patience).await? {
             Dequeue::TimedOut => Ok(None),
-            Dequeue::Job(job) => Ok(Some(WorkerJob {
-                id: job.id,
-                token: job.token,
-                kind: job.kind.split(':').next().unwrap_or_default().to_owned(),
-                args: job.args,
-                dynamic_args: job.results,
-            })),
+            Dequeue::Job(job) => {
+                self.changed(job.id);
+                Ok(Some(WorkerJob {
+                    id: job.id,
+                    token: job.token,
+                    kind: job.kind.split(':').next().unwrap_or_default().to_owned(),
+                    args: job.args,
+                    dynamic_args: job.results,
+                }))
+            }
         }
     }
 
@@ -119,7 +122,9 @@ impl Service {
     /// The worker does not have the job any longer; the store failed.
     pub async fn job_progress(&self, caller: &Caller, token: Token, partial: &Value) -> Result<()> {
         self.check_channel(caller, token).await?;
-        held(self.queue.progress(token, partial).await?).map(drop)
+        let job = held(self.queue.progress(token, partial).await?)?;
+        self.changed(job);
+        Ok(())
     }
 
     /// Keeps the result of a job, and the files that came with it.
@@ -131,7 +136,9 @@ impl Service {
         // The sign of life keeps others from the job while its files get their name. A reader of the result finds them there.
         let job = held(self.queue.heartbeat(token).await?)?;
         self.artefacts.publish(token, job).await?;
-        held(self.queue.finish(token, result).await?).map(drop)
+        held(self.queue.finish(token, result).await?)?;
+        self.changed(job);
+        Ok(())
     }
 
     /// A file that a worker sends, to be written.
@@ -177,7 +184,8 @@ impl Service {
     /// The store failed; files cannot be removed.
     pub async fn reconcile(&self) -> Result<Expired> {
         let expired = self.queue.reconcile().await?;
-        for (_, token) in expired.requeued.iter().chain(&expired.failed) {
+        for (job, token) in expired.requeued.iter().chain(&expired.failed) {
+            self.changed(*job);
             self.artefacts.discard(*token).await?;
         }
         Ok(expired)
