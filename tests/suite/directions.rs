@@ -110,6 +110,7 @@ pub(crate) const DIRECTIONS: [(&str, &[&str]); 33] = [
             "host/files",
             "host/generator",
             "host/jobs",
+            "host/manifest",
             "host/resolve",
             // The worker that it starts ends with it.
             "native-helpers/sys",

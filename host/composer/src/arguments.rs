@@ -1,7 +1,7 @@
 //! The command line.
 use clap::{Args, Parser, Subcommand};
-use osbuild_wasm_composer::config::Config;
-use std::path::PathBuf;
+use osbuild_wasm_composer::config::{Config, ConfigError, Flag, Value};
+use std::path::{Path, PathBuf};
 
 /// Make images of blueprints, for composer-cli and cockpit
 #[derive(Debug, Parser)]
@@ -18,19 +18,27 @@ pub(crate) struct Arguments {
 
 /// What is done besides serving.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {}
+pub(crate) enum Command {
+    /// Show the effective settings and where each comes from, without secrets
+    CheckConfig {
+        /// File with settings, in place of that of --config
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
 
 /// What every command takes, after its name too.
 #[derive(Debug, Args)]
 struct Common {
-    /// Directory for blueprints, the queue and images
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "/var/lib/osbuild-wasm-composer"
-    )]
-    state: PathBuf,
+    /// File with settings; without it /etc/osbuild-composer/osbuild-composer.toml, if that is there
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory for blueprints, the queue and images [default: /var/lib/osbuild-wasm-composer]
+    #[arg(long, global = true, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Directory for what can be downloaded again [default: /var/cache/osbuild-wasm-composer]
+    #[arg(long, global = true, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Database, `sqlite:PATH` or `postgresql://USER@HOST/DATABASE`; a file in the directory for state when it is not given
     #[arg(long, global = true, value_name = "URL")]
     database: Option<String>,
@@ -39,23 +47,15 @@ struct Common {
 /// What only the service itself takes.
 #[derive(Debug, Args)]
 struct Serve {
-    /// Socket for clients (the Weldr API)
-    #[arg(long, value_name = "PATH", default_value = "/run/weldr/api.socket")]
-    weldr_socket: PathBuf,
-    /// Socket for workers on this machine
-    #[arg(
-        long,
-        value_name = "PATH",
-        default_value = "/run/osbuild-wasm-composer/job.socket"
-    )]
-    worker_socket: PathBuf,
-    /// Directory for what can be downloaded again
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "/var/cache/osbuild-wasm-composer"
-    )]
-    cache: PathBuf,
+    /// Socket for clients (the Weldr API) [default: /run/weldr/api.socket]
+    #[arg(long, value_name = "PATH")]
+    weldr_socket: Option<PathBuf>,
+    /// Socket for workers on this machine [default: /run/osbuild-wasm-composer/job.socket]
+    #[arg(long, value_name = "PATH")]
+    worker_socket: Option<PathBuf>,
+    /// Address for workers on other machines, such as `0.0.0.0:8700`; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    worker_listen: Vec<String>,
     /// Directory with definitions of distributions, which come before those of the program; may be given several times
     #[arg(long, value_name = "DIR")]
     definitions: Vec<PathBuf>,
@@ -71,19 +71,49 @@ struct Serve {
 }
 
 impl Arguments {
-    /// The settings that they make.
-    pub(crate) fn config(self) -> Config {
+    /// The settings, those of the command line before all others.
+    ///
+    /// # Errors
+    /// A setting does not exist or cannot be used.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         let Self { common, serve, .. } = self;
-        Config {
-            weldr_socket: serve.weldr_socket,
-            worker_socket: serve.worker_socket,
-            state: common.state,
-            cache: serve.cache,
-            database: common.database,
-            definitions: serve.definitions,
-            repositories: serve.repositories,
-            distro: serve.distro,
-            builtin_worker: !serve.no_worker,
-        }
+        let file = match &self.command {
+            Some(Command::CheckConfig { file: Some(file) }) => Some(file),
+            _ => common.config.as_ref(),
+        };
+        let path = |path: &Option<PathBuf>| path.as_deref().map(text);
+        let paths = |paths: &[PathBuf]| paths.iter().map(|path| text(path)).collect();
+        let one = [
+            ("state", "state", path(&common.state)),
+            ("cache", "cache", path(&common.cache)),
+            ("database", "database", common.database.clone()),
+            ("weldr-socket", "weldr_socket", path(&serve.weldr_socket)),
+            ("worker-socket", "worker_socket", path(&serve.worker_socket)),
+            ("repositories", "repositories", path(&serve.repositories)),
+            ("distro", "distro", serve.distro.clone()),
+        ];
+        let many: [(_, _, Vec<String>); 2] = [
+            ("definitions", "definitions", paths(&serve.definitions)),
+            (
+                "worker-listen",
+                "worker_listen",
+                serve.worker_listen.clone(),
+            ),
+        ];
+        let flag = |option, key, value| Flag { option, key, value };
+        let one = one
+            .into_iter()
+            .filter_map(|(option, key, text)| Some(flag(option, key, Value::String(text?))));
+        let many = many.into_iter().filter(|(_, _, texts)| !texts.is_empty());
+        let many = many.map(|(option, key, texts)| flag(option, key, texts.into()));
+        let no_worker = flag("no-worker", "builtin_worker", Value::Boolean(false));
+        let no_worker = serve.no_worker.then_some(no_worker);
+        let flags = one.chain(many).chain(no_worker).collect();
+        let variable = |name: &str| std::env::var(name).ok();
+        Config::load(file.map(PathBuf::as_path), &variable, flags)
     }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
 }

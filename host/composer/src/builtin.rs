@@ -13,12 +13,12 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Keeps a worker running until this process ends.
-pub fn start(socket: &Path, cache: &Path) {
-    let (socket, cache) = (socket.to_owned(), cache.to_owned());
+pub fn start(socket: &Path, base: &str, cache: &Path) {
+    let (socket, base, cache) = (socket.to_owned(), base.to_owned(), cache.to_owned());
     // A thread of its own, which stays: the worker dies with the thread that started it.
     thread::spawn(move || {
         loop {
-            match run(&socket, &cache) {
+            match run(&socket, &base, &cache) {
                 Ok(status) => say(&format!(
                     "warning: the worker ended ({status}) and is started again"
                 )),
@@ -29,12 +29,13 @@ pub fn start(socket: &Path, cache: &Path) {
     });
 }
 
-fn run(socket: &Path, cache: &Path) -> io::Result<ExitStatus> {
+fn run(socket: &Path, base: &str, cache: &Path) -> io::Result<ExitStatus> {
     let program: PathBuf = companion_program("osbuild-wasm-worker");
     let mut command = Command::new(program);
     command
         .arg("--server")
         .arg(format!("unix:{}", socket.display()));
+    command.arg("--base-path").arg(base);
     command.arg("--cache").arg(cache);
     die_with_parent(&mut command, pidfd_open(getpid(), PidfdFlags::empty())?);
     command.status()

@@ -3,7 +3,9 @@ use crate::service::{
     Error, ImageWish, Images, Manifest, PackageInfo, Result, Solved, Target, TypeFacts, Wish,
 };
 use jiff::Timestamp;
-use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageFormat, ImageType, Kind as ImageKind};
+use osbuild_wasm_distro::{
+    Arch, DefinitionError, Definitions, Distro, ImageFormat, ImageType, Kind as ImageKind,
+};
 use osbuild_wasm_events::{Event, Observer};
 use osbuild_wasm_generator::checks::check;
 use osbuild_wasm_generator::content::{Repository, ResolvedContent};
@@ -32,6 +34,12 @@ pub struct Places {
     pub cache: PathBuf,
     /// Distribution of blueprints that name none; this machine's if it is not given.
     pub distro: Option<String>,
+    /// Other names of distributions. One for a distribution that is not known does nothing.
+    pub aliases: BTreeMap<String, String>,
+    /// Another program that finds packages.
+    pub solver: Option<PathBuf>,
+    /// Whether it is no error that no distribution has repositories.
+    pub may_lack_repositories: bool,
 }
 
 /// What the composer knows of distributions.
@@ -72,11 +80,26 @@ impl Catalogue {
             names.sort();
             catalogue.known.insert(arch.name(), names);
         }
+        if catalogue.known.values().all(Vec::is_empty) && !catalogue.places.may_lack_repositories {
+            return Err("no distribution has repositories: name a directory with them, or set ignore_missing_repos".into());
+        }
+        for alias in catalogue.places.aliases.keys() {
+            if catalogue.definitions.distro(alias).is_ok() {
+                return Err(format!("distro_aliases: {alias} is a distribution").into());
+            }
+        }
         catalogue.host = match &catalogue.places.distro {
-            Some(name) => Some(catalogue.definitions.distro(name)?.name),
+            Some(name) => Some(catalogue.named(name)?.name),
             None => osbuild_wasm_resolve::host_distro().and_then(|name| catalogue.distro(&name)),
         };
         Ok(catalogue)
+    }
+
+    /// The distribution of a name or of an alias.
+    fn named(&self, name: &str) -> std::result::Result<Distro, DefinitionError> {
+        let aliases = &self.places.aliases;
+        self.definitions
+            .distro(aliases.get(name).map_or(name, String::as_str))
     }
 
     fn system(&self, target: &Target) -> Result<(Distro, Arch)> {
@@ -84,10 +107,7 @@ impl Catalogue {
             distro: target.distro.clone(),
             arch: target.arch.clone(),
         };
-        let distro = self
-            .definitions
-            .distro(&target.distro)
-            .map_err(|_| unknown())?;
+        let distro = self.named(&target.distro).map_err(|_| unknown())?;
         Ok((distro, Arch::from_name(&target.arch).ok_or_else(unknown)?))
     }
 
@@ -110,7 +130,7 @@ impl Catalogue {
         let (environment, cancel) = (Environment::of_process(), AtomicBool::new(false));
         let resolver = Resolver::new(Settings {
             cache: &self.places.cache,
-            solver: None,
+            solver: self.places.solver.as_deref(),
             environment: &environment,
             allowance: &|_| Allowance::EVERYTHING,
             observer: &Silent,
@@ -155,7 +175,7 @@ impl Images for Catalogue {
     }
 
     fn distro(&self, name: &str) -> Option<String> {
-        self.definitions.distro(name).ok().map(|distro| distro.name)
+        self.named(name).ok().map(|distro| distro.name)
     }
 
     fn distros(&self, arch: &str) -> Vec<String> {

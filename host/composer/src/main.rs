@@ -2,12 +2,17 @@
 #![forbid(unsafe_code)]
 mod arguments;
 
-use arguments::Arguments;
+use arguments::{Arguments, Command};
 use clap::Parser;
+use osbuild_wasm_composer::config::ConfigError;
 use osbuild_wasm_composer::log::say;
 use osbuild_wasm_composer::server;
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
+
+/// What was asked for cannot be: the command line or the settings are wrong.
+const MISUSE: u8 = 2;
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
@@ -17,19 +22,23 @@ fn main() -> ExitCode {
                 "error: {}",
                 osbuild_wasm_files::with_causes(&*error)
             ));
-            ExitCode::FAILURE
+            match error.is::<ConfigError>() {
+                true => MISUSE.into(),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }
 
-fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let command = arguments.command.take();
-    let config = arguments.config();
+fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let config = arguments.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    match command {
+    match arguments.command {
         None => runtime.block_on(server::serve(&config)),
-        Some(command) => match command {},
+        Some(Command::CheckConfig { .. }) => {
+            Ok(std::io::stdout().write_all(config.shown().as_bytes())?)
+        }
     }
 }

@@ -66,9 +66,13 @@ pub async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
         make_private_directory(directory)
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     }
-    let store = osbuild_wasm_jobs::open(&config.database(), 16).await?;
+    let store = osbuild_wasm_jobs::open(&config.database, config.connections).await?;
     let clock = Arc::new(SystemClock);
-    let queue = JobQueue::new(store, clock.clone(), Limits::default());
+    let limits = Limits {
+        worker_silence: config.worker_silence.try_into()?,
+        ..Limits::default()
+    };
+    let queue = JobQueue::new(store, clock.clone(), limits);
     let catalogue = Catalogue::load(config.places())?;
     let artefacts = Artefacts::open(config.artefacts()).await?;
     Ok(Service::new(queue, Arc::new(catalogue), artefacts, clock))
@@ -80,21 +84,30 @@ pub async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
 /// Those of [`open`]; a socket cannot be made or listened on.
 pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     let service = open(config).await?;
+    let options = workers::Options {
+        base: config.worker_path.clone(),
+        patience: config.job_patience,
+        artefacts: config.artefacts_enabled,
+    };
     let mut passed = Passed::take();
     let mut server = Server::default();
     server.add(
         "clients",
         passed.or_socket("weldr", &config.weldr_socket, Some(GROUP))?,
-        weldr::router(service.clone()),
+        weldr::router(service.clone(), config.denied.clone()),
     );
     server.add(
         "workers",
         passed.or_socket("worker", &config.worker_socket, None)?,
-        workers::router(service.clone(), workers::Options::default(), Gate::Local),
+        workers::router(service.clone(), options, Gate::Local),
     );
     service.sweep().await?;
     if config.builtin_worker {
-        builtin::start(&config.worker_socket, &config.cache.join("worker"));
+        builtin::start(
+            &config.worker_socket,
+            &config.worker_path,
+            &config.cache.join("worker"),
+        );
     }
     server.meanwhile(reconcile(service));
     Ok(server.run().await?)

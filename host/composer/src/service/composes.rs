@@ -1,7 +1,7 @@
 //! Composes: requests for images, from the blueprint to the file.
 use super::blueprints::hide_passwords;
 use super::workers::build_job;
-use super::{Caller, Error, ImageWish, Manifest, Result, Service, Solved, Target};
+use super::{Caller, DeniedTypes, Error, ImageWish, Manifest, Result, Service, Solved, Target};
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_generator::request::OstreeOptions;
 use osbuild_wasm_jobs::{Compose, Job, JobId, NewJob, State};
@@ -234,14 +234,20 @@ impl Service {
     /// Starts a compose of a committed blueprint, with the sources that users added.
     ///
     /// # Errors
-    /// There is no such blueprint; as of [`Service::start_compose`].
+    /// There is no such blueprint; the image type is denied; as of [`Service::start_compose`].
     pub async fn start_committed(
         &self,
         caller: &Caller,
         request: &CommittedRequest,
+        denied: &DeniedTypes,
     ) -> Result<JobId> {
         let blueprint = self.committed(caller, &request.blueprint).await?;
         let target = self.target_of(&blueprint)?;
+        let name = &request.image_type;
+        let image_type = self.images.image_type(&target, name);
+        if image_type.is_some_and(|image_type| denied.has(&target.distro, &image_type)) {
+            return Err(Error::ImageType(format!("invalid image type: {name}")));
+        }
         let wish = ImageWish {
             payload_repositories: self.user_repositories(caller, &target).await?,
             image_type: request.image_type.clone(),

@@ -39,6 +39,7 @@ pub(super) async fn types(
     let types = weldr.service.images().image_types(&target);
     let types: Vec<Value> = types
         .iter()
+        .filter(|name| !weldr.denied.has(&target.distro, name))
         .map(|name| json!({ "name": name, "enabled": true }))
         .collect();
     let types = if types.is_empty() {
@@ -79,7 +80,10 @@ pub(super) async fn start(
         ostree: request.ostree,
         api: API,
     };
-    let id = weldr.service.start_committed(&weldr.caller, &request).await;
+    let id = weldr
+        .service
+        .start_committed(&weldr.caller, &request, &weldr.denied)
+        .await;
     let id = id.map_err(|error| not_started(error, &request.image_type))?;
     Ok(Json(
         json!({ "build_id": id.to_string(), "status": true, "warnings": null }),

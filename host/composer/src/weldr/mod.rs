@@ -10,7 +10,7 @@ mod query;
 mod reply;
 mod sources;
 
-use crate::service::{Caller, Service};
+use crate::service::{Caller, DeniedTypes, Service};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, Request, header};
@@ -29,6 +29,7 @@ pub(crate) struct Weldr {
     service: Service,
     caller: Caller,
     version: Version,
+    denied: DeniedTypes,
 }
 
 /// The version of the API that a request is of.
@@ -40,12 +41,13 @@ pub(crate) enum Version {
     V1,
 }
 
-/// The routes of the API over a service.
-pub fn router(service: Service) -> Router {
+/// The routes of the API over a service, without some image types.
+pub fn router(service: Service, denied: DeniedTypes) -> Router {
     let state = |version| Weldr {
         service: service.clone(),
         caller: Caller::local(),
         version,
+        denied: denied.clone(),
     };
     Router::new()
         .route("/api/status", get(status))

@@ -30,6 +30,8 @@ pub struct Options {
     pub base: String,
     /// How long a request for a job waits; without one, until there is a job.
     pub patience: Option<Duration>,
+    /// Whether files of jobs are taken.
+    pub artefacts: bool,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
         Self {
             base: "/api/worker/v1".into(),
             patience: None,
+            artefacts: true,
         }
     }
 }
@@ -239,6 +242,9 @@ async fn artefact(
     Path((path, name)): Path<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, Refusal> {
+    if !workers.options.artefacts {
+        return Ok(StatusCode::BAD_REQUEST);
+    }
     let mut file = workers
         .service
         .new_artefact(&caller, token(&path)?, &name)

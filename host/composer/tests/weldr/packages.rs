@@ -1,4 +1,5 @@
 //! Packages, distributions and image types.
+use crate::composes::JSON;
 use crate::support::{Composer, refused};
 use serde_json::json;
 
@@ -53,7 +54,7 @@ async fn packages_are_listed_by_name_with_their_builds() {
 }
 
 #[tokio::test]
-async fn distributions_and_types_are_those_of_an_architecture() {
+async fn distributions_and_types_are_those_of_an_architecture_but_for_denied_ones() {
     let composer = Composer::start().await;
     assert_eq!(
         composer.get("/api/v1/distros/list").await.json(),
@@ -68,6 +69,15 @@ async fn distributions_and_types_are_those_of_an_architecture() {
     );
     let types = json!({ "types": [{ "name": "ami", "enabled": true }, { "name": "qcow2", "enabled": true }] });
     assert_eq!(composer.get("/api/v1/compose/types").await.json(), types);
+    composer.push("name = \"web\"").await;
+    for denied in ["vmdk", "esx"] {
+        let request = json!({ "blueprint_name": "web", "compose_type": denied });
+        let answer = composer
+            .send("POST", "/api/v1/compose", JSON, &request.to_string())
+            .await;
+        let text = format!("Failed to get compose type \"{denied}\": invalid image type: {denied}");
+        assert_eq!(answer.error(), (400, "ComposeError".into(), text));
+    }
     assert_eq!(
         composer
             .get("/api/v1/compose/types?distro=rhel-84")

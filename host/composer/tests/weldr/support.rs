@@ -5,8 +5,8 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use osbuild_wasm_composer::door::{Gate, Peer};
 use osbuild_wasm_composer::service::{
-    Artefacts, Error, ImageWish, Images, Manifest, PackageInfo, Result, Service, Solved, Target,
-    Wish, matches,
+    Artefacts, DeniedTypes, Error, ImageWish, Images, Manifest, PackageInfo, Result, Service,
+    Solved, Target, Wish, matches,
 };
 use osbuild_wasm_composer::{weldr, workers};
 use osbuild_wasm_generator::content::Repository;
@@ -69,7 +69,7 @@ impl Composer {
         };
         let workers = workers::router(service.clone(), patient, Gate::Local);
         Self {
-            router: weldr::router(service.clone()),
+            router: weldr::router(service.clone(), denied()),
             workers,
             service,
             directory,
@@ -165,6 +165,11 @@ async fn ask(
     }
 }
 
+/// An administrator who wants no images for one cloud.
+fn denied() -> DeniedTypes {
+    DeniedTypes::new(vec![("fedora-*".into(), vec!["vmdk".into()])])
+}
+
 /// Two distributions with a handful of packages.
 struct Invented;
 
@@ -217,7 +222,7 @@ impl Images for Invented {
 
     fn image_types(&self, target: &Target) -> Vec<String> {
         let types: &[&str] = if target.distro == "fedora-43" {
-            &["ami", "qcow2"]
+            &["ami", "qcow2", "vmdk"]
         } else {
             &[]
         };
@@ -225,10 +230,10 @@ impl Images for Invented {
     }
 
     fn image_type(&self, target: &Target, name: &str) -> Option<String> {
-        let name = if name == "server-qcow2" {
-            "qcow2"
-        } else {
-            name
+        let name = match name {
+            "server-qcow2" => "qcow2",
+            "esx" => "vmdk",
+            name => name,
         };
         self.image_types(target)
             .into_iter()
@@ -315,7 +320,7 @@ impl Images for Invented {
 
     fn manifest(&self, wish: &ImageWish) -> Result<Manifest> {
         match &*wish.image_type {
-            "qcow2" | "edge-installer" => {}
+            "qcow2" | "edge-installer" | "vmdk" | "esx" => {}
             "no-container" => return Err(Error::Container("the registry does not answer".into())),
             "no-commit" => return Err(Error::Commit("there is no such ref".into())),
             "tar" => return Err(Error::Manifest("blueprint validation failed".into())),

@@ -1,0 +1,2 @@
+//! Who comes in, and what the service is told of itself.
+mod config;
