@@ -1,5 +1,4 @@
 //! The worker on this machine: the same program that works elsewhere, over the socket for workers.
-use crate::log::say;
 use osbuild_wasm_files::companion_program;
 use osbuild_wasm_sys::spawn::die_with_parent;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
+use tracing::warn;
 
 /// The pause before a worker that ended is started again.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -19,10 +19,8 @@ pub fn start(socket: &Path, base: &str, cache: &Path) {
     thread::spawn(move || {
         loop {
             match run(&socket, &base, &cache) {
-                Ok(status) => say(&format!(
-                    "warning: the worker ended ({status}) and is started again"
-                )),
-                Err(error) => say(&format!("warning: the worker cannot be started: {error}")),
+                Ok(status) => warn!("the worker ended ({status}) and is started again"),
+                Err(error) => warn!("the worker cannot be started: {error}"),
             }
             thread::sleep(PAUSE);
         }

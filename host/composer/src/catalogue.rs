@@ -65,16 +65,17 @@ impl Catalogue {
             host: None,
             known: BTreeMap::new(),
         };
+        let distributions = catalogue.definitions.distributions()?;
         for arch in Arch::ALL {
             let mut names = Vec::new();
-            for name in catalogue.definitions.distributions()? {
-                let distro = catalogue.definitions.distro(&name)?;
+            for name in &distributions {
+                let distro = catalogue.definitions.distro(name)?;
                 if !catalogue
                     .listed(&distro, arch)
                     .unwrap_or_default()
                     .is_empty()
                 {
-                    names.push(name);
+                    names.push(name.clone());
                 }
             }
             names.sort();
@@ -84,7 +85,7 @@ impl Catalogue {
             return Err("no distribution has repositories: name a directory with them, or set ignore_missing_repos".into());
         }
         for alias in catalogue.places.aliases.keys() {
-            if catalogue.definitions.distro(alias).is_ok() {
+            if distributions.contains(alias) {
                 return Err(format!("distro_aliases: {alias} is a distribution").into());
             }
         }

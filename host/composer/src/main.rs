@@ -5,8 +5,7 @@ mod arguments;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use osbuild_wasm_composer::config::ConfigError;
-use osbuild_wasm_composer::log::say;
-use osbuild_wasm_composer::server;
+use osbuild_wasm_composer::{server, telemetry};
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
@@ -18,14 +17,17 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!(
-                "error: {}",
-                osbuild_wasm_files::with_causes(&*error)
-            ));
-            match error.is::<ConfigError>() {
+            let code = match error.is::<ConfigError>() {
                 true => MISUSE.into(),
                 false => ExitCode::FAILURE,
+            };
+            let error = osbuild_wasm_files::with_causes(&*error);
+            match telemetry::log::is_started() {
+                true => tracing::error!("{error}"),
+                // Nobody is left to be told that standard error is closed.
+                false => drop(writeln!(std::io::stderr(), "error: {error}")),
             }
+            code
         }
     }
 }
@@ -36,7 +38,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     match arguments.command {
-        None => runtime.block_on(server::serve(&config)),
+        None => {
+            telemetry::log::start(config.log_format, config.log_level)?;
+            runtime.block_on(server::serve(&config))
+        }
         Some(Command::CheckConfig { .. }) => {
             Ok(std::io::stdout().write_all(config.shown().as_bytes())?)
         }

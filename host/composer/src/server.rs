@@ -3,8 +3,8 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::door::Gate;
 use crate::listen::{Listener, Passed};
-use crate::log::say;
 use crate::service::{Artefacts, Service};
+use crate::telemetry::{Metrics, observed};
 use crate::{builtin, weldr, workers};
 use axum::Router;
 use futures_util::future::try_join_all;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::{info, warn};
 
 /// How often silent workers are looked for.
 const RECONCILE: Duration = Duration::from_secs(30);
@@ -29,13 +30,24 @@ const GROUP: &str = "weldr";
 pub struct Server {
     doors: Vec<(Listener, Router)>,
     meanwhile: JoinSet<()>,
+    metrics: Metrics,
 }
 
 impl Server {
+    /// A server that counts requests here.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            metrics,
+            ..Self::default()
+        }
+    }
+
     /// Has these routes answer on a listener. The log tells for whom it is, and where.
     pub fn add(&mut self, whom: &str, listener: Listener, router: Router) {
-        say(&format!("{whom}: {listener}"));
-        self.doors.push((listener, router));
+        info!("{whom}: {listener}");
+        self.doors
+            .push((listener, observed(router, self.metrics.clone())));
     }
 
     /// Does something until the service ends.
@@ -90,7 +102,7 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         artefacts: config.artefacts_enabled,
     };
     let mut passed = Passed::take();
-    let mut server = Server::default();
+    let mut server = Server::new(service.metrics().clone());
     server.add(
         "clients",
         passed.or_socket("weldr", &config.weldr_socket, Some(GROUP))?,
@@ -115,23 +127,8 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
 
 async fn reconcile(service: Service) {
     loop {
-        match service.reconcile().await {
-            Ok(expired) => {
-                for (job, _) in &expired.requeued {
-                    say(&format!(
-                        "warning: job {job} goes back to the queue: its worker is silent"
-                    ));
-                }
-                for (job, _) in &expired.failed {
-                    say(&format!(
-                        "warning: job {job} failed: its workers fell silent too often"
-                    ));
-                }
-            }
-            Err(error) => say(&format!(
-                "warning: {}",
-                osbuild_wasm_files::with_causes(&error)
-            )),
+        if let Err(error) = service.reconcile().await {
+            warn!("{}", osbuild_wasm_files::with_causes(&error));
         }
         tokio::time::sleep(RECONCILE).await;
     }

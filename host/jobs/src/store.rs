@@ -49,10 +49,13 @@ pub trait JobStore: Send + Sync {
     /// A job as it stands.
     async fn job(&self, job: JobId) -> Result<Option<Job>>;
 
+    /// The kind of a job, without reading what it is told and what it tells.
+    async fn kind(&self, job: JobId) -> Result<Option<String>>;
+
     /// Deletes a job that nothing needs, and what only it needed. Answers with all that are gone.
     async fn delete(&self, job: JobId) -> Result<Vec<JobId>>;
 
-    /// How many jobs there are, by kind, channel and state.
+    /// How many jobs are pending or running, by kind, channel and state.
     async fn counts(&self) -> Result<Vec<Count>>;
 
     /// Changes when a job may have become ready. It is a hint: some changes come late or for nothing.

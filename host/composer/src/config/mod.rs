@@ -12,12 +12,14 @@ pub use toml::Value;
 
 use crate::catalogue::Places;
 use crate::service::DeniedTypes;
+use crate::telemetry::log::LogFormat;
 use layers::Settings;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tracing::level_filters::LevelFilter;
 
 /// Where the settings are when nobody names another file.
 pub const FILE: &str = "/etc/osbuild-composer/osbuild-composer.toml";
@@ -27,7 +29,7 @@ pub const FILE: &str = "/etc/osbuild-composer/osbuild-composer.toml";
 pub struct Config {
     settings: Settings,
     /// The lowest level of the log: `error`, `warn`, `info`, `debug` or `trace`.
-    pub log_level: String,
+    pub log_level: LevelFilter,
     /// The form of the log.
     pub log_format: LogFormat,
     /// Another program that finds packages.
@@ -79,17 +81,6 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config").finish_non_exhaustive()
     }
-}
-
-/// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Lines for the journal, which has the time itself.
-    Journal,
-    /// Lines with the time.
-    Text,
-    /// JSON, an object to a line.
-    Json,
 }
 
 /// Who may come in over the network.

@@ -1,13 +1,15 @@
 //! Settings as the service takes them.
 use super::keys::{OWN, TABLES};
 use super::layers::{ConfigError, Setting, Settings, Source, dotted, owned};
-use super::{ClientCertificates, Config, Door, LogFormat, Tokens, duration};
+use super::{ClientCertificates, Config, Door, Tokens, duration};
 use crate::service::DeniedTypes;
+use crate::telemetry::log::LogFormat;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Value;
+use tracing::level_filters::LevelFilter;
 use url::{Url, form_urlencoded};
 
 /// The levels of the log.
@@ -33,11 +35,7 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
     let [cloud, workers] = TABLES;
     let patience = settings.duration(&["worker", "request_job_timeout"]);
     Ok(Config {
-        log_level: if level == "warning" {
-            "warn".into()
-        } else {
-            level
-        },
+        log_level: level_of(&level),
         log_format: match &*format {
             "json" => LogFormat::Json,
             "text" => LogFormat::Text,
@@ -70,6 +68,14 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
         builtin_worker: settings.switch(&[OWN, "builtin_worker"]),
         settings,
     })
+}
+
+/// The level of a word of [`LEVELS`].
+fn level_of(word: &str) -> LevelFilter {
+    match word {
+        "warning" => LevelFilter::WARN,
+        word => word.parse().unwrap_or(LevelFilter::INFO),
+    }
 }
 
 impl Settings {

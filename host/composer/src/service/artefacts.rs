@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tokio::fs::{self, File};
+use tokio::io::AsyncWriteExt;
 
 /// A directory of artefacts, which is the composer's own.
 #[derive(Clone, Debug)]
@@ -24,6 +25,20 @@ impl Artefacts {
             .await
             .map_err(|cause| failed("make", &runs, cause))?;
         Ok(artefacts)
+    }
+
+    /// Makes a file and removes it, to see whether that can be done.
+    pub(super) async fn try_out(&self) -> Result<()> {
+        let path = self.runs().join(format!("probe-{}", Token::random()));
+        let cannot = |cause| failed("write", &path, cause);
+        let mut file = File::create(&path).await.map_err(cannot)?;
+        let written = async {
+            file.write_all(b"probe").await?;
+            file.sync_all().await
+        };
+        let written = written.await.map_err(cannot);
+        fs::remove_file(&path).await.map_err(cannot)?;
+        written
     }
 
     /// A new file of a run; one of that name is replaced.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
 use tokio::fs::File;
+use tracing::info;
 
 /// A request for an image.
 #[derive(Clone, Debug)]
@@ -227,7 +228,9 @@ impl Service {
                 .map_err(|_| osbuild_wasm_jobs::Error::Damaged("compose"))?,
             roots: vec![job.id],
         };
+        let of_job = job.id;
         self.store().add_compose(&compose, &[job]).await?;
+        info!(compose = %id, job = %of_job, "queued");
         Ok(id)
     }
 

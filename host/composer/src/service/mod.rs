@@ -5,6 +5,7 @@ mod caller;
 mod composes;
 mod denied;
 mod error;
+mod health;
 mod images;
 mod listing;
 mod package_lists;
@@ -19,12 +20,14 @@ pub use caller::{Caller, Proof};
 pub use composes::{CommittedRequest, ComposeEntry, ComposeRequest, ComposeState};
 pub use denied::DeniedTypes;
 pub use error::{Error, Result};
+pub use health::Readiness;
 pub use images::{ImageWish, Images, Manifest, PackageInfo, Solved, Target, TypeFacts, Wish};
 pub use listing::ComposeLine;
 pub use packages::matches;
 pub use sources::{Source, SourceKind};
 pub use workers::{JobRequest, WorkerJob};
 
+use crate::telemetry::Metrics;
 use osbuild_wasm_jobs::{Clock, JobId, JobQueue, Store};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, broadcast};
@@ -41,6 +44,7 @@ pub struct Service {
     lookups: Arc<Semaphore>,
     /// Jobs that have just changed.
     changes: broadcast::Sender<JobId>,
+    metrics: Metrics,
 }
 
 /// How many changes of jobs are kept for who is slow to hear of them.
@@ -65,6 +69,7 @@ impl Service {
             clock,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             changes: broadcast::channel(CHANGES).0,
+            metrics: Metrics::default(),
         }
     }
 

@@ -1,9 +1,11 @@
 //! What workers do: take jobs, tell of them, finish them.
 use super::{Caller, Error, Result, Service};
+use crate::telemetry::Outcome;
 use osbuild_wasm_jobs::{Claim, Dequeue, Expired, JobId, Lease, Token, WorkerId};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::fs::File;
+use tracing::{info, warn};
 
 /// The kind of job that is done for one architecture only.
 const BUILD: &str = "osbuild";
@@ -88,19 +90,18 @@ impl Service {
             channels: vec![caller.channel.clone()],
             worker: request.worker,
         };
-        match self.queue.dequeue(&claim, patience).await? {
-            Dequeue::TimedOut => Ok(None),
-            Dequeue::Job(job) => {
-                self.changed(job.id);
-                Ok(Some(WorkerJob {
-                    id: job.id,
-                    token: job.token,
-                    kind: job.kind.split(':').next().unwrap_or_default().to_owned(),
-                    args: job.args,
-                    dynamic_args: job.results,
-                }))
-            }
-        }
+        let Dequeue::Job(job) = self.queue.dequeue(&claim, patience).await? else {
+            return Ok(None);
+        };
+        self.changed(job.id);
+        info!(job = %job.id, kind = job.kind, "a worker takes the job");
+        Ok(Some(WorkerJob {
+            id: job.id,
+            token: job.token,
+            kind: job.kind.split(':').next().unwrap_or_default().to_owned(),
+            args: job.args,
+            dynamic_args: job.results,
+        }))
     }
 
     /// Notes that a worker is alive, and says whether its job was canceled.
@@ -138,6 +139,15 @@ impl Service {
         self.artefacts.publish(token, job).await?;
         held(self.queue.finish(token, result).await?)?;
         self.changed(job);
+        self.note_end(job, result).await
+    }
+
+    /// Counts a job that ended, and tells the log of it.
+    async fn note_end(&self, job: JobId, result: &Value) -> Result<()> {
+        let kind = self.store().kind(job).await?.unwrap_or_default();
+        let outcome = Outcome::of(result);
+        self.metrics.ended(&kind, outcome);
+        info!(%job, kind, "the job ended: {outcome}");
         Ok(())
     }
 
@@ -184,6 +194,15 @@ impl Service {
     /// The store failed; files cannot be removed.
     pub async fn reconcile(&self) -> Result<Expired> {
         let expired = self.queue.reconcile().await?;
+        self.metrics.requeued(expired.requeued.len());
+        for (job, _) in &expired.requeued {
+            warn!(%job, "the job goes back to the queue: its worker is silent");
+        }
+        for (job, _) in &expired.failed {
+            warn!(%job, "the job failed: its workers fell silent too often");
+            let kind = self.store().kind(*job).await?.unwrap_or_default();
+            self.metrics.ended(&kind, Outcome::ServiceError);
+        }
         for (job, token) in expired.requeued.iter().chain(&expired.failed) {
             self.changed(*job);
             self.artefacts.discard(*token).await?;

@@ -1,8 +1,6 @@
 //! The log: standard error, which systemd keeps, one line for each event.
-use clap::ValueEnum;
 use jiff::Timestamp;
 use rustix::fs::fstat;
-use serde::Deserialize;
 use std::fmt;
 use std::io;
 use tracing::level_filters::LevelFilter;
@@ -18,60 +16,27 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 const OURS: &str = "osbuild_wasm";
 
 /// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Lines for systemd's journal, which adds the time and reads the priority in front
+    /// Lines for the journal, which has the time itself and reads the importance; as text where the journal does not read.
     Journal,
-    /// Lines with their time
+    /// Lines with the time.
     Text,
-    /// An object on each line
+    /// JSON, an object to a line.
     Json,
 }
 
-/// The least important event that is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// What failed
-    Error,
-    /// What an administrator should look at
-    Warning,
-    /// What was changed
-    #[default]
-    Info,
-    /// Every request
-    Debug,
+/// Whether systemd's journal reads standard error.
+fn journal_reads() -> bool {
+    let journal = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    fstat(io::stderr()).is_ok_and(|stat| journal == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
-impl LogFormat {
-    /// The journal's form if standard error is the journal, else text.
-    fn of_stderr() -> Self {
-        let journal = std::env::var("JOURNAL_STREAM").unwrap_or_default();
-        match fstat(io::stderr()) {
-            Ok(stat) if journal == format!("{}:{}", stat.st_dev, stat.st_ino) => Self::Journal,
-            _ => Self::Text,
-        }
-    }
-}
-
-impl From<LogLevel> for LevelFilter {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Error => Self::ERROR,
-            LogLevel::Warning => Self::WARN,
-            LogLevel::Info => Self::INFO,
-            LogLevel::Debug => Self::DEBUG,
-        }
-    }
-}
-
-/// Starts the log. Without a format it is the journal's where the journal reads it, else text.
+/// Starts the log, with what is of this level or above.
 ///
 /// # Errors
 /// It was started before.
-pub fn start(format: Option<LogFormat>, level: LogLevel) -> Result<(), TryInitError> {
-    let level = LevelFilter::from(level);
+pub fn start(format: LogFormat, level: LevelFilter) -> Result<(), TryInitError> {
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target(OURS, level);
@@ -79,15 +44,23 @@ pub fn start(format: Option<LogFormat>, level: LogLevel) -> Result<(), TryInitEr
         .with_writer(io::stderr)
         .with_ansi(false);
     let registry = tracing_subscriber::registry().with(targets);
-    match format.unwrap_or_else(LogFormat::of_stderr) {
+    match format {
         LogFormat::Json => registry
             .with(lines.json().flatten_event(true).with_span_list(false))
             .try_init(),
-        LogFormat::Text => registry.with(lines.event_format(Line::Timed)).try_init(),
-        LogFormat::Journal => registry
+        LogFormat::Journal if journal_reads() => registry
             .with(lines.event_format(Line::Prioritized))
             .try_init(),
+        LogFormat::Journal | LogFormat::Text => {
+            registry.with(lines.event_format(Line::Timed)).try_init()
+        }
     }
+}
+
+/// Whether there is a log already.
+#[must_use]
+pub fn is_started() -> bool {
+    tracing::dispatcher::has_been_set()
 }
 
 /// An event as a line: importance, what happened, and in brackets what it belongs to.

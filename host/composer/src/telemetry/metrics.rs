@@ -130,7 +130,11 @@ impl Metrics {
     #[must_use]
     pub fn text(&self, jobs: &[Count], workers: &[Worker], now: Timestamp) -> String {
         let mut registry = Registry::with_prefix(PREFIX);
-        registry.register("requests", "Requests that were answered", self.requests.clone());
+        registry.register(
+            "requests",
+            "Requests that were answered",
+            self.requests.clone(),
+        );
         registry.register_with_unit(
             "request_duration",
             "Time from a request to the head of its answer",

@@ -7,6 +7,7 @@ mod packages;
 mod recorded;
 mod sources;
 mod support;
+mod telemetry;
 mod workers;
 
 use serde_json::json;

@@ -123,7 +123,15 @@ impl Composer {
     }
 }
 
-async fn ask(
+/// Sends a request as it is.
+pub async fn send(router: &Router, request: Request<String>) -> axum::response::Response {
+    let mut request = request.map(Body::from);
+    request.extensions_mut().insert(Peer::Socket);
+    router.clone().oneshot(request).await.unwrap()
+}
+
+/// Sends a request and reads its answer.
+pub async fn ask(
     router: &Router,
     method: &str,
     path: &str,
@@ -134,9 +142,7 @@ async fn ask(
     if let Some(kind) = kind {
         request = request.header(header::CONTENT_TYPE, kind);
     }
-    let mut request = request.body(Body::from(body)).unwrap();
-    request.extensions_mut().insert(Peer::Socket);
-    let response = router.clone().oneshot(request).await.unwrap();
+    let response = send(router, request.body(body).unwrap()).await;
     let (status, headers) = (response.status(), response.headers().clone());
     let text = |name| {
         headers

@@ -204,6 +204,12 @@ impl JobStore for Store {
         }))
     }
 
+    async fn kind(&self, job: JobId) -> Result<Option<String>> {
+        let query = sqlx::query("SELECT kind FROM jobs WHERE id = $1").bind(job.to_string());
+        let row = query.fetch_optional(self.reader()).await?;
+        Ok(row.map(|row| row.try_get("kind")).transpose()?)
+    }
+
     async fn delete(&self, job: JobId) -> Result<Vec<JobId>> {
         let mut transaction = self.begin().await?;
         let deleted = delete_tree(&mut transaction, job).await?;
@@ -213,7 +219,7 @@ impl JobStore for Store {
 
     async fn counts(&self) -> Result<Vec<Count>> {
         let query = "SELECT kind, channel, state, COUNT(*) AS number, MIN(created) AS oldest FROM jobs \
-            GROUP BY kind, channel, state ORDER BY kind, channel, state";
+            WHERE state IN ('pending', 'running') GROUP BY kind, channel, state ORDER BY kind, channel, state";
         let rows = sqlx::query(query).fetch_all(self.reader()).await?;
         let counts = rows.iter().map(|row| {
             Ok(Count {

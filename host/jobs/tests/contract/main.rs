@@ -480,7 +480,9 @@ async fn workers_are_forgotten_after_their_silence(store: Arc<dyn Store>) {
 
 async fn jobs_are_counted_by_kind_and_state(store: Arc<dyn Store>) {
     queue(&*store, vec![job("a", &[]), job("a", &[]), job("b", &[])]).await;
-    take(&*store, "a").await;
+    let taken = take(&*store, "a").await;
+    assert_eq!(store.kind(taken.0).await.unwrap().as_deref(), Some("a"));
+    assert_eq!(store.kind(JobId::random()).await.unwrap(), None);
     let counts = store.counts().await.unwrap();
     let short: Vec<_> = counts
         .iter()
