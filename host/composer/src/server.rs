@@ -3,8 +3,8 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::door::Gate;
 use crate::listen::{Listener, Passed};
-use crate::service::{Artefacts, Service};
-use crate::telemetry::{Metrics, observed};
+use crate::service::{Artefacts, Retention, Service};
+use crate::telemetry::{self, Metrics, observed};
 use crate::{builtin, weldr, workers};
 use axum::Router;
 use futures_util::future::try_join_all;
@@ -14,6 +14,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -87,7 +88,8 @@ pub async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
     let queue = JobQueue::new(store, clock.clone(), limits);
     let catalogue = Catalogue::load(config.places())?;
     let artefacts = Artefacts::open(config.artefacts()).await?;
-    Ok(Service::new(queue, Arc::new(catalogue), artefacts, clock))
+    let service = Service::new(queue, Arc::new(catalogue), artefacts, clock);
+    Ok(service.with_quota(config.quota))
 }
 
 /// Runs the service until this process is told to end.
@@ -121,6 +123,17 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
             &config.cache.join("worker"),
         );
     }
+    if let Some(address) = config.metrics_listen {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        info!("metrics: http://{}", listener.local_addr()?);
+        let router = telemetry::router(service.clone());
+        // It ends with this process only.
+        server.meanwhile(async move { drop(axum::serve(listener, router).await) });
+    }
+    let (retention, interval) = (config.retention, config.retention_interval);
+    server.meanwhile(retire(service.clone(), retention, interval));
     server.meanwhile(reconcile(service));
     Ok(server.run().await?)
 }
@@ -131,6 +144,15 @@ async fn reconcile(service: Service) {
             warn!("{}", osbuild_wasm_files::with_causes(&error));
         }
         tokio::time::sleep(RECONCILE).await;
+    }
+}
+
+async fn retire(service: Service, retention: Retention, interval: Duration) {
+    loop {
+        if let Err(error) = service.retire(&retention, false).await {
+            warn!("{}", osbuild_wasm_files::with_causes(&error));
+        }
+        tokio::time::sleep(interval.max(RECONCILE)).await;
     }
 }
 

@@ -246,6 +246,26 @@ pub struct ListedCompose {
     pub finished: Option<Timestamp>,
 }
 
+/// A compose that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishedCompose {
+    /// Its id.
+    pub id: JobId,
+    /// The last job of each of its images.
+    pub roots: Vec<JobId>,
+    /// When the last of them was over.
+    pub finished: Timestamp,
+}
+
+/// How many composes a tenant has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Those that are not over.
+    pub unfinished: u64,
+    /// Those that were accepted since a certain time, and not deleted.
+    pub recent: u64,
+}
+
 /// A named value of the service: a blueprint, a change of one, a source of packages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {

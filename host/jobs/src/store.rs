@@ -1,8 +1,8 @@
 //! What a database has to do for us. A call is one transaction: all of it happened, or nothing.
 use crate::error::Result;
 use crate::model::{
-    Claim, Claimed, Compose, Count, Document, Expired, Job, JobId, Lease, ListedCompose, NewJob,
-    Part, Token, Worker, WorkerId, Write,
+    Claim, Claimed, Compose, Count, Document, Expired, FinishedCompose, Job, JobId, Lease,
+    ListedCompose, NewJob, Part, Token, Usage, Worker, WorkerId, Write,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -92,6 +92,15 @@ pub trait ComposeStore: Send + Sync {
 
     /// A part of the composes, the newest first, and how many there are in all.
     async fn list_composes(&self, channel: &str, part: Part) -> Result<(Vec<ListedCompose>, u64)>;
+
+    /// The channels that have composes.
+    async fn channels(&self) -> Result<Vec<String>>;
+
+    /// The composes that are over, the one that has been over for longest first.
+    async fn finished_composes(&self, channel: &str) -> Result<Vec<FinishedCompose>>;
+
+    /// How many composes there are; `since`: when the recent ones begin.
+    async fn usage(&self, channel: &str, since: Timestamp) -> Result<Usage>;
 
     /// Deletes a compose and the jobs that only it needs. Answers with the jobs that are gone, `None` if there is no such compose.
     async fn delete_compose(&self, channel: &str, id: JobId) -> Result<Option<Vec<JobId>>>;

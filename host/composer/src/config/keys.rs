@@ -134,6 +134,15 @@ pub(super) const KEYS: &[Key] = &[
     key(&[OWN, "definitions"], Kind::Texts).or("[]"),
     key(&[OWN, "repositories"], Kind::Text),
     key(&[OWN, "distro"], Kind::Text),
+    key(&[OWN, "metrics_listen"], Kind::Text),
+    key(&[OWN, "retention", "age"], Kind::Duration),
+    key(&[OWN, "retention", "composes"], Kind::Number),
+    key(&[OWN, "retention", "bytes"], Kind::Number),
+    key(&[OWN, "retention", "interval"], Kind::Duration).or("\"1h\""),
+    key(&[OWN, "quota", "queued"], Kind::Number),
+    key(&[OWN, "quota", "composes"], Kind::Number),
+    key(&[OWN, "quota", "window"], Kind::Duration).or("\"336h\""),
+    key(&[OWN, "quota", "bytes"], Kind::Number),
     key(&[OWN, "builtin_worker"], Kind::Switch).or("true"),
 ];
 

@@ -12,6 +12,7 @@ pub use toml::Value;
 
 use crate::catalogue::Places;
 use crate::service::DeniedTypes;
+use crate::service::{Quota, Retention};
 use crate::telemetry::log::LogFormat;
 use layers::Settings;
 use std::collections::BTreeMap;
@@ -72,6 +73,14 @@ pub struct Config {
     pub repositories: Option<PathBuf>,
     /// The distribution of blueprints that name none; this machine's when there is none.
     pub distro: Option<String>,
+    /// The address for metrics and health; nothing listens without one.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long composes are kept.
+    pub retention: Retention,
+    /// How often composes that need not be kept are looked for.
+    pub retention_interval: Duration,
+    /// How many composes a tenant may have.
+    pub quota: Quota,
     /// Whether a worker is started with the service.
     pub builtin_worker: bool,
 }

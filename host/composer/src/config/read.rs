@@ -2,8 +2,9 @@
 use super::keys::{OWN, TABLES};
 use super::layers::{ConfigError, Setting, Settings, Source, dotted, owned};
 use super::{ClientCertificates, Config, Door, Tokens, duration};
-use crate::service::DeniedTypes;
+use crate::service::{DeniedTypes, Quota, Retention};
 use crate::telemetry::log::LogFormat;
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +25,9 @@ const SSL_MODES: [&str; 6] = [
     "verify-ca",
     "verify-full",
 ];
+
+/// The longest time that composes can be kept.
+const CENTURY: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 
 /// How the URL of a database begins that is named by its parts.
 const BASE: &str = "postgresql:///?";
@@ -65,6 +69,21 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
             .collect(),
         repositories: settings.path(&[OWN, "repositories"]),
         distro: settings.text(&[OWN, "distro"]),
+        metrics_listen: settings.address(&[OWN, "metrics_listen"])?,
+        retention: Retention {
+            age: settings.long_duration(&[OWN, "retention", "age"])?,
+            composes: settings.number(&[OWN, "retention", "composes"]),
+            bytes: settings.number(&[OWN, "retention", "bytes"]),
+        },
+        retention_interval: settings.duration(&[OWN, "retention", "interval"]),
+        quota: Quota {
+            queued: settings.number(&[OWN, "quota", "queued"]),
+            composes: settings.number(&[OWN, "quota", "composes"]),
+            window: settings
+                .long_duration(&[OWN, "quota", "window"])?
+                .unwrap_or_default(),
+            bytes: settings.number(&[OWN, "quota", "bytes"]),
+        },
         builtin_worker: settings.switch(&[OWN, "builtin_worker"]),
         settings,
     })
@@ -116,6 +135,37 @@ impl Settings {
     fn duration(&self, path: &[&str]) -> Duration {
         let text = self.value(path).and_then(Value::as_str);
         text.and_then(duration::parse).unwrap_or_default()
+    }
+
+    /// A number, if it is set. Numbers of settings are not negative.
+    fn number(&self, path: &[&str]) -> Option<u64> {
+        let number = self.value(path).and_then(Value::as_integer);
+        number.and_then(|number| u64::try_from(number).ok())
+    }
+
+    /// A duration that is gone back in time: at most a century.
+    fn long_duration(&self, path: &[&str]) -> Result<Option<SignedDuration>, ConfigError> {
+        if self.value(path).is_none() {
+            return Ok(None);
+        }
+        match SignedDuration::try_from(self.duration(path)) {
+            Ok(duration) if duration <= CENTURY => Ok(Some(duration)),
+            _ => Err(self.wrong(path, "is at most a century")),
+        }
+    }
+
+    /// An address with a port, if it is set.
+    fn address(&self, path: &[&str]) -> Result<Option<SocketAddr>, ConfigError> {
+        let Some(text) = self.text(path) else {
+            return Ok(None);
+        };
+        let wrong = || {
+            self.wrong(
+                path,
+                "has to be an address with a port, such as 127.0.0.1:9100",
+            )
+        };
+        text.parse().map(Some).map_err(|_| wrong())
     }
 
     /// What is wrong with a setting, and where that is.

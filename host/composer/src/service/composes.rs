@@ -186,6 +186,8 @@ impl Service {
     pub async fn start_compose(&self, caller: &Caller, request: ComposeRequest) -> Result<JobId> {
         let ComposeRequest { mut wish, document } = request;
         hide_passwords(&mut wish.blueprint)?;
+        // What will be refused is not looked up first.
+        drop(self.admit(caller).await?);
         let (target, blueprint, api) = (
             wish.target.clone(),
             wish.blueprint.to_value(),
@@ -229,7 +231,9 @@ impl Service {
             roots: vec![job.id],
         };
         let of_job = job.id;
+        let place = self.admit(caller).await?;
         self.store().add_compose(&compose, &[job]).await?;
+        drop(place);
         info!(compose = %id, job = %of_job, "queued");
         Ok(id)
     }

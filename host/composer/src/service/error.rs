@@ -72,6 +72,9 @@ pub enum Error {
     /// No worker builds for the architecture.
     #[error("no worker builds for {0}")]
     NoWorker(String),
+    /// The tenant has as many composes as it may have.
+    #[error("{0}")]
+    Quota(String),
     /// There is no such compose.
     #[error("there is no compose {0}")]
     NoCompose(JobId),

@@ -10,6 +10,7 @@ mod images;
 mod listing;
 mod package_lists;
 mod packages;
+mod retention;
 mod sources;
 mod version;
 mod workers;
@@ -24,13 +25,14 @@ pub use health::Readiness;
 pub use images::{ImageWish, Images, Manifest, PackageInfo, Solved, Target, TypeFacts, Wish};
 pub use listing::ComposeLine;
 pub use packages::matches;
+pub use retention::{Quota, Reason, Retention, Retired};
 pub use sources::{Source, SourceKind};
 pub use workers::{JobRequest, WorkerJob};
 
 use crate::telemetry::Metrics;
 use osbuild_wasm_jobs::{Clock, JobId, JobQueue, Store};
 use std::sync::Arc;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Mutex, Semaphore, broadcast};
 
 /// The composer.
 #[derive(Clone)]
@@ -45,6 +47,9 @@ pub struct Service {
     /// Jobs that have just changed.
     changes: broadcast::Sender<JobId>,
     metrics: Metrics,
+    quota: Quota,
+    /// Held while a compose is counted and queued.
+    admission: Arc<Mutex<()>>,
 }
 
 /// How many changes of jobs are kept for who is slow to hear of them.
@@ -70,6 +75,8 @@ impl Service {
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             changes: broadcast::channel(CHANGES).0,
             metrics: Metrics::default(),
+            quota: Quota::default(),
+            admission: Arc::default(),
         }
     }
 

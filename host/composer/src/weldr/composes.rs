@@ -110,6 +110,7 @@ fn not_started(error: Error, image_type: &str) -> Refusal {
             "ManifestCreationFailed",
             format!("failed to initialize osbuild manifest: {cause}"),
         ),
+        Error::Quota(_) => Refusal::new("ComposeError", text),
         Error::Unsolvable(_) | Error::Packages(_) => internal("DepsolveError"),
         Error::Container(_) => internal("ContainerResolveError"),
         Error::Commit(_) => Refusal::new("OSTreeOptionsError", text),

@@ -5,6 +5,7 @@ mod blueprints;
 mod composes;
 mod packages;
 mod recorded;
+mod retention;
 mod sources;
 mod support;
 mod telemetry;

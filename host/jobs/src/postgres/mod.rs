@@ -12,11 +12,18 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-const STEPS: [Step; 1] = [(
-    1,
-    "start",
-    include_str!("../../migrations/postgres/0001_start.sql"),
-)];
+const STEPS: [Step; 2] = [
+    (
+        1,
+        "start",
+        include_str!("../../migrations/postgres/0001_start.sql"),
+    ),
+    (
+        2,
+        "counts",
+        include_str!("../../migrations/postgres/0002_counts.sql"),
+    ),
+];
 
 /// The channel of NOTIFY.
 const CHANNEL: &str = "jobs";

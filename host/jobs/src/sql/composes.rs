@@ -2,9 +2,10 @@
 use super::dialect::{Row, SUCCEEDED, Store};
 use super::{jobs, rows};
 use crate::error::{Error, Result};
-use crate::model::{Compose, JobId, ListedCompose, NewJob, Part};
+use crate::model::{Compose, FinishedCompose, JobId, ListedCompose, NewJob, Part, Usage};
 use crate::store::ComposeStore;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::Row as _;
 
 #[async_trait]
@@ -92,6 +93,56 @@ impl ComposeStore for Store {
             listed.collect::<Result<_>>()?,
             rows::count(&total, "number")?,
         ))
+    }
+
+    async fn channels(&self) -> Result<Vec<String>> {
+        let query = sqlx::query("SELECT DISTINCT channel FROM composes ORDER BY channel");
+        let rows = query.fetch_all(self.reader()).await?;
+        rows.iter().map(|row| Ok(row.try_get("channel")?)).collect()
+    }
+
+    async fn finished_composes(&self, channel: &str) -> Result<Vec<FinishedCompose>> {
+        let query = "SELECT composes.id AS compose, jobs.id AS job, jobs.finished AS finished \
+            FROM composes JOIN compose_roots ON compose = composes.id JOIN jobs ON jobs.id = job \
+            WHERE composes.channel = $1 AND NOT EXISTS (SELECT 1 FROM compose_roots r JOIN jobs j ON j.id = r.job \
+                WHERE r.compose = composes.id AND j.state IN ('pending', 'running')) \
+            ORDER BY composes.id, position";
+        let rows = sqlx::query(query)
+            .bind(channel)
+            .fetch_all(self.reader())
+            .await?;
+        let mut composes: Vec<FinishedCompose> = Vec::new();
+        for row in &rows {
+            let id = rows::id(row, "compose")?;
+            let (job, finished) = (rows::id(row, "job")?, rows::time(row, "finished")?);
+            match composes.last_mut().filter(|last| last.id == id) {
+                Some(last) => {
+                    last.roots.push(job);
+                    last.finished = last.finished.max(finished);
+                }
+                None => composes.push(FinishedCompose {
+                    id,
+                    roots: vec![job],
+                    finished,
+                }),
+            }
+        }
+        composes.sort_by_key(|compose| compose.finished);
+        Ok(composes)
+    }
+
+    async fn usage(&self, channel: &str, since: Timestamp) -> Result<Usage> {
+        let query = "SELECT \
+            (SELECT COUNT(DISTINCT compose) FROM jobs JOIN compose_roots ON job = jobs.id \
+                JOIN composes ON composes.id = compose \
+                WHERE state IN ('pending', 'running') AND composes.channel = $1) AS unfinished, \
+            (SELECT COUNT(*) FROM composes WHERE channel = $1 AND created >= $2) AS recent";
+        let row = sqlx::query(query).bind(channel).bind(rows::micros(since));
+        let row = row.fetch_one(self.reader()).await?;
+        Ok(Usage {
+            unfinished: rows::count(&row, "unfinished")?,
+            recent: rows::count(&row, "recent")?,
+        })
     }
 
     async fn delete_compose(&self, channel: &str, id: JobId) -> Result<Option<Vec<JobId>>> {

@@ -15,11 +15,18 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
 
-const STEPS: [Step; 1] = [(
-    1,
-    "start",
-    include_str!("../../migrations/sqlite/0001_start.sql"),
-)];
+const STEPS: [Step; 2] = [
+    (
+        1,
+        "start",
+        include_str!("../../migrations/sqlite/0001_start.sql"),
+    ),
+    (
+        2,
+        "counts",
+        include_str!("../../migrations/sqlite/0002_counts.sql"),
+    ),
+];
 
 /// Readers do not wait for the writer; a handful of them suffices for a machine's cores.
 const READERS: u32 = 4;

@@ -1,6 +1,8 @@
 //! Composes and documents, and what deleting takes.
 use crate::{START, after, job, queue, take};
-use osbuild_wasm_jobs::{Compose, Document, Error, Expectation, JobId, Part, State, Store, Write};
+use osbuild_wasm_jobs::{
+    Compose, Document, Error, Expectation, JobId, Part, State, Store, Usage, Write,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -317,4 +319,23 @@ pub(crate) async fn a_list_of_composes_has_parts_and_tells_where_each_stands(
     assert_eq!(list(false, 3, 1).await, (all[3..4].to_vec(), 5));
     assert_eq!(list(true, 1, 9).await, (all[1..3].to_vec(), 3));
     assert_eq!(list(false, 9, 9).await, (Vec::new(), 5));
+    assert_eq!(store.channels().await.unwrap(), ["", "org-1"]);
+    let over = store.finished_composes("").await.unwrap();
+    let over: Vec<_> = over
+        .iter()
+        .map(|over| (over.id, over.roots.len(), over.finished))
+        .collect();
+    assert_eq!(over.len(), 2);
+    assert!(
+        [ids[3], ids[4]]
+            .iter()
+            .all(|&id| over.contains(&(id, 1, after(9)))),
+        "{over:?}"
+    );
+    let usage = store.usage("", after(1)).await.unwrap();
+    assert_eq!((usage.unfinished, usage.recent), (3, 4));
+    assert_eq!(
+        store.usage("org-2", after(0)).await.unwrap(),
+        Usage::default()
+    );
 }
