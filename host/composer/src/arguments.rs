@@ -1,6 +1,7 @@
 //! The command line.
 use clap::{Args, Parser, Subcommand};
 use osbuild_wasm_composer::config::{Config, ConfigError, Flag, Value};
+use osbuild_wasm_jobs::JobId;
 use std::path::{Path, PathBuf};
 
 /// Make images of blueprints, for composer-cli and cockpit
@@ -24,6 +25,89 @@ pub(crate) enum Command {
         /// File with settings, in place of that of --config
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
+    },
+    /// Tell whether the service is up, and how its queue, workers and files stand
+    Status {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List the jobs that are not over, show one or cancel one
+    Jobs {
+        #[command(subcommand)]
+        what: Option<OfJobs>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List the composes of all tenants, show one or delete one
+    Composes {
+        #[command(subcommand)]
+        what: Option<OfComposes>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Delete the composes that the settings do not keep
+    Gc {
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Bring the database to this version, which the service also does when it starts
+    Migrate {
+        /// Only say how far the database is
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        directory: PathBuf,
+    },
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Form {
+    /// Write JSON instead of a table
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What is done with jobs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfJobs {
+    /// List those that are not over
+    List,
+    /// Show one
+    Show {
+        /// Its id
+        id: JobId,
+    },
+    /// Cancel one, with what hangs on it
+    Cancel {
+        /// Its id
+        id: JobId,
+    },
+}
+
+/// What is done with composes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfComposes {
+    /// List all
+    List,
+    /// Show one
+    Show {
+        /// Its id
+        id: JobId,
+    },
+    /// Delete one that is over, with its files
+    Delete {
+        /// Its id
+        id: JobId,
     },
 }
 

@@ -2,6 +2,7 @@
 //!
 //! [`service`] has the rules and knows nothing of HTTP; [`weldr`] and [`workers`] are thin adapters over it.
 #![forbid(unsafe_code)]
+pub mod administration;
 pub mod builtin;
 pub mod catalogue;
 pub mod config;

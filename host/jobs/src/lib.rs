@@ -28,12 +28,28 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
 pub use model::{
     Claim, Claimed, Compose, Count, Document, Expectation, Expired, FinishedCompose, Job, JobId,
-    Lease, ListedCompose, NewJob, Part, State, Token, Usage, Worker, WorkerId, Write,
+    Lease, ListedCompose, ListedJob, NewJob, Part, State, Token, Usage, Worker, WorkerId, Write,
 };
 pub use queue::{Dequeue, JobQueue, Limits};
 pub use store::{ComposeStore, DocumentStore, JobStore, Store, WorkerStore};
 
 use std::sync::Arc;
+
+pub use migration::Schema;
+
+/// How far the database at `url` is, without changing anything in it. A file that is not there has nothing yet.
+///
+/// # Errors
+/// The URL is of another kind, or the database cannot be reached.
+pub async fn schema(url: &str) -> Result<Schema> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        return sqlite::schema(path.as_ref()).await;
+    }
+    if url.starts_with("postgresql://") || url.starts_with("postgres://") {
+        return postgres::schema(url).await;
+    }
+    Err(Error::Scheme)
+}
 
 /// Opens the database at `url`, and brings it to this program's version.
 ///

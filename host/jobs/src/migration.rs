@@ -32,3 +32,23 @@ where
         error => Error::Open(error.to_string()),
     })
 }
+
+/// How far a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The last step that was carried out; 0 if there was none.
+    pub done: i64,
+    /// The last step that this program knows.
+    pub known: i64,
+}
+
+impl Schema {
+    pub(crate) fn of(done: i64, steps: &[Step]) -> Self {
+        let known = steps.last().map_or(0, |(version, ..)| *version);
+        Self { done, known }
+    }
+}
+
+/// The last step of a database. One that was never used has no table of steps.
+pub(crate) const LAST_STEP: &str =
+    "SELECT MAX(version) AS version FROM _sqlx_migrations WHERE success";

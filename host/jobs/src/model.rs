@@ -62,8 +62,9 @@ pub enum State {
 }
 
 impl State {
-    /// Its word in the database.
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Its word: `pending`, `running`, `finished` or `canceled`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
@@ -127,6 +128,25 @@ pub struct Job {
     pub needs: Vec<JobId>,
     /// The jobs that read its result.
     pub needed_by: Vec<JobId>,
+}
+
+/// A job in a list: without what it is told and what it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedJob {
+    /// Its id.
+    pub id: JobId,
+    /// What is done.
+    pub kind: String,
+    /// Whose it is.
+    pub channel: String,
+    /// Where it stands.
+    pub state: State,
+    /// How often it went back to the queue.
+    pub requeues: u32,
+    /// When it was queued.
+    pub created: Timestamp,
+    /// When the present worker took it.
+    pub started: Option<Timestamp>,
 }
 
 /// What a worker asks for.

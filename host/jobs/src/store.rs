@@ -2,7 +2,7 @@
 use crate::error::Result;
 use crate::model::{
     Claim, Claimed, Compose, Count, Document, Expired, FinishedCompose, Job, JobId, Lease,
-    ListedCompose, NewJob, Part, Token, Usage, Worker, WorkerId, Write,
+    ListedCompose, ListedJob, NewJob, Part, Token, Usage, Worker, WorkerId, Write,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -54,6 +54,9 @@ pub trait JobStore: Send + Sync {
 
     /// Deletes a job that nothing needs, and what only it needed. Answers with all that are gone.
     async fn delete(&self, job: JobId) -> Result<Vec<JobId>>;
+
+    /// The jobs that are pending or running, the oldest first.
+    async fn open_jobs(&self) -> Result<Vec<ListedJob>>;
 
     /// How many jobs are pending or running, by kind, channel and state.
     async fn counts(&self) -> Result<Vec<Count>>;

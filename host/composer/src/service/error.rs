@@ -75,6 +75,9 @@ pub enum Error {
     /// The tenant has as many composes as it may have.
     #[error("{0}")]
     Quota(String),
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NoJob(JobId),
     /// There is no such compose.
     #[error("there is no compose {0}")]
     NoCompose(JobId),

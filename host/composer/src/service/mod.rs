@@ -1,4 +1,5 @@
 //! What the composer does, in no interface's words.
+mod administration;
 mod artefacts;
 mod blueprints;
 mod caller;
@@ -15,6 +16,7 @@ mod sources;
 mod version;
 mod workers;
 
+pub use administration::Overview;
 pub use artefacts::Artefacts;
 pub use blueprints::{Change, Difference, Found, Packaged, is_name};
 pub use caller::{Caller, Proof};

@@ -86,11 +86,7 @@ impl Service {
         if *retention == Retention::default() {
             return Ok(gone);
         }
-        for channel in self.store().channels().await? {
-            let caller = Caller {
-                channel,
-                ..Caller::local()
-            };
+        for caller in self.tenants().await? {
             for retired in self.too_many(&caller, retention).await? {
                 if !rehearsal && !self.retire_one(&caller, &retired).await? {
                     continue;

@@ -1,6 +1,7 @@
 //! The Weldr API and the worker API: each route for what it answers and for what it refuses.
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "the directory is the test's own")]
+mod administration;
 mod blueprints;
 mod composes;
 mod packages;

@@ -4,9 +4,9 @@ mod dialect;
 mod sql;
 
 use crate::error::{Error, Result};
-use crate::migration::{self, Step};
-use sqlx::PgPool;
+use crate::migration::{self, LAST_STEP, Schema, Step};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 use std::str::FromStr;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -68,6 +68,22 @@ impl PostgresStore {
             listener,
         })
     }
+}
+
+/// How far the database at `url` is.
+pub(crate) async fn schema(url: &str) -> Result<Schema> {
+    // The URL has a password in it, so no error repeats it.
+    let cannot = |error: sqlx::Error| Error::Open(error.to_string());
+    let options = PgConnectOptions::from_str(url).map_err(cannot)?;
+    let mut connection = PgConnection::connect_with(&options).await.map_err(cannot)?;
+    let table = "SELECT to_regclass('_sqlx_migrations')::text AS name";
+    let row = sqlx::query(table).fetch_one(&mut connection).await?;
+    if row.try_get::<Option<String>, _>("name")?.is_none() {
+        return Ok(Schema::of(0, &STEPS));
+    }
+    let row = sqlx::query(LAST_STEP).fetch_one(&mut connection).await?;
+    let done: Option<i64> = row.try_get("version")?;
+    Ok(Schema::of(done.unwrap_or_default(), &STEPS))
 }
 
 impl Drop for PostgresStore {

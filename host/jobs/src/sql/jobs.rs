@@ -2,7 +2,9 @@
 use super::dialect::{Db, LOCK_JOB, NEXT_JOB, Row, SILENT_JOBS, Store};
 use super::rows;
 use crate::error::{Error, Result};
-use crate::model::{Claim, Claimed, Count, Expired, Job, JobId, Lease, NewJob, State, Token};
+use crate::model::{
+    Claim, Claimed, Count, Expired, Job, JobId, Lease, ListedJob, NewJob, State, Token,
+};
 use crate::store::JobStore;
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -215,6 +217,24 @@ impl JobStore for Store {
         let deleted = delete_tree(&mut transaction, job).await?;
         transaction.commit().await?;
         Ok(deleted)
+    }
+
+    async fn open_jobs(&self) -> Result<Vec<ListedJob>> {
+        let query = "SELECT id, kind, channel, state, requeues, created, started FROM jobs \
+            WHERE state IN ('pending', 'running') ORDER BY seq";
+        let rows = sqlx::query(query).fetch_all(self.reader()).await?;
+        let jobs = rows.iter().map(|row| {
+            Ok(ListedJob {
+                id: rows::id(row, "id")?,
+                kind: row.try_get("kind")?,
+                channel: row.try_get("channel")?,
+                state: state(row)?,
+                requeues: rows::count(row, "requeues")?,
+                created: rows::time(row, "created")?,
+                started: rows::optional_time(row, "started")?,
+            })
+        });
+        jobs.collect()
     }
 
     async fn counts(&self) -> Result<Vec<Count>> {

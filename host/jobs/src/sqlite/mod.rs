@@ -4,10 +4,11 @@ mod dialect;
 mod sql;
 
 use crate::error::{Error, Result};
-use crate::migration::{self, Step};
+use crate::migration::{self, LAST_STEP, Schema, Step};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -72,6 +73,26 @@ impl SqliteStore {
     fn wake(&self) {
         self.wakes.send_replace(());
     }
+}
+
+/// How far the file at `path` is.
+pub(crate) async fn schema(path: &Path) -> Result<Schema> {
+    if !path.exists() {
+        return Ok(Schema::of(0, &STEPS));
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let tables = "SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    if sqlx::query(tables)
+        .fetch_optional(&mut connection)
+        .await?
+        .is_none()
+    {
+        return Ok(Schema::of(0, &STEPS));
+    }
+    let row = sqlx::query(LAST_STEP).fetch_one(&mut connection).await?;
+    let done: Option<i64> = row.try_get("version")?;
+    Ok(Schema::of(done.unwrap_or_default(), &STEPS))
 }
 
 /// Results and requests can hold secrets: the file is its owner's from the first moment.
