@@ -75,8 +75,8 @@ demo: tools programs
 demo-composer: tools programs composer
 	samples/demo-composer
 
-install: programs
-	@tools/install $(INSTALLED)
+install: programs composer
+	@tools/install $(INSTALLED) $(prefix)
 
 clean:
 	$(CARGO) clean

@@ -10,6 +10,7 @@ mod retention;
 mod sources;
 mod support;
 mod telemetry;
+mod units;
 mod workers;
 
 use serde_json::json;
