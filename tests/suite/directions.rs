@@ -1,9 +1,10 @@
 //! Which room may use which.
 
 /// Which rooms a room may use. Rooms not named here may neither be used nor use others.
-pub(crate) const DIRECTIONS: [(&str, &[&str]); 33] = [
+pub(crate) const DIRECTIONS: [(&str, &[&str]); 34] = [
     ("host/manifest", &["stages-wasm/names"]),
     ("host/jobs", &[]),
+    ("host/tasks", &[]),
     ("host/blueprint", &["host/manifest"]),
     ("host/capability", &["native-helpers/protocol"]),
     ("host/events", &["host/manifest"]),
@@ -34,6 +35,7 @@ pub(crate) const DIRECTIONS: [(&str, &[&str]); 33] = [
             "host/manifest",
             "host/source",
             "host/store",
+            "host/tasks",
             "native-helpers/sys",
         ],
     ),
@@ -96,6 +98,7 @@ pub(crate) const DIRECTIONS: [(&str, &[&str]); 33] = [
             "host/resolve",
             // Settings of downloads are read once, in the command line.
             "host/source",
+            "host/tasks",
             "host/build",
             "native-helpers/packages",
             "native-helpers/protocol",
@@ -112,11 +115,15 @@ pub(crate) const DIRECTIONS: [(&str, &[&str]); 33] = [
             "host/jobs",
             "host/manifest",
             "host/resolve",
+            "host/tasks",
             // The worker that it starts ends with it.
             "native-helpers/sys",
         ],
     ),
-    ("host/worker", &["host/files", "native-helpers/sys"]),
+    (
+        "host/worker",
+        &["host/files", "host/tasks", "native-helpers/sys"],
+    ),
     ("native-helpers/packages", &[]),
     ("native-helpers/protocol", &[]),
     ("native-helpers/sys", &[]),

@@ -124,6 +124,19 @@ impl CommandError {
         }
     }
 
+    /// What it says in one line, for a document that tells of it.
+    pub(crate) fn in_one_line(&self) -> String {
+        match &self.message {
+            Message::Diagnostics(diagnostics) => {
+                let messages = diagnostics.iter().map(|one| one.message.as_str());
+                messages.collect::<Vec<_>>().join("; ")
+            }
+            Message::Pointed { diagnostic, .. } => diagnostic.message.clone(),
+            Message::UnsupportedFormat(text) | Message::Osbuild { text, .. } => text.clone(),
+            Message::InvalidDocument { name, .. } => format!("{name} is invalid"),
+        }
+    }
+
     /// Shows it as `style` says.
     pub(crate) fn show(self, style: Style) -> Exit {
         match self.message {

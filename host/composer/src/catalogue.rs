@@ -1,21 +1,30 @@
 //! Distributions and packages of this program's definitions, and of those that an administrator adds.
+use crate::content::{fetched, file_uris, questions, resolved};
 use crate::service::{
-    Error, ImageWish, Images, Manifest, PackageInfo, Result, Solved, Target, TypeFacts, Wish,
+    Error, Image, ImageWish, Images, PackageInfo, PipelineNames, Result, Solved, Target, TypeFacts,
+    Wish,
 };
 use jiff::Timestamp;
 use osbuild_wasm_distro::{
     Arch, DefinitionError, Definitions, Distro, ImageFormat, ImageType, Kind as ImageKind,
 };
 use osbuild_wasm_events::{Event, Observer};
+use osbuild_wasm_generator::GeneratorError;
 use osbuild_wasm_generator::checks::check;
-use osbuild_wasm_generator::content::{Repository, ResolvedContent};
+use osbuild_wasm_generator::content::{Repository, Transaction};
 use osbuild_wasm_generator::customizations::nodes::LocalFiles;
-use osbuild_wasm_generator::plan::{Plan, for_type};
+use osbuild_wasm_generator::plan::{Plan, for_type, is_build_root};
 use osbuild_wasm_generator::request::{Facts, Options, Request};
-use osbuild_wasm_resolve::{
-    Allowance, Environment, Kind, Package, ResolveError, Resolver, Settings, System, Transaction,
-    Wanted, definitions_of, remote, repositories_in,
+use osbuild_wasm_resolve::jobs::{
+    Depsolve, DepsolveAnswer, JobPackage, Question, Search, SearchAnswer, failed, is_remote,
+    read_answer,
 };
+use osbuild_wasm_resolve::{
+    Allowance, Environment, ResolveError, Resolver, Settings, System, definitions_of,
+    repositories_in,
+};
+use osbuild_wasm_tasks::{Failure, JobError};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -126,8 +135,8 @@ impl Catalogue {
     /// Asks a resolver.
     fn ask<T>(
         &self,
-        question: impl FnOnce(&Resolver<'_>) -> std::result::Result<T, ResolveError>,
-    ) -> Result<T> {
+        question: impl FnOnce(&Resolver<'_>) -> T,
+    ) -> std::result::Result<T, ResolveError> {
         let (environment, cancel) = (Environment::of_process(), AtomicBool::new(false));
         let resolver = Resolver::new(Settings {
             cache: &self.places.cache,
@@ -137,32 +146,57 @@ impl Catalogue {
             observer: &Silent,
             cancel: &cancel,
         });
-        resolver
-            .and_then(|resolver| question(&resolver))
-            .map_err(refused)
+        resolver.map(|resolver| question(&resolver))
     }
 
-    /// Asks a resolver about repositories for a system.
-    fn ask_of<T>(
+    /// Does something with the plan of an image.
+    fn with_plan<T>(
         &self,
-        target: &Target,
-        repositories: &[Repository],
-        question: impl FnOnce(&Resolver<'_>, &Wanted<'_>) -> std::result::Result<T, ResolveError>,
+        wish: &ImageWish,
+        files: &LocalFiles,
+        work: impl FnOnce(&Request<'_>, &Plan<'_>) -> Result<T>,
     ) -> Result<T> {
-        let (distro, arch) = self.system(target)?;
-        let remotes = repositories
-            .iter()
-            .map(|repository| Ok(remote(repository)?.1));
-        let remotes: Vec<_> = remotes
-            .collect::<std::result::Result<_, _>>()
-            .map_err(refused)?;
-        let wanted = Wanted {
-            arch: arch.name(),
-            releasever: &distro.release_version,
-            platform: Some(&distro.module_platform_id),
-            repositories: &remotes,
+        let (distro, arch) = self.system(&wish.target)?;
+        let image_type = self.definitions.image_type(&distro, arch, &wish.image_type);
+        let image_type = image_type.map_err(|error| Error::ImageType(error.to_string()))?;
+        let mut repositories = match wish.repositories.is_empty() {
+            true => self.repositories_for(&wish.target, &image_type.name)?,
+            false => wish.repositories.clone(),
         };
-        self.ask(|resolver| question(resolver, &wanted))
+        let payload = wish.payload_repositories.iter().cloned();
+        repositories.extend(payload.map(|repository| Repository {
+            package_sets: vec![PAYLOAD.to_owned()],
+            ..repository
+        }));
+        let options = Options {
+            size: wish.size,
+            ostree: wish.ostree.clone(),
+            subscription: wish.subscription.clone(),
+            facts: Some(Facts {
+                api_type: wish.api.clone(),
+            }),
+            ..Options::default()
+        };
+        let request = Request {
+            distro: &distro,
+            arch,
+            image_type: &image_type,
+            blueprint: &wish.blueprint,
+            options: &options,
+            repositories: &repositories,
+            local_files: files,
+            bootc: None,
+            bootc_build: None,
+            seed: wish.seed,
+        };
+        let findings = check(&request).into_iter();
+        let findings = findings.filter(|finding| !finding.is_warning);
+        let findings: Vec<String> = findings.map(|finding| finding.message).collect();
+        if !findings.is_empty() {
+            return Err(Error::Manifest(findings.join("; ")));
+        }
+        let plan = Plan::new(request).map_err(|error| Error::Manifest(error.to_string()))?;
+        work(&request, &plan)
     }
 }
 
@@ -238,21 +272,25 @@ impl Images for Catalogue {
         repositories: &[Repository],
         wish: &Wish,
     ) -> Result<Vec<Solved>> {
+        let (distro, arch) = self.system(target)?;
+        let system = System::of(&distro, arch);
         let transaction = Transaction {
-            packages: wish.packages.clone(),
+            include: wish.packages.clone(),
             modules: wish.modules.clone(),
-            weak: true,
+            repositories: repositories.to_vec(),
+            install_weak_deps: true,
             ..Transaction::default()
         };
-        let found = self.ask_of(target, repositories, |resolver, wanted| {
-            resolver.depsolve(wanted, std::slice::from_ref(&transaction), false)
-        })?;
-        Ok(found
-            .transactions
-            .into_iter()
-            .flatten()
-            .map(|package| solved(package, repositories))
-            .collect())
+        let question = Question::Depsolve(Depsolve {
+            grouped_package_sets: [(PAYLOAD.to_owned(), vec![transaction])].into(),
+            module_platform_id: system.platform.to_owned(),
+            arch: system.arch.to_owned(),
+            releasever: system.releasever.to_owned(),
+            sbom_type: None,
+        });
+        let answer: DepsolveAnswer = read_answer(&self.answer(&question))?;
+        let found = answer.transactions.into_values().flatten().flatten();
+        Ok(found.map(solved).collect())
     }
 
     fn search(
@@ -261,99 +299,77 @@ impl Images for Catalogue {
         repositories: &[Repository],
         patterns: &[String],
     ) -> Result<Vec<PackageInfo>> {
-        let patterns = if patterns.is_empty() {
-            vec!["*".to_owned()]
-        } else {
-            patterns.to_vec()
+        let (distro, arch) = self.system(target)?;
+        let system = System::of(&distro, arch);
+        let patterns = match patterns.is_empty() {
+            true => vec!["*".to_owned()],
+            false => patterns.to_vec(),
         };
-        let found = self.ask_of(target, repositories, |resolver, wanted| {
-            resolver.search(wanted, &patterns, false)
-        })?;
-        Ok(found
-            .into_iter()
-            .map(|package| described(package, repositories))
-            .collect())
+        let question = Question::Search(Search {
+            packages: patterns,
+            repos: repositories.to_vec(),
+            module_platform_id: system.platform.to_owned(),
+            arch: system.arch.to_owned(),
+            releasever: system.releasever.to_owned(),
+        });
+        let answer: SearchAnswer = read_answer(&self.answer(&question))?;
+        Ok(answer.packages.into_iter().map(described).collect())
     }
 
-    fn manifest(&self, wish: &ImageWish) -> Result<Manifest> {
-        let (distro, arch) = self.system(&wish.target)?;
-        let image_type = self.definitions.image_type(&distro, arch, &wish.image_type);
-        let image_type = image_type.map_err(|error| Error::ImageType(error.to_string()))?;
-        let mut repositories = match wish.repositories.is_empty() {
-            true => self.repositories_for(&wish.target, &image_type.name)?,
-            false => wish.repositories.clone(),
-        };
-        repositories.extend(wish.payload_repositories.iter().cloned().map(|repository| {
-            Repository {
-                package_sets: vec![PAYLOAD.to_owned()],
-                ..repository
+    fn image(&self, wish: &ImageWish) -> Result<Image> {
+        for (path, uri) in file_uris(&wish.blueprint) {
+            if !is_remote(uri) {
+                return Err(Error::Manifest(format!(
+                    "cannot include {uri} as {path}: files of the service's machine are its own; name a URL of a web server, or give `data`"
+                )));
             }
-        }));
-        let options = Options {
-            size: wish.size,
-            ostree: wish.ostree.clone(),
-            subscription: wish.subscription.clone(),
-            facts: Some(Facts {
-                api_type: wish.api.to_owned(),
-            }),
-            ..Options::default()
-        };
-        let request = Request {
-            distro: &distro,
-            arch,
-            image_type: &image_type,
-            blueprint: &wish.blueprint,
-            options: &options,
-            repositories: &repositories,
-            // Files of this machine are not for those who only reach the service.
-            local_files: &LocalFiles::new(),
-            bootc: None,
-            bootc_build: None,
-            seed: wish.seed,
-        };
-        let findings = check(&request)
-            .into_iter()
-            .filter(|finding| !finding.is_warning);
-        let findings: Vec<String> = findings.map(|finding| finding.message).collect();
-        if !findings.is_empty() {
-            return Err(Error::Manifest(findings.join("; ")));
         }
-        let invalid =
-            |error: osbuild_wasm_generator::GeneratorError| Error::Manifest(error.to_string());
-        let plan = Plan::new(request).map_err(invalid)?;
-        let needs = plan.content();
-        let system = System {
-            distro: &distro,
-            arch,
-        };
-        let resolved: Vec<ResolvedContent> = self.ask(|resolver| {
-            let each = needs
-                .iter()
-                .map(|(_, content)| Ok(resolver.content(&system, content, false)?.0));
-            each.collect()
-        })?;
-        let manifest = plan.manifest(&resolved).map_err(invalid)?;
-        let of_image = needs
-            .iter()
-            .zip(&resolved)
-            .filter(|((pipeline, _), _)| !is_build_root(pipeline));
-        let packages =
-            of_image.flat_map(|(_, resolved)| resolved.packages.transactions.iter().flatten());
-        Ok(Manifest {
-            manifest,
-            export: image_type.exports.first().cloned().unwrap_or_default(),
-            file: image_type.filename.clone(),
-            mime: image_type.mime_type.clone(),
-            boot_mode: image_type.platform.boot_mode().name().to_owned(),
-            packages: packages.cloned().collect(),
-            image_type: image_type.name.clone(),
+        self.with_plan(wish, &LocalFiles::new(), |request, plan| {
+            let needs = plan.content();
+            let system = System::of(request.distro, request.arch);
+            let names = needs.iter().map(|(name, _)| name.clone());
+            let (build, payload) = names.partition(|name| is_build_root(name));
+            let image_type = request.image_type;
+            Ok(Image {
+                image_type: image_type.name.clone(),
+                export: image_type.exports.first().cloned().unwrap_or_default(),
+                file: image_type.filename.clone(),
+                mime: image_type.mime_type.clone(),
+                boot_mode: image_type.platform.boot_mode().name().to_owned(),
+                pipelines: PipelineNames { build, payload },
+                questions: questions(&system, &needs, &wish.blueprint),
+            })
+        })
+    }
+
+    fn answer(&self, question: &Question) -> Value {
+        let answered = self.ask(|resolver| question.answer(resolver));
+        answered.unwrap_or_else(|error| {
+            let reason = error.to_string();
+            failed(&JobError::new(Failure::Solver, reason))
+        })
+    }
+
+    fn manifest(
+        &self,
+        wish: &ImageWish,
+        answers: &[(String, Value)],
+    ) -> std::result::Result<Value, JobError> {
+        let files = fetched(answers)?;
+        let made = self.with_plan(wish, &files, |_, plan| {
+            let resolved = resolved(&plan.content(), answers);
+            Ok(resolved.and_then(|resolved| plan.manifest(&resolved).map_err(ungenerated)))
+        });
+        made.unwrap_or_else(|error| {
+            let reason = error.to_string();
+            Err(JobError::new(Failure::ManifestGeneration, reason))
         })
     }
 }
 
-/// Pipelines that make no part of the image have names that say so.
-fn is_build_root(pipeline: &str) -> bool {
-    pipeline == "build" || pipeline.ends_with("-build")
+/// Why a manifest cannot be made of what was found.
+fn ungenerated(error: GeneratorError) -> JobError {
+    JobError::new(Failure::ManifestGeneration, error.to_string())
 }
 
 /// Whether images of this kind carry a commit that was made before.
@@ -408,40 +424,15 @@ impl Observer for Silent {
     fn event(&self, _: &Event) {}
 }
 
-fn refused(error: ResolveError) -> Error {
-    match error.kind {
-        Kind::Missing | Kind::Conflict => Error::Unsolvable(error.to_string()),
-        Kind::Content => Error::Container(error.to_string()),
-        Kind::Repository | Kind::Cache | Kind::Solver => Error::Packages(error.to_string()),
-    }
-}
-
-fn solved(package: Package, repositories: &[Repository]) -> Solved {
-    let repository = repositories
-        .iter()
-        .find(|repository| repository.with_id().id == package.repo_id);
-    let checksum = package
-        .checksum
-        .map(|checksum| format!("{}:{}", checksum.algorithm, checksum.value));
+/// A package that was chosen. Clients of package lists get its URL.
+fn solved(package: JobPackage) -> Solved {
     Solved {
-        name: package.name,
-        epoch: package.epoch,
-        version: package.version,
-        release: package.release,
-        arch: package.arch,
-        checksum: checksum.unwrap_or_default(),
-        location: package
-            .remote_locations
-            .into_iter()
-            .next()
-            .unwrap_or_default(),
-        repository: package.repo_id,
-        check_gpg: repository.is_some_and(|repository| repository.check_gpg == Some(true)),
-        files: package.files,
+        location: package.remote_location.clone(),
+        ..package.into()
     }
 }
 
-fn described(package: Package, repositories: &[Repository]) -> PackageInfo {
+fn described(package: JobPackage) -> PackageInfo {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let built: Option<Timestamp> = package
         .build_time
@@ -453,6 +444,6 @@ fn described(package: Package, repositories: &[Repository]) -> PackageInfo {
         homepage: text(&package.url),
         license: text(&package.license),
         build_time: built.map_or(0, Timestamp::as_second),
-        package: solved(package, repositories),
+        package: solved(package),
     }
 }

@@ -6,6 +6,7 @@ pub mod administration;
 pub mod builtin;
 pub mod catalogue;
 pub mod config;
+mod content;
 pub mod door;
 pub mod listen;
 pub mod operation;

@@ -134,6 +134,7 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     }
     let (retention, interval) = (config.retention, config.retention_interval);
     server.meanwhile(retire(service.clone(), retention, interval));
+    server.meanwhile(service.clone().make_manifests());
     server.meanwhile(reconcile(service));
     Ok(server.run().await?)
 }

@@ -76,13 +76,15 @@ impl Repository {
 }
 
 /// One transaction of a package solver; transactions of a pipeline build on those before.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Transaction {
     /// Names to install.
     pub include: Vec<String>,
     /// Names not to install.
     pub exclude: Vec<String>,
     /// Module streams to enable (`name:stream`).
+    #[serde(rename = "enabled_modules")]
     pub modules: Vec<String>,
     /// Where packages come from.
     pub repositories: Vec<Repository>,

@@ -107,3 +107,9 @@ pub fn for_type(repositories: &[Repository], image_type: &str) -> Vec<Repository
     };
     repositories.iter().filter(serves).cloned().collect()
 }
+
+/// Whether a pipeline makes no part of an image: it is what others are built in, and its name says so.
+#[must_use]
+pub fn is_build_root(pipeline: &str) -> bool {
+    pipeline == "build" || pipeline.ends_with("-build")
+}

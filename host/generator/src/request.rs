@@ -5,10 +5,10 @@ use crate::pipelines::bootc::info::ContainerInfo;
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_blueprint::model::Kernel;
 use osbuild_wasm_distro::{Arch, Distro, ImageType, Kind, PartitioningMode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Values of a request that are no part of a blueprint.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Size of the disk in bytes; 0: the type's.
@@ -31,7 +31,7 @@ pub struct Options {
 }
 
 /// The commit to make, or to deploy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OstreeOptions {
     /// Ref; empty: the type's.
@@ -48,7 +48,7 @@ pub struct OstreeOptions {
 }
 
 /// How a bootable container becomes a disk or a medium.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BootcOptions {
     /// Container that a medium installs.
@@ -60,7 +60,7 @@ pub struct BootcOptions {
 }
 
 /// Registration of the system with Red Hat.
-#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Subscription {
     /// Organization.
@@ -95,7 +95,7 @@ impl std::fmt::Debug for Subscription {
 }
 
 /// What is noted in the system about who built it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// Interface by which the image was asked for.

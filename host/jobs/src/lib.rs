@@ -27,8 +27,9 @@ mod store;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
 pub use model::{
-    Claim, Claimed, Compose, Count, Document, Expectation, Expired, FinishedCompose, Job, JobId,
-    Lease, ListedCompose, ListedJob, NewJob, Part, State, Token, Usage, Worker, WorkerId, Write,
+    Channels, Claim, Claimed, Compose, Count, Document, Expectation, Expired, FinishedCompose, Job,
+    JobId, Lease, ListedCompose, ListedJob, NewJob, Part, State, Token, Usage, Worker, WorkerId,
+    Write,
 };
 pub use queue::{Dequeue, JobQueue, Limits};
 pub use store::{ComposeStore, DocumentStore, JobStore, Store, WorkerStore};

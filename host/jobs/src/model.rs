@@ -99,6 +99,8 @@ pub struct NewJob {
     pub args: Value,
     /// The jobs whose results it reads, in the order in which it reads them.
     pub needs: Vec<JobId>,
+    /// Its result, if it was done while it was asked for: nobody has to do it then.
+    pub result: Option<Value>,
 }
 
 /// A job as it stands.
@@ -155,9 +157,18 @@ pub struct Claim {
     /// The kinds of jobs that it can do.
     pub kinds: Vec<String>,
     /// The channels that it serves.
-    pub channels: Vec<String>,
+    pub channels: Channels,
     /// Who it is, when it registered.
     pub worker: Option<WorkerId>,
+}
+
+/// Whose jobs are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// Those of everybody: the service's own jobs.
+    All,
+    /// Those of these channels.
+    These(Vec<String>),
 }
 
 /// A job that a worker got.

@@ -4,7 +4,7 @@
 mod support;
 
 use jiff::Timestamp;
-use osbuild_wasm_jobs::{Claim, JobId, Lease, NewJob, State};
+use osbuild_wasm_jobs::{Channels, Claim, JobId, Lease, NewJob, State};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -24,6 +24,7 @@ async fn a_process_that_queues_and_finishes() {
             channel: String::new(),
             args: json!({ "padding": "x".repeat(2000) }),
             needs: vec![],
+            result: None,
         };
         let needing = NewJob {
             id: JobId::random(),
@@ -38,7 +39,7 @@ async fn a_process_that_queues_and_finishes() {
         println!("queued {}", needing.id);
         let claim = Claim {
             kinds: vec!["a".into()],
-            channels: vec![String::new()],
+            channels: Channels::These(vec![String::new()]),
             worker: None,
         };
         let claimed = store

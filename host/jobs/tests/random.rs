@@ -4,7 +4,7 @@
 mod support;
 
 use jiff::{SignedDuration, Timestamp};
-use osbuild_wasm_jobs::{Claim, JobId, Lease, NewJob, State, Store, Token};
+use osbuild_wasm_jobs::{Channels, Claim, JobId, Lease, NewJob, State, Store, Token};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -157,6 +157,7 @@ async fn one_step(store: &dyn Store, model: &mut Model, numbers: &mut Numbers, n
                 channel: channel.into(),
                 args: json!({}),
                 needs: needs.clone(),
+                result: None,
             };
             store.enqueue(&[new], at(now)).await.unwrap();
             model.order.push(id);
@@ -176,7 +177,7 @@ async fn one_step(store: &dyn Store, model: &mut Model, numbers: &mut Numbers, n
         4..=6 => {
             let claim = Claim {
                 kinds: vec![kind.into()],
-                channels: vec![channel.into()],
+                channels: Channels::These(vec![channel.into()]),
                 worker: None,
             };
             let claimed = store.claim(&claim, at(now)).await.unwrap();

@@ -3,22 +3,42 @@ use crate::commits::WantedCommit;
 use crate::containers::WantedImage;
 use crate::error::{Kind, ResolveError, Result};
 use crate::flatpaks::{FoundFlatpak, WantedFlatpak};
+use crate::jobs::{JobPackage, ModuleFiles};
+use crate::package::Packages;
 use crate::solver::{Resolver, Wanted};
 use osbuild_wasm_distro::{Arch, Distro};
 use osbuild_wasm_generator::content::{
     Commit, CommitRequest, Container, ContainerRequest, Content, Depsolved, Flatpak,
-    FlatpakRequest, Module, Package, Repository, ResolvedContent, Transaction,
+    FlatpakRequest, Module, Repository, ResolvedContent, Transaction,
 };
+use serde::Deserialize;
 use serde_json::Value;
 use std::path::PathBuf;
 
 /// For which system content is looked up.
 #[derive(Clone, Copy, Debug)]
 pub struct System<'a> {
-    /// Its distribution.
-    pub distro: &'a Distro,
-    /// Its architecture.
-    pub arch: Arch,
+    /// What messages call it.
+    pub name: &'a str,
+    /// Its architecture, such as `x86_64`.
+    pub arch: &'a str,
+    /// Version of its distribution.
+    pub releasever: &'a str,
+    /// Platform of modules, such as `platform:f43`.
+    pub platform: &'a str,
+}
+
+impl<'a> System<'a> {
+    /// A distribution on an architecture.
+    #[must_use]
+    pub fn of(distro: &'a Distro, arch: Arch) -> Self {
+        Self {
+            name: &distro.name,
+            arch: arch.name(),
+            releasever: &distro.release_version,
+            platform: &distro.module_platform_id,
+        }
+    }
 }
 
 impl Resolver<'_> {
@@ -33,7 +53,7 @@ impl Resolver<'_> {
         with_sbom: bool,
     ) -> Result<(ResolvedContent, Option<Value>)> {
         let (containers, commits) = (content.containers.iter(), content.commits.iter());
-        let arch = system.arch.name();
+        let arch = system.arch;
         let (packages, sbom) = depsolve(self, system, &content.transactions, with_sbom)?;
         let resolved = ResolvedContent {
             packages,
@@ -49,7 +69,12 @@ impl Resolver<'_> {
     }
 }
 
-fn image(resolver: &Resolver<'_>, wanted: &ContainerRequest, arch: &str) -> Result<Container> {
+/// The image of a reference.
+pub(crate) fn image(
+    resolver: &Resolver<'_>,
+    wanted: &ContainerRequest,
+    arch: &str,
+) -> Result<Container> {
     let found = resolver.image(&WantedImage {
         reference: &wanted.source,
         arch,
@@ -68,7 +93,8 @@ fn image(resolver: &Resolver<'_>, wanted: &ContainerRequest, arch: &str) -> Resu
     })
 }
 
-fn flatpaks(
+/// The images of flatpaks.
+pub(crate) fn flatpaks(
     resolver: &Resolver<'_>,
     wanted: &[FlatpakRequest],
     arch: &str,
@@ -122,6 +148,27 @@ fn depsolve(
     if transactions.is_empty() {
         return Ok((Depsolved::default(), None));
     }
+    let (found, repositories) = solve(resolver, system, transactions, with_sbom)?;
+    let package = |found: crate::Package| JobPackage::new(found, &repositories).into();
+    let depsolved = Depsolved {
+        transactions: found
+            .transactions
+            .into_iter()
+            .map(|packages| packages.into_iter().map(package).collect())
+            .collect(),
+        modules: modules(&found.modules),
+        repositories,
+    };
+    Ok((depsolved, found.sbom))
+}
+
+/// What the solver answers for transactions, and the repositories that they name, with the texts of their keys.
+pub(crate) fn solve(
+    resolver: &Resolver<'_>,
+    system: &System<'_>,
+    transactions: &[Transaction],
+    with_sbom: bool,
+) -> Result<(Packages, Vec<Repository>)> {
     let (mut repositories, mut remotes) = (Vec::<Repository>::new(), Vec::new());
     let mut asked = Vec::new();
     for transaction in transactions {
@@ -148,18 +195,18 @@ fn depsolve(
         }
     }
     if remotes.is_empty() {
-        let (distro, arch) = (&system.distro.name, system.arch);
+        let (name, arch) = (system.name, system.arch);
         return Err(ResolveError::new(
             Kind::Repository,
             format!(
-                "there are no repositories for {distro} on {arch}: name some by --repositories or --force-repo"
+                "there are no repositories for {name} on {arch}: name some by --repositories or --force-repo"
             ),
         ));
     }
     let wanted = Wanted {
-        arch: system.arch.name(),
-        releasever: &system.distro.release_version,
-        platform: Some(&system.distro.module_platform_id),
+        arch: system.arch,
+        releasever: system.releasever,
+        platform: Some(system.platform).filter(|platform| !platform.is_empty()),
         repositories: &remotes,
     };
     let mut found = resolver.depsolve(&wanted, &asked, with_sbom)?;
@@ -168,17 +215,7 @@ fn depsolve(
         let keys = found.keys.remove(&repository.id);
         repository.gpgkeys = keys.unwrap_or_default();
     }
-    let package = |found: crate::Package| package(found, &repositories);
-    let depsolved = Depsolved {
-        transactions: found
-            .transactions
-            .into_iter()
-            .map(|packages| packages.into_iter().map(package).collect())
-            .collect(),
-        modules: modules(&found.modules),
-        repositories,
-    };
-    Ok((depsolved, found.sbom))
+    Ok((found, repositories))
 }
 
 /// A repository with its id and without the logins in its URLs, and how it is downloaded from.
@@ -226,39 +263,9 @@ fn described(repository: &Repository) -> crate::Repository {
     }
 }
 
-fn package(found: crate::Package, repositories: &[Repository]) -> Package {
-    let repository = repositories
-        .iter()
-        .find(|repository| repository.id == found.repo_id);
-    let checksum = found
-        .checksum
-        .map(|checksum| format!("{}:{}", checksum.algorithm, checksum.value));
-    Package {
-        name: found.name,
-        epoch: found.epoch,
-        version: found.version,
-        release: found.release,
-        arch: found.arch,
-        checksum: checksum.unwrap_or_default(),
-        location: found.location,
-        repository: found.repo_id,
-        check_gpg: repository.is_some_and(|repository| repository.check_gpg == Some(true)),
-        files: found.files,
-    }
-}
-
-/// Enabled modules: an object of their names with the files to write.
+/// Enabled modules: an object of their names with the files to write, which were checked when they came.
 fn modules(found: &Value) -> Vec<Module> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let module = |(_, files): (&String, &Value)| Module {
-        config: files["module-file"]["data"].clone(),
-        failsafe_path: text(&files["failsafe-file"]["path"]),
-        failsafe_data: text(&files["failsafe-file"]["data"]),
-    };
-    found
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(module)
-        .collect()
+    let modules = found.as_object().into_iter().flatten();
+    let files = modules.filter_map(|(_, files)| ModuleFiles::deserialize(files).ok());
+    files.map(Into::into).collect()
 }

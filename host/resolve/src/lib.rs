@@ -19,6 +19,7 @@ mod flatpaks;
 mod host;
 mod image_content;
 mod index;
+pub mod jobs;
 mod package;
 mod places;
 mod repo_file;

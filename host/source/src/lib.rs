@@ -46,8 +46,8 @@ pub use image_files::{ImageFiles, ImagePlace, Look, image_files};
 pub use items::Item;
 pub use logins::{BasicLogin, Logins};
 pub use lookup::{
-    CONTAINERS_STORAGE, OSTREE, SKOPEO, flatpak_index, ostree_checksum, ostree_secrets,
-    registry_manifest, stored_image_id,
+    CONTAINERS_STORAGE, CURL, OSTREE, SKOPEO, flatpak_index, ostree_checksum, ostree_secrets,
+    registry_manifest, remote_document, stored_image_id,
 };
 pub use ostree::{ostree_is_as_noted, ostree_repository};
 pub use proxies::proxies;

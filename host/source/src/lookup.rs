@@ -16,6 +16,8 @@ use osbuild_wasm_manifest::reference::ImageReference;
 pub const SKOPEO: &str = "org.osbuild.skopeo";
 /// The source that fetches commits.
 pub const OSTREE: &str = "org.osbuild.ostree";
+/// The source that fetches files.
+pub const CURL: &str = "org.osbuild.curl";
 /// The source that takes images of this machine.
 pub const CONTAINERS_STORAGE: &str = "org.osbuild.containers-storage";
 
@@ -46,15 +48,31 @@ pub fn registry_manifest(
     }
 }
 
+/// A document of moderate size of a web server, of which no checksum is known.
+///
+/// # Errors
+/// One line: the URL cannot be read, nothing is there, or it is too large.
+pub fn remote_document(url: &str, context: &FetchContext<'_>) -> Result<Vec<u8>, String> {
+    document(CURL, &Location::parse(url)?, context)
+}
+
+fn document(
+    module: &str,
+    location: &Location,
+    context: &FetchContext<'_>,
+) -> Result<Vec<u8>, String> {
+    with_engine(module, context, async |engine| {
+        let document = engine.document(location, &Security::default()).await;
+        document.map_err(|problem| format!("{}: {problem}", location.shown()))
+    })
+}
+
 /// The index of the flatpaks that a registry has.
 ///
 /// # Errors
 /// One line: it is not there, or is too large.
 pub fn flatpak_index(location: &Location, context: &FetchContext<'_>) -> Result<Vec<u8>, String> {
-    with_engine(SKOPEO, context, async |engine| {
-        let index = engine.document(location, &Security::default()).await;
-        index.map_err(|problem| format!("{}: {problem}", location.shown()))
-    })
+    document(SKOPEO, location, context)
 }
 
 /// The id of an image of this machine's container storage, and the digest of its manifest.

@@ -21,6 +21,7 @@ mod plan;
 pub(crate) mod plugin;
 mod privileges;
 mod report;
+mod resolve;
 pub(crate) mod run;
 mod search;
 mod stage;
@@ -101,6 +102,7 @@ pub(crate) enum Subcommand {
     Stage(stage::StageCommand),
     Depsolve(depsolve::DepsolveArguments),
     Search(search::SearchArguments),
+    Resolve(resolve::ResolveArguments),
     Report(report::ReportArguments),
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -128,6 +130,7 @@ impl Subcommand {
             Self::Stage(command) => command.carry_out(),
             Self::Depsolve(arguments) => carry_out(arguments),
             Self::Search(arguments) => carry_out(arguments),
+            Self::Resolve(arguments) => carry_out(arguments),
             Self::Report(arguments) => carry_out(arguments),
             Self::Plugin(command) => command.carry_out(),
             Self::Doctor(arguments) => carry_out(arguments),

@@ -162,7 +162,7 @@ impl From<ResolveError> for CommandError {
 }
 
 /// Shows what happens on the way.
-struct Log;
+pub(crate) struct Log;
 
 impl Observer for Log {
     fn event(&self, event: &Event) {

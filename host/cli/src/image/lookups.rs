@@ -12,15 +12,16 @@ use osbuild_wasm_manifest::location::{Location, redact};
 use osbuild_wasm_manifest::model::Source;
 use osbuild_wasm_manifest::reference::ImageReference;
 use osbuild_wasm_report::Diagnostic;
+use osbuild_wasm_resolve::jobs::Question;
 use osbuild_wasm_resolve::{Repository, WantedCommit, remote};
-use osbuild_wasm_source::{Allowance, CONTAINERS_STORAGE, LIBREPO, Logins, OSTREE, SKOPEO};
+use osbuild_wasm_source::{Allowance, CONTAINERS_STORAGE, CURL, LIBREPO, Logins, OSTREE, SKOPEO};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The sources whose content is looked up.
-const SOURCES: [&str; 4] = [CONTAINERS_STORAGE, LIBREPO, OSTREE, SKOPEO];
+const SOURCES: [&str; 5] = [CONTAINERS_STORAGE, CURL, LIBREPO, OSTREE, SKOPEO];
 
 /// The key of an item that is not known yet.
 const UNKNOWN: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -157,6 +158,16 @@ pub(super) fn lookups_of(needs: &Needs) -> Result<Vec<Lookup>> {
     Ok(all)
 }
 
+/// Everything that servers will be asked for a job.
+///
+/// # Errors
+/// A URL cannot be read.
+pub(crate) fn lookups_of_job(question: &Question) -> Result<Vec<Lookup>> {
+    let mut all = lookups_of(&vec![(String::new(), question.content())])?;
+    all.extend(question.files().iter().map(|url| file(url)));
+    Ok(all)
+}
+
 /// The logins for mirrors of packages. A manifest that others build has no place for any.
 pub(super) fn logins(needs: &Needs, purpose: Purpose) -> Result<Logins> {
     let mut logins = Logins::default();
@@ -235,6 +246,12 @@ fn commit(wanted: &CommitRequest) -> Option<Lookup> {
         let commit = item(json!({"remote": {"url": wanted.url}}));
         lookup(OSTREE, place, commit, Value::Null, Vec::new())
     })
+}
+
+/// A file of a web server.
+fn file(url: &str) -> Lookup {
+    let place = format!("the file {}", redact(url));
+    lookup(CURL, place, item(url.into()), Value::Null, Vec::new())
 }
 
 /// The index of a registry with flatpaks; none where it is no registry, which is an error later.

@@ -11,6 +11,7 @@ mod target;
 
 pub(crate) use bootable::{Container, bootc_options};
 pub(crate) use build::{Beside, Built, ImageBuild};
+pub(crate) use lookups::{Lookups, lookups_of_job};
 pub(crate) use output::OutputFiles;
 pub(crate) use repositories::for_resolver;
 pub(crate) use request::{

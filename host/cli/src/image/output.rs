@@ -5,6 +5,7 @@ use crate::format::json;
 use crate::output_file;
 use osbuild_wasm_files::resolve::make_directory;
 use osbuild_wasm_files::{NewFile, WorkDirectory, move_file};
+use osbuild_wasm_generator::plan::is_build_root;
 use osbuild_wasm_report::Diagnostic;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -75,10 +76,10 @@ impl OutputFiles {
         output_file::check(&self.beside(&self.extension))
     }
 
-    /// Writes what pipelines are made of: that of the build root is `BASE.buildroot-build.spdx.json`, all else is of the image.
+    /// Writes what pipelines are made of: that of a build root is `BASE.buildroot-PIPELINE.spdx.json`, all else is of the image.
     pub(crate) fn write_sboms(&self, sboms: &[(String, Value)]) -> Result<()> {
         for (pipeline, sbom) in sboms {
-            let part = if pipeline == "build" {
+            let part = if is_build_root(pipeline) {
                 "buildroot"
             } else {
                 "image"

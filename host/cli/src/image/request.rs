@@ -10,7 +10,9 @@ use osbuild_wasm_distro::{Arch, Definitions, Distro, ImageType, Kind, Partitioni
 use osbuild_wasm_files::{LARGEST_DOCUMENT, digest_file, read_text};
 use osbuild_wasm_generator::checks::{Finding, check};
 use osbuild_wasm_generator::content::Repository;
-use osbuild_wasm_generator::customizations::nodes::{LocalFile, LocalFiles, local_path};
+use osbuild_wasm_generator::customizations::nodes::{
+    FileContent, LocalFile, LocalFiles, local_path,
+};
 use osbuild_wasm_generator::pipelines::bootc::info::ContainerInfo;
 use osbuild_wasm_generator::plan::for_type;
 use osbuild_wasm_generator::request::{
@@ -377,7 +379,7 @@ fn local_file(path: &str) -> Result<LocalFile, String> {
     }
     let digest = digest_file(Path::new(path)).map_err(|error| error.to_string())?;
     Ok(LocalFile {
-        checksum: format!("sha256:{digest}"),
+        content: FileContent::Local(format!("sha256:{digest}")),
         mode: metadata.permissions().mode() & 0o7777,
     })
 }

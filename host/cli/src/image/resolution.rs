@@ -112,10 +112,7 @@ impl ResolveArguments {
             observer: &downloads,
             cancel: &cancel,
         })?;
-        let system = resolve::System {
-            distro: &request.distro,
-            arch: request.arch,
-        };
+        let system = resolve::System::of(&request.distro, request.arch);
         let pipelines = needs.iter().map(|(pipeline, content)| {
             let started = Instant::now();
             let found = resolver.content(&system, content, sboms.is_some());

@@ -1,12 +1,13 @@
 //! Composes: requests for images, from the blueprint to the file.
 use super::blueprints::hide_passwords;
-use super::workers::build_job;
-use super::{Caller, DeniedTypes, Error, ImageWish, Manifest, Result, Service, Solved, Target};
+use super::graph::{self, Known};
+use super::{Caller, DeniedTypes, Error, Image, ImageWish, Result, Service, Target};
 use osbuild_wasm_blueprint::Blueprint;
 use osbuild_wasm_generator::request::OstreeOptions;
-use osbuild_wasm_jobs::{Compose, Job, JobId, NewJob, State};
+use osbuild_wasm_jobs::{Compose, Job, JobId, State, Worker};
+use osbuild_wasm_tasks::JobError;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt;
 use tokio::fs::File;
 use tracing::info;
@@ -99,7 +100,6 @@ pub(super) struct Note {
     pub(super) image_type: String,
     pub(super) file: String,
     mime: String,
-    packages: Vec<Solved>,
 }
 
 /// A compose as it stands.
@@ -123,25 +123,17 @@ pub struct ComposeEntry {
     pub file: String,
     /// The media type of the image.
     pub mime: String,
-    /// The packages of the system in the image.
-    pub packages: Vec<Solved>,
     /// The job that builds it.
     pub job: Job,
 }
 
 impl ComposeEntry {
-    /// The manifest that is built.
+    /// What the stages of its manifest said, pipeline by pipeline, and what went wrong.
     #[must_use]
-    pub fn manifest(&self) -> &Value {
-        &self.job.args["manifest"]
-    }
-
-    /// What the stages said, pipeline by pipeline, and what went wrong.
-    #[must_use]
-    pub fn log(&self) -> String {
+    pub fn log(&self, manifest: &Value) -> String {
         let result = self.job.result.as_ref().unwrap_or(&Value::Null);
         let mut log = String::new();
-        let pipelines = self.manifest()["pipelines"].as_array();
+        let pipelines = manifest["pipelines"].as_array();
         for pipeline in pipelines.into_iter().flatten() {
             let told =
                 &result["osbuild_output"]["log"][pipeline["name"].as_str().unwrap_or_default()];
@@ -178,70 +170,81 @@ fn log_pipeline(log: &mut String, pipeline: &Value, told: &[Value]) {
 }
 
 impl Service {
-    /// Looks up all content, and queues the build.
+    /// Queues what makes an image: lookups of its content, its manifest, its build. What is not to be had fails the compose.
     ///
     /// # Errors
-    /// A password cannot be used; there is no such distribution or image type; its content is not to be had; no worker builds for the architecture; the store
-    /// failed.
+    /// A password cannot be used; there is no such distribution or image type, or it cannot give what is wished for; the store failed.
     pub async fn start_compose(&self, caller: &Caller, request: ComposeRequest) -> Result<JobId> {
-        let ComposeRequest { mut wish, document } = request;
-        hide_passwords(&mut wish.blueprint)?;
+        let request = request.without_passwords()?;
+        let image = self.image(&request.wish).await?;
+        self.queue_jobs(caller, request, &image, None).await
+    }
+
+    /// Looks up all content of an image, and queues its build.
+    ///
+    /// # Errors
+    /// As of [`Service::start_compose`]; its content is not to be had; no worker builds for the architecture.
+    async fn start_known(&self, caller: &Caller, request: ComposeRequest) -> Result<JobId> {
+        let request = request.without_passwords()?;
         // What will be refused is not looked up first.
         drop(self.admit(caller).await?);
-        let (target, blueprint, api) = (
-            wish.target.clone(),
-            wish.blueprint.to_value(),
-            wish.api.to_owned(),
-        );
-        let manifest = self.look_up(move |images| images.manifest(&wish)).await?;
-        if !self
-            .store()
-            .workers()
-            .await?
-            .iter()
-            .any(|worker| worker.arch == target.arch && worker.channel == caller.channel)
-        {
-            return Err(Error::NoWorker(target.arch));
+        let image = self.image(&request.wish).await?;
+        let mut answers = Vec::new();
+        for question in image.questions.clone() {
+            let answer = self.look_up(move |images| Ok(images.answer(&question)));
+            let answer = answer.await?;
+            match JobError::of_result(&answer) {
+                Some(error) => return Err(error.into()),
+                None => answers.push(answer),
+            }
         }
-        let id = JobId::random();
-        let note = Note {
-            api,
-            document,
-            arch: target.arch.clone(),
-            distro: target.distro.clone(),
-            blueprint,
-            image_type: manifest.image_type.clone(),
-            file: manifest.file.clone(),
-            mime: manifest.mime.clone(),
-            packages: manifest.packages.clone(),
-        };
-        let job = NewJob {
-            id: JobId::random(),
-            kind: build_job(&target.arch),
-            channel: caller.channel.clone(),
-            args: build_args(manifest),
-            needs: Vec::new(),
-        };
+        let known = image.answered(&answers);
+        let manifest = self.manifest_of(request.wish.clone(), known).await?;
+        let arch = &request.wish.target.arch;
+        let workers = self.store().workers().await?;
+        let builds = |worker: &Worker| worker.arch == *arch && worker.channel == caller.channel;
+        if !workers.iter().any(builds) {
+            return Err(Error::NoWorker(arch.clone()));
+        }
+        let known = Known { answers, manifest };
+        self.queue_jobs(caller, request, &image, Some(known)).await
+    }
+
+    async fn image(&self, wish: &ImageWish) -> Result<Image> {
+        let wish = wish.clone();
+        self.look_up(move |images| images.image(&wish)).await
+    }
+
+    async fn queue_jobs(
+        &self,
+        caller: &Caller,
+        request: ComposeRequest,
+        image: &Image,
+        known: Option<Known>,
+    ) -> Result<JobId> {
+        let damaged = || osbuild_wasm_jobs::Error::Damaged("compose");
+        let jobs = graph::jobs(&caller.channel, &request.wish, image, known);
+        let id = jobs.last().ok_or_else(damaged)?.id;
+        let note = Note::of(request, image);
         let compose = Compose {
             id,
             channel: caller.channel.clone(),
             created: self.clock.now(),
-            body: serde_json::to_value(note)
-                .map_err(|_| osbuild_wasm_jobs::Error::Damaged("compose"))?,
-            roots: vec![job.id],
+            body: serde_json::to_value(note).map_err(|_| damaged())?,
+            roots: vec![id],
         };
-        let of_job = job.id;
         let place = self.admit(caller).await?;
-        self.store().add_compose(&compose, &[job]).await?;
+        self.store().add_compose(&compose, &jobs).await?;
         drop(place);
-        info!(compose = %id, job = %of_job, "queued");
+        info!(compose = %id, jobs = jobs.len(), "queued");
         Ok(id)
     }
 
-    /// Starts a compose of a committed blueprint, with the sources that users added.
+    /// Starts a compose of a committed blueprint, with the sources that users added. Its content is looked up before it is taken.
     ///
     /// # Errors
-    /// There is no such blueprint; the image type is denied; as of [`Service::start_compose`].
+    /// There is no such blueprint; the image type is denied; its content is not to be had; no worker builds for the architecture; as of
+    /// [`Service::start_compose`].
     pub async fn start_committed(
         &self,
         caller: &Caller,
@@ -263,7 +266,7 @@ impl Service {
             ..ImageWish::new(target, blueprint, request.api)
         };
         let document = Value::Null;
-        self.start_compose(caller, ComposeRequest { wish, document })
+        self.start_known(caller, ComposeRequest { wish, document })
             .await
     }
 
@@ -382,21 +385,31 @@ impl Service {
             image_type: note.image_type,
             file: note.file,
             mime: note.mime,
-            packages: note.packages,
             job,
         })
     }
 }
 
-/// What the worker that builds an image is told: its image comes back to the composer.
-fn build_args(manifest: Manifest) -> Value {
-    json!({
-        "manifest": manifest.manifest,
-        "targets": [{
-            "name": "org.osbuild.worker.server",
-            "image_name": manifest.file,
-            "osbuild_artifact": { "export_filename": manifest.file, "export_name": manifest.export },
-        }],
-        "image_boot_mode": manifest.boot_mode,
-    })
+impl ComposeRequest {
+    /// The request with hashes in place of passwords.
+    fn without_passwords(mut self) -> Result<Self> {
+        hide_passwords(&mut self.wish.blueprint)?;
+        Ok(self)
+    }
+}
+
+impl Note {
+    fn of(request: ComposeRequest, image: &Image) -> Self {
+        let ComposeRequest { wish, document } = request;
+        Self {
+            api: wish.api,
+            document,
+            arch: wish.target.arch,
+            distro: wish.target.distro,
+            blueprint: wish.blueprint.to_value(),
+            image_type: image.image_type.clone(),
+            file: image.file.clone(),
+            mime: image.mime.clone(),
+        }
+    }
 }

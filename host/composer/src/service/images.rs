@@ -5,11 +5,14 @@ use osbuild_wasm_blueprint::model::Kernel;
 pub use osbuild_wasm_generator::content::Package as Solved;
 use osbuild_wasm_generator::content::Repository;
 use osbuild_wasm_generator::request::{OstreeOptions, Subscription};
+use osbuild_wasm_resolve::jobs::Question;
+use osbuild_wasm_tasks::JobError;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// For which system something is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Distribution, its full name: `fedora-43`.
     pub distro: String,
@@ -62,7 +65,7 @@ pub struct PackageInfo {
 }
 
 /// An image that is to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImageWish {
     /// For which system.
     pub target: Target,
@@ -81,7 +84,7 @@ pub struct ImageWish {
     /// Registration of the system with Red Hat.
     pub subscription: Option<Subscription>,
     /// By which interface it was asked for: noted in the image.
-    pub api: &'static str,
+    pub api: String,
     /// Where identifiers come from.
     pub seed: i64,
 }
@@ -99,17 +102,15 @@ impl ImageWish {
             repositories: Vec::new(),
             payload_repositories: Vec::new(),
             subscription: None,
-            api,
+            api: api.to_owned(),
             seed: Uuid::new_v4().as_u64_pair().0.cast_signed() & i64::MAX,
         }
     }
 }
 
-/// The manifest of an image, and what is to be known of it.
-#[derive(Clone, Debug)]
-pub struct Manifest {
-    /// The manifest.
-    pub manifest: Value,
+/// What is known of an image before anything is looked up for it.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
     /// The type's own name.
     pub image_type: String,
     /// The pipeline to export.
@@ -120,8 +121,19 @@ pub struct Manifest {
     pub mime: String,
     /// How firmware starts it: `hybrid`, `uefi`, `legacy` or `none`.
     pub boot_mode: String,
-    /// The packages of the system in the image.
-    pub packages: Vec<Solved>,
+    /// The pipelines of its manifest.
+    pub pipelines: PipelineNames,
+    /// What has to be looked up for it, each kind once.
+    pub questions: Vec<Question>,
+}
+
+/// The pipelines of a manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineNames {
+    /// Those that others are built in.
+    pub build: Vec<String>,
+    /// Those that make the image.
+    pub payload: Vec<String>,
 }
 
 /// What an image type is, for people.
@@ -198,9 +210,22 @@ pub trait Images: Send + Sync {
         patterns: &[String],
     ) -> Result<Vec<PackageInfo>>;
 
-    /// The manifest of an image, its content looked up.
+    /// What is known of an image, and what has to be looked up for it. Nobody is asked.
     ///
     /// # Errors
-    /// The type does not exist, or cannot give what is wished for; packages, containers or commits are not to be had.
-    fn manifest(&self, wish: &ImageWish) -> Result<Manifest>;
+    /// The type does not exist, or cannot give what is wished for.
+    fn image(&self, wish: &ImageWish) -> Result<Image>;
+
+    /// Looks something up: the result of the job that a worker would do.
+    fn answer(&self, question: &Question) -> Value;
+
+    /// The manifest of an image, of the results of its lookups, each with its kind.
+    ///
+    /// # Errors
+    /// They are not what has to be known for it.
+    fn manifest(
+        &self,
+        wish: &ImageWish,
+        answers: &[(String, Value)],
+    ) -> std::result::Result<Value, JobError>;
 }

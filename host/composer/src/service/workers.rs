@@ -1,24 +1,12 @@
 //! What workers do: take jobs, tell of them, finish them.
 use super::{Caller, Error, Result, Service};
 use crate::telemetry::Outcome;
-use osbuild_wasm_jobs::{Claim, Dequeue, Expired, JobId, Lease, Token, WorkerId};
+use osbuild_wasm_jobs::{Channels, Claim, Dequeue, Expired, JobId, Lease, Token, WorkerId};
+use osbuild_wasm_tasks::kind;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::fs::File;
 use tracing::{info, warn};
-
-/// The kind of job that is done for one architecture only.
-const BUILD: &str = "osbuild";
-
-/// The kinds of jobs that workers can ask for; others are done by the composer itself.
-const KINDS: [&str; 6] = [
-    BUILD,
-    "depsolve",
-    "search-packages",
-    "container-resolve",
-    "file-resolve",
-    "ostree-resolve",
-];
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -87,7 +75,7 @@ impl Service {
         }
         let claim = Claim {
             kinds,
-            channels: vec![caller.channel.clone()],
+            channels: Channels::These(vec![caller.channel.clone()]),
             worker: request.worker,
         };
         let Dequeue::Job(job) = self.queue.dequeue(&claim, patience).await? else {
@@ -219,15 +207,16 @@ fn held(lease: Lease) -> Result<JobId> {
     }
 }
 
+/// The kind of job in the queue that a worker asks for. What the composer does itself is for no worker.
 fn asked_kind(kind: &str, arch: &str) -> Result<String> {
     match kind {
-        BUILD => Ok(build_job(arch)),
-        kind if KINDS.contains(&kind) => Ok(kind.to_owned()),
+        kind::BUILD => Ok(build_job(arch)),
+        kind if kind::LOOKUPS.contains(&kind) => Ok(kind.to_owned()),
         kind => Err(Error::JobKind(kind.to_owned())),
     }
 }
 
 /// The kind of job that builds for an architecture.
 pub(super) fn build_job(arch: &str) -> String {
-    format!("{BUILD}:{arch}")
+    format!("{}:{arch}", kind::BUILD)
 }

@@ -3,7 +3,7 @@ use super::blueprints::dependency;
 use super::query::{Content, Parameters, Path, name};
 use super::reply::{Json, Refusal, entry, text};
 use super::{Weldr, archive};
-use crate::service::{CommittedRequest, ComposeEntry, ComposeState, Error};
+use crate::service::{self, CommittedRequest, ComposeEntry, ComposeState, Error};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -182,7 +182,7 @@ pub(super) async fn info(
             Error::NoCompose(_) => invalid(),
             error => refusal(error, &path),
         })?;
-    let mut packages = compose.packages.clone();
+    let mut packages = content(&weldr, &compose, &path).await?.packages;
     packages.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Json(json!({
         "id": path,
@@ -241,7 +241,7 @@ pub(super) async fn metadata(
     let members = vec![archive::Member::text(
         format!("{path}.json"),
         0o600,
-        manifest(&compose),
+        content(&weldr, &compose, &path).await?.manifest.to_string(),
     )];
     Ok(archive::download(&format!("{path}-metadata.tar"), members))
 }
@@ -256,16 +256,17 @@ pub(super) async fn results(
         &[ComposeState::Finished, ComposeState::Failed],
     )
     .await?;
+    let manifest = content(&weldr, &compose, &path).await?.manifest;
     let mut members = vec![archive::Member::text(
         format!("{path}.json"),
         0o644,
-        manifest(&compose),
+        manifest.to_string(),
     )];
     if compose.job.result.is_some() {
         members.push(archive::Member::text(
             "logs/osbuild.log".into(),
             0o644,
-            compose.log(),
+            compose.log(&manifest),
         ));
     }
     // An image that is not there is left out.
@@ -287,7 +288,7 @@ pub(super) async fn logs(
     let members = vec![archive::Member::text(
         "logs/osbuild.log".into(),
         0o644,
-        compose.log(),
+        log_of(&weldr, &compose, &path).await?,
     )];
     Ok(archive::download(&format!("{path}-logs.tar"), members))
 }
@@ -309,7 +310,10 @@ pub(super) async fn log(
             let kilobytes = parameters
                 .get("size")
                 .and_then(|size| size.parse::<usize>().ok());
-            Ok(text(end_of(compose.log(), kilobytes)))
+            Ok(text(end_of(
+                log_of(&weldr, &compose, &path).await?,
+                kilobytes,
+            )))
         }
     }
 }
@@ -412,8 +416,18 @@ fn seconds(time: Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
 }
 
-fn manifest(compose: &ComposeEntry) -> String {
-    compose.manifest().to_string()
+/// What a compose is made of.
+async fn content(
+    weldr: &Weldr,
+    compose: &ComposeEntry,
+    path: &str,
+) -> Result<service::Content, Refusal> {
+    let content = weldr.service.content(compose).await;
+    content.map_err(|error| refusal(error, path))
+}
+
+async fn log_of(weldr: &Weldr, compose: &ComposeEntry, path: &str) -> Result<String, Refusal> {
+    Ok(compose.log(&content(weldr, compose, path).await?.manifest))
 }
 
 async fn known(weldr: &Weldr, path: &str) -> Result<ComposeEntry, Refusal> {

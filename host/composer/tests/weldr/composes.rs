@@ -134,7 +134,7 @@ async fn a_compose_goes_from_waiting_to_a_file() {
         (&json!("osbuild"), &json!("RequestJob"))
     );
     assert_eq!(
-        job["args"]["manifest"]["pipelines"][0]["stages"][0]["options"]["size"],
+        job["dynamic_args"][0]["data"]["pipelines"][0]["stages"][0]["options"]["size"],
         4_294_967_296_u64
     );
     assert_eq!(

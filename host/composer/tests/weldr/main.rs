@@ -4,6 +4,7 @@
 mod administration;
 mod blueprints;
 mod composes;
+mod graph;
 mod packages;
 mod recorded;
 mod retention;

@@ -5,12 +5,14 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use osbuild_wasm_composer::door::{Gate, Peer};
 use osbuild_wasm_composer::service::{
-    Artefacts, DeniedTypes, Error, ImageWish, Images, Manifest, PackageInfo, Result, Service,
-    Solved, Target, Wish, matches,
+    Artefacts, DeniedTypes, Error, Image, ImageWish, Images, PackageInfo, PipelineNames, Result,
+    Service, Solved, Target, Wish, matches,
 };
 use osbuild_wasm_composer::{weldr, workers};
-use osbuild_wasm_generator::content::Repository;
+use osbuild_wasm_generator::content::{Repository, Transaction};
 use osbuild_wasm_jobs::{JobQueue, Limits, ManualClock};
+use osbuild_wasm_resolve::jobs::{Containers, Depsolve, JobPackage, Question};
+use osbuild_wasm_tasks::{Failure, JobError};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ pub struct Composer {
     router: Router,
     workers: Router,
     pub service: Service,
+    pub queue: JobQueue,
     pub directory: TempDir,
     pub clock: Arc<ManualClock>,
 }
@@ -62,7 +65,7 @@ impl Composer {
         let artefacts = Artefacts::open(directory.path().join("artefacts"))
             .await
             .unwrap();
-        let service = Service::new(queue, Arc::new(Invented), artefacts, clock.clone());
+        let service = Service::new(queue.clone(), Arc::new(Invented), artefacts, clock.clone());
         let patient = workers::Options {
             patience: Some(Duration::from_millis(1)),
             ..workers::Options::default()
@@ -72,6 +75,7 @@ impl Composer {
             router: weldr::router(service.clone(), denied()),
             workers,
             service,
+            queue,
             directory,
             clock,
         }
@@ -324,7 +328,7 @@ impl Images for Invented {
         Ok(found.map(info).collect())
     }
 
-    fn manifest(&self, wish: &ImageWish) -> Result<Manifest> {
+    fn image(&self, wish: &ImageWish) -> Result<Image> {
         match &*wish.image_type {
             "qcow2" | "edge-installer" | "vmdk" | "esx" => {}
             "no-container" => return Err(Error::Container("the registry does not answer".into())),
@@ -332,22 +336,92 @@ impl Images for Invented {
             "tar" => return Err(Error::Manifest("blueprint validation failed".into())),
             other => return Err(Error::ImageType(format!("invalid image type: {other}"))),
         }
-        let packages = Wish {
-            packages: wish.blueprint.package_specs(),
-            modules: Vec::new(),
+        let transaction = Transaction {
+            include: wish.blueprint.package_specs(),
+            repositories: wish.payload_repositories.clone(),
+            ..Transaction::default()
         };
-        let packages = self.depsolve(&wish.target, &wish.payload_repositories, &packages)?;
-        let stage = json!({ "type": "org.osbuild.rpm", "options": { "size": wish.size } });
-        Ok(Manifest {
-            manifest: json!({ "version": "2", "pipelines": [{ "name": "os", "stages": [stage] }] }),
+        let mut questions = vec![Question::Depsolve(Depsolve {
+            grouped_package_sets: [("os".to_owned(), vec![transaction])].into(),
+            arch: wish.target.arch.clone(),
+            sbom_type: Some("spdx".into()),
+            ..Depsolve::default()
+        })];
+        if !wish.blueprint.containers.is_empty() {
+            questions.push(Question::Containers(Containers::default()));
+        }
+        Ok(Image {
             image_type: "qcow2".into(),
             export: "qcow2".into(),
             file: "disk.qcow2".into(),
             mime: "application/x-qemu-disk".into(),
             boot_mode: "hybrid".into(),
-            packages,
+            pipelines: PipelineNames {
+                build: vec!["build".into()],
+                payload: vec!["os".into()],
+            },
+            questions,
         })
     }
+
+    fn answer(&self, question: &Question) -> Value {
+        let Question::Depsolve(asked) = question else {
+            return json!({ "specs": [] });
+        };
+        let set = &asked.grouped_package_sets["os"][0];
+        let wish = Wish {
+            packages: set.include.clone(),
+            modules: Vec::new(),
+        };
+        let target = Target {
+            distro: "fedora-43".into(),
+            arch: asked.arch.clone(),
+        };
+        match self.depsolve(&target, &set.repositories, &wish) {
+            Ok(packages) => packages_result(packages),
+            Err(Error::Packages(reason)) => {
+                json!({ "job_error": { "id": 25, "reason": reason, "details": null } })
+            }
+            Err(error) => {
+                json!({ "job_error": { "id": 21, "reason": error.to_string(), "details": null } })
+            }
+        }
+    }
+
+    fn manifest(
+        &self,
+        wish: &ImageWish,
+        answers: &[(String, Value)],
+    ) -> std::result::Result<Value, JobError> {
+        assert_eq!(answers[0].0, "depsolve");
+        if wish.size == 13 {
+            let reason = "no manifest has 13 bytes";
+            return Err(JobError::new(Failure::ManifestGeneration, reason));
+        }
+        let stage = json!({ "type": "org.osbuild.rpm", "options": { "size": wish.size } });
+        Ok(json!({ "version": "2", "pipelines": [{ "name": "os", "stages": [stage] }] }))
+    }
+}
+
+/// The result of a job that chose packages for the system.
+pub(crate) fn packages_result(packages: Vec<Solved>) -> Value {
+    let package = |package: Solved| JobPackage {
+        name: package.name,
+        epoch: package.epoch,
+        version: package.version,
+        release: package.release,
+        arch: package.arch,
+        checksum: package.checksum,
+        ..JobPackage::default()
+    };
+    let packages: Vec<_> = packages.into_iter().map(package).collect();
+    let sbom = json!({ "type": "spdx", "document": { "spdxVersion": "SPDX-2.3" } });
+    json!({ "transactions": { "os": [packages] }, "sbom_docs": { "os": sbom } })
+}
+
+/// A package of the invented distribution.
+pub(crate) fn tmux() -> Solved {
+    solved(PACKAGES[1])
 }
 
 /// A request, and status, id and text of its refusal.

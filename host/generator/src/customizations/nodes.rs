@@ -6,16 +6,25 @@ use osbuild_wasm_blueprint::model::{Directory, File, Mode, Owner};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// A file of the machine that builds, which a blueprint names as content.
+/// A file that a blueprint names as content: one of the machine that builds, or of a web server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalFile {
-    /// Checksum of its content with algorithm: `sha256:...`.
-    pub checksum: String,
+    /// What is in it.
+    pub content: FileContent,
     /// Its permissions: those of the file in the image where the blueprint says nothing.
     pub mode: u32,
 }
 
-/// Files of the machine that builds, by their paths.
+/// What is in a file that a blueprint names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileContent {
+    /// What the machine that builds has, by its checksum with algorithm: `sha256:...`.
+    Local(String),
+    /// These bytes, which the manifest brings along.
+    Fetched(Vec<u8>),
+}
+
+/// Files that blueprints name, by their paths or URLs.
 pub type LocalFiles = BTreeMap<String, LocalFile>;
 
 /// The path of a file's `uri`, which is a path itself or `file://PATH`.
@@ -122,8 +131,14 @@ fn content(
             file.path
         )));
     };
-    sources.add_local_file(path, &found.checksum);
-    Ok((found.checksum.clone(), Some(Mode(found.mode))))
+    let checksum = match &found.content {
+        FileContent::Fetched(bytes) => sources.add_inline(bytes),
+        FileContent::Local(checksum) => {
+            sources.add_local_file(path, checksum);
+            checksum.clone()
+        }
+    };
+    Ok((checksum, Some(Mode(found.mode))))
 }
 
 /// The stage that copies contents to their places: an input for each content.
@@ -227,7 +242,7 @@ mod tests {
         let local = LocalFiles::from([(
             "/srv/x".to_string(),
             LocalFile {
-                checksum: "sha256:00".into(),
+                content: FileContent::Local("sha256:00".into()),
                 mode: 0o600,
             },
         )]);

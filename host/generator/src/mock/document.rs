@@ -1,6 +1,6 @@
 //! The request documents of the generator's oracle.
 use crate::content::Repository;
-use crate::customizations::nodes::{LocalFile, LocalFiles};
+use crate::customizations::nodes::{FileContent, LocalFile, LocalFiles};
 use crate::pipelines::bootc::info::ContainerInfo;
 use crate::plan::Plan;
 use crate::request::{Options, Request};
@@ -69,7 +69,7 @@ impl Document {
 
     fn local_files(&self) -> LocalFiles {
         let file = |content: &String| LocalFile {
-            checksum: checksum(content.as_bytes()),
+            content: FileContent::Local(checksum(content.as_bytes())),
             mode: LOCAL_FILE_MODE,
         };
         self.local_files

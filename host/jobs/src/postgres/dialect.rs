@@ -9,11 +9,11 @@ pub(super) type Row = sqlx::postgres::PgRow;
 pub(super) type Pool = sqlx::PgPool;
 pub(super) type Store = PostgresStore;
 
-/// The oldest ready job of the kinds `$1` in the channels `$2`. A job that another worker is about to take is passed over.
+/// The oldest ready job of the kinds `$1` in the channels `$2`; in all, where that is the null of JSON. A job that another worker is about to take is passed over.
 pub(super) const NEXT_JOB: &str = "\
     SELECT id, kind, channel, args FROM jobs \
     WHERE state = 'pending' AND kind IN (SELECT jsonb_array_elements_text($1::text::jsonb)) \
-    AND channel IN (SELECT jsonb_array_elements_text($2::text::jsonb)) \
+    AND ($2::text = 'null' OR channel IN (SELECT jsonb_array_elements_text(NULLIF($2::text, 'null')::jsonb))) \
     AND NOT EXISTS (SELECT 1 FROM job_dependencies d JOIN jobs n ON n.id = d.needs \
         WHERE d.job = jobs.id AND n.state IN ('pending', 'running')) \
     ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED";

@@ -3,7 +3,7 @@ use super::dialect::{Db, LOCK_JOB, NEXT_JOB, Row, SILENT_JOBS, Store};
 use super::rows;
 use crate::error::{Error, Result};
 use crate::model::{
-    Claim, Claimed, Count, Expired, Job, JobId, Lease, ListedJob, NewJob, State, Token,
+    Channels, Claim, Claimed, Count, Expired, Job, JobId, Lease, ListedJob, NewJob, State, Token,
 };
 use crate::store::JobStore;
 use async_trait::async_trait;
@@ -24,7 +24,7 @@ impl JobStore for Store {
         let mut transaction = self.begin().await?;
         let next = sqlx::query(NEXT_JOB)
             .bind(rows::list(&claim.kinds))
-            .bind(rows::list(&claim.channels));
+            .bind(channels(&claim.channels));
         let Some(row) = next.fetch_optional(&mut *transaction).await? else {
             return Ok(None);
         };
@@ -265,14 +265,22 @@ pub(super) async fn insert(
     now: Timestamp,
 ) -> Result<()> {
     for job in jobs {
-        let insert = "INSERT INTO jobs (id, kind, channel, state, args, created) VALUES ($1, $2, $3, 'pending', $4, $5)";
+        let insert = "INSERT INTO jobs (id, kind, channel, args, created, state, result, finished) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let insert = sqlx::query(insert)
             .bind(job.id.to_string())
             .bind(&job.kind)
-            .bind(&job.channel);
-        insert
+            .bind(&job.channel)
             .bind(job.args.to_string())
-            .bind(rows::micros(now))
+            .bind(rows::micros(now));
+        let state = match &job.result {
+            Some(_) => State::Finished,
+            None => State::Pending,
+        };
+        insert
+            .bind(state.as_str())
+            .bind(job.result.as_ref().map(Value::to_string))
+            .bind(job.result.as_ref().map(|_| rows::micros(now)))
             .execute(&mut **transaction)
             .await?;
         for (position, &needs) in (0_i64..).zip(&job.needs) {
@@ -384,6 +392,14 @@ async fn lease(transaction: &mut Transaction<'static, Db>, token: Token) -> Resu
         State::Canceled => Lease::Canceled(job),
         State::Pending | State::Finished => Lease::Lost,
     })
+}
+
+/// The channels as [`NEXT_JOB`] takes them.
+fn channels(channels: &Channels) -> String {
+    match channels {
+        Channels::All => Value::Null.to_string(),
+        Channels::These(names) => rows::list(names),
+    }
 }
 
 /// Where the job of a row stands.

@@ -9,10 +9,11 @@ pub(super) type Row = sqlx::sqlite::SqliteRow;
 pub(super) type Pool = sqlx::SqlitePool;
 pub(super) type Store = SqliteStore;
 
-/// The oldest ready job of the kinds `$1` in the channels `$2`.
+/// The oldest ready job of the kinds `$1` in the channels `$2`; in all, where that is the null of JSON.
 pub(super) const NEXT_JOB: &str = "\
     SELECT id, kind, channel, args FROM jobs \
-    WHERE state = 'pending' AND kind IN (SELECT value FROM json_each($1)) AND channel IN (SELECT value FROM json_each($2)) \
+    WHERE state = 'pending' AND kind IN (SELECT value FROM json_each($1)) \
+    AND ($2 = 'null' OR channel IN (SELECT value FROM json_each($2))) \
     AND NOT EXISTS (SELECT 1 FROM job_dependencies d JOIN jobs n ON n.id = d.needs \
         WHERE d.job = jobs.id AND n.state IN ('pending', 'running')) \
     ORDER BY seq LIMIT 1";

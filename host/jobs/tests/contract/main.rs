@@ -14,8 +14,8 @@ use kept::{
     documents_keep_their_order_and_count_their_revisions, what_is_not_over_is_not_deleted,
 };
 use osbuild_wasm_jobs::{
-    Claim, Clock, Dequeue, Error, JobId, JobQueue, Lease, Limits, ManualClock, NewJob, State,
-    Store, Token, WorkerId,
+    Channels, Claim, Clock, Dequeue, Error, JobId, JobQueue, Lease, Limits, ManualClock, NewJob,
+    State, Store, Token, WorkerId,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ cases!(
     a_job_waits_for_what_it_needs_and_reads_the_results,
     a_failed_dependency_makes_a_job_ready_too,
     a_worker_gets_what_it_asks_for_and_of_its_channels_only,
+    a_job_of_any_channel_is_for_who_serves_all,
+    a_job_that_was_done_already_is_read_and_given_to_nobody,
     a_job_is_given_to_one_of_many_who_ask_at_once,
     a_waiting_worker_is_woken_by_a_new_job,
     a_wait_without_a_job_ends,
@@ -78,13 +80,14 @@ fn job(kind: &str, needs: &[JobId]) -> NewJob {
         channel: String::new(),
         args: json!({ "of": kind }),
         needs: needs.to_vec(),
+        result: None,
     }
 }
 
 fn asks(kinds: &[&str]) -> Claim {
     Claim {
         kinds: kinds.iter().map(ToString::to_string).collect(),
-        channels: vec![String::new()],
+        channels: Channels::These(vec![String::new()]),
         worker: None,
     }
 }
@@ -190,7 +193,7 @@ async fn a_worker_gets_what_it_asks_for_and_of_its_channels_only(store: Arc<dyn 
             .is_none()
     );
     let claim = Claim {
-        channels: vec!["org-2".into(), "org-1".into()],
+        channels: Channels::These(vec!["org-2".into(), "org-1".into()]),
         ..asks(&["osbuild:x86_64", "it's \"odd\""])
     };
     let claimed = store.claim(&claim, START).await.unwrap().unwrap();
@@ -198,6 +201,48 @@ async fn a_worker_gets_what_it_asks_for_and_of_its_channels_only(store: Arc<dyn 
     assert_eq!((claimed.id, whose), (foreign.id, Some(foreign.channel)));
     assert!(store.channel(Token::random()).await.unwrap().is_none());
     assert!(store.claim(&claim, START).await.unwrap().is_none());
+}
+
+async fn a_job_of_any_channel_is_for_who_serves_all(store: Arc<dyn Store>) {
+    let (mut foreign, own) = (job("manifest", &[]), job("manifest", &[]));
+    foreign.channel = "org-1".into();
+    let ids = queue(&*store, vec![foreign, own]).await;
+    let claim = Claim {
+        channels: Channels::All,
+        ..asks(&["manifest"])
+    };
+    for id in ids {
+        assert_eq!(store.claim(&claim, START).await.unwrap().unwrap().id, id);
+    }
+    let nobody = Claim {
+        channels: Channels::These(vec![]),
+        ..asks(&["manifest"])
+    };
+    queue(&*store, vec![job("manifest", &[])]).await;
+    assert!(store.claim(&nobody, START).await.unwrap().is_none());
+}
+
+async fn a_job_that_was_done_already_is_read_and_given_to_nobody(store: Arc<dyn Store>) {
+    let done = NewJob {
+        result: Some(json!({ "found": 1 })),
+        ..job("depsolve", &[])
+    };
+    let build = job("osbuild", &[done.id]);
+    let ids = queue(&*store, vec![done, build]).await;
+    assert_eq!(state(&*store, ids[0]).await, State::Finished);
+    assert!(
+        store
+            .claim(&asks(&["depsolve"]), START)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let claimed = store.claim(&asks(&["osbuild"]), START).await.unwrap();
+    assert_eq!(claimed.unwrap().results, [json!({ "found": 1 })]);
+    assert_eq!(
+        store.job(ids[0]).await.unwrap().unwrap().finished,
+        Some(START)
+    );
 }
 
 async fn a_job_is_given_to_one_of_many_who_ask_at_once(store: Arc<dyn Store>) {
