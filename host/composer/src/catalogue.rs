@@ -2,7 +2,7 @@
 use crate::content::{fetched, file_uris, questions, resolved};
 use crate::service::{
     Error, Image, ImageWish, Images, PackageInfo, PipelineNames, Result, Solved, Target, TypeFacts,
-    Wish,
+    Wish, listed,
 };
 use jiff::Timestamp;
 use osbuild_wasm_distro::{
@@ -290,7 +290,7 @@ impl Images for Catalogue {
         });
         let answer: DepsolveAnswer = read_answer(&self.answer(&question))?;
         let found = answer.transactions.into_values().flatten().flatten();
-        Ok(found.map(solved).collect())
+        Ok(found.map(listed).collect())
     }
 
     fn search(
@@ -424,14 +424,6 @@ impl Observer for Silent {
     fn event(&self, _: &Event) {}
 }
 
-/// A package that was chosen. Clients of package lists get its URL.
-fn solved(package: JobPackage) -> Solved {
-    Solved {
-        location: package.remote_location.clone(),
-        ..package.into()
-    }
-}
-
 fn described(package: JobPackage) -> PackageInfo {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let built: Option<Timestamp> = package
@@ -444,6 +436,6 @@ fn described(package: JobPackage) -> PackageInfo {
         homepage: text(&package.url),
         license: text(&package.license),
         build_time: built.map_or(0, Timestamp::as_second),
-        package: solved(package),
+        package: listed(package),
     }
 }

@@ -2,7 +2,7 @@
 use super::{ComposeEntry, Error, Result, Service, Solved};
 use osbuild_wasm_generator::plan::is_build_root;
 use osbuild_wasm_jobs::Job;
-use osbuild_wasm_resolve::jobs::{DepsolveAnswer, read_answer};
+use osbuild_wasm_resolve::jobs::{DepsolveAnswer, JobPackage, read_answer};
 use osbuild_wasm_tasks::kind;
 use serde_json::Value;
 use tokio::fs::File;
@@ -82,6 +82,14 @@ impl Service {
     }
 }
 
+/// A package for clients, who get its URL.
+pub(crate) fn listed(package: JobPackage) -> Solved {
+    Solved {
+        location: package.remote_location.clone(),
+        ..package.into()
+    }
+}
+
 impl Content {
     fn add(&mut self, job: Job) {
         let Some(mut result) = job.result.filter(|_| job.state.is_final()) else {
@@ -105,7 +113,7 @@ impl Content {
         let packages = of_image
             .flat_map(|(_, transactions)| transactions)
             .flatten();
-        self.packages.extend(packages.map(Solved::from));
+        self.packages.extend(packages.map(listed));
         let sboms = answer.sbom_docs.into_iter();
         self.sboms
             .extend(sboms.map(|(pipeline, sbom)| PipelineSbom {

@@ -3,7 +3,6 @@
 //! They come out of the queue like those of workers, so a composer that is killed loses none, and of several composers one has each.
 use super::graph::ManifestArgs;
 use super::{Image, ImageWish, PipelineNames, Service};
-use crate::log::say;
 use osbuild_wasm_jobs::{Channels, Claim, Claimed, Dequeue, Lease};
 use osbuild_wasm_resolve::jobs::failed;
 use osbuild_wasm_tasks::{Failure, JobError, kind};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tracing::{info, warn};
 
 /// How often the queue hears of a job.
 const BEAT: Duration = Duration::from_secs(5);
@@ -37,14 +37,12 @@ impl Service {
             }
             match self.queue.dequeue(&claim, None).await {
                 Ok(Dequeue::Job(job)) => {
+                    info!(job = %job.id, "a manifest is made");
                     running.spawn(self.clone().make_manifest(job));
                 }
                 Ok(Dequeue::TimedOut) => {}
                 Err(error) => {
-                    say(&format!(
-                        "warning: {}",
-                        osbuild_wasm_files::with_causes(&error)
-                    ));
+                    warn!("{}", osbuild_wasm_files::with_causes(&error));
                     sleep(PAUSE).await;
                 }
             }
@@ -57,13 +55,15 @@ impl Service {
             () = self.attend(&job) => return,
         };
         // A database that is away comes back; whoever got the job meanwhile keeps it.
-        while let Err(error) = self.queue.finish(job.token, &result).await {
-            say(&format!(
-                "warning: job {}: {}",
-                job.id,
-                osbuild_wasm_files::with_causes(&error)
-            ));
+        let lease = loop {
+            match self.queue.finish(job.token, &result).await {
+                Ok(lease) => break lease,
+                Err(error) => warn!(job = %job.id, "{}", osbuild_wasm_files::with_causes(&error)),
+            }
             sleep(PAUSE).await;
+        };
+        if let Lease::Held(id) = lease {
+            self.ended(id, &result).await;
         }
     }
 

@@ -24,6 +24,7 @@ pub use artefacts::Artefacts;
 pub use blueprints::{Change, Difference, Found, Packaged, is_name};
 pub use caller::{Caller, Proof};
 pub use composes::{CommittedRequest, ComposeEntry, ComposeRequest, ComposeState};
+pub(crate) use contents::listed;
 pub use contents::{Content, PipelineSbom, Report};
 pub use denied::DeniedTypes;
 pub use error::{Error, Result};

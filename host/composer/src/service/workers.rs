@@ -126,17 +126,19 @@ impl Service {
         let job = held(self.queue.heartbeat(token).await?)?;
         self.artefacts.publish(token, job).await?;
         held(self.queue.finish(token, result).await?)?;
-        self.changed(job);
-        self.note_end(job, result).await
+        self.ended(job, result).await;
+        Ok(())
     }
 
-    /// Counts a job that ended, and tells the log of it.
-    async fn note_end(&self, job: JobId, result: &Value) -> Result<()> {
-        let kind = self.store().kind(job).await?.unwrap_or_default();
+    /// Tells who listens that a job ended, counts it, and notes it in the log.
+    pub(super) async fn ended(&self, job: JobId, result: &Value) {
+        self.changed(job);
+        // The result is kept: that its kind cannot be read now is no reason to say otherwise.
+        let kind = self.store().kind(job).await.ok().flatten();
+        let kind = kind.unwrap_or_default();
         let outcome = Outcome::of(result);
         self.metrics.ended(&kind, outcome);
         info!(%job, kind, "the job ended: {outcome}");
-        Ok(())
     }
 
     /// A file that a worker sends, to be written.

@@ -1,6 +1,7 @@
 //! Numbers for Prometheus. What happens in this process is counted here; what is in the database is read when it is asked for.
 use jiff::Timestamp;
 use osbuild_wasm_jobs::{Count, State, Worker};
+use osbuild_wasm_tasks::is_users;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -18,12 +19,6 @@ const PREFIX: &str = "osbuild_wasm_composer";
 const LATENCIES: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0,
 ];
-
-/// Ids of errors of jobs (`job_error.id` of the worker API) that tell of what was asked for, not of the service.
-const USER_ERRORS: [u64; 13] = [1, 2, 3, 4, 5, 9, 19, 20, 21, 24, 26, 28, 30];
-
-/// The error of a compose whose commit could not be looked up because of what was asked for.
-const OSTREE_DEPENDENCY: u64 = 35;
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -43,8 +38,8 @@ impl Outcome {
     #[must_use]
     pub fn of(result: &Value) -> Self {
         let error = &result["job_error"];
-        match error["id"].as_u64() {
-            Some(id) if USER_ERRORS.contains(&id) || id == OSTREE_DEPENDENCY => Self::UserError,
+        match error["id"].as_u64().and_then(|id| id.try_into().ok()) {
+            Some(id) if is_users(id) => Self::UserError,
             _ if result["success"] == false || !error.is_null() => Self::ServiceError,
             _ => Self::Success,
         }

@@ -412,6 +412,9 @@ pub(crate) fn packages_result(packages: Vec<Solved>) -> Value {
         release: package.release,
         arch: package.arch,
         checksum: package.checksum,
+        remote_location: package.location,
+        repo_id: package.repository,
+        check_gpg: package.check_gpg,
         ..JobPackage::default()
     };
     let packages: Vec<_> = packages.into_iter().map(package).collect();

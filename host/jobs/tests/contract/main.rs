@@ -1,10 +1,16 @@
 //! What a store promises, tried on SQLite and on PostgreSQL alike.
 #![cfg(test)]
 
+mod given;
 mod kept;
 #[path = "../support/mod.rs"]
 mod support;
 
+use given::{
+    a_job_of_any_channel_is_for_who_serves_all,
+    a_job_that_was_done_already_is_read_and_given_to_nobody,
+    a_worker_gets_what_it_asks_for_and_of_its_channels_only,
+};
 use jiff::{SignedDuration, Timestamp};
 use kept::{
     a_compose_and_its_jobs_come_and_go_together, a_compose_of_another_channel_is_not_there,
@@ -179,70 +185,6 @@ async fn a_failed_dependency_makes_a_job_ready_too(store: Arc<dyn Store>) {
         .unwrap()
         .unwrap();
     assert_eq!(claimed.results, [failure]);
-}
-
-async fn a_worker_gets_what_it_asks_for_and_of_its_channels_only(store: Arc<dyn Store>) {
-    let mut foreign = job("osbuild:x86_64", &[]);
-    foreign.channel = "org-1".into();
-    queue(&*store, vec![foreign.clone(), job("osbuild:aarch64", &[])]).await;
-    assert!(
-        store
-            .claim(&asks(&["osbuild:x86_64"]), START)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let claim = Claim {
-        channels: Channels::These(vec!["org-2".into(), "org-1".into()]),
-        ..asks(&["osbuild:x86_64", "it's \"odd\""])
-    };
-    let claimed = store.claim(&claim, START).await.unwrap().unwrap();
-    let whose = store.channel(claimed.token).await.unwrap();
-    assert_eq!((claimed.id, whose), (foreign.id, Some(foreign.channel)));
-    assert!(store.channel(Token::random()).await.unwrap().is_none());
-    assert!(store.claim(&claim, START).await.unwrap().is_none());
-}
-
-async fn a_job_of_any_channel_is_for_who_serves_all(store: Arc<dyn Store>) {
-    let (mut foreign, own) = (job("manifest", &[]), job("manifest", &[]));
-    foreign.channel = "org-1".into();
-    let ids = queue(&*store, vec![foreign, own]).await;
-    let claim = Claim {
-        channels: Channels::All,
-        ..asks(&["manifest"])
-    };
-    for id in ids {
-        assert_eq!(store.claim(&claim, START).await.unwrap().unwrap().id, id);
-    }
-    let nobody = Claim {
-        channels: Channels::These(vec![]),
-        ..asks(&["manifest"])
-    };
-    queue(&*store, vec![job("manifest", &[])]).await;
-    assert!(store.claim(&nobody, START).await.unwrap().is_none());
-}
-
-async fn a_job_that_was_done_already_is_read_and_given_to_nobody(store: Arc<dyn Store>) {
-    let done = NewJob {
-        result: Some(json!({ "found": 1 })),
-        ..job("depsolve", &[])
-    };
-    let build = job("osbuild", &[done.id]);
-    let ids = queue(&*store, vec![done, build]).await;
-    assert_eq!(state(&*store, ids[0]).await, State::Finished);
-    assert!(
-        store
-            .claim(&asks(&["depsolve"]), START)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let claimed = store.claim(&asks(&["osbuild"]), START).await.unwrap();
-    assert_eq!(claimed.unwrap().results, [json!({ "found": 1 })]);
-    assert_eq!(
-        store.job(ids[0]).await.unwrap().unwrap().finished,
-        Some(START)
-    );
 }
 
 async fn a_job_is_given_to_one_of_many_who_ask_at_once(store: Arc<dyn Store>) {
