@@ -122,7 +122,12 @@ pub(crate) const DIRECTIONS: [(&str, &[&str]); 34] = [
     ),
     (
         "host/worker",
-        &["host/files", "host/tasks", "native-helpers/sys"],
+        &[
+            "host/files",
+            "host/manifest",
+            "host/tasks",
+            "native-helpers/sys",
+        ],
     ),
     ("native-helpers/packages", &[]),
     ("native-helpers/protocol", &[]),

@@ -101,7 +101,7 @@ pub(crate) fn explain(document: &Document, errors: &[ValidationError]) -> String
 
 /// The runner of this machine.
 pub(crate) fn runner_of_host() -> Runner {
-    host_runner(&osbuild_wasm_resolve::os_release_of_host())
+    host_runner(&osbuild_wasm_files::os_release_of_host())
 }
 
 /// The name of a document for people.

@@ -20,8 +20,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-/// How often silent workers are looked for.
+/// How often silent workers are looked for, unless jobs are taken from them sooner.
 const RECONCILE: Duration = Duration::from_secs(30);
+
+/// The shortest time between two such looks.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The group that may use the socket for clients.
 const GROUP: &str = "weldr";
@@ -83,6 +86,7 @@ pub async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
     let clock = Arc::new(SystemClock);
     let limits = Limits {
         worker_silence: config.worker_silence.try_into()?,
+        job_silence: config.job_silence.try_into()?,
         ..Limits::default()
     };
     let queue = JobQueue::new(store, clock.clone(), limits);
@@ -135,16 +139,17 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     let (retention, interval) = (config.retention, config.retention_interval);
     server.meanwhile(retire(service.clone(), retention, interval));
     server.meanwhile(service.clone().make_manifests());
-    server.meanwhile(reconcile(service));
+    let interval = (config.job_silence / 4).clamp(SHORTEST, RECONCILE);
+    server.meanwhile(reconcile(service, interval));
     Ok(server.run().await?)
 }
 
-async fn reconcile(service: Service) {
+async fn reconcile(service: Service, interval: Duration) {
     loop {
         if let Err(error) = service.reconcile().await {
             warn!("{}", osbuild_wasm_files::with_causes(&error));
         }
-        tokio::time::sleep(RECONCILE).await;
+        tokio::time::sleep(interval).await;
     }
 }
 

@@ -19,6 +19,7 @@ mod error;
 mod home;
 mod inherited;
 mod listed;
+mod machine;
 mod name;
 mod privileges;
 mod read;
@@ -43,6 +44,7 @@ pub use error::{At, FilesError, shown, with_causes};
 pub use home::own_directory;
 pub use inherited::inherit_nothing;
 pub use listed::{Attribute, attributes_of};
+pub use machine::os_release_of_host;
 pub use name::{is_the_text_of_a_name, name_from_text, name_to_text};
 pub use privileges::holds_privileges;
 pub use read::{

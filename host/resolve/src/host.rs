@@ -1,13 +1,6 @@
 //! What this machine is.
+use osbuild_wasm_files::os_release_of_host;
 use osbuild_wasm_manifest::runner::os_release_value;
-
-/// What this machine says it is (os-release(5)); empty where it says nothing.
-pub fn os_release_of_host() -> String {
-    let release = ["/etc/os-release", "/usr/lib/os-release"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok());
-    release.unwrap_or_default()
-}
 
 /// The distribution of this machine as os-release(5) names it: `ID-VERSION_ID`; none where it does not say.
 pub fn host_distro() -> Option<String> {

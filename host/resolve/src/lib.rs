@@ -32,7 +32,7 @@ pub use containers::{FoundImage, WantedImage};
 pub use content::{System, remote};
 pub use error::{Kind, ResolveError};
 pub use flatpaks::{FoundFlatpak, WantedFlatpak};
-pub use host::{host_distro, os_release_of_host};
+pub use host::host_distro;
 pub use osbuild_wasm_source::{Allowance, Environment};
 pub use package::{Checksum, Dependency, Package, Packages};
 pub use places::{PlaceError, definitions_of, file_of, repositories_in};

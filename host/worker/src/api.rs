@@ -76,6 +76,11 @@ impl ApiError {
         }
     }
 
+    /// Whether the job is not this worker's any longer: it was canceled, given away, or is over.
+    pub(crate) fn is_lost_job(&self) -> bool {
+        matches!(self, Self::Refused { id: 5 | 6, .. })
+    }
+
     /// Whether the composer does not know this worker, or not any longer.
     pub(crate) fn is_unknown_worker(&self) -> bool {
         matches!(self, Self::Refused { id: 18, .. })
@@ -97,6 +102,9 @@ pub(crate) struct Job {
     /// What is to be done.
     #[serde(default)]
     pub(crate) args: Value,
+    /// The results of the jobs that it reads, in their order.
+    #[serde(default)]
+    pub(crate) dynamic_args: Vec<Value>,
 }
 
 /// A composer.

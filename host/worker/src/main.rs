@@ -1,17 +1,25 @@
 //! `osbuild-wasm-worker`: takes jobs from a composer, builds with `osbuild-wasm`, and sends back what came of it.
 //!
 //! It can be killed at any time. What it does for a job is in a directory of its own and in a cache that can be deleted; the composer
-//! gives the job to another worker when this one falls silent.
+//! gives the job to another worker when this one falls silent. What a killed worker left the next one on the machine removes.
 #![forbid(unsafe_code)]
 mod api;
 mod build;
+mod cgroup;
+mod image;
+mod left;
+mod program;
 mod work;
 
 use api::{Address, Composer, Identity};
+use build::Builder;
+use cgroup::{Cgroups, Limits};
 use clap::Parser;
+use program::Bounds;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use work::Worker;
+use std::time::Duration;
+use work::{Habits, Worker};
 
 /// Build the images that a composer asks for
 #[derive(Debug, Parser)]
@@ -32,7 +40,7 @@ struct Arguments {
     /// Certificates of authorities that the composer's certificate may be of; the system's when it is not given
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Directory for objects and sources; it may be deleted while no worker runs
+    /// Directory for objects, sources and metadata; it may be deleted at any time
     #[arg(
         long,
         value_name = "DIR",
@@ -42,9 +50,27 @@ struct Arguments {
     /// The program that builds; `osbuild-wasm` beside this program when it is not given
     #[arg(long, value_name = "PROGRAM")]
     program: Option<PathBuf>,
-    /// Policy that every build has to keep
+    /// Policy that every build and every lookup has to keep
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Architecture whose images are built
+    #[arg(long, value_name = "ARCH", default_value = std::env::consts::ARCH)]
+    arch: String,
+    /// Seconds that a job may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 12 * 60 * 60, value_parser = clap::value_parser!(u64).range(1..))]
+    time_limit: u64,
+    /// Memory that a job may take, in bytes; needs a control group
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    memory_limit: Option<u64>,
+    /// Processes and threads that a job may have; needs a control group
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    process_limit: Option<u64>,
+    /// Control group (version 2) below which each job has one; the worker's own when it is not given and systemd has delegated that
+    #[arg(long, value_name = "DIR")]
+    cgroup: Option<PathBuf>,
+    /// Seconds after which the composer hears again of a job, and the worker that it was canceled; far fewer than the composer waits
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    heartbeat: u64,
 }
 
 fn main() -> ExitCode {
@@ -75,12 +101,24 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let program = arguments
         .program
         .unwrap_or_else(|| osbuild_wasm_files::companion_program("osbuild-wasm"));
-    let builder = build::Builder::new(program, arguments.cache, arguments.policy)?;
+    let limits = Limits {
+        memory: arguments.memory_limit,
+        processes: arguments.process_limit,
+    };
+    let bounds = Bounds {
+        cgroups: Cgroups::open(arguments.cgroup.as_deref(), limits)?,
+        time: Duration::from_secs(arguments.time_limit),
+    };
+    let builder = Builder::new(program, arguments.cache, arguments.policy, bounds)?;
+    let habits = Habits {
+        arch: arguments.arch,
+        beat: Duration::from_secs(arguments.heartbeat),
+    };
     // One thread: programs that die with the thread that started them die with this process.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(Worker::new(composer, builder).run())?)
+    Ok(runtime.block_on(Worker::new(composer, builder, habits).run())?)
 }
 
 /// Tells the log, which is standard error, what happens.

@@ -1,18 +1,15 @@
 //! What a worker does all day.
 use crate::api::{ApiError, Composer, Job};
-use crate::build::{Builder, Built, REPORTS};
+use crate::build::Builder;
 use crate::say;
+use osbuild_wasm_files::with_causes;
+use osbuild_wasm_tasks::{Failure, JobError, kind};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
-
-/// The kinds of jobs that this worker does.
-const KINDS: [&str; 1] = ["osbuild"];
-
-/// How often the composer hears of a job; it gives a job away after 120 seconds without a word.
-const JOB_BEAT: Duration = Duration::from_secs(15);
 
 /// How often the composer hears of an idle worker; it forgets one after an hour.
 const WORKER_BEAT: Duration = Duration::from_secs(30);
@@ -23,13 +20,16 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// How long it is tried to tell of a result: the composer may be starting again.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Numbers of failures, as the worker API has them.
-mod failure {
-    pub(super) const INVALID_TARGET: u32 = 2;
-    pub(super) const BUILD: u32 = 10;
-    pub(super) const UPLOAD: u32 = 11;
-    pub(super) const EMPTY_MANIFEST: u32 = 19;
-    pub(super) const TARGET: u32 = 28;
+/// The largest result that is told.
+const LARGEST_RESULT: usize = 60 << 20;
+
+/// Who a worker is for its composer.
+#[derive(Clone, Debug)]
+pub(crate) struct Habits {
+    /// The architecture that it builds for.
+    pub(crate) arch: String,
+    /// How often the composer hears of a job, and the worker that it was canceled.
+    pub(crate) beat: Duration,
 }
 
 /// A worker.
@@ -37,31 +37,57 @@ mod failure {
 pub(crate) struct Worker {
     composer: Composer,
     builder: Builder,
+    habits: Habits,
+    /// What the composer calls it, once it has registered.
+    id: Mutex<Option<String>>,
 }
 
 impl Worker {
-    pub(crate) fn new(composer: Composer, builder: Builder) -> Self {
-        Self { composer, builder }
+    pub(crate) fn new(composer: Composer, builder: Builder, habits: Habits) -> Self {
+        Self {
+            composer,
+            builder,
+            habits,
+            id: Mutex::default(),
+        }
     }
 
-    /// Does jobs until a signal ends it: at the first the present job is done first, at the second nothing is.
+    pub(crate) fn builder(&self) -> &Builder {
+        &self.builder
+    }
+
+    pub(crate) fn arch(&self) -> &str {
+        &self.habits.arch
+    }
+
+    /// Does jobs until a signal ends it: at the first the present jobs are done first, at the second nothing is. Something is looked up
+    /// while something is built, for those who wait for it.
     ///
     /// # Errors
     /// The composer refuses in a way that will not pass.
     pub(crate) async fn run(&self) -> Result<(), ApiError> {
         let (stop, stopped) = watch::channel(false);
+        let jobs = async {
+            let builds = self.jobs(&[kind::BUILD], stopped.clone());
+            let lookups = self.jobs(&kind::LOOKUPS, stopped.clone());
+            tokio::try_join!(builds, lookups)
+        };
         tokio::select! {
-            done = self.jobs(stopped) => done,
+            done = jobs => done.map(drop),
             () = two_signals(stop) => Ok(()),
         }
     }
 
-    async fn jobs(&self, mut stopped: watch::Receiver<bool>) -> Result<(), ApiError> {
+    /// Does jobs of some kinds, one after the other.
+    async fn jobs(
+        &self,
+        kinds: &[&str],
+        mut stopped: watch::Receiver<bool>,
+    ) -> Result<(), ApiError> {
         let mut pause = Pause::default();
-        let mut worker = None;
         while !*stopped.borrow() {
             let job = tokio::select! {
-                job = self.next_job(&mut worker) => job,
+                job = self.next_job(kinds) => job,
                 _ = stopped.changed() => continue,
             };
             match job {
@@ -70,12 +96,9 @@ impl Worker {
                     pause = Pause::default();
                     self.job(&job).await;
                 }
-                Err(error) if error.is_unknown_worker() => worker = None,
+                Err(error) if error.is_unknown_worker() => *self.id.lock().await = None,
                 Err(error) if error.is_passing() => {
-                    say(&format!(
-                        "warning: {}",
-                        osbuild_wasm_files::with_causes(&error)
-                    ));
+                    say(&format!("warning: {}", with_causes(&error)));
                     pause.take().await;
                 }
                 Err(error) => return Err(error),
@@ -85,16 +108,8 @@ impl Worker {
     }
 
     /// Waits for a job, and tells from time to time that this worker is there.
-    async fn next_job(&self, worker: &mut Option<String>) -> Result<Option<Job>, ApiError> {
-        let arch = std::env::consts::ARCH;
-        let id = match worker {
-            Some(id) => id.clone(),
-            None => {
-                let id = self.composer.register(arch).await?;
-                say(&format!("registered as worker {id} for {arch}"));
-                worker.insert(id).clone()
-            }
-        };
+    async fn next_job(&self, kinds: &[&str]) -> Result<Option<Job>, ApiError> {
+        let id = self.id().await?;
         let alive = async {
             loop {
                 sleep(WORKER_BEAT).await;
@@ -104,9 +119,20 @@ impl Worker {
             }
         };
         tokio::select! {
-            job = self.composer.job(&KINDS, arch, &id) => job,
+            job = self.composer.job(kinds, self.arch(), &id) => job,
             error = alive => Err(error),
         }
+    }
+
+    async fn id(&self) -> Result<String, ApiError> {
+        let mut known = self.id.lock().await;
+        if let Some(id) = &*known {
+            return Ok(id.clone());
+        }
+        let arch = self.arch();
+        let id = self.composer.register(arch).await?;
+        say(&format!("registered as worker {id} for {arch}"));
+        Ok(known.insert(id).clone())
     }
 
     /// Does a job, and tells what came of it. Whatever happens, the composer is told, or another worker gets the job.
@@ -114,38 +140,84 @@ impl Worker {
         say(&format!("job {}: {}", job.id, job.kind));
         let (progress, told) = watch::channel(Value::Null);
         let result = tokio::select! {
-            result = self.image(job, &progress) => result,
+            result = self.result(job, &progress) => result,
             reason = self.attend(job, told) => {
                 say(&format!("job {}: given up: {reason}", job.id));
                 return;
             }
         };
-        let success = result["success"] == true;
-        match self
-            .patiently(|| async {
-                self.composer
-                    .update(job, &json!({ "result": result }))
-                    .await
-            })
-            .await
-        {
-            Ok(()) => say(&format!(
-                "job {}: {}",
-                job.id,
-                if success { "done" } else { "failed" }
-            )),
+        match self.tell(job, result).await {
+            Ok(None) => say(&format!("job {}: done", job.id)),
+            Ok(Some(error)) => {
+                let reason = error.reason;
+                say(&format!("job {}: failed: {reason}", job.id));
+            }
             Err(error) => say(&format!(
                 "job {}: not told: {}",
                 job.id,
-                osbuild_wasm_files::with_causes(&error)
+                with_causes(&error)
             )),
         }
+    }
+
+    async fn result(&self, job: &Job, progress: &watch::Sender<Value>) -> Value {
+        match &*job.kind {
+            kind::BUILD => self.image(job, progress).await,
+            kind if kind::LOOKUPS.contains(&kind) => self.lookup(job, progress).await,
+            kind => {
+                let reason = format!("this worker does no jobs of the kind {kind}");
+                failed(&JobError::new(Failure::ParsingArgs, reason))
+            }
+        }
+    }
+
+    /// Looks something up; the result is the program's own.
+    async fn lookup(&self, job: &Job, progress: &watch::Sender<Value>) -> Value {
+        let found = self.builder.look_up(&job.kind, &job.args, progress).await;
+        let problem = match found {
+            Ok(ended) if ended.output.is_object() => return ended.output,
+            Ok(ended) => ended.messages,
+            Err(error) => error.to_string(),
+        };
+        let reason = "the program that looks content up broke";
+        failed(&JobError::with(Failure::Panicked, reason, problem.into()))
+    }
+
+    /// Tells of a result; the error that it has, if it is one. What the composer does not take is a failure that it takes.
+    async fn tell(&self, job: &Job, result: Value) -> Result<Option<JobError>, ApiError> {
+        let told = match result.to_string().len() {
+            0..=LARGEST_RESULT => self.update(job, &result).await,
+            length => Err(ApiError::Odd(format!("it has {length} bytes"))),
+        };
+        let problem = match told {
+            Err(error) if !error.is_passing() && !error.is_lost_job() => error,
+            told => return told.map(|()| JobError::of_result(&result)),
+        };
+        let reason = "the result cannot be told to the composer";
+        let error = JobError::with(Failure::Panicked, reason, with_causes(&problem).into());
+        self.update(job, &failed(&error)).await?;
+        Ok(Some(error))
+    }
+
+    async fn update(&self, job: &Job, result: &Value) -> Result<(), ApiError> {
+        let update = json!({ "result": result });
+        self.patiently(|| self.composer.update(job, &update)).await
+    }
+
+    /// Sends a file of a job.
+    pub(crate) async fn send_file(
+        &self,
+        job: &Job,
+        name: &str,
+        path: &Path,
+    ) -> Result<(), ApiError> {
+        self.patiently(|| self.composer.send(job, name, path)).await
     }
 
     /// Tells of a running job, until there is a reason to give it up.
     async fn attend(&self, job: &Job, mut told: watch::Receiver<Value>) -> String {
         loop {
-            sleep(JOB_BEAT).await;
+            sleep(self.habits.beat).await;
             match self.composer.is_canceled(job).await {
                 Ok(true) => return "it was canceled".into(),
                 Ok(false) => {}
@@ -155,110 +227,10 @@ impl Worker {
             let progress = told.borrow_and_update().clone();
             if !progress.is_null() {
                 // The next beat tells again.
-                let _ = self
-                    .composer
-                    .update(job, &json!({ "partial": { "progress": progress } }))
-                    .await;
+                let partial = json!({ "partial": { "progress": progress } });
+                let _ = self.composer.update(job, &partial).await;
             }
         }
-    }
-
-    /// Builds an image and sends it; the result of the job.
-    async fn image(&self, job: &Job, progress: &watch::Sender<Value>) -> Value {
-        let manifest = &job.args["manifest"];
-        if !manifest.is_object() {
-            return failed(failure::EMPTY_MANIFEST, "Job has no manifest", Value::Null);
-        }
-        let targets = job.args["targets"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice);
-        let exports: Vec<&str> = targets
-            .iter()
-            .filter_map(|target| target["osbuild_artifact"]["export_name"].as_str())
-            .collect();
-        if exports.is_empty() {
-            return failed(
-                failure::INVALID_TARGET,
-                "no osbuild export specified for the job",
-                Value::Null,
-            );
-        }
-        let built = match self.builder.build(manifest, &exports, progress).await {
-            Ok(built) => built,
-            Err(error) => {
-                return failed(
-                    failure::BUILD,
-                    "osbuild build failed",
-                    error.to_string().into(),
-                );
-            }
-        };
-        let mut result = self.sent(job, targets, &built).await;
-        result["arch"] = std::env::consts::ARCH.into();
-        result["osbuild_version"] = env!("CARGO_PKG_VERSION").into();
-        result["image_boot_mode"] = job.args["image_boot_mode"].clone();
-        result["osbuild_output"] = built.output;
-        result
-    }
-
-    /// Sends a build to its targets; the result of the job without what the program told.
-    async fn sent(&self, job: &Job, targets: &[Value], built: &Built) -> Value {
-        for name in REPORTS {
-            // They are for people. A build is none the worse without them.
-            let _ = self.composer.send(job, name, &built.report(name)).await;
-        }
-        if !built.success {
-            return build_failure(built);
-        }
-        let mut results = Vec::new();
-        for target in targets {
-            let mut result =
-                json!({ "name": target["name"], "osbuild_artifact": target["osbuild_artifact"] });
-            if let Err(error) = self.send(job, target, built).await {
-                result["target_error"] = error;
-            }
-            results.push(result);
-        }
-        let mut result = json!({ "success": true, "upload_status": "success" });
-        if results
-            .iter()
-            .any(|result| result["target_error"].is_object())
-        {
-            let errors: Vec<&Value> = results
-                .iter()
-                .map(|result| &result["target_error"])
-                .collect();
-            result = failed(failure::TARGET, "at least one target failed", json!(errors));
-            result["upload_status"] = "failure".into();
-        }
-        result["target_results"] = results.into();
-        result
-    }
-
-    /// Sends an image to one target, or says why not.
-    async fn send(&self, job: &Job, target: &Value, built: &Built) -> Result<(), Value> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let name = text(&target["name"]);
-        if name != "org.osbuild.worker.server" {
-            let reason = format!("this worker cannot upload to {name}");
-            return Err(job_error(failure::INVALID_TARGET, &reason, Value::Null));
-        }
-        let artefact = &target["osbuild_artifact"];
-        let path = built.artefact(
-            &text(&artefact["export_name"]),
-            &text(&artefact["export_filename"]),
-        );
-        let name = text(&target["image_name"]);
-        let sent = self
-            .patiently(|| async { self.composer.send(job, &name, &path).await })
-            .await;
-        sent.map_err(|error| {
-            job_error(
-                failure::UPLOAD,
-                "the image cannot be sent to the composer",
-                error.to_string().into(),
-            )
-        })
     }
 
     /// Repeats a call as long as its failure is one that passes, up to [`PATIENCE`].
@@ -276,21 +248,9 @@ impl Worker {
     }
 }
 
-fn build_failure(built: &Built) -> Value {
-    let stage = built.output["error"]["details"]["stage"]["type"].as_str();
-    let reason = stage.map_or_else(
-        || "osbuild build failed".to_owned(),
-        |stage| format!("osbuild build failed in stage: {stage:?}"),
-    );
-    failed(failure::BUILD, &reason, built.messages.as_str().into())
-}
-
-fn failed(id: u32, reason: &str, details: Value) -> Value {
-    json!({ "success": false, "job_error": job_error(id, reason, details) })
-}
-
-fn job_error(id: u32, reason: &str, details: Value) -> Value {
-    json!({ "id": id, "reason": reason, "details": details })
+/// The result of a job that failed.
+pub(crate) fn failed(error: &JobError) -> Value {
+    json!({ "success": false, "job_error": error.to_value() })
 }
 
 /// Ends after the second signal; tells of the first.
@@ -305,7 +265,7 @@ async fn two_signals(stop: watch::Sender<bool>) {
     for told in [false, true] {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         if !told {
-            say("ending after the present job; a second signal ends it now");
+            say("ending after the present jobs; a second signal ends it now");
             stop.send_replace(true);
         }
     }

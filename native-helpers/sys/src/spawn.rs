@@ -40,6 +40,17 @@ pub fn die_with_parent(command: &mut Command, parent: OwnedFd) {
     unsafe { command.pre_exec(tie) };
 }
 
+/// Has the child of `command` enter a control group before it runs; `processes` is the group's `cgroup.procs`, open for writing.
+pub fn enter_cgroup(command: &mut Command, processes: OwnedFd) {
+    // SAFETY: as above, one system call on a descriptor that the closure owns. The number 0 is whoever writes it.
+    unsafe {
+        command.pre_exec(move || {
+            rustix::io::write(&processes, b"0")?;
+            Ok(())
+        })
+    };
+}
+
 /// Keeps every descriptor that this process has now, standard streams excepted, from its children: whoever started it may have left
 /// some open.
 ///

@@ -134,6 +134,7 @@ pub(super) const KEYS: &[Key] = &[
     key(&[OWN, "definitions"], Kind::Texts).or("[]"),
     key(&[OWN, "repositories"], Kind::Text),
     key(&[OWN, "distro"], Kind::Text),
+    key(&[OWN, "job_timeout"], Kind::Duration).or("\"2m\""),
     key(&[OWN, "metrics_listen"], Kind::Text),
     key(&[OWN, "retention", "age"], Kind::Duration),
     key(&[OWN, "retention", "composes"], Kind::Number),

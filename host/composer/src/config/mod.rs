@@ -79,6 +79,8 @@ pub struct Config {
     pub retention: Retention,
     /// How often composes that need not be kept are looked for.
     pub retention_interval: Duration,
+    /// A job whose worker was silent for longer goes back to the queue.
+    pub job_silence: Duration,
     /// How many composes a tenant may have.
     pub quota: Quota,
     /// Whether a worker is started with the service.

@@ -76,6 +76,7 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
             bytes: settings.number(&[OWN, "retention", "bytes"]),
         },
         retention_interval: settings.duration(&[OWN, "retention", "interval"]),
+        job_silence: settings.duration(&[OWN, "job_timeout"]),
         quota: Quota {
             queued: settings.number(&[OWN, "quota", "queued"]),
             composes: settings.number(&[OWN, "quota", "composes"]),
