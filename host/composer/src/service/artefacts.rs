@@ -7,6 +7,9 @@ use std::str::FromStr;
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 
+/// The directory of a run with files that are not whole yet. Workers cannot use the name.
+const PARTS: &str = ".parts";
+
 /// A directory of artefacts, which is the composer's own.
 #[derive(Clone, Debug)]
 pub struct Artefacts {
@@ -41,16 +44,17 @@ impl Artefacts {
         written
     }
 
-    /// A new file of a run; one of that name is replaced.
-    pub(super) async fn create(&self, token: Token, name: &str) -> Result<File> {
-        let directory = self.run(token);
+    /// A new file of a run. It gets its name, in place of one that has it, when it is whole.
+    pub(super) async fn create(&self, token: Token, name: &str) -> Result<NewArtefact> {
+        let whole = self.run(token).join(file_name(name)?);
+        let directory = self.run(token).join(PARTS);
         fs::create_dir_all(&directory)
             .await
             .map_err(|cause| failed("make", &directory, cause))?;
-        let path = directory.join(file_name(name)?);
-        File::create(&path)
-            .await
-            .map_err(|cause| failed("write", &path, cause))
+        let part = directory.join(Token::random().to_string());
+        let file = File::create(&part).await;
+        let file = file.map_err(|cause| failed("write", &part, cause))?;
+        Ok(NewArtefact { file, part, whole })
     }
 
     /// The files of a run become those of its job. Repeated after an interruption, it does what is left to do.
@@ -59,10 +63,18 @@ impl Artefacts {
         if !fs::try_exists(&from).await.unwrap_or(false) {
             return Ok(());
         }
+        remove(&from.join(PARTS)).await?;
         remove(&to).await?;
         fs::rename(&from, &to)
             .await
-            .map_err(|cause| failed("move to", &to, cause))
+            .map_err(|cause| failed("move to", &to, cause))?;
+        // What is told as finished is there after a loss of power.
+        for directory in [&to, &self.root] {
+            sync(directory)
+                .await
+                .map_err(|cause| failed("write", directory, cause))?;
+        }
+        Ok(())
     }
 
     /// Forgets the files of a run that came to nothing.
@@ -120,6 +132,51 @@ impl Artefacts {
     }
 }
 
+/// A file that is being sent. Dropped, it never was.
+#[derive(Debug)]
+pub struct NewArtefact {
+    file: File,
+    part: PathBuf,
+    whole: PathBuf,
+}
+
+impl NewArtefact {
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes).await;
+        written.map_err(|cause| failed("write", &self.whole, cause))
+    }
+
+    /// Gives the file its name: all bytes are there.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn finish(self) -> Result<()> {
+        let named = async {
+            self.file.sync_all().await?;
+            fs::rename(&self.part, &self.whole).await
+        };
+        named
+            .await
+            .map_err(|cause| failed("write", &self.whole, cause))
+    }
+}
+
+impl Drop for NewArtefact {
+    fn drop(&mut self) {
+        // One that has its name is not there any longer.
+        let _ = std::fs::remove_file(&self.part);
+    }
+}
+
+/// Has the names of a directory survive a loss of power.
+async fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory).await?.sync_all().await
+}
+
 /// The names of a directory that are of a kind.
 async fn names<T: FromStr>(directory: &Path) -> Result<Vec<T>> {
     let cannot = |cause| failed("read", directory, cause);
@@ -138,7 +195,7 @@ async fn names<T: FromStr>(directory: &Path) -> Result<Vec<T>> {
 
 /// A name that stays in its directory.
 fn file_name(name: &str) -> Result<&str> {
-    let is_safe = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+    let is_safe = !["", ".", "..", PARTS].contains(&name) && !name.contains(['/', '\0']);
     if is_safe && name.len() <= 255 {
         return Ok(name);
     }

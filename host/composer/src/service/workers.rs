@@ -1,11 +1,11 @@
 //! What workers do: take jobs, tell of them, finish them.
+use super::artefacts::NewArtefact;
 use super::{Caller, Error, Result, Service};
 use crate::telemetry::Outcome;
 use osbuild_wasm_jobs::{Channels, Claim, Dequeue, Expired, JobId, Lease, Token, WorkerId};
 use osbuild_wasm_tasks::kind;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::fs::File;
 use tracing::{info, warn};
 
 /// What a worker asks for.
@@ -145,7 +145,12 @@ impl Service {
     ///
     /// # Errors
     /// The worker does not have the job any longer; the file cannot be made; the store failed.
-    pub async fn new_artefact(&self, caller: &Caller, token: Token, name: &str) -> Result<File> {
+    pub async fn new_artefact(
+        &self,
+        caller: &Caller,
+        token: Token,
+        name: &str,
+    ) -> Result<NewArtefact> {
         self.check_channel(caller, token).await?;
         held(self.queue.heartbeat(token).await?)?;
         self.artefacts.create(token, name).await
@@ -165,11 +170,7 @@ impl Service {
     /// The store failed; files cannot be removed.
     pub async fn sweep(&self) -> Result<()> {
         let (runs, jobs) = self.artefacts.kept().await?;
-        for token in runs {
-            if self.store().lease(token).await? == Lease::Lost {
-                self.artefacts.discard(token).await?;
-            }
-        }
+        self.discard_runs(runs).await?;
         for job in jobs {
             if self.store().job(job).await?.is_none() {
                 self.artefacts.remove(job).await?;
@@ -178,7 +179,17 @@ impl Service {
         Ok(())
     }
 
-    /// Takes jobs from silent workers, and what these left. To be done every half minute.
+    /// Removes what runs have sent that nobody has any longer: their jobs were canceled, deleted or given to others.
+    async fn discard_runs(&self, runs: Vec<Token>) -> Result<()> {
+        for token in runs {
+            if !matches!(self.store().lease(token).await?, Lease::Held(_)) {
+                self.artefacts.discard(token).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes jobs from silent workers, and what these and others left. To be done every half minute.
     ///
     /// # Errors
     /// The store failed; files cannot be removed.
@@ -197,6 +208,8 @@ impl Service {
             self.changed(*job);
             self.artefacts.discard(*token).await?;
         }
+        let (runs, _) = self.artefacts.kept().await?;
+        self.discard_runs(runs).await?;
         Ok(expired)
     }
 }

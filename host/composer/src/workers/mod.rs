@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::str::FromStr;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 
 /// The largest result that is read: a manifest with its log.
 const LARGEST_BODY: usize = 64 << 20;
@@ -255,12 +254,9 @@ async fn artefact(
         })?;
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.try_next().await.map_err(|_| Refusal::of(1002))? {
-        file.write_all(&piece)
-            .await
-            .map_err(|_| Refusal::of(1002))?;
+        file.write(&piece).await.map_err(|_| Refusal::of(1002))?;
     }
-    // What was acknowledged survives a loss of power.
-    file.sync_all().await.map_err(|_| Refusal::of(1002))?;
+    file.finish().await.map_err(|_| Refusal::of(1002))?;
     Ok(StatusCode::OK)
 }
 

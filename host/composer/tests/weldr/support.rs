@@ -105,6 +105,11 @@ impl Composer {
         ask(&self.workers, method, path, kind, body.to_owned()).await
     }
 
+    /// Sends a body to the worker API piece by piece.
+    pub async fn worker_streams(&self, method: &str, path: &str, body: Body) -> Answer {
+        ask(&self.workers, method, path, None, body).await
+    }
+
     /// Sends a request with a body of a type; no type: no header.
     pub async fn send(&self, method: &str, path: &str, kind: Option<&str>, body: &str) -> Answer {
         ask(&self.router, method, path, kind, body.to_owned()).await
@@ -128,8 +133,8 @@ impl Composer {
 }
 
 /// Sends a request as it is.
-pub async fn send(router: &Router, request: Request<String>) -> axum::response::Response {
-    let mut request = request.map(Body::from);
+pub async fn send(router: &Router, request: Request<impl Into<Body>>) -> axum::response::Response {
+    let mut request = request.map(Into::into);
     request.extensions_mut().insert(Peer::Socket);
     router.clone().oneshot(request).await.unwrap()
 }
@@ -140,7 +145,7 @@ pub async fn ask(
     method: &str,
     path: &str,
     kind: Option<&str>,
-    body: String,
+    body: impl Into<Body>,
 ) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
     if let Some(kind) = kind {

@@ -50,6 +50,47 @@ async fn a_silent_worker_loses_its_job_with_what_it_had_sent() {
 }
 
 #[tokio::test]
+async fn a_file_whose_sender_breaks_off_never_was() {
+    let composer = ready().await;
+    let id = started(&composer).await;
+    let token = token_of(&job(&composer).await);
+    let path = format!("/api/worker/v1/jobs/{token}/artifacts/disk.qcow2");
+    composer.worker_raw("PUT", &path, None, "whole").await;
+    let broken = [Ok("half"), Err(std::io::Error::other("the line is cut"))];
+    let body = axum::body::Body::from_stream(futures_util::stream::iter(broken));
+    let answer = composer.worker_streams("PUT", &path, body).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["id"]),
+        (500, &json!("1002"))
+    );
+    let done = json!({ "result": result() });
+    composer
+        .worker("PATCH", &format!("/jobs/{token}"), &done)
+        .await;
+    let path = format!("/api/v1/compose/image/{id}");
+    assert_eq!(composer.get(&path).await.text, "whole");
+    let directory = composer.directory.path().join("artefacts").join(&id);
+    assert_eq!(std::fs::read_dir(directory).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn files_of_a_canceled_run_are_swept_while_the_service_runs() {
+    let composer = ready().await;
+    let id = started(&composer).await;
+    let token = token_of(&job(&composer).await);
+    let path = format!("/api/worker/v1/jobs/{token}/artifacts/disk.qcow2");
+    composer.worker_raw("PUT", &path, None, "half").await;
+    let run = composer.directory.path().join("artefacts/tmp").join(token);
+    assert!(run.exists());
+    let canceled = composer
+        .delete(&format!("/api/v1/compose/cancel/{id}"))
+        .await;
+    assert_eq!(canceled.status.as_u16(), 200, "{}", canceled.text);
+    composer.service.reconcile().await.unwrap();
+    assert!(!run.exists());
+}
+
+#[tokio::test]
 async fn files_that_a_killed_process_left_are_swept() {
     let composer = ready().await;
     let id = started(&composer).await;
@@ -148,7 +189,7 @@ async fn names_of_artefacts_lead_nowhere_else() {
     let composer = ready().await;
     started(&composer).await;
     let token = token_of(&job(&composer).await);
-    for name in ["..", ".", "..%2Fx", "%2Fetc%2Fx", "a%2Fb", "%00"] {
+    for name in ["..", ".", "..%2Fx", "%2Fetc%2Fx", "a%2Fb", "%00", ".parts"] {
         let path = format!("/api/worker/v1/jobs/{token}/artifacts/{name}");
         let answer = composer.worker_raw("PUT", &path, None, "x").await;
         assert!(
