@@ -2,6 +2,7 @@
 mod bootable;
 mod containers;
 mod lines;
+mod lookups;
 mod ostree;
 mod podman;
 mod readers;
