@@ -1,4 +1,8 @@
 //! A control group (version 2) for each job: what it may take of the machine, and by which all of it can be ended.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the kernel makes what is in a control group: it has no links"
+)]
 use crate::left::is_left;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -54,13 +58,18 @@ impl Cgroups {
             };
         };
         let groups = Self { directory, limits };
-        let cannot = |error: io::Error| {
-            let directory = groups.directory.display();
-            format!("cannot use the control group {directory} for jobs: {error}")
-        };
-        groups.prepare().map_err(cannot)?;
-        groups.end_left().map_err(cannot)?;
-        Ok(Some(groups))
+        let ready = groups.prepare().and_then(|()| groups.end_left());
+        match ready {
+            Ok(()) => Ok(Some(groups)),
+            // Jobs end without groups as well: nobody has asked for these.
+            Err(_) if named.is_none() && limits == Limits::default() => Ok(None),
+            Err(error) => {
+                let directory = groups.directory.display();
+                Err(format!(
+                    "cannot use the control group {directory} for jobs: {error}"
+                ))
+            }
+        }
     }
 
     /// Controllers are for groups that have no processes themselves: this one goes to a group below.
