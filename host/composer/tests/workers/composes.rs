@@ -204,6 +204,58 @@ async fn a_killed_worker_leaves_nothing_that_the_next_one_does_not_remove() {
     assert!(machine.nothing_is_left().await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_fails_the_compose_and_not_the_worker() {
+    let machine = Machine::new(None).await;
+    let Some(disk) = Disk::new(&machine.at("worker"), "3m") else {
+        return;
+    };
+    let (_composer, _worker) = (machine.composer(), machine.worker(&[]));
+    let error = error(&machine.over(machine.ask(TINY).await.unwrap()).await);
+    assert_eq!(error["id"], 10, "{error}");
+    let details = error["details"].as_str().unwrap();
+    assert!(details.contains("No space left on device"), "{details}");
+    disk.grow("300m");
+    let entry = machine.over(machine.ask(TINY).await.unwrap()).await;
+    assert_eq!(
+        entry.state,
+        ComposeState::Finished,
+        "{:?}",
+        entry.job.result
+    );
+}
+
+/// A small file system; none for who may not mount one.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn new(place: &std::path::Path, size: &str) -> Option<Self> {
+        let options = format!("size={size},mode=700");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]);
+        let is_mounted = mount.arg(place).status().unwrap().success();
+        if !is_mounted {
+            eprintln!("skipped: nothing can be mounted");
+        }
+        is_mounted.then(|| Self(place.to_owned()))
+    }
+
+    fn grow(&self, size: &str) {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-o", &format!("remount,size={size}")]);
+        assert!(mount.arg(&self.0).status().unwrap().success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.0)
+            .status();
+    }
+}
+
 /// Where nobody delegates one to the worker, a test may make one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_job_has_a_control_group_which_goes_with_it() {

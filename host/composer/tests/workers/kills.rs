@@ -131,6 +131,8 @@ async fn rounds(machine: Machine, database: Option<(Server, Network)>) {
         u64::try_from(now.unwrap().as_nanos() & u128::from(u64::MAX)).unwrap() | 1
     });
     let (composer, worker) = (machine.composer(), machine.worker(&[]));
+    // Several composers share what workers do not do.
+    let _other = database.as_ref().map(|_| machine.other_composer());
     let mut rounds = Rounds {
         machine,
         composer,

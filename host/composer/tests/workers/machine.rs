@@ -91,17 +91,27 @@ impl Machine {
         self
     }
 
-    /// Starts the composer, which takes jobs from workers that were silent for 4 seconds.
+    /// Starts the composer of the workers.
     pub fn composer(&self) -> Running {
+        self.composer_at("job.socket", "api.socket", "cache")
+    }
+
+    /// Starts another composer over the same database, to which no worker comes.
+    pub fn other_composer(&self) -> Running {
+        self.composer_at("other-job.socket", "other-api.socket", "other-cache")
+    }
+
+    /// Starts a composer, which takes jobs from workers that were silent for 4 seconds.
+    fn composer_at(&self, workers: &str, clients: &str, cache: &str) -> Running {
         let settings = "[osbuild-wasm]\njob_timeout = \"4s\"\n";
         fs::write(self.at("composer.toml"), settings).unwrap();
         let mut command = Command::new(program("osbuild-wasm-composer"));
         let paths = [
             ("--config", "composer.toml"),
-            ("--weldr-socket", "api.socket"),
-            ("--worker-socket", "job.socket"),
+            ("--weldr-socket", clients),
+            ("--worker-socket", workers),
             ("--state", "state"),
-            ("--cache", "cache"),
+            ("--cache", cache),
             ("--definitions", "definitions"),
             ("--repositories", "repositories"),
         ];
