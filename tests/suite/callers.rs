@@ -156,6 +156,29 @@ fn root_of_a_container_without_privileges_is_told_how_to_start_it() {
         .says("--cap-add=SYS_ADMIN");
 }
 
+#[test]
+fn root_without_the_capabilities_of_files_is_told_before_the_first_stage() {
+    if !machine::offers(&["setpriv"]) {
+        return;
+    }
+    for missing in ["chown", "dac_override", "fowner", "fsetid"] {
+        let scratch = Scratch::new();
+        let document = scratch.json("manifest.json", &manifest::two_modules("a"));
+        let ended = Program::through(
+            &format!("setpriv --bounding-set=-{missing}"),
+            "run --export tree",
+        )
+        .arg(document)
+        .option("--store", scratch.path("store"))
+        .option("--output-directory", scratch.path("out"))
+        .run()
+        .expect(1);
+        ended
+            .says(&format!("CAP_{}", missing.to_uppercase()))
+            .never_says("org.osbuild.");
+    }
+}
+
 /// Ways to start the program, as lines of sh that end in `exec`.
 const CALLERS: [(&str, &str); 17] = [
     ("umask 077", r#"umask 077; exec "$0" "$@""#),

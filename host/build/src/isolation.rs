@@ -28,6 +28,23 @@ const KEPT: [Capability; 8] = [
     Capability::CAP_LINUX_IMMUTABLE,
 ];
 
+/// What no tree of root's can be made without, and why. Without the others fails only the stage that needs them, and says so.
+const NEEDED: [(Capability, &str); 4] = [
+    (
+        Capability::CAP_CHOWN,
+        "files of trees cannot get their owners",
+    ),
+    (
+        Capability::CAP_DAC_OVERRIDE,
+        "files that others own cannot be written",
+    ),
+    (
+        Capability::CAP_FOWNER,
+        "modes and attributes of files that others own cannot be changed",
+    ),
+    (Capability::CAP_FSETID, "set-group-id bits would get lost"),
+];
+
 const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 
 /// The state of isolation; proof that [`isolate`] ran.
@@ -104,12 +121,13 @@ fn take_group_of_root() -> Result<()> {
             BuildError::Privilege(format!("cannot become a member of root's group: {errno}"))
         })?;
     }
-    let keeps = caps::has_cap(None, CapSet::Effective, Capability::CAP_FSETID);
-    if !keeps.unwrap_or(true) {
-        let problem = "root has no CAP_FSETID here, without which set-group-id bits would get lost: give it, or build as an ordinary user";
-        return Err(BuildError::Privilege(problem.into()));
+    let lacks = |of: &Capability| !caps::has_cap(None, CapSet::Effective, *of).unwrap_or(true);
+    match NEEDED.into_iter().find(|(capability, _)| lacks(capability)) {
+        None => Ok(()),
+        Some((capability, use_of)) => Err(BuildError::Privilege(format!(
+            "root has no {capability} here, without which {use_of}: give it, or build as an ordinary user"
+        ))),
     }
-    Ok(())
 }
 
 /// Waits for threads of earlier downloads to end: what is isolated and gives up capabilities is one thread, and no other may keep them.

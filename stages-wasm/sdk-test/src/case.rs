@@ -101,6 +101,16 @@ pub struct Expect {
 impl Case {
     /// Reads a case.
     pub fn read(path: &Path) -> Result<Self, CaseError> {
+        // A pipe or a device might be waited for without end.
+        if !std::fs::metadata(path)
+            .map_err(CaseError::io(path))?
+            .is_file()
+        {
+            return Err(CaseError::Malformed {
+                path: path.to_owned(),
+                cause: "it is no regular file".into(),
+            });
+        }
         let text = std::fs::read(path).map_err(CaseError::io(path))?;
         let mut case: Self =
             serde_json::from_slice(&text).map_err(|error| CaseError::Malformed {
@@ -242,6 +252,17 @@ mod tests {
                 "etc/options is missing"
             ]
         );
+    }
+
+    #[test]
+    fn what_might_be_waited_for_without_end_is_no_case() {
+        let scratch = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(scratch.path().join("a.json"))
+            .status();
+        assert!(made.unwrap().success());
+        let error = cases(scratch.path()).unwrap_err();
+        assert!(error.to_string().ends_with("a.json: it is no regular file"));
     }
 
     #[test]
