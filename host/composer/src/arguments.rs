@@ -137,9 +137,6 @@ struct Serve {
     /// Socket for workers on this machine [default: /run/osbuild-wasm-composer/job.socket]
     #[arg(long, value_name = "PATH")]
     worker_socket: Option<PathBuf>,
-    /// Address for workers on other machines, such as `0.0.0.0:8700`; may be given several times
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    worker_listen: Vec<String>,
     /// Directory with definitions of distributions, which come before those of the program; may be given several times
     #[arg(long, value_name = "DIR")]
     definitions: Vec<PathBuf>,
@@ -176,23 +173,16 @@ impl Arguments {
             ("repositories", "repositories", path(&serve.repositories)),
             ("distro", "distro", serve.distro.clone()),
         ];
-        let many: [(_, _, Vec<String>); 2] = [
-            ("definitions", "definitions", paths(&serve.definitions)),
-            (
-                "worker-listen",
-                "worker_listen",
-                serve.worker_listen.clone(),
-            ),
-        ];
+        let definitions: Vec<String> = paths(&serve.definitions);
         let flag = |option, key, value| Flag { option, key, value };
         let one = one
             .into_iter()
             .filter_map(|(option, key, text)| Some(flag(option, key, Value::String(text?))));
-        let many = many.into_iter().filter(|(_, _, texts)| !texts.is_empty());
-        let many = many.map(|(option, key, texts)| flag(option, key, texts.into()));
+        let definitions = (!definitions.is_empty())
+            .then(|| flag("definitions", "definitions", definitions.into()));
         let no_worker = flag("no-worker", "builtin_worker", Value::Boolean(false));
         let no_worker = serve.no_worker.then_some(no_worker);
-        let flags = one.chain(many).chain(no_worker).collect();
+        let flags = one.chain(definitions).chain(no_worker).collect();
         let variable = |name: &str| std::env::var(name).ok();
         Config::load(file.map(PathBuf::as_path), &variable, flags)
     }

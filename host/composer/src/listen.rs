@@ -85,6 +85,12 @@ impl Listener {
         })
     }
 
+    /// Where clients find it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Answers requests until `ended` is true; then those that are under way.
     ///
     /// # Errors

@@ -114,15 +114,18 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         passed.or_socket("weldr", &config.weldr_socket, Some(GROUP))?,
         weldr::router(service.clone(), config.denied.clone()),
     );
+    let worker_socket = passed.or_socket("worker", &config.worker_socket, None)?;
+    // systemd's socket may have another path than that of the settings.
+    let worker_path = worker_socket.path().to_owned();
     server.add(
         "workers",
-        passed.or_socket("worker", &config.worker_socket, None)?,
+        worker_socket,
         workers::router(service.clone(), options, Gate::Local),
     );
     service.sweep().await?;
     if config.builtin_worker {
         builtin::start(
-            &config.worker_socket,
+            &worker_path,
             &config.worker_path,
             &config.cache.join("worker"),
         );

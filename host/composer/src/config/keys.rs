@@ -77,6 +77,37 @@ pub(super) const ALIASES: &str = "DISTRO_ALIASES";
 /// The listeners' tables: that of the cloud API has its name from its first client.
 pub(super) const TABLES: [&str; 2] = ["koji", "worker"];
 
+/// Settings of these tables that are of listeners of the network.
+const OF_NETWORK: [&str; 9] = [
+    "allowed_domains",
+    "ca",
+    "enable_tls",
+    "enable_mtls",
+    "enable_jwt",
+    "jwt_keys_urls",
+    "jwt_ca_file",
+    "jwt_acl_file",
+    "jwt_tenant_provider_fields",
+];
+
+/// Our own settings of these listeners, and of the cloud API.
+const OWN_OF_NETWORK: [&str; 5] = [
+    "cloud_socket",
+    "cloud_listen",
+    "worker_listen",
+    "certificate",
+    "key",
+];
+
+/// Whether a setting is of something that the service does not have yet.
+pub(super) fn is_without_effect(path: &[String]) -> bool {
+    match path {
+        [table, name] if table == OWN => OWN_OF_NETWORK.contains(&&**name),
+        [table, name] => TABLES.contains(&&**table) && OF_NETWORK.contains(&&**name),
+        _ => false,
+    }
+}
+
 /// Every setting, in the order in which they are shown.
 pub(super) const KEYS: &[Key] = &[
     key(&["log_level"], Kind::Text).or("\"info\""),

@@ -1,5 +1,5 @@
 //! Settings as the service takes them.
-use super::keys::{OWN, TABLES};
+use super::keys::{OWN, TABLES, is_without_effect};
 use super::layers::{ConfigError, Setting, Settings, Source, dotted, owned};
 use super::{ClientCertificates, Config, Door, Tokens, duration};
 use crate::service::{DeniedTypes, Quota, Retention};
@@ -38,7 +38,7 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
     let format = settings.one_of(&["log_format"], &["journal", "text", "json"])?;
     let [cloud, workers] = TABLES;
     let patience = settings.duration(&["worker", "request_job_timeout"]);
-    Ok(Config {
+    let config = Config {
         log_level: level_of(&level),
         log_format: match &*format {
             "json" => LogFormat::Json,
@@ -87,7 +87,9 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
         },
         builtin_worker: settings.switch(&[OWN, "builtin_worker"]),
         settings,
-    })
+    };
+    config.settings.check_effect()?;
+    Ok(config)
 }
 
 /// The level of a word of [`LEVELS`].
@@ -105,6 +107,22 @@ impl Settings {
 
     fn value(&self, path: &[&str]) -> Option<&Value> {
         self.get(path).map(|setting| &setting.value)
+    }
+
+    /// Who sets a lock where there is no door would feel safe: what changes nothing has to be as the program has it.
+    fn check_effect(&self) -> Result<(), ConfigError> {
+        let defaults = Self::defaults().0;
+        let is_changed = |path: &&Vec<String>| {
+            let default = defaults.get(*path).map(|setting| &setting.value);
+            is_without_effect(path) && self.0.get(*path).map(|setting| &setting.value) != default
+        };
+        match self.0.keys().find(is_changed) {
+            Some(path) => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                Err(self.wrong(&path, "has no effect: the service listens on sockets of this machine only, and has no cloud API; leave it out"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A text; an empty one is none.

@@ -128,6 +128,32 @@ fn what_is_no_setting_or_cannot_be_one_is_refused_with_its_place() {
     }
 }
 
+/// Who sets a lock where there is no door would feel safe.
+#[test]
+fn a_setting_without_effect_is_refused() {
+    for (table, setting) in [
+        ("koji", "enable_jwt = true"),
+        ("koji", "enable_tls = false"),
+        ("koji", "enable_mtls = false"),
+        ("koji", "allowed_domains = [\"a.example\"]"),
+        ("worker", "ca = \"/etc/ca.pem\""),
+        ("worker", "enable_jwt = true"),
+        ("worker", "jwt_acl_file = \"/etc/acl.yaml\""),
+        ("worker", "jwt_tenant_provider_fields = [\"account_id\"]"),
+        ("osbuild-wasm", "worker_listen = [\"127.0.0.1:8700\"]"),
+        ("osbuild-wasm", "cloud_listen = [\"127.0.0.1:443\"]"),
+        ("osbuild-wasm", "cloud_socket = \"/tmp/x\""),
+        ("osbuild-wasm", "certificate = \"/tmp/x\""),
+        ("osbuild-wasm", "key = \"/tmp/x\""),
+    ] {
+        let (code, shown, error) = checked(&format!("[{table}]\n{setting}\n"), &[], &[]);
+        assert_eq!((code, &*shown), (2, ""), "{table}.{setting}: {error}");
+        let name = setting.split(' ').next().unwrap();
+        let begin = format!("error: FILE: {table}.{name} has no effect");
+        assert!(error.starts_with(&begin), "{table}.{setting}: {error}");
+    }
+}
+
 #[test]
 fn a_file_that_is_named_has_to_be_there() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_osbuild-wasm-composer"));
@@ -146,9 +172,10 @@ fn a_file_that_is_named_has_to_be_there() {
 #[test]
 fn check_config_shows_no_secret() {
     let file = format!(
-        "[worker]\npg_host = \"h\"\npg_password = \"{CANARY}\"\nenable_jwt = true\n\
-        jwt_keys_urls = [\"https://u:{CANARY}@keys.example/jwks?token={CANARY}\"]\n"
+        "[worker]\npg_host = \"h\"\npg_password = \"{CANARY}\"\n\
+        [osbuild-wasm]\ndefinitions = [\"https://u:{CANARY}@keys.example/jwks?token={CANARY}\"]\n"
     );
+    let refused = format!("[worker]\njwt_keys_urls = [\"https://u:{CANARY}@keys.example/\"]");
     let url = format!("postgresql://u:{CANARY}@db.example/x?sslpassword={CANARY}");
     let shown = [
         checked(&file, &[], &[]),
@@ -158,9 +185,10 @@ fn check_config_shows_no_secret() {
         checked(&format!("[worker]\npg_password = \"{CANARY}"), &[], &[]),
         checked(&format!("[worker]\npg_password = [\"{CANARY}\"]"), &[], &[]),
         checked("", &[("PGMAXCONNS", CANARY)], &[]),
+        checked(&refused, &[], &[]),
     ];
     let codes: Vec<i32> = shown.iter().map(|(code, _, _)| *code).collect();
-    assert_eq!(codes, [0, 0, 0, 2, 2, 2]);
+    assert_eq!(codes, [0, 0, 0, 2, 2, 2, 2]);
     for (_, shown, error) in &shown {
         assert!(
             !shown.contains(CANARY) && !error.contains(CANARY),
