@@ -87,9 +87,7 @@ fn sockets_of_systemd_are_taken_by_their_names() {
         .arg("-l")
         .arg(path("first"))
         .arg("--fdname=worker:weldr");
-    command
-        .arg(env!("CARGO_BIN_EXE_osbuild-wasm-composer"))
-        .arg("--no-worker");
+    command.arg(env!("CARGO_BIN_EXE_osbuild-wasm-composer"));
     for name in ["state", "cache", "weldr-socket", "worker-socket"] {
         command.arg(format!("--{name}")).arg(path(name));
     }
@@ -99,6 +97,23 @@ fn sockets_of_systemd_are_taken_by_their_names() {
     };
     let clients = answer(&path("first"), "/api/status");
     let workers = answer(&path("second"), "/api/worker/v1/status");
+    // The service's own worker finds the socket that was passed.
+    let end = Instant::now() + Duration::from_secs(60);
+    let registered = || {
+        let status = Command::new(env!("CARGO_BIN_EXE_osbuild-wasm-composer"))
+            .args(["status", "--json", "--state"])
+            .arg(path("state"))
+            .output()
+            .unwrap();
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
+        status["workers"]
+            .as_array()
+            .is_some_and(|workers| !workers.is_empty())
+    };
+    while !registered() {
+        assert!(Instant::now() < end, "no worker came");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(
