@@ -13,12 +13,27 @@ use std::os::unix::net::UnixStream;
 /// The result of a subcommand: what it says, as a text and as a document.
 pub type Said = Result<(String, Value), Box<dyn Error>>;
 
+/// The service over what is there: to look at it makes nothing, and changes nothing for a service of another version that uses it.
+async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
+    let schema = osbuild_wasm_jobs::schema(&config.database).await?;
+    let problem = match schema.done {
+        0 => {
+            "the service has not made its database yet: start it, or name its settings by --config, --state or --database"
+        }
+        done if done < schema.known => {
+            "the database is of an older version: stop the service, and run `osbuild-wasm-composer migrate`"
+        }
+        _ => return server::open(config).await,
+    };
+    Err(problem.into())
+}
+
 /// Whether the service is up, and how its queue, its workers and its files stand.
 ///
 /// # Errors
 /// The database or files cannot be read.
 pub async fn status(config: &Config) -> Said {
-    let service = server::open(config).await?;
+    let service = open(config).await?;
     let (overview, now) = (service.overview().await?, service.now());
     let up = UnixStream::connect(&config.weldr_socket).is_ok();
     let number = |state| -> u64 {
@@ -64,7 +79,7 @@ pub async fn status(config: &Config) -> Said {
 /// # Errors
 /// The database cannot be read.
 pub async fn jobs(config: &Config) -> Said {
-    let jobs = server::open(config).await?.open_jobs().await?;
+    let jobs = open(config).await?.open_jobs().await?;
     let text = table(jobs.iter().map(|job| {
         let id = job.id.to_string();
         vec![
@@ -91,7 +106,7 @@ pub async fn jobs(config: &Config) -> Said {
 /// # Errors
 /// There is none of that id; the database cannot be read.
 pub async fn job(config: &Config, id: JobId) -> Said {
-    let job = server::open(config).await?.job(id).await?;
+    let job = open(config).await?.job(id).await?;
     let error = job
         .result
         .as_ref()
@@ -109,7 +124,7 @@ pub async fn job(config: &Config, id: JobId) -> Said {
 /// # Errors
 /// There is none of that id, or it is over; the database cannot be used.
 pub async fn cancel(config: &Config, id: JobId) -> Said {
-    let canceled = server::open(config).await?.cancel_job(id).await?;
+    let canceled = open(config).await?.cancel_job(id).await?;
     if canceled.is_empty() {
         return Err(format!("the job {id} is over").into());
     }
@@ -123,7 +138,7 @@ pub async fn cancel(config: &Config, id: JobId) -> Said {
 /// # Errors
 /// The database cannot be read.
 pub async fn composes(config: &Config) -> Said {
-    let composes = server::open(config).await?.all_composes().await?;
+    let composes = open(config).await?.all_composes().await?;
     let text = table(composes.iter().map(|(_, compose)| {
         vec![
             compose.id.to_string(),
@@ -151,7 +166,7 @@ pub async fn composes(config: &Config) -> Said {
 /// # Errors
 /// There is none of that id; the database or files cannot be read.
 pub async fn compose(config: &Config, id: JobId) -> Said {
-    let service = server::open(config).await?;
+    let service = open(config).await?;
     let (tenant, compose) = service.anyones_compose(id).await?;
     let files = service.files(&compose).await?.into_iter();
     let files: serde_json::Map<String, Value> =
@@ -169,7 +184,7 @@ pub async fn compose(config: &Config, id: JobId) -> Said {
 /// # Errors
 /// There is none of that id, or it is not over; the database cannot be used; files cannot be removed.
 pub async fn delete(config: &Config, id: JobId) -> Said {
-    let service = server::open(config).await?;
+    let service = open(config).await?;
     let (tenant, _) = service.anyones_compose(id).await?;
     service.delete_compose(&tenant, id).await?;
     Ok((
@@ -183,7 +198,7 @@ pub async fn delete(config: &Config, id: JobId) -> Said {
 /// # Errors
 /// The database cannot be used; files cannot be removed.
 pub async fn gc(config: &Config, rehearsal: bool) -> Said {
-    let service: Service = server::open(config).await?;
+    let service: Service = open(config).await?;
     let gone = service.retire(&config.retention, rehearsal).await?;
     let bytes: u64 = gone.iter().map(|gone| gone.bytes).sum();
     let mut text = table(gone.iter().map(|gone| {

@@ -171,3 +171,27 @@ async fn a_database_is_brought_to_the_version_of_the_program() {
     assert_eq!(migrate(&[]), "the database went from step 0 to step 2\n");
     assert_eq!(migrate(&[]), "the database is at step 2, the last one\n");
 }
+
+#[test]
+fn to_look_at_a_service_that_never_was_makes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    for words in [
+        &["status"][..],
+        &["jobs"],
+        &["composes"],
+        &["gc", "--dry-run"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_osbuild-wasm-composer"))
+            .args(words)
+            .arg("--state")
+            .arg(directory.path().join("state"))
+            .arg("--cache")
+            .arg(directory.path().join("cache"))
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {error}");
+        assert!(error.contains("has not made its database yet"), "{error}");
+        assert_eq!(directory.path().read_dir().unwrap().count(), 0, "{words:?}");
+    }
+}
