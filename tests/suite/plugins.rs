@@ -91,7 +91,7 @@ fn a_module_section_of_the_wrong_shape_is_refused() {
 fn a_module_name_that_is_a_path_is_refused() {
     let mut document = hostile::document("files");
     document["name"] = "../../etc/passwd".into();
-    insta::assert_snapshot!(refused(&packed(&document)), @r#"error: [DIR]/library/plugin.wasm: section osbuild:module: "../../etc/passwd" is not a module name: use letters, digits, '.', '_' and '-'"#);
+    insta::assert_snapshot!(refused(&packed(&document)), @r#"error: [DIR]/library/plugin.wasm: section osbuild:module: "../../etc/passwd" is not a module name: use letters, digits, '.', '_' and '-', and begin with a letter or a digit"#);
 }
 
 #[test]
