@@ -135,16 +135,17 @@ impl Catalogue {
     /// Asks a resolver.
     fn ask<T>(
         &self,
+        cancel: &AtomicBool,
         question: impl FnOnce(&Resolver<'_>) -> T,
     ) -> std::result::Result<T, ResolveError> {
-        let (environment, cancel) = (Environment::of_process(), AtomicBool::new(false));
+        let environment = Environment::of_process();
         let resolver = Resolver::new(Settings {
             cache: &self.places.cache,
             solver: self.places.solver.as_deref(),
             environment: &environment,
             allowance: &|_| Allowance::EVERYTHING,
             observer: &Silent,
-            cancel: &cancel,
+            cancel,
         });
         resolver.map(|resolver| question(&resolver))
     }
@@ -271,6 +272,7 @@ impl Images for Catalogue {
         target: &Target,
         repositories: &[Repository],
         wish: &Wish,
+        cancel: &AtomicBool,
     ) -> Result<Vec<Solved>> {
         let (distro, arch) = self.system(target)?;
         let system = System::of(&distro, arch);
@@ -288,7 +290,7 @@ impl Images for Catalogue {
             releasever: system.releasever.to_owned(),
             sbom_type: None,
         });
-        let answer: DepsolveAnswer = read_answer(&self.answer(&question))?;
+        let answer: DepsolveAnswer = read_answer(&self.answer(&question, cancel))?;
         let found = answer.transactions.into_values().flatten().flatten();
         Ok(found.map(listed).collect())
     }
@@ -298,6 +300,7 @@ impl Images for Catalogue {
         target: &Target,
         repositories: &[Repository],
         patterns: &[String],
+        cancel: &AtomicBool,
     ) -> Result<Vec<PackageInfo>> {
         let (distro, arch) = self.system(target)?;
         let system = System::of(&distro, arch);
@@ -312,7 +315,7 @@ impl Images for Catalogue {
             arch: system.arch.to_owned(),
             releasever: system.releasever.to_owned(),
         });
-        let answer: SearchAnswer = read_answer(&self.answer(&question))?;
+        let answer: SearchAnswer = read_answer(&self.answer(&question, cancel))?;
         Ok(answer.packages.into_iter().map(described).collect())
     }
 
@@ -342,8 +345,8 @@ impl Images for Catalogue {
         })
     }
 
-    fn answer(&self, question: &Question) -> Value {
-        let answered = self.ask(|resolver| question.answer(resolver));
+    fn answer(&self, question: &Question, cancel: &AtomicBool) -> Value {
+        let answered = self.ask(cancel, |resolver| question.answer(resolver));
         answered.unwrap_or_else(|error| {
             let reason = error.to_string();
             failed(&JobError::new(Failure::Solver, reason))

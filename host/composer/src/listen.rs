@@ -3,7 +3,10 @@ use crate::door::Peer;
 use crate::operation;
 use axum::Router;
 use axum::body::Body;
+use futures_util::{StreamExt, stream};
+use http_body_util::BodyStream;
 use hyper::Request;
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,10 +23,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 /// How long a client may take for the head of a request.
 const HEAD: Duration = Duration::from_secs(5);
+
+/// How long a client may be silent in the body of a request.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// How long requests that are under way may take when the service ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -34,6 +41,7 @@ pub struct Listener {
     listener: UnixListener,
     path: PathBuf,
     made: bool,
+    silence: Duration,
 }
 
 impl Listener {
@@ -61,6 +69,7 @@ impl Listener {
             listener: listener?,
             path: path.to_owned(),
             made: true,
+            silence: SILENCE,
         };
         if let Some(group) = group {
             lchown(path, None, Some(group))?;
@@ -82,7 +91,15 @@ impl Listener {
                 .map(Path::to_owned)
                 .unwrap_or_default(),
             made: false,
+            silence: SILENCE,
         })
+    }
+
+    /// The same with another limit of how long a client may be silent in the body of a request.
+    #[must_use]
+    pub fn with_silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
     }
 
     /// Where clients find it.
@@ -111,10 +128,14 @@ impl Listener {
             };
             let mut server = hyper::server::conn::http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(HEAD);
-            let router = router.clone();
+            let (router, silence) = (router.clone(), self.silence);
             let answer = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(Peer::Socket);
-                operation::run(router.clone().oneshot(request.map(Body::new)))
+                operation::run(
+                    router
+                        .clone()
+                        .oneshot(request.map(|body| patient(body, silence))),
+                )
             });
             let connection = server.serve_connection(TokioIo::new(stream), answer);
             // A connection that breaks is its client's business.
@@ -124,6 +145,23 @@ impl Listener {
         let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
         Ok(())
     }
+}
+
+/// A body that ends with an error when nothing of it comes for too long.
+fn patient(body: Incoming, silence: Duration) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    let parts = BodyStream::new(body);
+    Body::from_stream(stream::unfold(Some(parts), move |parts| async move {
+        let mut parts = parts?;
+        match timeout(silence, parts.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(frame))) => Some((Ok(frame.into_data().unwrap_or_default()), Some(parts))),
+            Ok(Some(Err(error))) => Some((Err(io::Error::other(error)), None)),
+            Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
+        }
+    }))
 }
 
 impl fmt::Display for Listener {

@@ -43,7 +43,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .build()?;
     let Some(command) = arguments.command else {
         telemetry::log::start(config.log_format, config.log_level)?;
-        return runtime.block_on(server::serve(&config));
+        let served = runtime.block_on(server::serve(&config));
+        // What a thread still waits for is nobody's any longer.
+        runtime.shutdown_background();
+        return served;
     };
     let said = match runtime.block_on(carry_out(&command, &config))? {
         (text, None) => text,

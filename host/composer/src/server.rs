@@ -10,6 +10,7 @@ use axum::Router;
 use futures_util::future::try_join_all;
 use osbuild_wasm_files::resolve::make_private_directory;
 use osbuild_wasm_jobs::{JobQueue, Limits, SystemClock};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -68,8 +69,16 @@ impl Server {
         let doors = self.doors.into_iter();
         let doors =
             try_join_all(doors.map(|(listener, router)| listener.serve(router, ended.clone())));
-        let (doors, ()) = tokio::join!(doors, end_at_signal(end));
-        doors.map(drop)
+        let mut meanwhile = self.meanwhile;
+        let serve = async { tokio::join!(doors, end_at_signal(end)).0 };
+        tokio::select! {
+            doors = serve => doors.map(drop),
+            // They do not end by themselves: without them jobs of dead workers would stay theirs.
+            Some(ended) = meanwhile.join_next() => Err(match ended {
+                Ok(()) => io::Error::other("a task of the service ended"),
+                Err(error) => io::Error::other(error),
+            }),
+        }
     }
 }
 
@@ -101,6 +110,7 @@ pub async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
 /// # Errors
 /// Those of [`open`]; a socket cannot be made or listened on.
 pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
+    take_all_descriptors();
     let service = open(config).await?;
     let options = workers::Options {
         base: config.worker_path.clone(),
@@ -145,6 +155,14 @@ pub async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     let interval = (config.job_silence / 4).clamp(SHORTEST, RECONCILE);
     server.meanwhile(reconcile(service, interval));
     Ok(server.run().await?)
+}
+
+/// A client takes a descriptor for as long as it likes: as many as this process may have.
+fn take_all_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With fewer, fewer clients are served at a time.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 async fn reconcile(service: Service, interval: Duration) {

@@ -1,10 +1,11 @@
 //! The files that workers send: one directory for each run of a job, which gets the job's name when the job is finished.
 use super::{Error, Result};
 use osbuild_wasm_jobs::{JobId, Token};
+use rustix::fs::OFlags;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use tokio::fs::{self, File};
+use tokio::fs::{self, File, OpenOptions};
 use tokio::io::AsyncWriteExt;
 
 /// The directory of a run with files that are not whole yet. Workers cannot use the name.
@@ -95,9 +96,16 @@ impl Artefacts {
     /// A file of a finished job.
     pub(super) async fn read(&self, job: JobId, name: &str) -> Result<File> {
         let path = self.of(job).join(file_name(name)?);
-        File::open(&path)
-            .await
-            .map_err(|cause| failed("read", &path, cause))
+        let cannot = |cause| failed("read", &path, cause);
+        // A link would lead elsewhere, and a pipe be waited for: workers make neither.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(flags).open(&path).await;
+        let file = file.map_err(cannot)?;
+        match file.metadata().await.map_err(cannot)?.is_file() {
+            true => Ok(file),
+            false => Err(cannot(io::Error::other("it is no regular file"))),
+        }
     }
 
     /// Names and sizes of the files of a finished job, by name.

@@ -191,7 +191,7 @@ impl Service {
         let image = self.image(&request.wish).await?;
         let mut answers = Vec::new();
         for question in image.questions.clone() {
-            let answer = self.look_up(move |images| Ok(images.answer(&question)));
+            let answer = self.look_up(move |images, cancel| Ok(images.answer(&question, cancel)));
             let answer = answer.await?;
             match JobError::of_result(&answer) {
                 Some(error) => return Err(error.into()),
@@ -212,7 +212,7 @@ impl Service {
 
     async fn image(&self, wish: &ImageWish) -> Result<Image> {
         let wish = wish.clone();
-        self.look_up(move |images| images.image(&wish)).await
+        self.look_up(move |images, _| images.image(&wish)).await
     }
 
     async fn queue_jobs(

@@ -9,6 +9,7 @@ use osbuild_wasm_resolve::jobs::Question;
 use osbuild_wasm_tasks::JobError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::atomic::AtomicBool;
 use uuid::Uuid;
 
 /// For which system something is asked.
@@ -151,7 +152,7 @@ pub struct TypeFacts {
     pub needs_commit: bool,
 }
 
-/// Distributions and packages. The calls take their time: they read files and ask servers.
+/// Distributions and packages. The calls take their time: they read files and ask servers, until `cancel` is true.
 pub trait Images: Send + Sync {
     /// The architecture of this machine.
     fn host_arch(&self) -> &str;
@@ -197,6 +198,7 @@ pub trait Images: Send + Sync {
         target: &Target,
         repositories: &[Repository],
         wish: &Wish,
+        cancel: &AtomicBool,
     ) -> Result<Vec<Solved>>;
 
     /// The packages whose names match patterns; every package for none.
@@ -208,6 +210,7 @@ pub trait Images: Send + Sync {
         target: &Target,
         repositories: &[Repository],
         patterns: &[String],
+        cancel: &AtomicBool,
     ) -> Result<Vec<PackageInfo>>;
 
     /// What is known of an image, and what has to be looked up for it. Nobody is asked.
@@ -217,7 +220,7 @@ pub trait Images: Send + Sync {
     fn image(&self, wish: &ImageWish) -> Result<Image>;
 
     /// Looks something up: the result of the job that a worker would do.
-    fn answer(&self, question: &Question) -> Value;
+    fn answer(&self, question: &Question, cancel: &AtomicBool) -> Value;
 
     /// The manifest of an image, of the results of its lookups, each with its kind.
     ///

@@ -103,7 +103,7 @@ impl Service {
         wish: ImageWish,
         answers: Vec<(String, Value)>,
     ) -> Result<Value, JobError> {
-        let made = self.look_up(move |images| {
+        let made = self.look_up(move |images, _| {
             let pipelines = images.image(&wish)?.pipelines;
             Ok(images
                 .manifest(&wish, &answers)

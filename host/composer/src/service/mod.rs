@@ -41,7 +41,10 @@ pub use workers::{JobRequest, WorkerJob};
 use crate::telemetry::Metrics;
 use osbuild_wasm_jobs::{Clock, JobId, JobQueue, Store};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore, broadcast};
+use tokio::time::{Instant, timeout_at};
 
 /// The composer.
 #[derive(Clone)]
@@ -66,6 +69,19 @@ const CHANGES: usize = 256;
 
 /// How many calls look packages up at a time.
 const LOOKUPS: usize = 4;
+
+/// How long a call may look content up.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Tells a thread that nobody waits for its answer any longer.
+#[derive(Default)]
+struct EndsWithCall(Arc<AtomicBool>);
+
+impl Drop for EndsWithCall {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Service {
     /// A composer over a queue, with what knows distributions and packages, and the place for files of composes.
@@ -107,14 +123,28 @@ impl Service {
     }
 
     /// Asks what knows distributions and packages, on a thread that may take its time.
+    /// What takes too long, or is not waited for any longer, is ended: the place is others'.
     async fn look_up<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&dyn Images) -> Result<T> + Send + 'static,
+        question: impl FnOnce(&dyn Images, &AtomicBool) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        // The semaphore is never closed; without a place the call would only be slower.
-        let _place = self.lookups.acquire().await;
-        let images = Arc::clone(&self.images);
-        let answer = tokio::task::spawn_blocking(move || question(&*images)).await;
+        let ended = || {
+            Error::Packages(format!(
+                "looking content up took longer than {} s",
+                LONGEST.as_secs()
+            ))
+        };
+        let deadline = Instant::now() + LONGEST;
+        let place = timeout_at(deadline, self.lookups.clone().acquire_owned()).await;
+        let place = place.map_err(|_| ended())?;
+        let (images, cancel) = (Arc::clone(&self.images), EndsWithCall::default());
+        let flag = cancel.0.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            // As long as the thread is busy, whoever waits for it.
+            let _place = place;
+            question(&*images, &flag)
+        });
+        let answer = timeout_at(deadline, answer).await.map_err(|_| ended())?;
         answer.map_err(|error| Error::Packages(error.to_string()))?
     }
 

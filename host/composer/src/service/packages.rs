@@ -16,7 +16,7 @@ impl Service {
     ) -> Result<Vec<Solved>> {
         let repositories = self.given_or_all(caller, target, repositories).await?;
         let (target, wish) = (target.clone(), wish.clone());
-        self.look_up(move |images| images.depsolve(&target, &repositories, &wish))
+        self.look_up(move |images, cancel| images.depsolve(&target, &repositories, &wish, cancel))
             .await
     }
 
@@ -34,7 +34,9 @@ impl Service {
     ) -> Result<Vec<PackageInfo>> {
         let repositories = self.given_or_all(caller, target, repositories).await?;
         let (target, patterns) = (target.clone(), patterns.to_vec());
-        let found = self.look_up(move |images| images.search(&target, &repositories, &patterns));
+        let found = self.look_up(move |images, cancel| {
+            images.search(&target, &repositories, &patterns, cancel)
+        });
         let mut found = found.await?;
         found.sort_by(|one, other| one.package.name.cmp(&other.package.name));
         Ok(found)

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The parts of a path. One that is no text has characters that no name has.
 #[derive(Debug)]
@@ -154,9 +154,11 @@ impl Page {
     }
 }
 
-/// Names of a path, separated by commas.
+/// Names of a path, separated by commas. One that is given again is answered once: a short path makes no long answer.
 pub(super) fn names(text: &str) -> Result<Vec<&str>, Refusal> {
-    let names: Vec<&str> = text.split(',').filter(|name| !name.is_empty()).collect();
+    let mut seen = HashSet::new();
+    let names = text.split(',').filter(|name| !name.is_empty());
+    let names: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
     if names.is_empty() {
         return Err(Refusal::not_found());
     }

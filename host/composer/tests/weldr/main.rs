@@ -5,6 +5,7 @@ mod administration;
 mod blueprints;
 mod composes;
 mod graph;
+mod hostile;
 mod packages;
 mod recorded;
 mod retention;

@@ -62,7 +62,7 @@ const OBJECTS: [(&str, &[&str]); 3] = [
 ];
 
 /// A composer with a blueprint, a source and a compose in each state, and what stands for the words in braces.
-async fn busy() -> (Composer, Vec<(&'static str, String)>) {
+pub(crate) async fn busy() -> (Composer, Vec<(&'static str, String)>) {
     let composer = Composer::start().await;
     composer.push(BLUEPRINT).await;
     let source = "/api/v1/projects/source/new";

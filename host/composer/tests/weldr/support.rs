@@ -15,6 +15,7 @@ use osbuild_wasm_resolve::jobs::{Containers, Depsolve, JobPackage, Question};
 use osbuild_wasm_tasks::{Failure, JobError};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -275,6 +276,7 @@ impl Images for Invented {
         _: &Target,
         repositories: &[Repository],
         wish: &Wish,
+        _: &AtomicBool,
     ) -> Result<Vec<Solved>> {
         if repositories
             .iter()
@@ -307,7 +309,13 @@ impl Images for Invented {
         _: &Target,
         repositories: &[Repository],
         patterns: &[String],
+        cancel: &AtomicBool,
     ) -> Result<Vec<PackageInfo>> {
+        // A server that does not answer, as long as anybody waits for it.
+        let is_silent = |repository: &Repository| repository.id == "silent";
+        while repositories.iter().any(is_silent) && !cancel.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         if repositories
             .iter()
             .any(|repository| repository.id == "broken")
@@ -369,7 +377,7 @@ impl Images for Invented {
         })
     }
 
-    fn answer(&self, question: &Question) -> Value {
+    fn answer(&self, question: &Question, cancel: &AtomicBool) -> Value {
         let Question::Depsolve(asked) = question else {
             return json!({ "specs": [] });
         };
@@ -382,7 +390,7 @@ impl Images for Invented {
             distro: "fedora-43".into(),
             arch: asked.arch.clone(),
         };
-        match self.depsolve(&target, &set.repositories, &wish) {
+        match self.depsolve(&target, &set.repositories, &wish, cancel) {
             Ok(packages) => packages_result(packages),
             Err(Error::Packages(reason)) => {
                 json!({ "job_error": { "id": 25, "reason": reason, "details": null } })
