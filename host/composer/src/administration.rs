@@ -235,6 +235,9 @@ pub async fn gc(config: &Config, rehearsal: bool) -> Said {
 /// The database cannot be used; a newer program has used it.
 pub async fn migrate(config: &Config, rehearsal: bool) -> Said {
     let before = osbuild_wasm_jobs::schema(&config.database).await?;
+    if before.done > before.known {
+        return Err("a newer program has used the database: install that one".into());
+    }
     if !rehearsal {
         osbuild_wasm_files::resolve::make_private_directory(&config.state)?;
         drop(osbuild_wasm_jobs::open(&config.database, 1).await?);

@@ -4,6 +4,9 @@ use std::time::Duration;
 /// The units, and their milliseconds.
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
 
+/// The longest time that a setting can be: what is gone back from now by it is still a time.
+pub(super) const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
 /// The duration of a text such as `0`, `90s` or `1h30m`; `None` if it is none.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {

@@ -222,14 +222,17 @@ fn check(key: &Key, value: &Value) -> Result<(), &'static str> {
         Kind::Number => value.as_integer().is_some_and(|number| number >= 0),
         Kind::Duration => value
             .as_str()
-            .is_some_and(|text| duration::parse(text).is_some()),
+            .and_then(duration::parse)
+            .is_some_and(|given| given <= duration::LONGEST),
     };
     let wanted = match key.kind {
         Kind::Text => "text in quotes",
         Kind::Texts => "a list of texts",
         Kind::Switch => "true or false",
         Kind::Number => "a whole number",
-        Kind::Duration => "a duration in quotes, such as \"90s\" or \"1h30m\"",
+        Kind::Duration => {
+            "a duration in quotes, such as \"90s\" or \"1h30m\", of a century at most"
+        }
     };
     is_right.then_some(()).ok_or(wanted)
 }

@@ -26,8 +26,11 @@ const SSL_MODES: [&str; 6] = [
     "verify-full",
 ];
 
-/// The longest time that composes can be kept.
-const CENTURY: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
+/// A job is not taken from a worker sooner: it tells of the job every few seconds.
+const SHORTEST_JOB: Duration = Duration::from_secs(2);
+
+/// A worker is not forgotten sooner: it tells of itself twice a minute.
+const SHORTEST_WORKER: Duration = Duration::from_secs(60);
 
 /// How the URL of a database begins that is named by its parts.
 const BASE: &str = "postgresql:///?";
@@ -50,16 +53,17 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
         cloud: settings.door(cloud, "cloud_listen")?,
         workers: settings.door(workers, "worker_listen")?,
         job_patience: Some(patience).filter(|patience| !patience.is_zero()),
-        worker_silence: settings.duration(&["worker", "worker_heartbeat_timeout"]),
+        worker_silence: settings
+            .duration_from(&["worker", "worker_heartbeat_timeout"], SHORTEST_WORKER)?,
         worker_path: settings.base_path(&["worker", "base_path"])?,
         artefacts_enabled: settings.switch(&["worker", "enable_artifacts"]),
         denied: settings.denied(),
         aliases: settings.aliases()?,
-        weldr_socket: settings.own_path("weldr_socket"),
-        cloud_socket: settings.own_path("cloud_socket"),
-        worker_socket: settings.own_path("worker_socket"),
-        state: settings.own_path("state"),
-        cache: settings.own_path("cache"),
+        weldr_socket: settings.own_path("weldr_socket")?,
+        cloud_socket: settings.own_path("cloud_socket")?,
+        worker_socket: settings.own_path("worker_socket")?,
+        state: settings.own_path("state")?,
+        cache: settings.own_path("cache")?,
         database: settings.database()?,
         connections: settings.connections()?,
         definitions: settings
@@ -71,17 +75,17 @@ pub(super) fn config(settings: Settings) -> Result<Config, ConfigError> {
         distro: settings.text(&[OWN, "distro"]),
         metrics_listen: settings.address(&[OWN, "metrics_listen"])?,
         retention: Retention {
-            age: settings.long_duration(&[OWN, "retention", "age"])?,
+            age: settings.long_duration(&[OWN, "retention", "age"]),
             composes: settings.number(&[OWN, "retention", "composes"]),
             bytes: settings.number(&[OWN, "retention", "bytes"]),
         },
         retention_interval: settings.duration(&[OWN, "retention", "interval"]),
-        job_silence: settings.duration(&[OWN, "job_timeout"]),
+        job_silence: settings.duration_from(&[OWN, "job_timeout"], SHORTEST_JOB)?,
         quota: Quota {
             queued: settings.number(&[OWN, "quota", "queued"]),
             composes: settings.number(&[OWN, "quota", "composes"]),
             window: settings
-                .long_duration(&[OWN, "quota", "window"])?
+                .long_duration(&[OWN, "quota", "window"])
                 .unwrap_or_default(),
             bytes: settings.number(&[OWN, "quota", "bytes"]),
         },
@@ -135,8 +139,11 @@ impl Settings {
         self.text(path).map(PathBuf::from)
     }
 
-    fn own_path(&self, name: &str) -> PathBuf {
-        self.path(&[OWN, name]).unwrap_or_default()
+    /// A path that has to be there.
+    fn own_path(&self, name: &str) -> Result<PathBuf, ConfigError> {
+        let path = [OWN, name];
+        self.path(&path)
+            .ok_or_else(|| self.wrong(&path, "has to be a path"))
     }
 
     fn texts(&self, path: &[&str]) -> Vec<String> {
@@ -162,14 +169,18 @@ impl Settings {
         number.and_then(|number| u64::try_from(number).ok())
     }
 
-    /// A duration that is gone back in time: at most a century.
-    fn long_duration(&self, path: &[&str]) -> Result<Option<SignedDuration>, ConfigError> {
-        if self.value(path).is_none() {
-            return Ok(None);
-        }
-        match SignedDuration::try_from(self.duration(path)) {
-            Ok(duration) if duration <= CENTURY => Ok(Some(duration)),
-            _ => Err(self.wrong(path, "is at most a century")),
+    /// A duration, if it is set.
+    fn long_duration(&self, path: &[&str]) -> Option<SignedDuration> {
+        self.value(path)?;
+        // One of a century at most is one of these.
+        SignedDuration::try_from(self.duration(path)).ok()
+    }
+
+    /// A duration that is not shorter than makes sense.
+    fn duration_from(&self, path: &[&str], shortest: Duration) -> Result<Duration, ConfigError> {
+        match self.duration(path) {
+            duration if duration >= shortest => Ok(duration),
+            _ => Err(self.wrong(path, &format!("is at least {} s", shortest.as_secs()))),
         }
     }
 
@@ -205,7 +216,13 @@ impl Settings {
     fn base_path(&self, path: &[&str]) -> Result<String, ConfigError> {
         let text = self.text(path).unwrap_or_default();
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/-_.".contains(letter);
-        match text.starts_with('/') && !text.ends_with('/') && text.chars().all(is_plain) {
+        let is_name = |name: &str| !["", ".", ".."].contains(&name);
+        let mut names = text.split('/');
+        match names.next() == Some("")
+            && names.all(is_name)
+            && text.chars().all(is_plain)
+            && text.len() > 1
+        {
             true => Ok(text),
             false => Err(self.wrong(path, "begins with `/` and does not end with it")),
         }
@@ -271,8 +288,8 @@ impl Settings {
             table,
             listen: addresses,
             tls: self.switch(&[table, "enable_tls"]),
-            certificate: self.own_path("certificate"),
-            key: self.own_path("key"),
+            certificate: self.own_path("certificate")?,
+            key: self.own_path("key")?,
             clients,
             tokens,
         })
@@ -314,15 +331,21 @@ impl Settings {
             (Some(text), host)
                 if host.is_none() || source(&url) > source(&["worker", "pg_host"]) =>
             {
-                Ok(text)
+                match is_database(&text) {
+                    true => Ok(text),
+                    // What cannot be read may have a password anywhere in it.
+                    false => Err(self.wrong(
+                        &url,
+                        "is neither sqlite:PATH nor postgresql://USER@HOST/DATABASE",
+                    )),
+                }
             }
             (_, Some(host)) => self.postgresql(&host),
-            _ => self.check_parts().map(|()| {
-                format!(
-                    "sqlite:{}",
-                    self.own_path("state").join("composer.db").display()
-                )
-            }),
+            _ => {
+                self.check_parts()?;
+                let file = self.own_path("state")?.join("composer.db");
+                Ok(format!("sqlite:{}", file.display()))
+            }
         }
     }
 
@@ -336,6 +359,10 @@ impl Settings {
             ("user", "pg_user"),
             ("password", "pg_password"),
         ];
+        let port = self.text(&["worker", "pg_port"]);
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return Err(self.wrong(&["worker", "pg_port"], "is a number from 1 to 65535"));
+        }
         for (parameter, name) in known {
             if let Some(text) = self.text(&["worker", name]) {
                 parts.append_pair(parameter, &text);
@@ -347,6 +374,16 @@ impl Settings {
         }
         Ok(parts.finish())
     }
+}
+
+/// Whether a text is the URL of a database.
+fn is_database(text: &str) -> bool {
+    let is_url = ["postgresql://", "postgres://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    text.strip_prefix("sqlite:")
+        .is_some_and(|path| !path.is_empty())
+        || is_url && Url::parse(text).is_ok()
 }
 
 /// Whether nobody on the way can change what a server answers.

@@ -95,6 +95,17 @@ fn what_is_no_setting_or_cannot_be_one_is_refused_with_its_place() {
         ("[worker]\nenable_jwt = true\njwt_keys_urls = [\"http://localhost.example/keys\"]", "FILE: worker.jwt_keys_urls has URLs that begin with `https://`"),
         ("[worker]\nenable_jwt = true\njwt_keys_urls = [\"file:///etc/passwd\"]", "FILE: worker.jwt_keys_urls has URLs that begin with `https://`"),
         ("[distro_aliases]\nx = \"\"", "FILE: distro_aliases.x names no distribution"),
+        ("[osbuild-wasm]\njob_timeout = \"5000000000000h\"", "FILE: osbuild-wasm.job_timeout has to be a duration in quotes, such as \"90s\" or \"1h30m\", of a century at most"),
+        ("[worker]\nworker_heartbeat_timeout = \"5000000000000h\"", "FILE: worker.worker_heartbeat_timeout has to be a duration"),
+        ("[osbuild-wasm.retention]\nage = \"900000h\"", "FILE: osbuild-wasm.retention.age has to be a duration"),
+        ("[osbuild-wasm]\njob_timeout = \"0\"", "FILE: osbuild-wasm.job_timeout is at least 2 s"),
+        ("[osbuild-wasm]\njob_timeout = \"1ms\"", "FILE: osbuild-wasm.job_timeout is at least 2 s"),
+        ("[worker]\nworker_heartbeat_timeout = \"0\"", "FILE: worker.worker_heartbeat_timeout is at least 60 s"),
+        ("[worker]\nbase_path = \"//a/../b\"", "FILE: worker.base_path begins with `/`"),
+        ("[worker]\npg_host = \"h\"\npg_port = \"notaport\"", "FILE: worker.pg_port is a number from 1 to 65535"),
+        ("[osbuild-wasm]\nstate = \"\"", "FILE: osbuild-wasm.state has to be a path"),
+        ("[osbuild-wasm]\nweldr_socket = \"\"", "FILE: osbuild-wasm.weldr_socket has to be a path"),
+        ("[osbuild-wasm]\ndatabase = \"mysql://x\"", "FILE: osbuild-wasm.database is neither sqlite:PATH nor postgresql://"),
         ("\n\nx = [", "FILE:3: "),
     ];
     for (file, message) in cases {
@@ -186,9 +197,24 @@ fn check_config_shows_no_secret() {
         checked(&format!("[worker]\npg_password = [\"{CANARY}\"]"), &[], &[]),
         checked("", &[("PGMAXCONNS", CANARY)], &[]),
         checked(&refused, &[], &[]),
+        checked(
+            "",
+            &[],
+            &["--database", &format!("postgresql://u:{CANARY}@h:bad/db")],
+        ),
+        checked(
+            "",
+            &[],
+            &["--database", &format!("host=h password={CANARY}")],
+        ),
+        checked(
+            "",
+            &[],
+            &["--database", &format!("postgresql:u:{CANARY}@h/db")],
+        ),
     ];
     let codes: Vec<i32> = shown.iter().map(|(code, _, _)| *code).collect();
-    assert_eq!(codes, [0, 0, 0, 2, 2, 2, 2]);
+    assert_eq!(codes, [0, 0, 0, 2, 2, 2, 2, 2, 2, 2]);
     for (_, shown, error) in &shown {
         assert!(
             !shown.contains(CANARY) && !error.contains(CANARY),
