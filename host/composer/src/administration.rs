@@ -13,7 +13,8 @@ use std::os::unix::net::UnixStream;
 /// The result of a subcommand: what it says, as a text and as a document.
 pub type Said = Result<(String, Value), Box<dyn Error>>;
 
-/// The service over what is there: to look at it makes nothing, and changes nothing for a service of another version that uses it.
+/// The service over what is there: where there was none, to look at it makes none; and the database stays as a service of another version
+/// has it. Directories that a service would make are made.
 async fn open(config: &Config) -> Result<Service, Box<dyn Error>> {
     let schema = osbuild_wasm_jobs::schema(&config.database).await?;
     let problem = match schema.done {
